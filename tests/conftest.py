@@ -1,0 +1,61 @@
+"""Fixtures: the real server in a process of its own, and clients that speak to its socket."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.server import Server
+
+REQUIRE_BROWSER = "TRACKER_REQUIRE_BROWSER"
+
+
+@pytest.fixture
+def start_server(tmp_path: Path) -> Iterator[Callable[..., Server]]:
+    """Start servers as a user would; all are stopped at the end. See `Server.start`."""
+    servers: list[Server] = []
+
+    def start(*flags: str, **options: object) -> Server:
+        folder = tmp_path / f"server{len(servers)}"
+        server = Server.start(folder, *flags, **options)
+        servers.append(server)
+        return server
+
+    yield start
+    for server in servers:
+        server.stop()
+
+
+@pytest.fixture
+def server(start_server: Callable[..., Server]) -> Server:
+    """A server of this test's own, without rate limits."""
+    return start_server()
+
+
+@pytest.fixture(scope="module")
+def shared_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """One server for a whole module whose tests keep to projects of their own."""
+    server = Server.start(tmp_path_factory.mktemp("shared") / "server")
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def project(request: pytest.FixtureRequest) -> str:
+    """A project's name that no other test uses."""
+    return f"project of {request.node.name}"[:255]
+
+
+@pytest.fixture(scope="session")
+def chromium() -> str:
+    """The browser's path; without one the test is skipped, or fails where CI demands it."""
+    found = os.environ.get("TRACKER_CHROMIUM") or shutil.which("chromium")
+    if found is None:
+        if os.environ.get(REQUIRE_BROWSER):
+            pytest.fail("a browser is required here, and there is none")
+        pytest.skip("no Chromium; python3 scripts/test.py looks for one")
+    return found

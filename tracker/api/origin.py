@@ -1,0 +1,103 @@
+"""Which hosts and origins are ours: against DNS rebinding and cross-site WebSockets."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+import falcon.asgi
+from falcon.middleware import CORSMiddleware
+
+from tracker.errors import BadRequest, Issue
+from tracker.keys import is_loopback
+
+LOOPBACK_NAMES = ("localhost", "127.0.0.1", "[::1]")
+ANY = "*"
+
+
+class AllowedHosts:
+    """Falcon middleware: refuses a `Host` that is not ours."""
+
+    def __init__(self, allowed: Collection[str] | None, bound: str) -> None:
+        """`allowed` None: loopback names and the bound address; any, if bound beyond loopback."""
+        if allowed is None:
+            allowed = (*LOOPBACK_NAMES, _literal(bound)) if is_loopback(bound) else (ANY,)
+        self._allowed = frozenset(name.lower() for name in allowed)
+        self._any = ANY in self._allowed
+
+    async def process_request(self, req: falcon.asgi.Request, _resp: falcon.asgi.Response) -> None:
+        """Raises BadRequest."""
+        self.check(req)
+
+    async def process_request_ws(
+        self, req: falcon.asgi.Request, _ws: falcon.asgi.WebSocket
+    ) -> None:
+        """Raises BadRequest."""
+        self.check(req)
+
+    def check(self, req: falcon.asgi.Request) -> None:
+        """Raises BadRequest unless the request's `Host` is an allowed one."""
+        if self._any:
+            return
+        host = req.get_header("Host") or ""
+        if _name(host) not in self._allowed:
+            raise BadRequest(
+                "The Host header names a host that is not this server's; "
+                "allow it with --allowed-host if it is.",
+                [Issue("Host", "This is not an allowed host")],
+            )
+
+
+class Origins:
+    """Whose pages may use the API: our own and the CORS origins."""
+
+    def __init__(self, allowed: Collection[str]) -> None:
+        self._allowed = frozenset(allowed)
+
+    def middleware(self) -> CORSMiddleware[falcon.asgi.Request, falcon.asgi.Response]:
+        """Falcon's CORS middleware for these origins."""
+        return _Cors(
+            ANY if ANY in self._allowed else self._allowed,
+            expose_headers=(
+                "ETag",
+                "Idempotent-Replayed",
+                "RateLimit",
+                "RateLimit-Policy",
+                "Retry-After",
+                "X-Request-ID",
+            ),
+        )
+
+    def admits(self, req: falcon.asgi.Request) -> bool:
+        """Whether a WebSocket may be opened by the page that asks; programs send no origin."""
+        origin = req.get_header("Origin")
+        if origin is None or ANY in self._allowed or origin in self._allowed:
+            return True
+        scheme, _, host = origin.partition("://")
+        return scheme in ("http", "https") and host == req.get_header("Host")
+
+
+class _Cors(CORSMiddleware[falcon.asgi.Request, falcon.asgi.Response]):
+    """Tells caches that the answer depends on the origin, and browsers to ask seldom."""
+
+    async def process_response_async(
+        self,
+        req: falcon.asgi.Request,
+        resp: falcon.asgi.Response,
+        resource: object,
+        req_succeeded: bool,
+    ) -> None:
+        """See CORSMiddleware. What is POSTed is cached nowhere."""
+        if req.method != "POST" or req.get_header("Origin") is not None:
+            resp.append_header("Vary", "Origin")
+            await super().process_response_async(req, resp, resource, req_succeeded)
+
+
+def _literal(host: str) -> str:
+    return f"[{host}]" if ":" in host else host
+
+
+def _name(host: str) -> str:
+    """The host without its port (RFC 3986, 3.2.2: an IPv6 address stands in brackets)."""
+    if host.startswith("["):
+        return host.partition("]")[0].lower() + "]"
+    return host.partition(":")[0].lower()

@@ -1,0 +1,45 @@
+"""`/api/projects`: the list, and deleting one."""
+
+from __future__ import annotations
+
+import falcon.asgi
+
+from tracker.api.resources import answer, read_query
+from tracker.api.schemas import ProjectsQuery
+from tracker.store import Store
+
+
+class Projects:
+    """`/api/projects`."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    async def on_get(self, req: falcon.asgi.Request, resp: falcon.asgi.Response) -> None:
+        """A page of projects."""
+        query = read_query(req, ProjectsQuery)
+        projects, total = await self._store.projects(query.to_query())
+        answer(
+            req,
+            resp,
+            {
+                "projects": projects,
+                "total": total,
+                "limit": query.limit,
+                "offset": query.offset,
+            },
+        )
+
+
+class Project:
+    """`/api/projects/{project_name}`."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    async def on_delete(
+        self, _req: falcon.asgi.Request, resp: falcon.asgi.Response, project_name: str
+    ) -> None:
+        """Delete the project, its tasks and their events."""
+        await self._store.delete_project(project_name)
+        resp.status = 204

@@ -1,0 +1,66 @@
+"""Requests a minute and key, told in the fields of draft-ietf-httpapi-ratelimit-headers."""
+
+from __future__ import annotations
+
+import math
+from typing import Final
+
+import falcon.asgi
+
+from tracker.clock import Clock
+from tracker.errors import RateLimited
+
+WINDOW: Final = 60.0
+
+
+class Limit:
+    """So many requests in each window, which opens with a first request."""
+
+    def __init__(self, name: str, quota: int, clock: Clock) -> None:
+        """`quota` requests a minute."""
+        self._name = name
+        self._quota = quota
+        self._clock = clock
+        self._opened = -math.inf
+        self._used = 0
+
+    @property
+    def policy(self) -> str:
+        """The value of `RateLimit-Policy`."""
+        return f'"{self._name}";q={self._quota};w={WINDOW:.0f}'
+
+    def take(self) -> tuple[bool, str, int]:
+        """Count a request: whether it may pass, the value of `RateLimit`, and the whole seconds
+        until the window closes."""
+        now = self._clock.monotonic()
+        if now - self._opened >= WINDOW:
+            self._opened = now
+            self._used = 0
+        passes = self._used < self._quota
+        self._used += passes
+        left = math.ceil(self._opened + WINDOW - now)
+        return passes, f'"{self._name}";r={self._quota - self._used};t={left}', left
+
+
+class RateLimits:
+    """Falcon middleware; runs after the key was checked, so only its holder uses up its quota."""
+
+    def __init__(self, webhook: int, api: int, clock: Clock) -> None:
+        """Requests a minute to the webhooks and to the REST API; 0: no limit."""
+        self._limits = [
+            (prefix, Limit(name, quota, clock))
+            for prefix, name, quota in (("/webhook/", "webhook", webhook), ("/api/", "api", api))
+            if quota
+        ]
+
+    async def process_request(self, req: falcon.asgi.Request, resp: falcon.asgi.Response) -> None:
+        """Raises RateLimited."""
+        for prefix, limit in self._limits:
+            if req.path.startswith(prefix) and req.method != "OPTIONS":
+                passes, state, wait = limit.take()
+                resp.set_header("RateLimit-Policy", limit.policy)
+                resp.set_header("RateLimit", state)
+                if not passes:
+                    raise RateLimited(
+                        f"The limit of {limit.policy} is used up; go on in {wait} s.", wait
+                    )

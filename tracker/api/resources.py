@@ -1,0 +1,65 @@
+"""What the resources share: reading the query string, answering JSON with an ETag, and names in
+paths."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any, TypeVar
+from urllib.parse import unquote
+
+import falcon.asgi
+import orjson
+from falcon.routing import BaseConverter
+from pydantic import BaseModel
+
+from tracker.api.schemas import validate
+
+M = TypeVar("M", bound=BaseModel)
+
+
+def read_query(req: falcon.asgi.Request, model: type[M]) -> M:
+    """The query string as the model; of a parameter given twice, the last. Raises
+    ValidationFailed."""
+    params = {
+        name: value[-1] if isinstance(value, list) else value for name, value in req.params.items()
+    }
+    return validate(model, params)
+
+
+def answer(req: falcon.asgi.Request, resp: falcon.asgi.Response, content: Any) -> None:
+    """`content` as JSON, or 304 if the client has just that already (RFC 9110, 13.1.2)."""
+    body = orjson.dumps(content)
+    etag = f'"{hashlib.blake2b(body, digest_size=12).hexdigest()}"'
+    resp.set_header("ETag", etag)
+    resp.set_header("Cache-Control", "private, no-cache")
+    wanted = req.get_header("If-None-Match")
+    if wanted is not None and (
+        wanted.strip() == "*"
+        or etag in (tag.strip().removeprefix("W/") for tag in wanted.split(","))
+    ):
+        resp.status = 304
+    else:
+        resp.data = body
+
+
+class RawPath:
+    """Routes by the path as it was sent, so that `org%2Frepo` is one segment.
+
+    Falcon is handed the path decoded; `NameConverter` decodes the segments instead.
+    """
+
+    async def process_request(self, req: falcon.asgi.Request, _resp: falcon.asgi.Response) -> None:
+        raw: bytes = req.scope.get("raw_path") or b""
+        if b"%" in raw:
+            req.path = raw.decode("latin-1")
+
+
+class NameConverter(BaseConverter):
+    """A project's name or a task's id in a path, percent-decoded (RFC 3986, 2.1)."""
+
+    def convert(self, value: str) -> str | None:
+        """None, that is 404, for what cannot be a name."""
+        try:
+            return unquote(value, errors="strict") or None
+        except UnicodeDecodeError:
+            return None

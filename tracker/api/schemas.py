@@ -1,0 +1,275 @@
+"""What requests hold: the models that validate them, and the source of `/openapi.json`.
+
+Field names and limits are the API document's and the contract's. Numbers are not taken from
+strings, nor strings from numbers; unknown fields are ignored, so that newer clients work.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+from typing import Annotated, Any, Literal, TypeVar
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+    WithJsonSchema,
+)
+
+from tracker.errors import Issue, ValidationFailed
+from tracker.model import Kind, Report, Status
+from tracker.store import EventFilter, ProjectQuery, TaskQuery
+
+MAX_STACK_TRACE_BYTES = 10_240
+MAX_DURATION_SECONDS = 100 * 366 * 86_400
+
+_WITHOUT_NUL = r"^[^\x00]+$"
+
+
+def _at_most_10_kb(text: str) -> str:
+    if len(text.encode()) > MAX_STACK_TRACE_BYTES:
+        raise ValueError(
+            f"at most {MAX_STACK_TRACE_BYTES} bytes of UTF-8 are taken; keep the head and the tail"
+        )
+    return text
+
+
+Name = Annotated[
+    str, StringConstraints(strict=True, min_length=1, max_length=255, pattern=_WITHOUT_NUL)
+]
+Title = Annotated[
+    str, StringConstraints(strict=True, min_length=1, max_length=1000, pattern=_WITHOUT_NUL)
+]
+Text = Annotated[str, StringConstraints(strict=True)]
+StackTrace = Annotated[Text, AfterValidator(_at_most_10_kb), Field(max_length=10_240)]
+Seconds = Annotated[float, Field(strict=True, ge=0, le=MAX_DURATION_SECONDS, allow_inf_nan=False)]
+Progress = Annotated[float, Field(strict=True, ge=0, le=100, allow_inf_nan=False)]
+
+
+class _ReportBody(BaseModel):
+    """What all four webhooks need."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    project: Name = Field(examples=["my-project"])
+    task: Title = Field(examples=["Разработка новой фичи"], description="The task's title.")
+    task_id: Name = Field(examples=["task-123"], description="Names the task within its project.")
+    agent: Name = Field(examples=["claude-3-5-sonnet"])
+    metadata: dict[str, Any] | None = Field(
+        default=None,
+        examples=[{"priority": "high"}],
+        description="Top-level keys replace those of earlier reports; others stay.",
+    )
+
+
+class StartBody(_ReportBody):
+    """`POST /webhook/start`."""
+
+
+class StatusBody(_ReportBody):
+    """`POST /webhook/status`."""
+
+    status: Literal["pending", "running", "completed", "failed"] | None = Field(
+        default=None, examples=["running"], description="running if left out."
+    )
+    progress: Progress | None = Field(default=None, examples=[75], description="In percent.")
+    message: Annotated[Text, Field(max_length=10_000)] | None = Field(
+        default=None, examples=["Implementing core functionality, 75% complete"]
+    )
+
+
+class FinishBody(_ReportBody):
+    """`POST /webhook/finish`."""
+
+    result: Text | None = Field(
+        default=None, examples=["Feature successfully implemented with all tests passing"]
+    )
+    duration_seconds: Seconds | None = Field(
+        default=None, examples=[3450], description="Measured from the task's start if left out."
+    )
+
+
+class ErrorBody(_ReportBody):
+    """`POST /webhook/error`."""
+
+    error_type: Text = Field(examples=["RuntimeError"])
+    error_message: Text = Field(examples=["Failed to connect to database"])
+    stack_trace: StackTrace | None = Field(
+        default=None, description=f"At most {MAX_STACK_TRACE_BYTES} bytes of UTF-8."
+    )
+
+
+BODIES: dict[Kind, type[_ReportBody]] = {
+    Kind.START: StartBody,
+    Kind.STATUS: StatusBody,
+    Kind.FINISH: FinishBody,
+    Kind.ERROR: ErrorBody,
+}
+
+
+def to_report(kind: Kind, content: dict[str, Any]) -> Report:
+    """The report that a webhook's JSON object is. Raises ValidationFailed."""
+    body = validate(BODIES[kind], content)
+    report = Report(kind, body.project, body.task_id, body.task, body.agent, body.metadata)
+    match body:
+        case StatusBody():
+            return report._replace(
+                status=Status(body.status or Status.RUNNING),
+                progress=body.progress,
+                message=body.message,
+            )
+        case FinishBody():
+            duration = body.duration_seconds
+            return report._replace(
+                result=body.result,
+                duration_ms=None if duration is None else round(duration * 1000),
+            )
+        case ErrorBody():
+            return report._replace(
+                error_type=body.error_type,
+                error_message=body.error_message,
+                stack_trace=body.stack_trace,
+            )
+    return report
+
+
+# Query strings. Values arrive as strings; what is not named here is ignored.
+
+# Integers that SQLite can hold.
+_ID = Annotated[int, Field(ge=0, le=2**63 - 1)]
+_Offset = Annotated[int, Field(ge=0, le=2**63 - 1)]
+_Limit = Annotated[int, Field(ge=1, le=500)]
+
+
+class _Query(BaseModel):
+    model_config = ConfigDict(extra="ignore")
+
+
+class ProjectsQuery(_Query):
+    """`GET /api/projects`."""
+
+    limit: _Limit = 50
+    offset: _Offset = 0
+    sort_by: Literal["name", "created_at", "updated_at"] = "updated_at"
+    sort_order: Literal["asc", "desc"] = "desc"
+
+    def to_query(self) -> ProjectQuery:
+        """The store's form of it."""
+        return ProjectQuery(self.limit, self.offset, self.sort_by, self.sort_order == "desc")
+
+
+def _moment(text: object, *, end_of_day: bool) -> int:
+    """A date or a time as milliseconds; without an offset: UTC."""
+    text = str(text).strip()
+    try:
+        if len(text) == len("2024-01-15"):
+            moment = datetime.combine(date.fromisoformat(text), datetime.min.time(), UTC)
+            if end_of_day:
+                moment += timedelta(days=1, milliseconds=-1)
+        else:
+            # A "+" that the client forgot to encode arrives as a space.
+            moment = datetime.fromisoformat(text.replace(" ", "+") if "T" in text else text)
+            if moment.tzinfo is None:
+                moment = moment.replace(tzinfo=UTC)
+        return round(moment.timestamp() * 1000)
+    except (ValueError, OverflowError):
+        raise ValueError(
+            "expected a date or time like 2024-01-15 or 2024-01-15T10:00:00Z"
+        ) from None
+
+
+_DATE_SCHEMA = WithJsonSchema({"type": "string", "examples": ["2024-01-15T10:00:00Z"]})
+_From = Annotated[int, BeforeValidator(lambda t: _moment(t, end_of_day=False)), _DATE_SCHEMA]
+_To = Annotated[int, BeforeValidator(lambda t: _moment(t, end_of_day=True)), _DATE_SCHEMA]
+
+
+class TasksQuery(_Query):
+    """`GET /api/projects/{project_name}/tasks`."""
+
+    limit: _Limit = 20
+    offset: _Offset = 0
+    status: Literal["pending", "running", "completed", "failed"] | None = None
+    agent: str | None = None
+    date_from: _From | None = Field(default=None, description="Started at or after; UTC.")
+    date_to: _To | None = Field(
+        default=None, description="Ended at or before; a date means its whole day, UTC."
+    )
+    q: Annotated[str, Field(max_length=1000)] | None = Field(
+        default=None, description="Words in title, task_id, agent, result or error."
+    )
+    sort_by: Literal["started_at", "finished_at", "updated_at", "duration_seconds", "title"] = (
+        "started_at"
+    )
+    sort_order: Literal["asc", "desc"] = "desc"
+
+    def to_query(self) -> TaskQuery:
+        """The store's form of it."""
+        return TaskQuery(
+            limit=self.limit,
+            offset=self.offset,
+            status=self.status,
+            agent=self.agent,
+            date_from=self.date_from,
+            date_to=self.date_to,
+            q=self.q,
+            sort_by=self.sort_by,
+            descending=self.sort_order == "desc",
+        )
+
+
+EventType = Literal["task_started", "task_status_updated", "task_finished", "task_error"]
+
+
+class EventsQuery(_Query):
+    """`GET /api/events`."""
+
+    since: _ID = Field(default=0, description="Events with a greater id.")
+    project: str | None = None
+    task_id: str | None = None
+    type: EventType | None = None
+    limit: Annotated[int, Field(ge=1, le=1000)] = 100
+
+    def to_filter(self) -> EventFilter:
+        """The store's form of it."""
+        return EventFilter(self.project, self.task_id, self.type)
+
+
+class StreamQuery(_Query):
+    """`GET /api/events/stream` and `/ws`."""
+
+    since: _ID | None = Field(
+        default=None, description="Replay everything after this id; left out: from now on."
+    )
+    project: Name | None = Field(default=None, description="Left out: all projects.")
+
+
+class ProjectStatsQuery(_Query):
+    """`GET /api/stats/projects/{project_name}`."""
+
+    days: Annotated[int, Field(ge=1, le=3660)] = Field(
+        default=30, description="How many of the days on which a task ended."
+    )
+
+
+M = TypeVar("M", bound=BaseModel)
+
+_MISSING = "This field is required"
+
+
+def validate(model: type[M], content: dict[str, Any]) -> M:
+    """`content` as the model. Raises ValidationFailed, which lists every problem."""
+    try:
+        return model.model_validate(content)
+    except ValidationError as error:
+        issues = [
+            Issue(
+                ".".join(str(part) for part in problem["loc"]) or "body",
+                _MISSING if problem["type"] == "missing" else problem["msg"],
+            )
+            for problem in error.errors(include_url=False, include_context=False)
+        ]
+        raise ValidationFailed("Invalid data format", issues) from None

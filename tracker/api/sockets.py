@@ -1,0 +1,36 @@
+"""Who may open a WebSocket, and what it asks for: the HTTP side's rules for `/ws`."""
+
+from __future__ import annotations
+
+import falcon.asgi
+
+from tracker.api.auth import Authenticator
+from tracker.api.origin import Origins
+from tracker.api.resources import read_query
+from tracker.api.schemas import StreamQuery
+from tracker.errors import Unauthorized, ValidationFailed
+from tracker.ws.socket import CloseCode, RefusalError
+
+
+class SocketAdmission:
+    """See `tracker.ws.socket.Admission`."""
+
+    def __init__(self, authenticator: Authenticator, origins: Origins) -> None:
+        self._authenticator = authenticator
+        self._origins = origins
+
+    def __call__(self, req: falcon.asgi.Request) -> tuple[str | None, int | None]:
+        """The project and the cursor asked for. Raises RefusalError."""
+        if not self._origins.admits(req):
+            raise RefusalError(
+                CloseCode.FORBIDDEN, "the page's origin is not allowed; --cors-origin"
+            )
+        try:
+            self._authenticator.check(req)
+            query = read_query(req, StreamQuery)
+        except Unauthorized:
+            raise RefusalError(CloseCode.UNAUTHORIZED, "unauthorized") from None
+        except ValidationFailed as error:
+            field, issue = error.issues[0]
+            raise RefusalError(CloseCode.POLICY_VIOLATION, f"{field}: {issue}"[:120]) from None
+        return query.project, query.since

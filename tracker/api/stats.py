@@ -1,0 +1,46 @@
+"""`/api/stats`, of everything and of one project; `/api/websocket/stats`."""
+
+from __future__ import annotations
+
+import falcon.asgi
+
+from tracker.api.resources import answer, read_query
+from tracker.api.schemas import ProjectStatsQuery
+from tracker.store import Store
+from tracker.ws.connections import Connections
+
+
+class Stats:
+    """`/api/stats`."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    async def on_get(self, req: falcon.asgi.Request, resp: falcon.asgi.Response) -> None:
+        """The figures over all projects."""
+        answer(req, resp, await self._store.overall_stats())
+
+
+class ProjectStats:
+    """`/api/stats/projects/{project_name}`."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    async def on_get(
+        self, req: falcon.asgi.Request, resp: falcon.asgi.Response, project_name: str
+    ) -> None:
+        """One project's figures."""
+        query = read_query(req, ProjectStatsQuery)
+        answer(req, resp, await self._store.project_stats(project_name, query.days))
+
+
+class WebSocketStats:
+    """`/api/websocket/stats`."""
+
+    def __init__(self, connections: Connections) -> None:
+        self._connections = connections
+
+    async def on_get(self, req: falcon.asgi.Request, resp: falcon.asgi.Response) -> None:
+        """The open WebSockets and what went over them."""
+        answer(req, resp, self._connections.stats())

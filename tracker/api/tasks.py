@@ -1,0 +1,55 @@
+"""`/api/projects/{project_name}/tasks`: a page, one with its history, deleting one."""
+
+from __future__ import annotations
+
+import falcon.asgi
+
+from tracker.api.resources import answer, read_query
+from tracker.api.schemas import TasksQuery
+from tracker.store import Store
+
+
+class Tasks:
+    """`/api/projects/{project_name}/tasks`."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    async def on_get(
+        self, req: falcon.asgi.Request, resp: falcon.asgi.Response, project_name: str
+    ) -> None:
+        """A page of the project's tasks; `filters` tells which were given, as they were given."""
+        query = read_query(req, TasksQuery)
+        tasks, total = await self._store.tasks(project_name, query.to_query())
+        filters = ("status", "agent", "date_from", "date_to", "q")
+        answer(
+            req,
+            resp,
+            {
+                "tasks": tasks,
+                "total": total,
+                "limit": query.limit,
+                "offset": query.offset,
+                "filters": {name: req.get_param(name) for name in filters if name in req.params},
+            },
+        )
+
+
+class Task:
+    """`/api/projects/{project_name}/tasks/{task_id}`."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    async def on_get(
+        self, req: falcon.asgi.Request, resp: falcon.asgi.Response, project_name: str, task_id: str
+    ) -> None:
+        """The task with its history."""
+        answer(req, resp, await self._store.task(project_name, task_id))
+
+    async def on_delete(
+        self, _req: falcon.asgi.Request, resp: falcon.asgi.Response, project_name: str, task_id: str
+    ) -> None:
+        """Delete the task and its events."""
+        await self._store.delete_task(project_name, task_id)
+        resp.status = 204

@@ -1,0 +1,123 @@
+"""The composition root: everything is made here, and every route is listed here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import falcon
+import falcon.asgi
+
+from tracker.api.auth import Authenticator
+from tracker.api.body import ASGI, DeferBody
+from tracker.api.docs import Assets, Home, OpenApi, Page
+from tracker.api.errors import ErrorHandlers
+from tracker.api.events import Events, EventStream
+from tracker.api.health import DatabaseCheck, Health, HubCheck
+from tracker.api.openapi import document
+from tracker.api.origin import AllowedHosts, Origins
+from tracker.api.projects import Project, Projects
+from tracker.api.ratelimit import RateLimits
+from tracker.api.resources import NameConverter, RawPath
+from tracker.api.sockets import SocketAdmission
+from tracker.api.stats import ProjectStats, Stats, WebSocketStats
+from tracker.api.tasks import Task, Tasks
+from tracker.api.webhooks import Webhook
+from tracker.clock import Clock, SystemClock
+from tracker.keys import Keys, obtain
+from tracker.model import Kind
+from tracker.settings import Settings
+from tracker.store import Store
+from tracker.ws.connections import Connections
+from tracker.ws.hub import Hub
+from tracker.ws.socket import Socket
+from tracker.ws.stream import Stream
+
+
+class App(NamedTuple):
+    """The application, and those of its parts that the server's start and stop need."""
+
+    asgi: ASGI
+    store: Store
+    hub: Hub
+    keys: Keys
+
+
+def create_app(
+    settings: Settings,
+    database: Path | None,
+    *,
+    clock: Clock | None = None,
+    on_death: Callable[[], None] = lambda: None,
+) -> App:
+    """Open the database and build the application around it; `database` None: in memory.
+
+    `on_death` is called if the store can never record anything again.
+
+    Raises:
+        InUse, ConfigError: the database or a kept key cannot be used.
+    """
+    clock = clock or SystemClock()
+    hub = Hub()
+    store = Store(database, settings.durability, clock, hub, on_death=on_death)
+    hub.begin_after(store.last_id)
+    keys = obtain(settings, database)
+    stream = Stream(hub, store, clock)
+    connections = Connections(clock, settings.ws_per_project)
+    authenticator = Authenticator(keys.api)
+    origins = Origins(settings.cors_origin)
+
+    middleware: list[Any] = [
+        RawPath(),
+        origins.middleware(),
+        AllowedHosts(settings.allowed_host, settings.host),
+        authenticator,
+        RateLimits(settings.rate_limit_webhook, settings.rate_limit_api, clock),
+        Lifespan(store, hub),
+    ]
+    app: falcon.asgi.App[Any, Any] = falcon.asgi.App(middleware=middleware)
+    app.ws_options.max_receive_queue = 0
+    app.router_options.converters["name"] = NameConverter
+    ErrorHandlers(clock).install(app)
+
+    for kind in Kind:
+        app.add_route(f"/webhook/{kind}", Webhook(kind, store))
+    app.add_route("/api/projects", Projects(store))
+    app.add_route("/api/projects/{project_name:name}", Project(store))
+    app.add_route("/api/projects/{project_name:name}/tasks", Tasks(store))
+    app.add_route("/api/projects/{project_name:name}/tasks/{task_id:name}", Task(store))
+    app.add_route("/api/events", Events(store))
+    app.add_route("/api/events/stream", EventStream(stream))
+    app.add_route("/api/stats", Stats(store))
+    app.add_route("/api/stats/projects/{project_name:name}", ProjectStats(store))
+    app.add_route("/api/websocket/stats", WebSocketStats(connections))
+    app.add_route(
+        "/ws", Socket(stream, connections, clock, SocketAdmission(authenticator, origins))
+    )
+    app.add_route("/health", Health(clock))
+    app.add_route("/db-check", DatabaseCheck(store, clock))
+    app.add_route("/redis-check", HubCheck(hub, clock))
+    app.add_route("/openapi.json", OpenApi(document()))
+    app.add_route("/docs", Page("swagger.html"))
+    app.add_route("/redoc", Page("redoc.html"))
+    app.add_route("/docs/assets/{name}", Assets())
+    app.add_route("/", Home())
+    return App(DeferBody(app), store, hub, keys)
+
+
+class Lifespan:
+    """Starts the store with the event loop, and stops what is live before it."""
+
+    def __init__(self, store: Store, hub: Hub) -> None:
+        self._store = store
+        self._hub = hub
+
+    async def process_startup(self, _scope: dict[str, Any], _event: dict[str, Any]) -> None:
+        """The ASGI server begins."""
+        self._store.start()
+
+    async def process_shutdown(self, _scope: dict[str, Any], _event: dict[str, Any]) -> None:
+        """The ASGI server has answered what it received."""
+        self._hub.close()
+        await self._store.close()

@@ -1,0 +1,66 @@
+"""`tracker serve`: flags from the table of settings, then the server."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from tracker.errors import StartupError
+from tracker.settings import SETTINGS, Setting, load
+
+
+class _Value(click.ParamType[Any]):
+    """A setting's own parser as a click type."""
+
+    def __init__(self, setting: Setting) -> None:
+        self.name = setting.metavar.lower()
+        self._parse = setting.parse
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """See click.ParamType."""
+        try:
+            return self._parse(value)
+        except ValueError as error:
+            self.fail(f"expected {error}", param, ctx)
+
+
+def _options() -> list[click.Parameter]:
+    return [
+        click.Option(
+            [setting.flag, setting.name],
+            type=_Value(setting),
+            metavar=setting.metavar,
+            multiple=setting.repeats,
+            help=f"{setting.help}  [{setting.variable}; default: {setting.default}]",
+        )
+        for setting in SETTINGS
+        if setting.flag is not None
+    ]
+
+
+def _serve(**flags: Any) -> None:
+    from dotenv import dotenv_values
+
+    given = {name: value for name, value in flags.items() if value not in (None, ())}
+    try:
+        settings = load(given, os.environ, dotenv_values(Path.cwd() / ".env"))
+        from tracker.server import run
+
+        sys.exit(run(settings))
+    except StartupError as error:
+        click.echo(f"tracker: {error}", err=True)
+        sys.exit(error.exit_code)
+
+
+serve = click.Command(
+    "serve",
+    callback=_serve,
+    params=_options(),
+    help="Run the server.\n\n"
+    "Each flag may be given as the environment variable in brackets instead, or in the file .env "
+    "of the working directory. SECRET_KEY, which signs browser sessions, has no flag.",
+)

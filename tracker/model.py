@@ -1,0 +1,207 @@
+"""Reports, tasks, events, and the rules by which a report changes a task.
+
+`apply` is pure: the API document's and the contract's state rules ("Webhooks" there) stand here
+and nowhere else. Times are milliseconds since the epoch, durations milliseconds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Any, Final, NamedTuple
+
+
+class Kind(StrEnum):
+    """What a report says; the last word of its webhook's path."""
+
+    START = "start"
+    STATUS = "status"
+    FINISH = "finish"
+    ERROR = "error"
+
+
+class Status(StrEnum):
+    """The states of a task."""
+
+    PENDING = "pending"
+    RUNNING = "running"
+    COMPLETED = "completed"
+    FAILED = "failed"
+
+
+ENDED: Final = frozenset({Status.COMPLETED, Status.FAILED})
+
+EVENT_TYPES: Final[Mapping[Kind, str]] = {
+    Kind.START: "task_started",
+    Kind.STATUS: "task_status_updated",
+    Kind.FINISH: "task_finished",
+    Kind.ERROR: "task_error",
+}
+
+
+class Report(NamedTuple):
+    """One webhook's content, validated. What the agent left out is None."""
+
+    kind: Kind
+    project: str
+    task_id: str
+    title: str
+    agent: str
+    metadata: dict[str, Any] | None = None
+    status: Status = Status.RUNNING
+    progress: float | None = None
+    message: str | None = None
+    result: str | None = None
+    duration_ms: int | None = None
+    error_type: str | None = None
+    error_message: str | None = None
+    stack_trace: str | None = None
+
+
+class Task(NamedTuple):
+    """A task as the latest report left it. `finished_at` and `duration_ms` are set once it ended.
+
+    `started_at` is when the present attempt began to run.
+    """
+
+    title: str
+    agent: str
+    status: Status
+    progress: float
+    attempt: int
+    started_at: int
+    finished_at: int | None
+    duration_ms: int | None
+    message: str | None
+    result: str | None
+    error_type: str | None
+    error_message: str | None
+    stack_trace: str | None
+    metadata: dict[str, Any]
+    created_at: int
+    updated_at: int
+
+
+def apply(task: Task | None, report: Report, now: int) -> Task:
+    """The task after `report`, which arrived at `now`; `task` is None if it was never seen.
+
+    Returns `task` itself, the same object, when a late status leaves it as it is.
+    """
+    if task is None:
+        task = _never_seen(report, now)
+    elif report.kind is Kind.STATUS and task.status in ENDED:
+        return task
+    else:
+        task = task._replace(
+            title=report.title,
+            agent=report.agent,
+            metadata={**task.metadata, **report.metadata} if report.metadata else task.metadata,
+            updated_at=now,
+        )
+    match report.kind:
+        case Kind.START:
+            return _start(task, now)
+        case Kind.STATUS:
+            return _status(task, report, now)
+        case Kind.FINISH:
+            return _finish(task, report, now)
+        case Kind.ERROR:
+            return _fail(task, report, now)
+
+
+def _never_seen(report: Report, now: int) -> Task:
+    """No report is lost because an earlier one was: any report creates its task."""
+    return Task(
+        title=report.title,
+        agent=report.agent,
+        status=Status.RUNNING,
+        progress=0,
+        attempt=1,
+        started_at=now - (report.duration_ms or 0),
+        finished_at=None,
+        duration_ms=None,
+        message=None,
+        result=None,
+        error_type=None,
+        error_message=None,
+        stack_trace=None,
+        metadata=report.metadata or {},
+        created_at=now,
+        updated_at=now,
+    )
+
+
+def _start(task: Task, now: int) -> Task:
+    if task.status is Status.RUNNING:
+        return task
+    if task.status is Status.PENDING:
+        return task._replace(status=Status.RUNNING, started_at=now)
+    return task._replace(
+        status=Status.RUNNING,
+        progress=0,
+        attempt=task.attempt + 1,
+        started_at=now,
+        finished_at=None,
+        duration_ms=None,
+        message=None,
+        result=None,
+        error_type=None,
+        error_message=None,
+        stack_trace=None,
+    )
+
+
+def _status(task: Task, report: Report, now: int) -> Task:
+    task = task._replace(
+        progress=task.progress if report.progress is None else report.progress,
+        message=task.message if report.message is None else report.message,
+    )
+    if report.status is Status.COMPLETED:
+        return _finish(task, report, now)
+    if report.status is Status.FAILED:
+        return _fail(task, report, now)
+    waited = task.status is Status.PENDING and report.status is Status.RUNNING
+    return task._replace(status=report.status, started_at=now if waited else task.started_at)
+
+
+def _finish(task: Task, report: Report, now: int) -> Task:
+    return _end(task, Status.COMPLETED, report, now)._replace(
+        progress=100,
+        result=task.result if report.result is None else report.result,
+        error_type=None,
+        error_message=None,
+        stack_trace=None,
+    )
+
+
+def _fail(task: Task, report: Report, now: int) -> Task:
+    return _end(task, Status.FAILED, report, now)._replace(
+        result=None,
+        error_type=report.error_type,
+        error_message=report.error_message,
+        stack_trace=report.stack_trace,
+    )
+
+
+def _end(task: Task, status: Status, report: Report, now: int) -> Task:
+    """The same end said again (a client's retry) moves neither the end nor what was measured."""
+    finished_at, measured = task.finished_at, task.duration_ms
+    if task.status is not status or finished_at is None:
+        finished_at, measured = now, max(0, now - task.started_at)
+    return task._replace(
+        status=status,
+        finished_at=finished_at,
+        duration_ms=measured if report.duration_ms is None else report.duration_ms,
+    )
+
+
+def seconds(ms: int | None) -> float | None:
+    """Milliseconds as the API's seconds: whole where they are whole (3600, not 3600.0)."""
+    if ms is None:
+        return None
+    return ms // 1000 if ms % 1000 == 0 else ms / 1000
+
+
+def whole(number: float) -> float:
+    """75.0 as 75, so that numbers read as the API document prints them."""
+    return int(number) if number == int(number) else number

@@ -1,0 +1,208 @@
+"""What uvicorn's connections lack: limits on headers and on waiting, errors in the contract's
+shape, and a way to write many WebSocket frames at once.
+
+Touches parts of uvicorn and websockets that are not public; both are pinned in pyproject.toml.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from http import HTTPStatus
+from typing import Any, Final, cast
+
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+from uvicorn.protocols.utils import ClientDisconnected
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from websockets.datastructures import Headers
+from websockets.http11 import Request, Response
+from websockets.server import ServerProtocol
+
+from tracker.api.errors import error_body
+from tracker.clock import Clock
+from tracker.ws.socket import FRAMES
+
+MAX_HEADER_BYTES: Final = 64 * 1024
+
+# Seconds: for a client that began a request and went quiet, or does not read its answer.
+STALLED_AFTER: Final = 30.0
+
+# What is read and thrown away of a body after its request was answered, so that the client gets
+# to see the answer (a 413, say) before the connection is cut.
+_DISCARDED_BYTES: Final = 4 * 1024 * 1024
+
+# Seconds between a WebSocket's close frame and the end of the connection.
+_CLOSE_GRACE: Final = 2.0
+
+
+class HttpProtocol(HttpToolsProtocol):
+    """HTTP/1.1 with limits."""
+
+    def __init__(self, *args: Any, clock: Clock, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._clock = clock
+        self._in_headers = True
+        self._in_message = False
+        self._bytes = 0  # of the message that is being received
+        self._heard_at = self.loop.time()
+        self._paused_at = 0.0
+
+    def data_received(self, data: bytes) -> None:
+        self._heard_at = self.loop.time()
+        self._bytes += len(data)
+        if not self._in_headers and self.cycle.response_complete and self._too_much_to_discard():
+            self.transport.abort()
+            return
+        super().data_received(data)
+        if self._in_headers and self._bytes > MAX_HEADER_BYTES:
+            self._refuse_headers()
+
+    def on_message_begin(self) -> None:
+        self._in_message = True
+        super().on_message_begin()
+
+    def on_headers_complete(self) -> None:
+        if self._bytes > MAX_HEADER_BYTES and self._header_size() > MAX_HEADER_BYTES:
+            self._refuse_headers()
+            raise ValueError("headers too large")  # ends the parser's work on this connection
+        self._in_headers = False
+        super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        super().on_message_complete()
+        self._in_headers = True
+        self._in_message = False
+        self._bytes = 0
+
+    def pause_writing(self) -> None:
+        self._paused_at = self.loop.time()
+        super().pause_writing()
+
+    def send_400_response(self, msg: str) -> None:
+        self._refuse(400, f"{msg} Send HTTP/1.1 as RFC 9112 has it.")
+
+    def drop_if_stalled(self, now: float) -> None:
+        """Cut a request that stopped coming, and an answer that is not being read."""
+        unread = self.flow.write_paused and now - self._paused_at > STALLED_AFTER
+        expected = self._in_message or self.cycle is None
+        if unread or (expected and now - self._heard_at > STALLED_AFTER):
+            self.transport.abort()
+
+    def _too_much_to_discard(self) -> bool:
+        return self._in_message and self._bytes > _DISCARDED_BYTES
+
+    def _header_size(self) -> int:
+        return len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
+
+    def _refuse_headers(self) -> None:
+        self._refuse(431, f"The headers are over {MAX_HEADER_BYTES} bytes; send fewer.")
+
+    def _refuse(self, status: int, message: str) -> None:
+        """Answer for the connection itself: no request got as far as the application."""
+        if self.transport.is_closing():
+            return
+        body = error_body("BAD_REQUEST", message, self._clock.now_ms())
+        self.transport.write(
+            b"%bcontent-type: application/json\r\ncontent-length: %d\r\nconnection: close\r\n\r\n%b"
+            % (STATUS_LINE[status], len(body), body)
+        )
+        self.transport.close()
+
+
+class WebSocketProtocol(WebSocketsSansIOProtocol):
+    """A WebSocket that takes ready-made frames and cannot be held open by a stalled peer.
+
+    The application finds it in the scope's extensions, as `tracker.ws.socket.FrameWriter`.
+    """
+
+    def __init__(self, *args: Any, clock: Clock, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.close_timeout = _CLOSE_GRACE
+        self.conn = _Handshake(clock, max_size=self.config.ws_max_size, logger=self.logger)
+
+    def handle_connect(self, event: Request) -> None:
+        super().handle_connect(event)
+        if self.response.status_code == HTTPStatus.SWITCHING_PROTOCOLS:
+            cast(dict[str, Any], self.scope["extensions"])[FRAMES] = self
+
+    def write_frames(self, frames: bytes) -> bool:
+        """Send whole frames; False if the peer has to catch up (`drain`) before the next."""
+        if self.disconnected or self.close_sent:
+            raise ClientDisconnected
+        self.transport.write(frames)
+        return self.writable.is_set()
+
+    async def drain(self) -> None:
+        """Wait until the peer has read enough, or is gone."""
+        await self.writable.wait()
+
+    def fail(self, code: int, reason: str) -> None:
+        """Close without waiting for what the peer does not read."""
+        if not self.close_sent and not self.disconnected:
+            self.conn.fail(code, reason)
+            self._write_out()
+            self.close_sent = True
+        self._cut_soon()
+
+    def drop_if_stalled(self, now: float) -> None:
+        """Nothing to do: pings and the sender's own limit see to it."""
+
+    def send_receive_event_to_app(self) -> None:
+        if self.curr_msg_data_type == "text" and not _is_utf8(b"".join(self.frames)):
+            self.frames = []
+            self.fail(1007, "text must be UTF-8")
+            return
+        super().send_receive_event_to_app()
+
+    def handle_ping(self) -> None:
+        if self.writable.is_set():
+            super().handle_ping()
+        else:  # no answers are piled up for a peer who does not read them
+            self.conn.data_to_send()
+
+    def keepalive_timeout(self) -> None:
+        super().keepalive_timeout()
+        self._cut_soon()
+
+    def shutdown(self) -> None:
+        """The application closes with 1001 by itself; see that it ends all the same."""
+        self.stop_keepalive()
+        if not self.handshake_complete:
+            self.send_500_response()
+        self._cut_soon()
+
+    def _write_out(self) -> None:
+        self.transport.write(b"".join(self.conn.data_to_send()))
+
+    def _cut_soon(self) -> None:
+        self.loop.call_later(_CLOSE_GRACE, self.transport.abort)
+
+
+class _Handshake(ServerProtocol):
+    """Refuses a bad handshake in the contract's error shape."""
+
+    def __init__(self, clock: Clock, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self._clock = clock
+
+    def reject(self, status: int | HTTPStatus, text: str) -> Response:
+        phrase = HTTPStatus(status).phrase
+        body = error_body("BAD_REQUEST", text.strip() or phrase, self._clock.now_ms())
+        headers = Headers(
+            [
+                ("Content-Type", "application/json"),
+                ("Content-Length", str(len(body))),
+                ("Connection", "close"),
+            ]
+        )
+        return Response(int(status), phrase, headers, body)
+
+
+Protocol = Callable[..., HttpProtocol | WebSocketProtocol]
+
+
+def _is_utf8(data: bytes) -> bool:
+    try:
+        data.decode()
+    except UnicodeDecodeError:
+        return False
+    return True

@@ -1,0 +1,215 @@
+"""Runs the application under uvicorn: our socket, signals, ready file, order of start and stop."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import errno
+import logging
+import os
+import socket
+import sys
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+
+import orjson
+import platformdirs
+import uvicorn
+
+import tracker
+from tracker import keys, logs
+from tracker.app import App, create_app
+from tracker.clock import SystemClock
+from tracker.errors import ConfigError, InUse
+from tracker.protocols import HttpProtocol, WebSocketProtocol
+from tracker.settings import Settings
+
+logger = logging.getLogger(__name__)
+
+MEMORY = ":memory:"
+
+# Seconds. The contract gives the whole stop ten.
+_GRACE = 6
+_SWEEP_EVERY = 1.0
+# Longer than clients pause between reports, so that they seldom meet a connection being closed.
+_KEEP_ALIVE = 75
+
+
+def run(settings: Settings) -> int:
+    """Serve until told to stop; the process's exit code.
+
+    Raises:
+        ConfigError, InUse: it cannot start.
+    """
+    logs.configure(settings.log_level, settings.log_format)
+    keys.check(settings)
+    database = locate(settings.db)
+    server: Server
+
+    def die() -> None:
+        server.died = server.should_exit = True
+
+    with contextlib.closing(_listen(settings.host, settings.port)) as listener:
+        app = create_app(settings, database, on_death=die)
+        announcement = Announcement(settings, app, listener)
+        server = Server(_config(app), app, announcement.make)
+        try:
+            server.run(sockets=[listener])
+        finally:
+            announcement.withdraw()
+    return 1 if server.died else 0
+
+
+def locate(db: str | None) -> Path | None:
+    """The database's file; None: in memory.
+
+    Raises:
+        ConfigError: it has no directory, or one that cannot be written.
+    """
+    if db == MEMORY:
+        return None
+    if db is None:
+        folder = platformdirs.user_data_path("agent-task-tracker", appauthor=False)
+        with contextlib.suppress(OSError):  # told below
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        db = str(folder / "tracker.db")
+    path = Path(db).absolute()
+    if not db or path.is_dir():
+        raise ConfigError(f"{db or '--db'}: this has to be a file")
+    if not path.parent.is_dir():
+        raise ConfigError(f"{path}: the directory does not exist; make it or choose another --db")
+    if not os.access(path.parent, os.W_OK):
+        raise ConfigError(f"{path}: the directory cannot be written; choose another --db")
+    return path
+
+
+class Server(uvicorn.Server):
+    """uvicorn's server, except for how it begins and ends."""
+
+    def __init__(self, config: uvicorn.Config, app: App, announce: Callable[[], None]) -> None:
+        super().__init__(config)
+        self.died = False
+        self._app = app
+        self._announce = announce
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Stop on a signal, and end with our own exit code, not by the signal once more."""
+        with super().capture_signals():
+            yield
+            self._captured_signals.clear()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Tell the world once connections are accepted."""
+        await super().startup(sockets)
+        if self.started:
+            self._announce()
+
+    async def main_loop(self) -> None:
+        """Look after connections that stall, besides what uvicorn does."""
+        sweeper = asyncio.create_task(self._sweep())
+        try:
+            await super().main_loop()
+        finally:
+            sweeper.cancel()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """End the streams, which would not end by themselves."""
+        self._app.hub.close()
+        await super().shutdown(sockets)
+
+    async def _sweep(self) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            await asyncio.sleep(_SWEEP_EVERY)
+            for connection in list(self.server_state.connections):
+                if isinstance(connection, HttpProtocol):
+                    connection.drop_if_stalled(loop.time())
+
+
+class Announcement:
+    """Says where the server is: to people on a terminal, else to the log; in the ready file."""
+
+    def __init__(self, settings: Settings, app: App, listener: socket.socket) -> None:
+        self._app = app
+        self._host, self._port = listener.getsockname()[:2]
+        name = settings.host if self._host not in ("0.0.0.0", "::") else "localhost"
+        self._url = f"http://{f'[{name}]' if ':' in name else name}:{self._port}"
+        self._ready_file = None if settings.ready_file is None else Path(settings.ready_file)
+
+    def make(self) -> None:
+        """The server is listening."""
+        if self._ready_file is not None:
+            self._write(self._ready_file)
+        if sys.stdout.isatty():
+            self._greet()
+        else:
+            logger.info("Listening on %s, database %s", self._url, self._app.store.name)
+
+    def withdraw(self) -> None:
+        """The server has stopped."""
+        if self._ready_file is not None:
+            self._ready_file.unlink(missing_ok=True)
+
+    def _greet(self) -> None:
+        database = self._app.store.path
+        lines = {
+            "Address": self._url,
+            "Dashboard": f"{self._url}/#key={self._app.keys.api}",
+            "API docs": f"{self._url}/docs",
+            "Database": self._app.store.name,
+        }
+        if database is not None and keys.kept_in(database).exists():
+            lines["API key"] = f"in {keys.kept_in(database)}"
+        print(f"Agent Task Tracker {tracker.__version__}")  # noqa: T201
+        for name, value in lines.items():
+            print(f"  {name:<10} {value}")  # noqa: T201
+        print("Press Ctrl-C to stop.", flush=True)  # noqa: T201
+
+    def _write(self, path: Path) -> None:
+        """At once or not at all: whoever waits for the file never reads half of it."""
+        content = {
+            "url": self._url,
+            "host": self._host,
+            "port": self._port,
+            "pid": os.getpid(),
+            "version": tracker.__version__,
+            "db": self._app.store.name,
+        }
+        unfinished = path.with_name(f".{path.name}.{os.getpid()}")
+        unfinished.write_bytes(orjson.dumps(content))
+        unfinished.replace(path)
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    try:
+        family, _, _, _, address = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        return socket.create_server(address[:2], family=family, backlog=2048)
+    except OSError as error:
+        if error.errno in (errno.EADDRINUSE, errno.EACCES) and port:
+            raise InUse(
+                f"{host}:{port}: the port is taken ({error.strerror}); choose another --port"
+            ) from None
+        raise ConfigError(f"{host}:{port}: cannot be bound: {error.strerror or error}") from None
+
+
+def _config(app: App) -> uvicorn.Config:
+    clock = SystemClock()
+    return uvicorn.Config(
+        app.asgi,
+        loop="auto",
+        http=partial(HttpProtocol, clock=clock),  # type: ignore[arg-type]
+        ws=partial(WebSocketProtocol, clock=clock),  # type: ignore[arg-type]
+        ws_max_size=64 * 1024,
+        ws_per_message_deflate=False,
+        lifespan="on",
+        log_config=None,
+        access_log=False,
+        proxy_headers=False,
+        server_header=False,
+        timeout_keep_alive=_KEEP_ALIVE,
+        timeout_graceful_shutdown=_GRACE,
+    )

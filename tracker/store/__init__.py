@@ -1,0 +1,249 @@
+"""The store: durable reports and what can be asked about them.
+
+The only package that knows SQLite. What has committed is handed to a `Listener`, in the order of
+the log, before the report is answered.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+
+from tracker.errors import NotFound, Unavailable
+from tracker.store import events, health, projects, reports, search, stats, tasks
+from tracker.store.connection import MEMORY, lock, open_writer
+from tracker.store.events import Bounds, EventFilter, Page
+from tracker.store.projects import ProjectQuery
+from tracker.store.readers import FileReaders, Readers, WriterReaders
+from tracker.store.reports import Idempotency, Recorded, idempotency
+from tracker.store.tasks import TaskQuery
+from tracker.store.writer import Writer
+
+if TYPE_CHECKING:
+    import apsw
+
+    from tracker.clock import Clock
+    from tracker.model import Report
+    from tracker.settings import Durability
+    from tracker.wire import Event
+
+__all__ = [
+    "Bounds",
+    "EventFilter",
+    "Idempotency",
+    "Listener",
+    "Page",
+    "ProjectQuery",
+    "Recorded",
+    "Store",
+    "TaskQuery",
+    "idempotency",
+]
+
+T = TypeVar("T")
+
+# Of one project's tasks deleted in one transaction: others' reports wait for no more than these.
+_DELETED_AT_ONCE = 200
+
+# Search follows the log by at most this, in seconds, and this many events a transaction.
+_SEARCH_EVERY = 0.25
+_INDEXED_AT_ONCE = 100
+
+
+# Events that a cursor over the log reads at once.
+_CURSOR_PAGE = 500
+
+
+class Listener(Protocol):
+    """Who hears, on the event loop, what has been committed."""
+
+    def publish(self, events: Sequence[Event]) -> None:
+        """These events are in the log now; they follow all that were published before."""
+
+    def forget(self) -> None:
+        """Events were deleted: whatever is remembered of the log must be read again."""
+
+
+class Store:
+    """One database, open in this process alone."""
+
+    def __init__(
+        self,
+        path: Path | None,
+        durability: Durability,
+        clock: Clock,
+        listener: Listener,
+        *,
+        on_death: Callable[[], None],
+    ) -> None:
+        """Open, make or upgrade the database. `path` None: in memory, gone at the end.
+
+        `on_death` is called if the store can no longer record anything and never will.
+
+        Raises:
+            InUse: another server has it.
+            ConfigError: it cannot be used as it is.
+        """
+        self._lock = None if path is None else lock(path)
+        try:
+            connection = open_writer(path, durability)
+        except BaseException:
+            self._release()
+            raise
+        self.path = path
+        self.last_id = events.last_id(connection)
+        self._listener = listener
+        self._writer = Writer(connection, clock, on_commit=self._committed, on_death=on_death)
+        self._readers: Readers = (
+            WriterReaders(self._writer, clock) if path is None else FileReaders(path, clock)
+        )
+        self._unsearched = asyncio.Event()
+        self._unsearched.set()
+        self._search: asyncio.Task[None]
+
+    @property
+    def name(self) -> str:
+        """The database as the user named it."""
+        return MEMORY if self.path is None else str(self.path)
+
+    def start(self) -> None:
+        """Begin to work for the running event loop."""
+        self._writer.start()
+        self._search = asyncio.create_task(self._follow_the_log())
+
+    async def close(self) -> None:
+        """Commit what waits, checkpoint the WAL, let go of the database."""
+        self._search.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await self._search
+        await self._readers.close()
+        await self._writer.close()
+        self._release()
+
+    async def record(self, report: Report, key: Idempotency | None, size: int) -> Recorded:
+        """Write one report; returns once it is committed. `size` is its body's, in bytes.
+
+        Raises:
+            IdempotencyKeyReused: `key` belongs to another request.
+            Unavailable: nothing was recorded; the same request may succeed later.
+        """
+        return await self._writer.submit(
+            lambda connection, now: reports.record(connection, now, report, key), size
+        )
+
+    async def delete_task(self, project: str, task_id: str) -> None:
+        """Delete a task and its events. Raises NotFound, Unavailable."""
+        deleted = await self._writer.submit(
+            lambda connection, _now: tasks.delete(connection, project, task_id)
+        )
+        if not deleted:
+            raise NotFound(f"There is no task {task_id!r} in the project {project!r}.")
+        self._listener.forget()
+
+    async def delete_project(self, name: str) -> None:
+        """Delete the tasks that the project has now, their events, and the project if no new
+        report has come for it meanwhile. Raises NotFound, Unavailable."""
+        project_id = await self.read(lambda connection: projects.find(connection, name))
+        if project_id is None:
+            raise no_such_project(name)
+        newest = await self.read(lambda connection: projects.newest_task(connection, project_id))
+        done = False
+        while not done:
+            done = await self._writer.submit(
+                lambda connection, _now: projects.delete_some(
+                    connection, project_id, newest, _DELETED_AT_ONCE
+                )
+            )
+            self._listener.forget()
+
+    async def projects(self, query: ProjectQuery) -> tuple[list[dict[str, Any]], int]:
+        """A page of projects, and how many there are."""
+        return await self.read(lambda connection: projects.page(connection, query))
+
+    async def tasks(self, project: str, query: TaskQuery) -> tuple[list[dict[str, Any]], int]:
+        """A page of the project's tasks, and how many match. Raises NotFound."""
+
+        def read(connection: apsw.Connection) -> tuple[list[dict[str, Any]], int]:
+            project_id = projects.find(connection, project)
+            if project_id is None:
+                raise no_such_project(project)
+            return tasks.page(connection, project_id, query)
+
+        return await self.read(read)
+
+    async def task(self, project: str, task_id: str) -> dict[str, Any]:
+        """One task with its history. Raises NotFound."""
+        found = await self.read(lambda connection: tasks.one(connection, project, task_id))
+        if found is None:
+            raise NotFound(f"There is no task {task_id!r} in the project {project!r}.")
+        return found
+
+    async def overall_stats(self) -> dict[str, Any]:
+        """The figures over all projects."""
+        return await self.read(stats.overall)
+
+    async def project_stats(self, name: str, days: int) -> dict[str, Any]:
+        """One project's figures. Raises NotFound."""
+        found = await self.read(lambda connection: stats.of_project(connection, name, days))
+        if found is None:
+            raise no_such_project(name)
+        return found
+
+    async def events(self, after: int, upto: int, wanted: EventFilter, limit: int) -> Page:
+        """The first of the events with `after` < id <= `upto`, `limit` at most."""
+        return await self.read(
+            lambda connection: events.after(connection, after, upto, wanted, limit)
+        )
+
+    async def page(self, after: int, upto: int, project: str | None) -> Page:
+        """What a cursor over the log reads at once."""
+        return await self.events(after, upto, EventFilter(project=project), _CURSOR_PAGE)
+
+    async def bounds(self) -> Bounds:
+        """Where the log begins and ends."""
+        return await self.read(events.bounds)
+
+    async def health(self) -> dict[str, Any]:
+        """Really write and read. Raises Unavailable."""
+        await self._writer.submit(health.write)
+        return await self.read(health.read)
+
+    async def read(self, query: Callable[[apsw.Connection], T]) -> T:
+        """Run a query on one consistent state. Raises Unavailable."""
+        return await self._readers.run(query)
+
+    def _committed(self, results: Sequence[Any]) -> None:
+        committed = [
+            event for result in results if isinstance(result, Recorded) for event in result.events
+        ]
+        if committed:
+            self.last_id = committed[-1].id
+            self._listener.publish(committed)
+            self._unsearched.set()
+
+    async def _follow_the_log(self) -> None:
+        while True:
+            await self._unsearched.wait()
+            self._unsearched.clear()
+            await asyncio.sleep(_SEARCH_EVERY)
+            try:
+                while not await self._writer.submit(_index_some):
+                    pass
+            except Unavailable:  # the next round tries again
+                self._unsearched.set()
+
+    def _release(self) -> None:
+        if self._lock is not None:
+            self._lock.release()
+
+
+def _index_some(connection: apsw.Connection, _now: int) -> bool:
+    return search.index_some(connection, _INDEXED_AT_ONCE)
+
+
+def no_such_project(name: str) -> NotFound:
+    """The answer to a name that no report has used."""
+    return NotFound(f"There is no project {name!r}; a project appears with its first report.")

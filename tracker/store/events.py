@@ -1,0 +1,108 @@
+"""Reads of the event log."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import apsw
+
+from tracker.wire import Event
+
+# One page of the log: the project and the task are looked up by name.
+_AFTER = """
+  SELECT events.id, projects.name, events.type, events.data, events.at
+  FROM events JOIN projects ON projects.id = events.project_id
+  WHERE events.id > :after AND events.id <= :upto
+    {filters}
+  ORDER BY events.id LIMIT :limit
+"""
+_OF_PROJECT = "AND events.project_id = (SELECT id FROM projects WHERE name = :project)"
+_OF_TYPE = "AND events.type = :type"
+_OF_TASK = "AND events.task IN (SELECT id FROM tasks WHERE task_id = :task_id)"
+_OF_TASK_IN_PROJECT = """
+  AND events.task = (
+    SELECT id FROM tasks
+    WHERE task_id = :task_id AND project_id = (SELECT id FROM projects WHERE name = :project)
+  )
+"""
+_LAST = "SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'events'"
+_BOUNDS = """
+  SELECT (SELECT pruned FROM marks), (SELECT min(id) FROM events)
+"""
+
+
+_OF_ONE_TASK = """
+  SELECT id, type, data, at FROM events WHERE task = ? ORDER BY id DESC LIMIT ?
+"""
+
+# Where a page of the log ends, whatever its limit, in characters.
+_PAGE_BYTES = 2 * 1024 * 1024
+
+# How many of its events a task is shown with; the rest is a question to `/api/events`.
+HISTORY = 1000
+
+
+class EventFilter(NamedTuple):
+    """Which events; None means all."""
+
+    project: str | None = None
+    task_id: str | None = None
+    type: str | None = None
+
+
+class Page(NamedTuple):
+    """Some of the log, oldest first; `complete`: that was all that was asked for."""
+
+    events: list[Event]
+    complete: bool
+
+
+class Bounds(NamedTuple):
+    """The log's ends: `oldest` is the smallest id that may still be there, `last` the newest id
+    ever given, `pruned` the newest id that pruning has removed."""
+
+    oldest: int
+    last: int
+    pruned: int
+
+
+def last_id(connection: apsw.Connection) -> int:
+    """The newest id ever given to an event; 0 before the first."""
+    return int(connection.execute(_LAST).get)
+
+
+def bounds(connection: apsw.Connection) -> Bounds:
+    """Where the log begins and ends."""
+    last = last_id(connection)
+    pruned, oldest = connection.execute(_BOUNDS).get
+    return Bounds(last + 1 if oldest is None else oldest, last, pruned)
+
+
+def after(
+    connection: apsw.Connection, cursor: int, upto: int, wanted: EventFilter, limit: int
+) -> Page:
+    """The first of the events with `cursor` < id <= `upto`: `limit` at most, and no more than fit
+    the bytes of a page, so that no reader can make the server hold much of the log."""
+    filters = []
+    if wanted.type is not None:
+        filters.append(_OF_TYPE)
+    if wanted.task_id is not None:
+        filters.append(_OF_TASK if wanted.project is None else _OF_TASK_IN_PROJECT)
+    elif wanted.project is not None:
+        filters.append(_OF_PROJECT)
+    parameters = {"after": cursor, "upto": upto, "limit": limit + 1, **wanted._asdict()}
+    page: list[Event] = []
+    size = 0
+    rows = connection.execute(_AFTER.format(filters=" ".join(filters)), parameters)
+    for id_, name, type_, data, at in rows:
+        if len(page) == limit or size > _PAGE_BYTES:
+            return Page(page, complete=False)
+        page.append(Event(id_, name, type_, data.encode(), at))
+        size += len(data)
+    return Page(page, complete=True)
+
+
+def newest_of_task(connection: apsw.Connection, task: int) -> list[Event]:
+    """The newest of a task's events, oldest first; its id is the row's, not the agent's."""
+    rows = connection.execute(_OF_ONE_TASK, (task, HISTORY)).fetchall()
+    return [Event(id_, "", type_, data.encode(), at) for id_, type_, data, at in reversed(rows)]

@@ -1,0 +1,85 @@
+"""Projects: the list, and deleting one."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import apsw
+
+from tracker.clock import iso
+
+_LIST = """
+  SELECT id, name, created_at, updated_at, pending + running + completed + failed, pending + running
+  FROM projects ORDER BY {order}, id {direction} LIMIT ? OFFSET ?
+"""
+_COUNT = "SELECT count(*) FROM projects"
+_ID = "SELECT id FROM projects WHERE name = ?"
+_NEWEST_TASK = "SELECT max(id) FROM tasks WHERE project_id = ?"
+_DELETE_TASKS = """
+  DELETE FROM tasks WHERE id IN (
+    SELECT id FROM tasks WHERE project_id = ? AND id <= ? LIMIT ?
+  )
+"""
+_DELETE_EMPTY = """
+  DELETE FROM projects
+  WHERE id = ? AND NOT EXISTS (SELECT 1 FROM tasks WHERE project_id = projects.id)
+"""
+
+SORTABLE = ("name", "created_at", "updated_at")
+
+
+class ProjectQuery(NamedTuple):
+    """A page of projects."""
+
+    limit: int = 50
+    offset: int = 0
+    sort_by: str = "updated_at"
+    descending: bool = True
+
+
+def page(connection: apsw.Connection, query: ProjectQuery) -> tuple[list[dict[str, Any]], int]:
+    """The page, and how many projects there are in all."""
+    order, direction = _order(query)
+    rows = connection.execute(
+        _LIST.format(order=order, direction=direction), (query.limit, query.offset)
+    )
+    projects = [
+        {
+            "id": id_,
+            "name": name,
+            "created_at": iso(created_at),
+            "updated_at": iso(updated_at),
+            "task_count": task_count,
+            "active_tasks": active,
+        }
+        for id_, name, created_at, updated_at, task_count, active in rows
+    ]
+    return projects, connection.execute(_COUNT).get
+
+
+def find(connection: apsw.Connection, name: str) -> int | None:
+    """The project's id."""
+    row = connection.execute(_ID, (name,)).fetchone()
+    return None if row is None else int(row[0])
+
+
+def newest_task(connection: apsw.Connection, project_id: int) -> int:
+    """The highest task id in the project; 0 when it has none."""
+    return connection.execute(_NEWEST_TASK, (project_id,)).get or 0
+
+
+def delete_some(connection: apsw.Connection, project_id: int, upto: int, limit: int) -> bool:
+    """Delete up to `limit` of the project's tasks with id <= `upto`, and with the last of its
+    tasks the project. True when none of them is left."""
+    connection.execute(_DELETE_TASKS, (project_id, upto, limit))
+    if connection.changes() == limit:
+        return False
+    connection.execute(_DELETE_EMPTY, (project_id,))
+    return True
+
+
+def _order(query: ProjectQuery) -> tuple[str, str]:
+    if query.sort_by not in SORTABLE:
+        raise ValueError(query.sort_by)
+    direction = "DESC" if query.descending else "ASC"
+    return f"{query.sort_by} {direction}", direction

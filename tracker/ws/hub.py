@@ -1,0 +1,135 @@
+"""A ring of recent events and a wake-up: nothing is queued for anybody, no I/O is done.
+
+Every subscriber keeps a cursor (see `tracker.ws.stream`). The hub answers "what came after it"
+from the ring, or says that the log has to be asked.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections import deque
+from collections.abc import Iterable, Sequence
+from functools import cached_property
+
+from tracker.wire import Event
+
+# What one subscriber is given at once, in bytes: bounds what a slow one keeps in memory.
+_BATCH_BYTES = 256 * 1024
+
+
+class Batch:
+    """Consecutive events past a cursor, encoded once for all who get them."""
+
+    def __init__(self, events: Sequence[Event], cursor: int) -> None:
+        """`cursor` is where the next batch begins; `events` may be empty."""
+        self.events = events
+        self.cursor = cursor
+
+    @cached_property
+    def frames(self) -> bytes:
+        """The events as WebSocket frames, to be written as one."""
+        return b"".join([event.frame for event in self.events])
+
+    @cached_property
+    def sse(self) -> bytes:
+        """The events as server-sent events."""
+        return b"".join([event.sse for event in self.events])
+
+
+class Hub:
+    """The newest events, bounded in number and bytes."""
+
+    def __init__(self, *, max_events: int = 4096, max_bytes: int = 8 * 1024 * 1024) -> None:
+        self.last_id = 0
+        self.closed = False
+        self._floor = 0  # every event past it is in the ring
+        self._ring: deque[Event] = deque()
+        self._bytes = 0
+        self._max_events = max_events
+        self._max_bytes = max_bytes
+        self._batches: dict[tuple[int, str | None], Batch] = {}
+        self._news = asyncio.Event()
+
+    def begin_after(self, last_id: int) -> None:
+        """What the log holds already, up to `last_id`, is not in the ring."""
+        self.last_id = self._floor = last_id
+
+    def publish(self, events: Sequence[Event]) -> None:
+        """Take committed events, in the order of the log, and wake everyone who waits."""
+        self._ring.extend(events)
+        self._bytes += sum(len(event.data) for event in events)
+        self.last_id = events[-1].id
+        while len(self._ring) > self._max_events or self._bytes > self._max_bytes:
+            oldest = self._ring.popleft()
+            self._bytes -= len(oldest.data)
+            self._floor = oldest.id
+        self._batches.clear()
+        self._wake()
+
+    def forget(self) -> None:
+        """Events were deleted: whoever is behind reads the log again."""
+        self._ring.clear()
+        self._bytes = 0
+        self._floor = self.last_id
+        self._batches.clear()
+
+    def close(self) -> None:
+        """Wake everyone for the last time: the server stops."""
+        self.closed = True
+        self._wake()
+
+    def after(self, cursor: int, project: str | None) -> Batch | None:
+        """What came after `cursor`, for one project or all; None when the log has to be asked.
+
+        Subscribers at the same place share one answer.
+        """
+        if cursor < self._floor:
+            return None
+        key = (cursor, project)
+        batch = self._batches.get(key)
+        if batch is None:
+            batch = self._batches[key] = self._cut(self._newer(cursor), project)
+        return batch
+
+    async def wait(self, cursor: int, seconds: float | None = None) -> None:
+        """Return once there is anything past `cursor`, the hub is closed, or time has passed."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                while self.last_id <= cursor and not self.closed:
+                    await self._news.wait()
+
+    async def round_trip(self, seconds: float = 1.0) -> bool:
+        """Whether a wake-up reaches one who waits. The others look, find nothing, and wait on."""
+        waiting = asyncio.create_task(self._news.wait())
+        await asyncio.sleep(0)
+        self._wake()
+        _, pending = await asyncio.wait({waiting}, timeout=seconds)
+        for task in pending:
+            task.cancel()
+        return not pending
+
+    def _newer(self, cursor: int) -> list[Event]:
+        """From the newest back, since nearly everyone is near the end."""
+        newer = []
+        for event in reversed(self._ring):
+            if event.id <= cursor:
+                break
+            newer.append(event)
+        newer.reverse()
+        return newer
+
+    def _cut(self, newer: Iterable[Event], project: str | None) -> Batch:
+        wanted: list[Event] = []
+        size = 0
+        for event in newer:
+            if project is None or event.project == project:
+                wanted.append(event)
+                size += len(event.data)
+                if size > _BATCH_BYTES:
+                    return Batch(wanted, event.id)
+        return Batch(wanted, self.last_id)
+
+    def _wake(self) -> None:
+        self._news.set()
+        self._news.clear()
