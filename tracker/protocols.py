@@ -6,6 +6,7 @@ Touches parts of uvicorn and websockets that are not public; both are pinned in 
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any, Final, cast
@@ -46,6 +47,9 @@ class HttpProtocol(HttpToolsProtocol):
         self._heard_at = self.loop.time()
         self._paused_at = 0.0
 
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(_JoiningTransport(transport))  # type: ignore[arg-type]
+
     def data_received(self, data: bytes) -> None:
         self._heard_at = self.loop.time()
         self._bytes += len(data)
@@ -72,6 +76,14 @@ class HttpProtocol(HttpToolsProtocol):
         self._in_headers = True
         self._in_message = False
         self._bytes = 0
+
+    def on_response_complete(self) -> None:
+        cast(_JoiningTransport, self.transport).flush()  # a HEAD's answer has no body to go with
+        super().on_response_complete()
+
+    def handle_websocket_upgrade(self) -> None:
+        self.transport = cast(_JoiningTransport, self.transport).inner
+        super().handle_websocket_upgrade()
 
     def pause_writing(self) -> None:
         self._paused_at = self.loop.time()
@@ -106,6 +118,43 @@ class HttpProtocol(HttpToolsProtocol):
             % (STATUS_LINE[status], len(body), body)
         )
         self.transport.close()
+
+
+class _JoiningTransport:
+    """Holds an answer's head back until its body comes, so that both are one system call.
+
+    uvicorn writes them one after the other; that is a sixth of what a webhook costs.
+    """
+
+    def __init__(self, inner: asyncio.Transport) -> None:
+        self.inner = inner
+        self.is_closing = inner.is_closing
+        self.abort = inner.abort
+        self.get_extra_info = inner.get_extra_info
+        self.pause_reading = inner.pause_reading
+        self.resume_reading = inner.resume_reading
+        self.set_protocol = inner.set_protocol
+        self._head = b""
+
+    def write(self, data: bytes) -> None:
+        """Send, after the head that was held back; or hold back a head."""
+        if self._head:
+            data = self._head + data
+            self._head = b""
+        elif data.startswith(b"HTTP/1.1 ") and not data.startswith(b"HTTP/1.1 100"):
+            self._head = data
+            return
+        self.inner.write(data)
+
+    def flush(self) -> None:
+        """Send a head that no body follows."""
+        if self._head:
+            self.write(b"")
+
+    def close(self) -> None:
+        """Send what is held back, then close."""
+        self.flush()
+        self.inner.close()
 
 
 class WebSocketProtocol(WebSocketsSansIOProtocol):

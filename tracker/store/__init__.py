@@ -18,7 +18,7 @@ from tracker.store.connection import MEMORY, lock, open_writer
 from tracker.store.events import Bounds, EventFilter, Page
 from tracker.store.projects import ProjectQuery
 from tracker.store.readers import FileReaders, Readers, WriterReaders
-from tracker.store.reports import Idempotency, Recorded, idempotency
+from tracker.store.reports import Idempotency, Recorded, Submission, idempotency
 from tracker.store.tasks import TaskQuery
 from tracker.store.writer import Writer
 
@@ -96,7 +96,9 @@ class Store:
         self.path = path
         self.last_id = events.last_id(connection)
         self._listener = listener
-        self._writer = Writer(connection, clock, on_commit=self._committed, on_death=on_death)
+        self._writer = Writer(
+            connection, clock, reports.record, on_commit=self._committed, on_death=on_death
+        )
         self._readers: Readers = (
             WriterReaders(self._writer, clock) if path is None else FileReaders(path, clock)
         )
@@ -130,9 +132,8 @@ class Store:
             IdempotencyKeyReused: `key` belongs to another request.
             Unavailable: nothing was recorded; the same request may succeed later.
         """
-        return await self._writer.submit(
-            lambda connection, now: reports.record(connection, now, report, key), size
-        )
+        recorded: Recorded = await self._writer.submit_item(Submission(report, key), size)
+        return recorded
 
     async def delete_task(self, project: str, task_id: str) -> None:
         """Delete a task and its events. Raises NotFound, Unavailable."""
@@ -217,7 +218,9 @@ class Store:
 
     def _committed(self, results: Sequence[Any]) -> None:
         committed = [
-            event for result in results if isinstance(result, Recorded) for event in result.events
+            result.event
+            for result in results
+            if isinstance(result, Recorded) and result.event is not None
         ]
         if committed:
             self.last_id = committed[-1].id

@@ -1,8 +1,14 @@
-"""Writes one report: the task's change and its event, in the caller's transaction."""
+"""Writes reports: the tasks' changes and their events, in the caller's transaction.
+
+A group of reports is written by a few statements, each for many rows, which takes half the time
+that a few statements for each report would. What the reports do to a task is worked out in memory,
+in the order in which they came, by `tracker.model.apply`; the task is written once.
+"""
 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 import apsw
@@ -11,42 +17,37 @@ import orjson
 from tracker.clock import MS_PER_DAY
 from tracker.errors import IdempotencyKeyReused
 from tracker.model import Kind, Report, Status, Task, apply
+from tracker.store import multirow
 from tracker.wire import Event, event_data, event_type
 
-# Two statements, because SQLite takes five times as long over the same as one LEFT JOIN.
 _FIND_PROJECT = "SELECT id FROM projects WHERE name = ?"
-_FIND_TASK = """
-  SELECT id,
+_INSERT_PROJECT = "INSERT INTO projects (name, created_at, updated_at) VALUES (?, ?, ?)"
+_FIND_TASKS = """
+  SELECT task_id, project_id, id,
     title, agent, status, progress, attempt, started_at, finished_at, duration_ms,
     message, result, error_type, error_message, stack_trace, metadata, created_at, updated_at
-  FROM tasks WHERE task_id = ? AND project_id = ?
+  FROM tasks WHERE (task_id, project_id) IN (VALUES {rows})
 """
-_INSERT_PROJECT = """
-  INSERT INTO projects (name, created_at, updated_at) VALUES (?, ?, ?)
-"""
-_INSERT_TASK = """
+_INSERT_TASKS = """
   INSERT INTO tasks (
-    project_id, task_id,
+    task_id, project_id,
     title, agent, status, progress, attempt, started_at, finished_at, duration_ms,
     message, result, error_type, error_message, stack_trace, metadata, created_at, updated_at
-  ) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+  ) VALUES {rows}
 """
-_UPDATE_TASK = """
+_UPDATE_TASKS = """
   UPDATE tasks SET
-    title = ?, agent = ?, status = ?, progress = ?, attempt = ?, started_at = ?, finished_at = ?,
-    duration_ms = ?, message = ?, result = ?, error_type = ?, error_message = ?, stack_trace = ?,
-    metadata = ?, created_at = ?, updated_at = ?
-  WHERE id = ?
+    title = column2, agent = column3, status = column4, progress = column5, attempt = column6,
+    started_at = column7, finished_at = column8, duration_ms = column9, message = column10,
+    result = column11, error_type = column12, error_message = column13, stack_trace = column14,
+    metadata = column15, created_at = column16, updated_at = column17
+  FROM (VALUES {rows}) WHERE tasks.id = column1
 """
-_INSERT_EVENT = """
-  INSERT INTO events (project_id, task, type, at, data) VALUES (?, ?, ?, ?, ?)
-"""
+_INSERT_EVENTS = "INSERT INTO events (project_id, task, type, at, data) VALUES {rows}"
 _FIND_KEY = """
   SELECT fingerprint, event_id, at, created, duration_ms FROM idempotency WHERE key = ?
 """
-_FORGET_KEYS = """
-  DELETE FROM idempotency WHERE at < ?
-"""
+_FORGET_KEYS = "DELETE FROM idempotency WHERE at < ?"
 _INSERT_KEY = """
   INSERT INTO idempotency (key, fingerprint, event_id, at, created, duration_ms)
   VALUES (?, ?, ?, ?, ?, ?)
@@ -62,6 +63,13 @@ class Idempotency(NamedTuple):
     fingerprint: bytes
 
 
+class Submission(NamedTuple):
+    """A report as it is handed in."""
+
+    report: Report
+    key: Idempotency | None = None
+
+
 class Recorded(NamedTuple):
     """What became of a report.
 
@@ -75,11 +83,6 @@ class Recorded(NamedTuple):
     duration_ms: int | None
     event: Event | None
 
-    @property
-    def events(self) -> tuple[Event, ...]:
-        """What is to be published."""
-        return () if self.event is None else (self.event,)
-
 
 def idempotency(key: str, kind: Kind, body: bytes) -> Idempotency:
     """The same key on another webhook, or with another body, is another request."""
@@ -87,22 +90,29 @@ def idempotency(key: str, kind: Kind, body: bytes) -> Idempotency:
 
 
 def record(
-    connection: apsw.Connection, now: int, report: Report, key: Idempotency | None
-) -> Recorded:
-    """Write `report`, or find what its key has written before.
+    connection: apsw.Connection, now: int, submissions: Sequence[Submission]
+) -> list[Recorded]:
+    """Write the reports, in order, or find what their keys have written before.
 
     Raises:
-        IdempotencyKeyReused: the key belongs to another request.
+        IdempotencyKeyReused: a key belongs to another request; nothing may be kept of the group.
     """
-    if key is not None:
-        connection.execute(_FORGET_KEYS, (now - KEY_LIFETIME_MS,))
-        earlier = _recorded_under(connection, key)
-        if earlier is not None:
-            return earlier
-    recorded = _write(connection, now, report)
-    if key is not None:
+    if all(submission.key is None for submission in submissions):
+        return _write(connection, now, [submission.report for submission in submissions])
+    # One by one, so that of two with the same key the second finds the first.
+    return [_record_once(connection, now, submission) for submission in submissions]
+
+
+def _record_once(connection: apsw.Connection, now: int, submission: Submission) -> Recorded:
+    report, key = submission
+    if key is None:
+        return _write(connection, now, [report])[0]
+    connection.execute(_FORGET_KEYS, (now - KEY_LIFETIME_MS,))
+    recorded = _recorded_under(connection, key)
+    if recorded is None:
+        (recorded,) = _write(connection, now, [report])
         answer = (recorded.event_id, now, recorded.created, recorded.duration_ms)
-        connection.execute(_INSERT_KEY, (key.key, key.fingerprint, *answer))
+        connection.execute(_INSERT_KEY, (*key, *answer))
     return recorded
 
 
@@ -119,30 +129,82 @@ def _recorded_under(connection: apsw.Connection, key: Idempotency) -> Recorded |
     return Recorded(event_id, at, bool(created), duration_ms, event=None)
 
 
-def _write(connection: apsw.Connection, now: int, report: Report) -> Recorded:
-    execute = connection.execute
-    row_id, before = None, None
-    project = execute(_FIND_PROJECT, (report.project,)).fetchone()
-    if project is None:
-        execute(_INSERT_PROJECT, (report.project, now, now))
-        project_id = connection.last_insert_rowid()
-    else:
-        project_id = project[0]
-        found = execute(_FIND_TASK, (report.task_id, project_id)).fetchone()
-        if found is not None:
-            row_id, *columns = found
-            before = _task(columns)
-    task = apply(before, report, now)
-    if row_id is None:
-        execute(_INSERT_TASK, (project_id, report.task_id, *_columns(task)))
-        row_id = connection.last_insert_rowid()
-    elif task is not before:
-        execute(_UPDATE_TASK, (*_columns(task), row_id))
-    data = event_data(report, task, late=task is before)
-    type_ = event_type(report)
-    execute(_INSERT_EVENT, (project_id, row_id, type_, now, data.decode()))
-    event = Event(connection.last_insert_rowid(), report.project, type_, data, now)
-    return Recorded(event.id, now, before is None, task.duration_ms, event)
+class _Change:
+    """A task within a group: as it was found, and as the reports so far have left it."""
+
+    __slots__ = ("after", "before", "id")
+
+    def __init__(self, id_: int, before: Task | None) -> None:
+        self.id = id_  # 0 until it is inserted
+        self.before = before
+        self.after = before
+
+
+_Name = tuple[str, int]  # the agent's task id and the project's
+
+
+def _write(connection: apsw.Connection, now: int, reports: Sequence[Report]) -> list[Recorded]:
+    projects = _projects(connection, now, {report.project for report in reports})
+    names = [(report.task_id, projects[report.project]) for report in reports]
+    changes = _find_tasks(connection, set(names))
+    written = []
+    for name, report in zip(names, reports, strict=True):
+        change = changes.get(name)
+        if change is None:
+            change = changes[name] = _Change(0, None)
+        before = change.after
+        task = change.after = apply(before, report, now)
+        data = event_data(report, task, late=task is before)
+        written.append((change, before is None, task.duration_ms, data))
+    _save(connection, changes)
+    rows = [
+        (name[1], change.id, event_type(report), now, data.decode())
+        for name, report, (change, _, _, data) in zip(names, reports, written, strict=True)
+    ]
+    ids = multirow.insert(connection, _INSERT_EVENTS, rows)
+    return [
+        Recorded(id_, now, created, took, Event(id_, report.project, row[2], data, now))
+        for id_, report, row, (_, created, took, data) in zip(
+            ids, reports, rows, written, strict=True
+        )
+    ]
+
+
+def _projects(connection: apsw.Connection, now: int, names: Iterable[str]) -> dict[str, int]:
+    """The projects' ids; those never seen are made."""
+    ids = {}
+    for name in names:
+        found = connection.execute(_FIND_PROJECT, (name,)).fetchone()
+        if found is None:
+            connection.execute(_INSERT_PROJECT, (name, now, now))
+        ids[name] = connection.last_insert_rowid() if found is None else found[0]
+    return ids
+
+
+def _find_tasks(connection: apsw.Connection, names: set[_Name]) -> dict[_Name, _Change]:
+    found = {}
+    for _, rows in multirow.execute(connection, _FIND_TASKS, list(names)):
+        for task_id, project_id, id_, *columns in rows:
+            found[task_id, project_id] = _Change(id_, _task(columns))
+    return found
+
+
+def _save(connection: apsw.Connection, changes: dict[_Name, _Change]) -> None:
+    new: list[_Change] = []
+    inserted: list[multirow.Row] = []
+    updated: list[multirow.Row] = []
+    for name, change in changes.items():
+        if change.after is None or change.after is change.before:
+            continue
+        if change.before is None:
+            new.append(change)
+            inserted.append((*name, *_columns(change.after)))
+        else:
+            updated.append((change.id, *_columns(change.after)))
+    for change, id_ in zip(new, multirow.insert(connection, _INSERT_TASKS, inserted), strict=True):
+        change.id = id_
+    for _ in multirow.execute(connection, _UPDATE_TASKS, updated):
+        pass
 
 
 def _task(columns: list[Any]) -> Task:
@@ -150,6 +212,6 @@ def _task(columns: list[Any]) -> Task:
     return task._replace(status=Status(task.status), metadata=orjson.loads(columns[13]))
 
 
-def _columns(task: Task) -> tuple[apsw.SQLiteValue, ...]:
+def _columns(task: Task) -> multirow.Row:
     metadata = orjson.dumps(task.metadata).decode() if task.metadata else "{}"
     return (*task[:13], metadata, task.created_at, task.updated_at)

@@ -1,12 +1,13 @@
-"""The single writer: jobs from the event loop, committed in groups by one thread.
+"""The single writer: what the event loop hands in, committed in groups by one thread.
 
 While one group commits, the next gathers; nothing waits for a timer. A group is one transaction,
-so thirty reports share one fsync. If a job in it fails, the group is rolled back and run again
-with a savepoint around each job: the bad one alone fails. A job may therefore run twice, and must
-keep no state outside the database.
+so thirty reports share one fsync. It holds items, which are recorded together, and jobs, which run
+one by one. If anything in it fails, the group is rolled back and run again with a savepoint around
+each: the bad one alone fails. A job may therefore run twice, and must keep no state outside the
+database.
 
-A job's future resolves after COMMIT, and `on_commit` hears of every committed group before that,
-on the event loop and in commit order: what is published has been committed.
+A future resolves after COMMIT, and `on_commit` hears of every committed group before that, on the
+event loop and in commit order: what is published has been committed.
 """
 
 from __future__ import annotations
@@ -29,15 +30,26 @@ T = TypeVar("T")
 Job = Callable[[apsw.Connection, int], T]
 """Runs on the writer's thread with the connection and the transaction's time in milliseconds."""
 
+Recorder = Callable[[apsw.Connection, int, Sequence[Any]], Sequence[Any]]
+"""Records items together: one result for each, in order."""
+
 # How long a report waits for another program to let go of the database, in seconds.
 PATIENCE = 5.0
 
 
 class _Entry:
-    __slots__ = ("error", "future", "job", "result", "since", "size")
+    __slots__ = ("error", "future", "item", "job", "result", "since", "size")
 
-    def __init__(self, job: Job[Any], size: int, since: float, future: asyncio.Future[Any]) -> None:
-        self.job = job
+    def __init__(
+        self,
+        job: Job[Any] | None,
+        item: Any,
+        size: int,
+        since: float,
+        future: asyncio.Future[Any],
+    ) -> None:
+        self.job = job  # None: an item
+        self.item = item
         self.size = size
         self.since = since
         self.future = future
@@ -52,19 +64,21 @@ class Writer:
         self,
         connection: apsw.Connection,
         clock: Clock,
+        recorder: Recorder,
         *,
         on_commit: Callable[[Sequence[Any]], None],
         on_death: Callable[[], None],
-        max_jobs: int = 10_000,
+        max_waiting: int = 10_000,
         max_bytes: int = 32 * 1024 * 1024,
     ) -> None:
         """`on_death` is called, once, if the thread ends by a fault of ours: the process must not
         go on as if it could still record anything. The two maxima bound what waits."""
         self._connection = connection
         self._clock = clock
+        self._recorder = recorder
         self._on_commit = on_commit
         self._on_death = on_death
-        self._max_jobs = max_jobs
+        self._max_waiting = max_waiting
         self._max_bytes = max_bytes
         self._waiting: list[_Entry] = []
         self._bytes = 0  # of everything not yet answered
@@ -81,26 +95,20 @@ class Writer:
         self._loop = asyncio.get_running_loop()
         self._thread.start()
 
-    def submit(self, job: Job[T], size: int = 0) -> asyncio.Future[T]:
-        """Have `job` run in the next group. `size` is roughly what it keeps in memory, in bytes.
+    def submit(self, job: Job[T]) -> asyncio.Future[T]:
+        """Have `job` run in the next group.
 
         The future's error is the job's own, or Unavailable if the database could not take it.
 
         Raises:
             Unavailable: too much is waiting already, or the writer has stopped.
         """
-        if self._closed:
-            raise self._closed
-        if len(self._waiting) >= self._max_jobs or self._bytes + size > self._max_bytes:
-            raise Unavailable("Too many reports are waiting to be written; send this one again.")
-        future: asyncio.Future[T] = self._loop.create_future()
-        self._waiting.append(_Entry(job, size, self._clock.monotonic(), future))
-        self._bytes += size
-        if not self._busy:
-            self._busy = True
-            self._seen = len(self._waiting)
-            self._loop.call_soon(self._tick)
-        return future
+        return self._enter(job, None, 0)
+
+    def submit_item(self, item: Any, size: int) -> asyncio.Future[Any]:
+        """Have `item` recorded in the next group; like `submit`. `size` is roughly what it keeps
+        in memory, in bytes."""
+        return self._enter(None, item, size)
 
     async def close(self) -> None:
         """Commit what waits, then stop the thread and close the connection."""
@@ -114,8 +122,22 @@ class Writer:
             await asyncio.to_thread(self._thread.join)
         self._connection.close()
 
+    def _enter(self, job: Job[Any] | None, item: Any, size: int) -> asyncio.Future[Any]:
+        if self._closed:
+            raise self._closed
+        if len(self._waiting) >= self._max_waiting or self._bytes + size > self._max_bytes:
+            raise Unavailable("Too many reports are waiting to be written; send this one again.")
+        future = self._loop.create_future()
+        self._waiting.append(_Entry(job, item, size, self._clock.monotonic(), future))
+        self._bytes += size
+        if not self._busy:
+            self._busy = True
+            self._seen = len(self._waiting)
+            self._loop.call_soon(self._tick)
+        return future
+
     def _tick(self) -> None:
-        """A group starts once a whole turn of the loop brought no new job."""
+        """A group starts once a whole turn of the loop brought nothing new."""
         if len(self._waiting) > self._seen:
             self._seen = len(self._waiting)
             self._loop.call_soon(self._tick)
@@ -140,11 +162,6 @@ class Writer:
             else:
                 entry.future.set_exception(entry.error)
 
-    def _rest(self) -> None:
-        self._busy = False
-        if self._idle is not None:
-            self._idle.set_result(None)
-
     def _died(self, group: list[_Entry]) -> None:
         self._closed = Unavailable("The database writer has stopped; see the server's log.")
         waiting, self._waiting = self._waiting, []
@@ -153,6 +170,11 @@ class Writer:
             if not entry.future.done():
                 entry.future.set_exception(self._closed)
         self._on_death()
+
+    def _rest(self) -> None:
+        self._busy = False
+        if self._idle is not None:
+            self._idle.set_result(None)
 
     # On the writer's thread.
 
@@ -174,22 +196,21 @@ class Writer:
         patience = group[0].since + PATIENCE - self._clock.monotonic()
         self._connection.set_busy_timeout(max(1, int(patience * 1000)))
         try:
-            self._transaction(group, self._plainly)
-        except _RefusedError as refused:
-            self._refuse(group, refused.error)
-        except _JobError:
             try:
-                self._transaction(group, self._with_savepoint)
-            except _RefusedError as refused:
-                self._refuse(group, refused.error)
+                self._transaction(group, self._together)
+            except _EntryError:
+                self._transaction(group, self._apart)
+        except _RefusedError as refused:
+            logger.warning("The database refused %d reports: %s", len(group), refused.error)
+            message = f"{_explain(refused.error)} Nothing was recorded; send this again."
+            for entry in group:
+                entry.error = Unavailable(message)
 
-    def _transaction(self, group: list[_Entry], run: Callable[[_Entry, int], None]) -> None:
+    def _transaction(self, group: list[_Entry], run: Callable[[list[_Entry], int], None]) -> None:
         connection = self._connection
         try:
             connection.execute("BEGIN IMMEDIATE")
-            now = self._clock.now_ms()
-            for entry in group:
-                run(entry, now)
+            run(group, self._clock.now_ms())
             connection.execute("COMMIT")
         except apsw.Error as error:
             self._rollback()
@@ -203,36 +224,45 @@ class Writer:
         if self._connection.in_transaction:
             self._connection.execute("ROLLBACK")
 
-    def _plainly(self, entry: _Entry, now: int) -> None:
+    def _together(self, group: list[_Entry], now: int) -> None:
         try:
-            entry.result = entry.job(self._connection, now)
+            items = [entry for entry in group if entry.job is None]
+            self._record(items, now)
+            for entry in group:
+                if entry.job is not None:
+                    entry.result = entry.job(self._connection, now)
+        except _REFUSALS:
+            raise
         except Exception as error:
-            if _is_refusal(error):
-                raise
-            raise _JobError from error
+            raise _EntryError from error
 
-    def _with_savepoint(self, entry: _Entry, now: int) -> None:
+    def _apart(self, group: list[_Entry], now: int) -> None:
         connection = self._connection
-        connection.execute("SAVEPOINT job")
-        try:
-            entry.result = entry.job(connection, now)
-        except Exception as error:
-            if _is_refusal(error):
-                raise
-            entry.error = error
-            if not isinstance(error, TrackerError):
-                logger.exception("A report could not be written.")
-            connection.execute("ROLLBACK TO job")
-        connection.execute("RELEASE job")
-
-    def _refuse(self, group: list[_Entry], error: apsw.Error) -> None:
-        logger.warning("The database refused %d reports: %s", len(group), error)
         for entry in group:
-            entry.error = Unavailable(f"{_explain(error)} Nothing was recorded; send this again.")
+            connection.execute("SAVEPOINT entry")
+            try:
+                if entry.job is None:
+                    self._record([entry], now)
+                else:
+                    entry.result = entry.job(connection, now)
+            except _REFUSALS:
+                raise
+            except Exception as error:
+                entry.error = error
+                if not isinstance(error, TrackerError):
+                    logger.exception("A report could not be written.")
+                connection.execute("ROLLBACK TO entry")
+            connection.execute("RELEASE entry")
+
+    def _record(self, entries: list[_Entry], now: int) -> None:
+        if entries:
+            results = self._recorder(self._connection, now, [entry.item for entry in entries])
+            for entry, result in zip(entries, results, strict=True):
+                entry.result = result
 
 
-class _JobError(Exception):
-    """A job raised: the group is run again, each job by itself."""
+class _EntryError(Exception):
+    """Something in the group failed: it is run again, each by itself."""
 
 
 class _RefusedError(Exception):
@@ -243,7 +273,7 @@ class _RefusedError(Exception):
         self.error = error
 
 
-# What the database as a whole cannot do now, as opposed to what one job did wrong.
+# What the database as a whole cannot do now, as opposed to what one entry did wrong.
 _REFUSALS = (
     apsw.BusyError,
     apsw.LockedError,
@@ -256,10 +286,6 @@ _REFUSALS = (
     apsw.NoMemError,
     apsw.ProtocolError,
 )
-
-
-def _is_refusal(error: Exception) -> bool:
-    return isinstance(error, _REFUSALS)
 
 
 def _explain(error: apsw.Error) -> str:
