@@ -20,10 +20,11 @@ from tracker.api.origin import AllowedHosts, Origins
 from tracker.api.projects import Project, Projects
 from tracker.api.ratelimit import RateLimits
 from tracker.api.resources import NameConverter, RawPath
+from tracker.api.shortcut import WebhookShortcut
 from tracker.api.sockets import SocketAdmission
 from tracker.api.stats import ProjectStats, Stats, WebSocketStats
 from tracker.api.tasks import Task, Tasks
-from tracker.api.webhooks import Webhook
+from tracker.api.webhooks import Reports, Webhook
 from tracker.clock import Clock, SystemClock
 from tracker.keys import Keys, obtain
 from tracker.model import Kind
@@ -66,12 +67,15 @@ def create_app(
     stream = Stream(hub, store, clock)
     connections = Connections(clock, settings.ws_per_project)
     authenticator = Authenticator(keys.api)
+    hosts = AllowedHosts(settings.allowed_host, settings.host)
+    reports = Reports(store)
+    errors = ErrorHandlers(clock)
     origins = Origins(settings.cors_origin)
 
     middleware: list[Any] = [
         RawPath(),
         origins.middleware(),
-        AllowedHosts(settings.allowed_host, settings.host),
+        hosts,
         authenticator,
         RateLimits(settings.rate_limit_webhook, settings.rate_limit_api, clock),
         Lifespan(store, hub),
@@ -79,10 +83,11 @@ def create_app(
     app: falcon.asgi.App[Any, Any] = falcon.asgi.App(middleware=middleware)
     app.ws_options.max_receive_queue = 0
     app.router_options.converters["name"] = NameConverter
-    ErrorHandlers(clock).install(app)
+    errors.install(app)
 
-    for kind in Kind:
-        app.add_route(f"/webhook/{kind}", Webhook(kind, store))
+    webhooks = {f"/webhook/{kind}": kind for kind in Kind}
+    for path, kind in webhooks.items():
+        app.add_route(path, Webhook(kind, reports))
     app.add_route("/api/projects", Projects(store))
     app.add_route("/api/projects/{project_name:name}", Project(store))
     app.add_route("/api/projects/{project_name:name}/tasks", Tasks(store))
@@ -103,7 +108,10 @@ def create_app(
     app.add_route("/redoc", Page("redoc.html"))
     app.add_route("/docs/assets/{name}", Assets())
     app.add_route("/", Home())
-    return App(DeferBody(app), store, hub, keys)
+    asgi: ASGI = DeferBody(app)
+    if not settings.rate_limit_webhook:
+        asgi = WebhookShortcut(asgi, webhooks, reports, authenticator, hosts, errors)
+    return App(asgi, store, hub, keys)
 
 
 class Lifespan:

@@ -58,17 +58,18 @@ class _BeginWithNothing:
         return {"type": "http.request", "body": b"", "more_body": True}
 
 
-async def read_json(req: falcon.asgi.Request) -> tuple[dict[str, Any], bytes]:
-    """The body as a JSON object, and as it came.
-
-    Raises:
-        UnsupportedMediaType, PayloadTooLarge, InvalidJSON, ValidationFailed
-    """
+def check_content_type(req: falcon.asgi.Request) -> None:
+    """Raises UnsupportedMediaType for anything said to be other than JSON in UTF-8."""
     content_type = req.content_type
-    if content_type is not None and content_type != "application/json":
-        _check_content_type(content_type)
-    body = await read_body(req)
-    return parse_object(body), body
+    if content_type is None or content_type == "application/json":
+        return
+    essence, _, parameters = content_type.partition(";")
+    charset = parameters.lower().replace('"', "").replace(" ", "")
+    if essence.strip().lower() != "application/json" or charset not in ("", "charset=utf-8"):
+        raise UnsupportedMediaType(
+            "Send JSON in UTF-8, with the header Content-Type: application/json.",
+            [Issue("Content-Type", "This has to be application/json")],
+        )
 
 
 async def read_body(req: falcon.asgi.Request) -> bytes:
@@ -129,16 +130,6 @@ def _refuse_duplicates(body: bytes) -> None:
 
     # Numbers stay text: one of thousands of digits is no error, and takes no time.
     json.loads(body, object_pairs_hook=check, parse_int=str, parse_float=str)
-
-
-def _check_content_type(content_type: str) -> None:
-    essence, _, parameters = content_type.partition(";")
-    charset = parameters.lower().replace('"', "").replace(" ", "")
-    if essence.strip().lower() != "application/json" or charset not in ("", "charset=utf-8"):
-        raise UnsupportedMediaType(
-            "Send JSON in UTF-8, with the header Content-Type: application/json.",
-            [Issue("Content-Type", "This has to be application/json")],
-        )
 
 
 def _too_large() -> PayloadTooLarge:

@@ -11,8 +11,9 @@ import falcon
 import falcon.asgi
 import orjson
 
+from tracker.api.reply import Reply
 from tracker.clock import Clock, iso
-from tracker.errors import Issue, RateLimited, TrackerError, Unavailable
+from tracker.errors import Issue, RateLimited, TrackerError, Unauthorized, Unavailable
 
 logger = logging.getLogger(__name__)
 
@@ -44,6 +45,12 @@ _FALCON_MESSAGES: Final[Mapping[int, str]] = {
     405: "This address does not take this method; the Allow header lists those it takes.",
 }
 
+_INTERNAL: Final = (
+    "The server failed; this is a fault of ours. Its log tells more under the answer's "
+    "X-Request-ID."
+)
+_UNCLEAR: Final = "The request cannot be understood."
+
 
 def error_body(code: str, message: str, now: int, issues: Sequence[Issue] = ()) -> bytes:
     """The API document's error object; `details` names the first problem and lists all."""
@@ -69,39 +76,32 @@ class ErrorHandlers:
 
     def install(self, app: falcon.asgi.App[Any, Any]) -> None:
         """Have every failure of `app` answered here."""
-        app.add_error_handler(Exception, self._unexpected)
-        app.add_error_handler(falcon.HTTPError, self._from_falcon)
-        app.add_error_handler(TrackerError, self._from_domain)
+        app.add_error_handler(Exception, self._handle)
+        app.add_error_handler(falcon.HTTPError, self._handle)
 
-    async def _from_domain(
-        self,
-        _req: falcon.asgi.Request,
-        resp: falcon.asgi.Response | None,
-        error: TrackerError,
-        _params: dict[str, Any],
-        ws: falcon.asgi.WebSocket | None = None,
-    ) -> None:
-        if isinstance(error, RateLimited | Unavailable) and resp is not None:
-            resp.set_header("Retry-After", str(error.retry_after))
-        if error.code == "UNAUTHORIZED" and resp is not None:
-            resp.set_header("WWW-Authenticate", "Bearer")
-        await self._answer(resp, ws, error.code, error.message, error.issues)
+    def reply(self, error: Exception, request: str) -> Reply:
+        """The answer to a failure; `request` tells the log what was asked, without a query."""
+        headers: dict[str, str] = {}
+        issues: Sequence[Issue] = ()
+        match error:
+            case TrackerError():
+                code, message, issues = error.code, error.message, error.issues
+                if isinstance(error, RateLimited | Unavailable):
+                    headers["Retry-After"] = str(error.retry_after)
+                if isinstance(error, Unauthorized):
+                    headers["WWW-Authenticate"] = "Bearer"
+            case falcon.HTTPError():
+                code = _FALCON_CODES.get(error.status_code, "BAD_REQUEST")
+                message = _FALCON_MESSAGES.get(error.status_code) or error.description or ""
+                headers |= dict(error.headers or {})
+            case _:
+                code, message = "INTERNAL_ERROR", _INTERNAL
+                request_id = headers["X-Request-ID"] = secrets.token_hex(8)
+                logger.error("X-Request-ID %s: %s failed", request_id, request, exc_info=error)
+        body = error_body(code, message or _UNCLEAR, self._clock.now_ms(), issues)
+        return Reply(STATUSES[code], body, headers)
 
-    async def _from_falcon(
-        self,
-        _req: falcon.asgi.Request,
-        resp: falcon.asgi.Response | None,
-        error: falcon.HTTPError,
-        _params: dict[str, Any],
-        ws: falcon.asgi.WebSocket | None = None,
-    ) -> None:
-        code = _FALCON_CODES.get(error.status_code, "BAD_REQUEST")
-        message = _FALCON_MESSAGES.get(error.status_code) or error.description or error.title
-        if resp is not None and error.headers:
-            resp.set_headers(error.headers)
-        await self._answer(resp, ws, code, message or "The request cannot be understood.", ())
-
-    async def _unexpected(
+    async def _handle(
         self,
         req: falcon.asgi.Request,
         resp: falcon.asgi.Response | None,
@@ -109,34 +109,10 @@ class ErrorHandlers:
         _params: dict[str, Any],
         ws: falcon.asgi.WebSocket | None = None,
     ) -> None:
-        request_id = secrets.token_hex(8)
-        logger.error(
-            "X-Request-ID %s: %s %s failed", request_id, req.method, req.path, exc_info=error
-        )
+        reply = self.reply(error, f"{req.method} {req.path}")
         if resp is not None:
-            resp.set_header("X-Request-ID", request_id)
-        await self._answer(
-            resp,
-            ws,
-            "INTERNAL_ERROR",
-            "The server failed; this is a fault of ours. Its log tells more under the answer's "
-            "X-Request-ID.",
-            (),
-        )
-
-    async def _answer(
-        self,
-        resp: falcon.asgi.Response | None,
-        ws: falcon.asgi.WebSocket | None,
-        code: str,
-        message: str,
-        issues: Sequence[Issue],
-    ) -> None:
-        if resp is not None:
-            resp.status = STATUSES[code]
-            resp.content_type = falcon.MEDIA_JSON
             resp.text = None
-            resp.data = error_body(code, message, self._clock.now_ms(), issues)
+            reply.put_into(resp)
         elif ws is not None and not ws.closed:
             # A handshake is refused with 403; an open socket is closed: 1011, internal error.
-            await ws.close(1011 if code == "INTERNAL_ERROR" else 1008)
+            await ws.close(1011 if reply.status == 500 else 1008)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from functools import lru_cache
 
 import falcon.asgi
 from falcon.middleware import CORSMiddleware
@@ -23,6 +24,7 @@ class AllowedHosts:
             allowed = (*LOOPBACK_NAMES, _literal(bound)) if is_loopback(bound) else (ANY,)
         self._allowed = frozenset(name.lower() for name in allowed)
         self._any = ANY in self._allowed
+        self.allows = lru_cache(maxsize=64)(self._allows)
 
     async def process_request(self, req: falcon.asgi.Request, _resp: falcon.asgi.Response) -> None:
         """Raises BadRequest."""
@@ -36,15 +38,16 @@ class AllowedHosts:
 
     def check(self, req: falcon.asgi.Request) -> None:
         """Raises BadRequest unless the request's `Host` is an allowed one."""
-        if self._any:
-            return
-        host = req.get_header("Host") or ""
-        if _name(host) not in self._allowed:
+        if not self.allows(req.get_header("Host") or ""):
             raise BadRequest(
                 "The Host header names a host that is not this server's; "
                 "allow it with --allowed-host if it is.",
                 [Issue("Host", "This is not an allowed host")],
             )
+
+    def _allows(self, host: str) -> bool:
+        """Whether a `Host` header's value names this server."""
+        return self._any or _name(host) in self._allowed
 
 
 class Origins:

@@ -8,7 +8,8 @@ from typing import Any, Final, NamedTuple
 import falcon.asgi
 import orjson
 
-from tracker.api.body import read_json
+from tracker.api.body import check_content_type, parse_object, read_body
+from tracker.api.reply import Reply
 from tracker.api.schemas import to_report
 from tracker.clock import iso
 from tracker.errors import Issue, ValidationFailed
@@ -33,43 +34,54 @@ ANSWERS: Final[Mapping[Kind, _Words]] = {
 }
 
 
-class Webhook:
-    """One of the four."""
+class Reports:
+    """Takes a webhook's body and answers once the report is in the log, durably."""
 
-    def __init__(self, kind: Kind, store: Store) -> None:
-        self._kind = kind
+    def __init__(self, store: Store) -> None:
         self._store = store
 
+    async def accept(self, kind: Kind, body: bytes, key: str | None = None) -> Reply:
+        """Record the report; `key` is its `Idempotency-Key`. Raises what may go wrong with it."""
+        report = to_report(kind, parse_object(body))
+        idempotency_key = None if key is None else _idempotency_key(key, kind, body)
+        recorded = await self._store.record(report, idempotency_key, len(body))
+        return Reply(
+            201 if recorded.created and kind is Kind.START else 200,
+            _answer(kind, report.task_id, recorded),
+            {"Idempotent-Replayed": "true"} if recorded.event is None else {},
+        )
+
+
+class Webhook:
+    """One of the four, as a resource."""
+
+    def __init__(self, kind: Kind, reports: Reports) -> None:
+        self._kind = kind
+        self._reports = reports
+
     async def on_post(self, req: falcon.asgi.Request, resp: falcon.asgi.Response) -> None:
-        """Answer once the report is in the log, durably."""
-        content, body = await read_json(req)
-        report = to_report(self._kind, content)
-        key = _idempotency_key(req, self._kind, body)
-        recorded = await self._store.record(report, key, len(body))
-        if recorded.created and self._kind is Kind.START:
-            resp.status = 201
-        if recorded.event is None:
-            resp.set_header("Idempotent-Replayed", "true")
-        resp.data = orjson.dumps(self._answer(report.task_id, recorded))
-
-    def _answer(self, task_id: str, recorded: Recorded) -> dict[str, Any]:
-        words = ANSWERS[self._kind]
-        answer: dict[str, Any] = {
-            "status": words.status,
-            "task_id": task_id,
-            "message": words.message,
-            "timestamp": iso(recorded.at),
-            "event_id": recorded.event_id,
-        }
-        if self._kind is Kind.FINISH:
-            answer["duration_seconds"] = seconds(recorded.duration_ms)
-        return answer
+        """Record a report."""
+        check_content_type(req)
+        body = await read_body(req)
+        reply = await self._reports.accept(self._kind, body, req.get_header("Idempotency-Key"))
+        reply.put_into(resp)
 
 
-def _idempotency_key(req: falcon.asgi.Request, kind: Kind, body: bytes) -> Idempotency | None:
-    key = req.get_header("Idempotency-Key")
-    if key is None:
-        return None
+def _answer(kind: Kind, task_id: str, recorded: Recorded) -> bytes:
+    words = ANSWERS[kind]
+    answer: dict[str, Any] = {
+        "status": words.status,
+        "task_id": task_id,
+        "message": words.message,
+        "timestamp": iso(recorded.at),
+        "event_id": recorded.event_id,
+    }
+    if kind is Kind.FINISH:
+        answer["duration_seconds"] = seconds(recorded.duration_ms)
+    return orjson.dumps(answer)
+
+
+def _idempotency_key(key: str, kind: Kind, body: bytes) -> Idempotency:
     if not 1 <= len(key) <= MAX_KEY_LENGTH:
         message = f"An Idempotency-Key has 1 to {MAX_KEY_LENGTH} characters."
         raise ValidationFailed(message, [Issue("Idempotency-Key", message)])
