@@ -111,9 +111,9 @@ def _count_names(value: dict[str, Any] | list[Any], depth: int) -> int:
     if depth > MAX_DEPTH:
         message = f"The body nests deeper than {MAX_DEPTH} levels."
         raise InvalidJSON(message, [Issue("body", "Too deeply nested")])
-    count, items = (len(value), value.values()) if isinstance(value, dict) else (0, value)
+    count, items = (len(value), value.values()) if type(value) is dict else (0, value)
     for item in items:
-        if isinstance(item, dict | list):
+        if type(item) is dict or type(item) is list:  # half the time of isinstance; no subclasses
             count += _count_names(item, depth + 1)
     return count
 
