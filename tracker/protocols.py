@@ -90,7 +90,11 @@ class HttpProtocol(HttpToolsProtocol):
         super().pause_writing()
 
     def send_400_response(self, msg: str) -> None:
-        self._refuse(400, f"{msg} Send HTTP/1.1 as RFC 9112 has it.")
+        self._refuse(
+            400,
+            f"{msg} Send HTTP/1.1; in the address, percent-encode what is not ASCII "
+            "(curl: -G --data-urlencode).",
+        )
 
     def drop_if_stalled(self, now: float) -> None:
         """Cut a request that stopped coming, and an answer that is not being read."""
