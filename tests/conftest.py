@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.clocked import ClockedServer
 from tests.server import Server
 
 REQUIRE_BROWSER = "TRACKER_REQUIRE_BROWSER"
@@ -40,6 +41,14 @@ def server(start_server: Callable[..., Server]) -> Server:
 def shared_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """One server for a whole module whose tests keep to projects of their own."""
     server = Server.start(tmp_path_factory.mktemp("shared") / "server")
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def clocked() -> Iterator[ClockedServer]:
+    """A server of this test's own whose time stands at 2024-01-15T10:00:00Z until it is moved."""
+    server = ClockedServer()
     yield server
     server.stop()
 
