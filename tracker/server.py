@@ -191,11 +191,13 @@ def _listen(host: str, port: int) -> socket.socket:
         )[0]
         return socket.create_server(address[:2], family=family, backlog=2048)
     except OSError as error:
-        if error.errno in (errno.EADDRINUSE, errno.EACCES) and port:
-            raise InUse(
-                f"{host}:{port}: the port is taken ({error.strerror}); choose another --port"
-            ) from None
-        raise ConfigError(f"{host}:{port}: cannot be bound: {error.strerror or error}") from None
+        if error.errno == errno.EADDRINUSE or (error.errno == errno.EACCES and port >= 1024):
+            # EACCES: what Windows says of a port that another program has for itself.
+            raise InUse(f"{host}:{port}: the port is taken; choose another --port") from None
+        # create_server appends an explanation of its own to the system's.
+        is_name = isinstance(error, socket.gaierror)
+        reason = error.strerror if is_name or error.errno is None else os.strerror(error.errno)
+        raise ConfigError(f"{host}:{port}: cannot be bound: {reason}") from None
 
 
 def _spare_the_collector() -> None:
