@@ -15,14 +15,17 @@
     StartupError                 the server cannot start; carries the process's exit code
     ├─ ConfigError               78 (sysexits EX_CONFIG): somebody has to change something
     └─ InUse                     75 (sysexits EX_TEMPFAIL): try again later
+    ClientError                  a client of ours failed; carries the process's exit code
+    ├─ Refused                   1: the server answered with an error; carries status and code
+    └─ Unreachable               69 (sysexits EX_UNAVAILABLE): no server answered
 
 The codes are the contract's; `tracker.api.errors` alone maps them to HTTP.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import ClassVar, NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, NamedTuple
 
 
 class Issue(NamedTuple):
@@ -113,3 +116,26 @@ class ConfigError(StartupError):
 
 class InUse(StartupError):
     exit_code = 75
+
+
+class ClientError(Exception):
+    """A client of ours cannot do what it was asked. The text is the one line that the user reads,
+    and says what to do next."""
+
+    exit_code: ClassVar[int] = 1
+
+
+class Refused(ClientError):
+    """The server answered with an error: its HTTP status, the error's code, message and details."""
+
+    def __init__(
+        self, status: int, code: str, message: str, details: Mapping[str, Any] | None = None
+    ) -> None:
+        super().__init__(f"{message} ({status} {code})")
+        self.status = status
+        self.code = code
+        self.details = details or {}
+
+
+class Unreachable(ClientError):
+    exit_code = 69

@@ -15,7 +15,6 @@ from functools import partial
 from pathlib import Path
 
 import orjson
-import platformdirs
 import uvicorn
 
 import tracker
@@ -24,7 +23,7 @@ from tracker.app import App, create_app
 from tracker.clock import SystemClock
 from tracker.errors import ConfigError, InUse
 from tracker.protocols import HttpProtocol, WebSocketProtocol
-from tracker.settings import Settings
+from tracker.settings import Settings, default_database
 
 logger = logging.getLogger(__name__)
 
@@ -72,10 +71,9 @@ def locate(db: str | None) -> Path | None:
     if db == MEMORY:
         return None
     if db is None:
-        folder = platformdirs.user_data_path("agent-task-tracker", appauthor=False)
+        db = str(default_database())
         with contextlib.suppress(OSError):  # told below
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        db = str(folder / "tracker.db")
+            Path(db).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     path = Path(db).absolute()
     if not db or path.is_dir():
         raise ConfigError(f"{db or '--db'}: this has to be a file")

@@ -7,7 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Literal, get_args
+
+import platformdirs
 
 from tracker.errors import ConfigError
 
@@ -187,6 +190,11 @@ SETTINGS: tuple[Setting, ...] = (
         metavar="FORMAT",
     ),
 )
+
+
+def default_database() -> Path:
+    """The database's file in the user's data directory; neither is made here."""
+    return platformdirs.user_data_path("agent-task-tracker", appauthor=False) / "tracker.db"
 
 
 def load(

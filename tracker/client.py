@@ -1,0 +1,244 @@
+"""The Python SDK: agents report through it, scripts read with it. Standard library only.
+
+    from tracker.client import Client
+
+    client = Client("http://localhost:8000", "your-api-key")
+    client.start("my-project", "Build the feature", "task-123", "my-agent")
+    client.finish("my-project", "Build the feature", "task-123", "my-agent", result="done")
+
+A call that cannot get through is tried again for `patience` seconds. Reports carry an
+Idempotency-Key, so one whose answer was lost on the way is never recorded twice.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+from urllib.parse import quote
+
+from tracker.transport import Json, Transient, Transport
+
+# The server's limit on a stack trace (the API document's 10KB), in bytes of UTF-8.
+MAX_STACK_TRACE_BYTES: Final = 10_240
+
+# The server's largest pages.
+_PAGE: Final = 500
+_EVENT_PAGE: Final = 1000
+
+_BEYOND_ANY_EVENT: Final = 2**63 - 1
+
+
+class Client:
+    """Speaks to one server. Keeps no connection open between calls; any thread may use it.
+
+    Calls raise `Refused` with the server's own message when it answers with an error, and
+    `Unreachable` when no answer came within `patience` seconds.
+    """
+
+    def __init__(
+        self, url: str, api_key: str, *, timeout: float = 10.0, patience: float = 10.0
+    ) -> None:
+        """`timeout`: seconds to wait for one answer; `patience`: seconds to keep trying."""
+        self.url = url.rstrip("/")
+        self._transport = Transport(url, api_key, timeout, patience)
+
+    def start(
+        self,
+        project: str,
+        task: str,
+        task_id: str,
+        agent: str,
+        *,
+        metadata: Mapping[str, Any] | None = None,
+    ) -> Json:
+        """The task begins, or a new attempt at one that had ended. Returns the server's answer."""
+        return self._report(
+            "start",
+            project=project,
+            task=task,
+            task_id=task_id,
+            agent=agent,
+            metadata=metadata,
+        )
+
+    def status(
+        self,
+        project: str,
+        task: str,
+        task_id: str,
+        agent: str,
+        *,
+        status: str = "running",
+        progress: float | None = None,
+        message: str | None = None,
+        metadata: Mapping[str, Any] | None = None,
+    ) -> Json:
+        """How far the task is: `progress` in percent, `status` one of pending, running, completed
+        and failed."""
+        return self._report(
+            "status",
+            project=project,
+            task=task,
+            task_id=task_id,
+            agent=agent,
+            metadata=metadata,
+            status=status,
+            progress=progress,
+            message=message,
+        )
+
+    def finish(
+        self,
+        project: str,
+        task: str,
+        task_id: str,
+        agent: str,
+        *,
+        result: str | None = None,
+        duration_seconds: float | None = None,
+        metadata: Mapping[str, Any] | None = None,
+    ) -> Json:
+        """The task is done. Without `duration_seconds` the server measures from the start."""
+        return self._report(
+            "finish",
+            project=project,
+            task=task,
+            task_id=task_id,
+            agent=agent,
+            metadata=metadata,
+            result=result,
+            duration_seconds=duration_seconds,
+        )
+
+    def error(
+        self,
+        project: str,
+        task: str,
+        task_id: str,
+        agent: str,
+        *,
+        error_type: str,
+        error_message: str,
+        stack_trace: str | None = None,
+        metadata: Mapping[str, Any] | None = None,
+    ) -> Json:
+        """The task failed. A stack trace over the server's limit is sent as its head and tail."""
+        return self._report(
+            "error",
+            project=project,
+            task=task,
+            task_id=task_id,
+            agent=agent,
+            metadata=metadata,
+            error_type=error_type,
+            error_message=error_message,
+            stack_trace=None if stack_trace is None else trim_stack_trace(stack_trace),
+        )
+
+    def health(self) -> Json:
+        """The server's `/health`, which needs no key."""
+        return self._get("/health")
+
+    def projects(self) -> Iterator[Json]:
+        """All projects, by name."""
+        return self._pages("/api/projects", "projects", sort_by="name", sort_order="asc")
+
+    def tasks(
+        self,
+        project: str,
+        *,
+        status: str | None = None,
+        agent: str | None = None,
+        q: str | None = None,
+    ) -> Iterator[Json]:
+        """A project's tasks, newest first; `q`: words to search for."""
+        path = f"/api/projects/{quote(project, safe='')}/tasks"
+        return self._pages(path, "tasks", status=status, agent=agent, q=q)
+
+    def task(self, project: str, task_id: str) -> Json:
+        """One task with its history."""
+        return self._get(f"/api/projects/{quote(project, safe='')}/tasks/{quote(task_id, safe='')}")
+
+    def stats(self, project: str | None = None) -> Json:
+        """The figures over everything, or of one project."""
+        if project is None:
+            return self._get("/api/stats")
+        return self._get(f"/api/stats/projects/{quote(project, safe='')}")
+
+    def last_event_id(self) -> int:
+        """The number of the newest event; 0 before the first."""
+        answer = self._get("/api/events", since=_BEYOND_ANY_EVENT, limit=1)
+        return int(answer["last_id"])
+
+    def events(
+        self,
+        since: int = 0,
+        *,
+        project: str | None = None,
+        task_id: str | None = None,
+        type: str | None = None,  # noqa: A002 - the API's name for it
+    ) -> Iterator[Json]:
+        """The events after number `since`, oldest first, up to the present end of the log."""
+        more = True
+        while more:
+            page = self._get(
+                "/api/events",
+                since=since,
+                project=project,
+                task_id=task_id,
+                type=type,
+                limit=_EVENT_PAGE,
+            )
+            yield from page["events"]
+            since, more = page["last_id"], page["has_more"]
+
+    def follow(self, since: int | None = None, *, project: str | None = None) -> Iterator[Json]:
+        """The events after number `since` (None: from now on), then each as it comes, for ever.
+
+        A broken connection is taken up where it broke. A message of type `resync_required` says
+        that the log no longer holds `since`; what is left of it follows.
+        """
+        cursor = self.last_event_id() if since is None else since
+        attempts = self._transport.attempts()
+        while True:
+            parameters = {"since": cursor, "project": project}
+            try:
+                for message in self._transport.stream("/api/events/stream", parameters):
+                    attempts = self._transport.attempts()
+                    cursor = message.get("id", 0)
+                    yield message
+            except Transient as interruption:
+                attempts.pause_after(interruption)
+
+    def _report(self, kind: str, **fields: Any) -> Json:
+        given = {name: value for name, value in fields.items() if value is not None}
+        # Lone surrogates, as in names of files that are not UTF-8, become question marks.
+        body = json.dumps(given, ensure_ascii=False, allow_nan=False).encode("utf-8", "replace")
+        return self._transport.post(f"/webhook/{kind}", body, secrets.token_urlsafe(18))
+
+    def _pages(self, path: str, name: str, **parameters: Any) -> Iterator[Json]:
+        offset = 0
+        while True:
+            page = self._get(path, **parameters, limit=_PAGE, offset=offset)
+            yield from page[name]
+            offset += _PAGE
+            if offset >= page["total"]:
+                return
+
+    def _get(self, path: str, **parameters: Any) -> Json:
+        return self._transport.get(path, parameters)
+
+
+def trim_stack_trace(text: str, limit: int = MAX_STACK_TRACE_BYTES) -> str:
+    """`text` within `limit` bytes of UTF-8: if need be its head and its tail, where a trace says
+    how it came about and what went wrong. No character is cut in two."""
+    encoded = text.encode("utf-8", "replace")
+    if len(encoded) <= limit:
+        return encoded.decode()
+    note = f"\n... {len(encoded)} bytes, the middle left out ...\n"
+    room = limit - len(note)
+    head = encoded[: room // 2].decode("utf-8", "ignore")
+    tail = encoded[-(room - room // 2) :].decode("utf-8", "ignore")
+    return head + note + tail
