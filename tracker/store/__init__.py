@@ -78,10 +78,12 @@ class Store:
         listener: Listener,
         *,
         on_death: Callable[[], None],
+        vfs: str | None = None,
     ) -> None:
         """Open, make or upgrade the database. `path` None: in memory, gone at the end.
 
-        `on_death` is called if the store can no longer record anything and never will.
+        `on_death` is called if the store can no longer record anything and never will. `vfs` names
+        the SQLite file system that is written through: tests have one that loses power.
 
         Raises:
             InUse: another server has it.
@@ -89,7 +91,7 @@ class Store:
         """
         self._lock = None if path is None else lock(path)
         try:
-            connection = open_writer(path, durability)
+            connection = open_writer(path, durability, vfs)
         except BaseException:
             self._release()
             raise
