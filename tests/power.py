@@ -9,12 +9,21 @@ missing, or may be garbage.
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import apsw
 
 SECTOR = 512
+
+
+class Nobody:
+    """Hears of commits and does nothing: a store's listener where none matters."""
+
+    def publish(self, events: Sequence[Any]) -> None: ...
+
+    def forget(self) -> None: ...
 
 
 class Write(NamedTuple):

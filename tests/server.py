@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -84,9 +84,11 @@ class Server:
         limits: bool = False,
         db: str | None = None,
         variables: Mapping[str, str] | None = None,
+        command: Sequence[str] = COMMAND,
     ) -> Server:
         """Start `tracker serve` on a free port, its database in `folder`, and wait until it is
-        ready. `key` None: the server makes one. `limits`: keep the default rate limits."""
+        ready. `key` None: the server makes one. `limits`: keep the default rate limits.
+        `command`: in place of `tracker`."""
         folder.mkdir(parents=True, exist_ok=True)
         ready_file = folder / "ready.json"
         ready_file.unlink(missing_ok=True)
@@ -99,7 +101,7 @@ class Server:
         given = {**({"API_KEY": key} if key else {}), **(variables or {})}
         with (folder / "stderr.txt").open("a", encoding="utf-8") as stderr:
             process = subprocess.Popen(
-                [*COMMAND, *arguments],
+                [*command, *arguments],
                 cwd=folder,
                 env=environment(folder, **given),
                 stdin=subprocess.DEVNULL,

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import apsw
 import pytest
 
 from tests.load import problems
-from tests.power import PowerLog
+from tests.power import Nobody, PowerLog
 from tracker.clock import SystemClock
 from tracker.errors import Unavailable
 from tracker.model import Kind, Report
@@ -24,14 +23,6 @@ from tracker.store.recount import recount
 REPORTS = 600
 AT_ONCE = 4
 CUTS = 150
-
-
-class Nobody:
-    """Hears of commits and does nothing."""
-
-    def publish(self, events: Sequence[Any]) -> None: ...
-
-    def forget(self) -> None: ...
 
 
 @pytest.fixture
