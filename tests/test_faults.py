@@ -37,7 +37,7 @@ def commit(self, group, original=writer.Writer._commit):
     commits += 1
     if commits > 2:
         raise SystemError("broken")
-    original(self, group)
+    return original(self, group)
 writer.Writer._commit = commit
 main()
 """

@@ -218,12 +218,8 @@ class Store:
         """Run a query on one consistent state. Raises Unavailable."""
         return await self._readers.run(query)
 
-    def _committed(self, results: Sequence[Any]) -> None:
-        committed = [
-            result.event
-            for result in results
-            if isinstance(result, Recorded) and result.event is not None
-        ]
+    def _committed(self, recorded: Sequence[Recorded]) -> None:
+        committed = [result.event for result in recorded if result.event is not None]
         if committed:
             self.last_id = committed[-1].id
             self._listener.publish(committed)

@@ -30,7 +30,7 @@ T = TypeVar("T")
 Job = Callable[[apsw.Connection, int], T]
 """Runs on the writer's thread with the connection and the transaction's time in milliseconds."""
 
-Recorder = Callable[[apsw.Connection, int, Sequence[Any]], Sequence[Any]]
+Recorder = Callable[[apsw.Connection, int, Sequence[Any]], list[Any]]
 """Records items together: one result for each, in order."""
 
 # How long a report waits for another program to let go of the database, in seconds.
@@ -145,14 +145,19 @@ class Writer:
         group, self._waiting = self._waiting, []
         self._groups.put(group)
 
-    def _finished(self, group: list[_Entry]) -> None:
+    def _finished(self, group: list[_Entry], recorded: list[Any]) -> None:
         """Publish and answer a group; begin the next, which gathered meanwhile."""
         if self._waiting:
             self._seen = len(self._waiting)
             self._loop.call_soon(self._tick)
         else:
             self._rest()
-        self._on_commit([entry.result for entry in group if entry.error is None])
+        try:
+            self._on_commit(recorded)
+        except Exception:
+            logger.critical("What was recorded cannot be published.", exc_info=True)
+            self._died(group)
+            return
         for entry in group:
             self._bytes -= entry.size
             if entry.future.done():  # the client went away
@@ -181,36 +186,40 @@ class Writer:
     def _run(self) -> None:
         while (group := self._groups.get()) is not None:
             try:
-                self._commit(group)
+                recorded = self._commit(group)
             except BaseException:
                 logger.critical("The database writer failed; the server stops.", exc_info=True)
                 self._call(self._died, group)
                 return
-            self._call(self._finished, group)
+            self._call(self._finished, group, recorded)
 
-    def _call(self, callback: Callable[[list[_Entry]], None], group: list[_Entry]) -> None:
+    def _call(self, callback: Callable[..., None], *arguments: Any) -> None:
         if not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(callback, group)
+            self._loop.call_soon_threadsafe(callback, *arguments)
 
-    def _commit(self, group: list[_Entry]) -> None:
+    def _commit(self, group: list[_Entry]) -> list[Any]:
+        """What was recorded of the group's items; their entries hold it too, or what failed."""
         patience = group[0].since + PATIENCE - self._clock.monotonic()
         self._connection.set_busy_timeout(max(1, int(patience * 1000)))
         try:
             try:
-                self._transaction(group, self._together)
+                return self._transaction(group, self._together)
             except _EntryError:
-                self._transaction(group, self._apart)
+                return self._transaction(group, self._apart)
         except _RefusedError as refused:
             logger.warning("The database refused %d reports: %s", len(group), refused.error)
             message = f"{_explain(refused.error)} Nothing was recorded; send this again."
             for entry in group:
                 entry.error = Unavailable(message)
+            return []
 
-    def _transaction(self, group: list[_Entry], run: Callable[[list[_Entry], int], None]) -> None:
+    def _transaction(
+        self, group: list[_Entry], run: Callable[[list[_Entry], int], list[Any]]
+    ) -> list[Any]:
         connection = self._connection
         try:
             connection.execute("BEGIN IMMEDIATE")
-            run(group, self._clock.now_ms())
+            recorded = run(group, self._clock.now_ms())
             connection.execute("COMMIT")
         except apsw.Error as error:
             self._rollback()
@@ -218,16 +227,17 @@ class Writer:
         except BaseException:
             self._rollback()
             raise
+        return recorded
 
     def _rollback(self) -> None:
         # A full disk or an I/O error has rolled back by itself.
         if self._connection.in_transaction:
             self._connection.execute("ROLLBACK")
 
-    def _together(self, group: list[_Entry], now: int) -> None:
+    def _together(self, group: list[_Entry], now: int) -> list[Any]:
+        items = [entry for entry in group if entry.job is None]
         try:
-            items = [entry for entry in group if entry.job is None]
-            self._record(items, now)
+            recorded = self._record(items, now)
             for entry in group:
                 if entry.job is not None:
                     entry.result = entry.job(self._connection, now)
@@ -235,14 +245,16 @@ class Writer:
             raise
         except Exception as error:
             raise _EntryError from error
+        return recorded
 
-    def _apart(self, group: list[_Entry], now: int) -> None:
+    def _apart(self, group: list[_Entry], now: int) -> list[Any]:
         connection = self._connection
+        recorded: list[Any] = []
         for entry in group:
             connection.execute("SAVEPOINT entry")
             try:
                 if entry.job is None:
-                    self._record([entry], now)
+                    recorded += self._record([entry], now)
                 else:
                     entry.result = entry.job(connection, now)
             except _REFUSALS:
@@ -253,12 +265,15 @@ class Writer:
                     logger.exception("A report could not be written.")
                 connection.execute("ROLLBACK TO entry")
             connection.execute("RELEASE entry")
+        return recorded
 
-    def _record(self, entries: list[_Entry], now: int) -> None:
-        if entries:
-            results = self._recorder(self._connection, now, [entry.item for entry in entries])
-            for entry, result in zip(entries, results, strict=True):
-                entry.result = result
+    def _record(self, entries: list[_Entry], now: int) -> list[Any]:
+        if not entries:
+            return []
+        recorded = self._recorder(self._connection, now, [entry.item for entry in entries])
+        for entry, result in zip(entries, recorded, strict=True):
+            entry.result = result
+        return recorded
 
 
 class _EntryError(Exception):
