@@ -6,6 +6,7 @@ strings, nor strings from numbers; unknown fields are ignored, so that newer cli
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, date, datetime, timedelta
 from typing import Annotated, Any, Literal, TypeVar
 
@@ -162,11 +163,19 @@ class ProjectsQuery(_Query):
         return ProjectQuery(self.limit, self.offset, self.sort_by, self.sort_order == "desc")
 
 
+# ISO 8601's calendar dates; of its weeks, Python would silently take the Monday.
+_DATE = re.compile(r"\d{4}-?\d\d-?\d\d")
+_NO_MOMENT = "expected a date or time like 2024-01-15 or 2024-01-15T10:00:00Z"
+
+
 def _moment(text: object, *, end_of_day: bool) -> int:
     """A date or a time as milliseconds; without an offset: UTC."""
     text = str(text).strip()
+    day = _DATE.match(text)
+    if day is None:
+        raise ValueError(_NO_MOMENT)
     try:
-        if len(text) == len("2024-01-15"):
+        if day.end() == len(text):
             moment = datetime.combine(date.fromisoformat(text), datetime.min.time(), UTC)
             if end_of_day:
                 moment += timedelta(days=1, milliseconds=-1)
@@ -177,9 +186,7 @@ def _moment(text: object, *, end_of_day: bool) -> int:
                 moment = moment.replace(tzinfo=UTC)
         return round(moment.timestamp() * 1000)
     except (ValueError, OverflowError):
-        raise ValueError(
-            "expected a date or time like 2024-01-15 or 2024-01-15T10:00:00Z"
-        ) from None
+        raise ValueError(_NO_MOMENT) from None
 
 
 _DATE_SCHEMA = WithJsonSchema({"type": "string", "examples": ["2024-01-15T10:00:00Z"]})
@@ -268,7 +275,9 @@ def validate(model: type[M], content: dict[str, Any]) -> M:
         issues = [
             Issue(
                 ".".join(str(part) for part in problem["loc"]) or "body",
-                _MISSING if problem["type"] == "missing" else problem["msg"],
+                _MISSING
+                if problem["type"] == "missing"
+                else problem["msg"].removeprefix("Value error, "),
             )
             for problem in error.errors(include_url=False, include_context=False)
         ]
