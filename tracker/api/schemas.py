@@ -222,7 +222,7 @@ class TasksQuery(_Query):
             agent=self.agent,
             date_from=self.date_from,
             date_to=self.date_to,
-            q=self.q,
+            q=(self.q or "").strip() or None,  # an emptied search box is no search
             sort_by=self.sort_by,
             descending=self.sort_order == "desc",
         )

@@ -31,7 +31,7 @@ def lock(path: Path) -> FileLock:
         InUse: another server has it.
         ConfigError: the directory cannot be written.
     """
-    held = FileLock(f"{path}.lock")
+    held = FileLock(f"{path}.lock", thread_local=False)  # any thread may let go of it
     try:
         held.acquire(timeout=0)
     except Timeout:
