@@ -1,0 +1,59 @@
+"""Write the table of settings into README.md: python3 scripts/settings_table.py [--check].
+
+The table in the code (tracker/settings.py) is the source; a test compares the two.
+"""
+
+import sys
+from pathlib import Path
+
+import _python  # noqa: F401 - says so if this Python is too old
+
+ROOT = Path(__file__).resolve().parent.parent
+README = ROOT / "README.md"
+BEGIN = "<!-- settings: written by scripts/settings_table.py -->\n"
+END = "<!-- /settings -->\n"
+
+
+def settings():
+    """Return the settings of this checkout: the module needs no dependency."""
+    sys.path.insert(0, str(ROOT))
+    from tracker.settings import SETTINGS
+
+    return SETTINGS
+
+
+def table() -> str:
+    """Return the table as Markdown."""
+    lines = ["| flag | variable | default | meaning |", "|---|---|---|---|"]
+    for setting in settings():
+        flag = f"`{setting.flag}`" if setting.flag else ""
+        if setting.repeats:
+            flag += " (repeats)"
+        default = setting.default if setting.default_text else f"`{setting.default}`"
+        lines.append(f"| {flag} | `{setting.variable}` | {default} | {setting.help} |")
+    return "\n".join(lines) + "\n"
+
+
+def between_marks(text: str) -> str:
+    """Return what stands between the two marks; raises ValueError if they are not there."""
+    _, begin, rest = text.partition(BEGIN)
+    content, end, _ = rest.partition(END)
+    if not begin or not end:
+        raise ValueError("the marks of the table are missing")
+    return content
+
+
+def main() -> None:
+    """Rewrite the README, or with --check only tell whether it is as it should be."""
+    text = README.read_text(encoding="utf-8")
+    present = between_marks(text)
+    if present == table():
+        return
+    if "--check" in sys.argv[1:]:
+        sys.exit("README.md: the settings differ from tracker/settings.py; run this script")
+    updated = text.replace(BEGIN + present, BEGIN + table())
+    README.write_text(updated, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
