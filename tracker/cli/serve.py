@@ -9,7 +9,6 @@ from typing import Any
 
 import click
 
-from tracker.errors import StartupError
 from tracker.settings import SETTINGS, Setting, load
 
 
@@ -46,14 +45,10 @@ def _serve(**flags: Any) -> None:
     from dotenv import dotenv_values
 
     given = {name: value for name, value in flags.items() if value not in (None, ())}
-    try:
-        settings = load(given, os.environ, dotenv_values(Path.cwd() / ".env"))
-        from tracker.server import run
+    settings = load(given, os.environ, dotenv_values(Path.cwd() / ".env"))
+    from tracker.server import run
 
-        sys.exit(run(settings))
-    except StartupError as error:
-        click.echo(f"tracker: {error}", err=True)
-        sys.exit(error.exit_code)
+    sys.exit(run(settings))
 
 
 serve = click.Command(

@@ -1,0 +1,436 @@
+"""The commands for scripts and for people, as processes."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+from xml.etree import ElementTree as ET
+
+import pytest
+
+from tests.cli import Terminal, json_lines
+from tests.cli import run as run_anywhere
+from tests.server import COMMAND, KEY, Server, environment
+from tracker.cli import COMMANDS, cli
+from tracker.cli.output import printable
+
+Run = Callable[..., subprocess.CompletedProcess[bytes]]
+
+# What an agent may write to take over a terminal or to hide something: an escape sequence, the
+# same in one character, a bell, a change of direction, markup of rich, a line break.
+HOSTILE = "\x1b[31mred\x1b]0;title\x07\x9b2J\u202eback [bold]b[/bold] :smile: \rover\nline"
+HARMLESS = r"\x1b[31mred\x1b]0;title\x07\x9b2J\u202eback [bold]b[/bold] :smile: \rover\nline"
+
+needs_posix = pytest.mark.skipif(os.name == "nt", reason="pseudo-terminals and 0.0.0.0 are POSIX")
+
+
+@pytest.fixture
+def run(shared_server: Server, tmp_path: Path) -> Run:
+    """Run a command that finds the module's server."""
+    return partial(run_anywhere, home=tmp_path, server=shared_server)
+
+
+@pytest.fixture
+def terminal(shared_server: Server, tmp_path: Path) -> Iterator[Callable[..., Terminal]]:
+    """Start a command on a terminal."""
+    started: list[Terminal] = []
+
+    def start(*arguments: str, **variables: str) -> Terminal:
+        options = {"home": tmp_path, "server": shared_server, "variables": variables}
+        started.append(Terminal(*arguments, **options))
+        return started[-1]
+
+    yield start
+    for one in started:
+        one.close()
+
+
+def test_help_names_every_command_as_it_names_itself() -> None:
+    for name, (_, line) in COMMANDS.items():
+        command = cli.get_command(None, name)  # type: ignore[arg-type]
+        assert command is not None
+        assert command.name == name
+        assert (command.help or "").split("\n")[0] == line
+
+
+def test_a_task_from_a_script(shared_server: Server, run: Run, project: str) -> None:
+    names = ("--project", project, "--task", "Сборка")
+    started = run("start", *names, "--metadata", '{"sha": "abc"}')
+    assert (started.returncode, started.stderr) == (0, b"")
+    assert started.stdout.decode().startswith("Task started successfully: ")
+    assert run("status", *names, "--progress", "40", "--message", "half").returncode == 0
+    assert shared_server.task(project, "Сборка")["message"] == "half"
+    assert run("finish", *names, "--result", "fine", "--duration", "2.5").returncode == 0
+
+    task = shared_server.task(project, "Сборка")
+    assert (task["title"], task["agent"], task["status"]) == ("Сборка", "shell", "completed")
+    assert (task["result"], task["duration_seconds"]) == ("fine", 2.5)
+    assert task["metadata"] == {"sha": "abc"}
+
+
+def test_a_failure_with_its_log_from_standard_input(
+    shared_server: Server, run: Run, project: str
+) -> None:
+    log = b"first line\n" + b"\xff" * 20_000 + b"\nlast line"
+    done = run(
+        *("error", "--task", "Build", "--task-id", "b1", "--message", "exit 2"),
+        *("--type", "make", "--stack-trace", "-", "--json"),
+        stdin=log,
+        variables={"TRACKER_PROJECT": project, "TRACKER_AGENT": "ci"},
+    )
+    assert done.returncode == 0, done.stderr
+    assert json_lines(done.stdout)[0]["status"] == "error_recorded"
+    task = shared_server.task(project, "b1")
+    assert (task["error_type"], task["error_message"], task["agent"]) == ("make", "exit 2", "ci")
+    assert task["stack_trace"].startswith("first line\n")
+    assert task["stack_trace"].endswith("\nlast line")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("start", "--task", "T"), "--project"),
+        (("start", "--project", "p", "--task", "T" * 256), "give --task-id"),
+        (("start", "--project", "p", "--task", "T", "--metadata", "[1]"), "expected an object"),
+        (("status", "--project", "p", "--task", "T", "--progress", "101"), "--progress"),
+        (("ls", "--status", "failed"), "need a PROJECT"),
+        (("wait",), "--ready"),
+        (("nonsense",), "nonsense"),
+    ],
+)
+def test_wrong_usage_is_2(run: Run, arguments: tuple[str, ...], says: str) -> None:
+    done = run(*arguments)
+    assert done.returncode == 2
+    assert says in done.stderr.decode()
+
+
+def test_what_the_server_refuses_is_1_and_one_line(run: Run) -> None:
+    done = run("show", "no such project", "t")
+    assert (done.returncode, done.stdout) == (1, b"")
+    assert re.fullmatch(r"tracker: .*404 NOT_FOUND\)\r?\n", done.stderr.decode())
+
+
+def test_without_the_key_the_line_says_where_to_put_it(run: Run) -> None:
+    done = run("stats", variables={"API_KEY": "the-wrong-key"})
+    assert done.returncode == 1
+    assert "set API_KEY" in done.stderr.decode()
+
+
+def test_no_server_is_69_and_one_line(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+    done = run_anywhere("ls", "--url", url, home=tmp_path)
+    assert (done.returncode, done.stdout) == (69, b"")
+    assert re.fullmatch(r"tracker: .*`tracker serve`.*\r?\n", done.stderr.decode())
+
+
+def test_the_server_is_found_by_its_ready_file_and_the_key_it_keeps(
+    start_server: Callable[..., Server], tmp_path: Path
+) -> None:
+    server = start_server(key=None)
+    flag = ("--ready-file", str(server.folder / "ready.json"))
+    assert run_anywhere("stats", "--json", *flag, home=tmp_path).returncode == 0
+    named = {"TRACKER_READY_FILE": flag[1]}
+    assert run_anywhere("stats", "--json", home=tmp_path, variables=named).returncode == 0
+    # The database that the server was started with, in the .env of the working directory.
+    (tmp_path / ".env").write_text(
+        f"TRACKER_DB={server.database.as_posix()}\nTRACKER_PORT={server.ready['port']}\n"
+    )
+    assert run_anywhere("stats", "--json", home=tmp_path).returncode == 0
+    server.stop()
+    assert run_anywhere("stats", *flag, home=tmp_path).returncode == 69
+
+
+@needs_posix
+def test_the_kept_key_is_not_shown_to_servers_elsewhere(tmp_path: Path) -> None:
+    (tmp_path / "tracker.db.api-key").write_text("the-kept-key")
+    with socket.create_server(("0.0.0.0", 0)) as listener:
+        listener.settimeout(30)
+        port = listener.getsockname()[1]
+        asked = []
+        for host in ("127.0.0.1", "0.0.0.0"):  # the same, but only one says so
+            client = subprocess.Popen(
+                [*COMMAND, "stats", "--url", f"http://{host}:{port}"],
+                cwd=tmp_path,
+                env=environment(tmp_path, TRACKER_DB=str(tmp_path / "tracker.db")),
+                stderr=subprocess.DEVNULL,
+            )
+            connection, _ = listener.accept()
+            with connection:
+                asked.append(connection.recv(65_536))
+            client.kill()
+            client.wait()
+    assert b"the-kept-key" in asked[0]
+    assert b"the-kept-key" not in asked[1]
+
+
+def test_lists_for_programs(shared_server: Server, run: Run, project: str) -> None:
+    shared_server.report("start", project, "t1")
+    shared_server.report("finish", project, "t1", result=HOSTILE)
+    shared_server.report("start", project, "t2")
+    tasks = json_lines(run("ls", project, "--json").stdout)
+    assert [task["task_id"] for task in tasks] == ["t2", "t1"]
+    assert tasks[1]["result"] == HOSTILE
+    running = json_lines(run("ls", project, "--status", "running", "--json").stdout)
+    assert [task["task_id"] for task in running] == ["t2"]
+    assert len(json_lines(run("ls", project, "-n", "1", "--json").stdout)) == 1
+    assert project in [p["name"] for p in json_lines(run("ls", "--json").stdout)]
+    (shown,) = json_lines(run("show", project, "t1", "--json").stdout)
+    assert [event["type"] for event in shown["events"]] == ["task_started", "task_finished"]
+    (stats,) = json_lines(run("stats", project, "--json").stdout)
+    assert stats["task_stats"]["completed"] == 1
+    events = json_lines(run("tail", "--project", project, "-n", "2", "--json").stdout)
+    assert [event["type"] for event in events] == ["task_finished", "task_started"]
+
+
+def test_nothing_an_agent_wrote_is_obeyed(shared_server: Server, run: Run, project: str) -> None:
+    shared_server.report("start", project, "t1", task=HOSTILE, agent=HOSTILE, metadata={HOSTILE: 1})
+    shared_server.report("status", project, "t1", task=HOSTILE, message=HOSTILE, agent=HOSTILE)
+    shared_server.report(
+        *("error", project, "t1"),
+        task=HOSTILE,
+        agent=HOSTILE,
+        error_type=HOSTILE,
+        error_message=HOSTILE,
+        stack_trace=HOSTILE,
+    )
+    for arguments in (
+        ("ls", project),
+        ("show", project, "t1"),
+        ("tail", "--project", project),
+        ("stats",),
+        ("ls", project, "--json"),
+        ("tail", "--project", project, "--json"),
+        ("report", "--project", project),
+        ("report", "--format", "junit", "--project", project),
+        ("report", "--format", "json", "--project", project),
+    ):
+        output = run(*arguments).stdout.decode()
+        assert "red" in output, arguments
+        assert not re.search("[\x00-\x09\x0b-\x1f\x7f-\x9f\u202e]", output), arguments
+    assert HARMLESS in run("ls", project).stdout.decode()
+    assert HARMLESS in run("tail", "--project", project).stdout.decode()
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("Обычный текст, 日本語, 👩‍💻", "Обычный текст, 日本語, 👩‍💻"),
+        (HOSTILE, HARMLESS),
+        ("a\u2028b\x00c\ud800", r"a\u2028b\x00c\ud800"),
+    ],
+)
+def test_printable(text: str, shown: str) -> None:
+    assert printable(text) == shown
+
+
+@needs_posix
+def test_colours_on_a_terminal_unless_told_not_to(
+    shared_server: Server, terminal: Callable[..., Terminal], run: Run, project: str
+) -> None:
+    shared_server.report("finish", project, "t1")
+    assert "\x1b[32mcompleted\x1b[0m" in terminal("ls", project).read_all()
+    plain = terminal("ls", project, NO_COLOR="1").read_all()
+    assert "completed" in plain
+    assert "\x1b[32m" not in plain
+    assert b"\x1b" not in run("ls", project).stdout
+
+
+@needs_posix
+def test_following_on_a_terminal_with_live_bars(
+    shared_server: Server, terminal: Callable[..., Terminal], project: str
+) -> None:
+    shared_server.report("start", project, "t1", task="Long work \x1b[2J")
+    tail = terminal("tail", "-f", "--project", project)
+    assert "\x1b[2J" not in tail.read_until("  0%")
+    shared_server.report("status", project, "t1", progress=42, task="Long work")
+    tail.read_until(" 42%")
+    shared_server.report("finish", project, "t1", task="Long work", result="all of it")
+    tail.read_until("all of it")
+    tail.process.send_signal(signal.SIGINT)
+    tail.read_all()
+    assert tail.process.returncode == 0
+
+
+def test_following_for_programs(shared_server: Server, tmp_path: Path, project: str) -> None:
+    shared_server.report("start", project, "t1")
+    with subprocess.Popen(
+        [*COMMAND, "tail", "-f", "--json", "--project", project],
+        cwd=tmp_path,
+        env=environment(tmp_path, TRACKER_URL=shared_server.url, API_KEY=KEY),
+        stdout=subprocess.PIPE,
+    ) as tail:
+        assert tail.stdout is not None
+        assert json.loads(tail.stdout.readline())["type"] == "task_started"
+        shared_server.report("finish", project, "t1")
+        assert json.loads(tail.stdout.readline())["type"] == "task_finished"
+        tail.kill()
+
+
+def test_waiting_until_all_have_ended(start_server: Callable[..., Server], tmp_path: Path) -> None:
+    server = start_server()
+    wait = partial(run_anywhere, "wait", "--all-finished", home=tmp_path, server=server)
+    nothing = wait("--timeout", "0")
+    assert (nothing.returncode, nothing.stdout) == (75, b"")
+    server.report("start", "good", "t1")
+    assert wait("--timeout", "0").returncode == 75
+    server.report("finish", "good", "t1")
+    assert wait().returncode == 0
+    server.report("error", "bad", "t1")
+    assert wait().returncode == 1
+    assert wait("--project", "good").returncode == 0
+    assert wait("--project", "none", "--timeout", "0").returncode == 75
+
+
+def test_waiting_for_a_server_that_is_yet_to_start(
+    start_server: Callable[..., Server], tmp_path: Path
+) -> None:
+    ready_file = tmp_path / "server0" / "ready.json"
+    arguments = ("wait", "--ready", "--ready-file", str(ready_file))
+    never = run_anywhere(*arguments, "--timeout", "0", home=tmp_path)
+    assert never.returncode == 75
+    waiting = subprocess.Popen([*COMMAND, *arguments], cwd=tmp_path, env=environment(tmp_path))
+    start_server()
+    assert waiting.wait(60) == 0
+
+
+def test_the_report_for_a_page(shared_server: Server, run: Run, project: str) -> None:
+    shared_server.report("finish", project, "t1", task="<b>|`x`", result="*fine*")
+    shared_server.report(
+        *("error", project, "t2"),
+        task="Broken",
+        error_message="</pre> no",
+        stack_trace="</pre>\nat",
+    )
+    shared_server.report("status", project, "t3", progress=40)
+    page = run("report", "--project", project).stdout.decode()
+    assert "1 completed, 1 running, 1 failed" in page
+    assert r"| ✅ | &lt;b&gt;\|\`x\` (t1) | agent\-1 |" in page
+    assert r"\*fine\*" in page
+    assert "<pre>&lt;/pre&gt;\nat</pre>" in page
+    assert "| running, 40% |" in page
+    # Each row of the table has as many cells as its heading.
+    rows = [line for line in page.splitlines() if line.startswith("|")]
+    assert {len(re.findall(r"(?<!\\)\|", row)) for row in rows} == {6}
+
+
+def test_the_report_for_readers_of_junit(shared_server: Server, run: Run, project: str) -> None:
+    shared_server.report("finish", project, "t1", duration_seconds=2.5)
+    shared_server.report(
+        *("error", project, "t2"), error_type="E", error_message="no <x>", stack_trace="at \x00 a"
+    )
+    shared_server.report("start", project, "t3")
+    done = run("report", "--format", "junit", "--project", project)
+    suite = ET.fromstring(done.stdout)[0]
+    assert suite.attrib == {
+        "name": project,
+        "tests": "3",
+        "failures": "1",
+        "errors": "0",
+        "skipped": "1",
+        "time": suite.get("time"),
+    }
+    cases = {case.get("id"): case for case in suite}
+    assert (cases["t1"].get("time"), len(cases["t1"])) == ("2.500", 0)
+    failure = cases["t2"].find("failure")
+    assert failure is not None
+    assert (failure.get("type"), failure.get("message")) == ("E", "E: no <x>")
+    assert failure.text == r"at \x00 a"
+    assert cases["t3"].find("skipped") is not None
+
+
+def test_the_report_for_programs(shared_server: Server, run: Run, project: str) -> None:
+    shared_server.report("finish", project, "t1", result="Готово")
+    content = json.loads(run("report", "--format", "json", "--project", project).stdout)
+    (only,) = content["projects"]
+    assert (only["project"], only["task_stats"]["completed"]) == (project, 1)
+    assert only["tasks"][0]["result"] == "Готово"
+
+
+def test_the_report_of_nothing(server: Server, tmp_path: Path) -> None:
+    for format_, expected in (("md", "No task"), ("junit", "<testsuites"), ("json", "[]")):
+        done = run_anywhere("report", "--format", format_, home=tmp_path, server=server)
+        assert done.returncode == 0
+        assert expected in done.stdout.decode()
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion_is_made_for_the_shell(run: Run, shell: str) -> None:
+    done = run("completion", shell)
+    assert done.returncode == 0
+    assert f"_TRACKER_COMPLETE={shell}_complete" in done.stdout.decode()
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        ("tracker st", ["start", "status", "stats"]),
+        ("tracker wait --r", ["--ready", "--ready-file"]),
+    ],
+)
+def test_words_are_completed(run: Run, words: str, expected: list[str]) -> None:
+    asked = {
+        "_TRACKER_COMPLETE": "bash_complete",
+        "COMP_WORDS": words,
+        "COMP_CWORD": str(len(words.split()) - 1),
+    }
+    offered = run(variables=asked).stdout.decode().split()
+    assert [word.removeprefix("plain,") for word in offered] == expected
+
+
+def test_licences_are_listed(run: Run) -> None:
+    packages = {
+        package["name"]: package for package in json_lines(run("licenses", "--json").stdout)
+    }
+    assert packages["falcon"]["license"] == "Apache-2.0"
+    assert "Apache License" in packages["falcon"]["text"]
+    assert {"agent-task-tracker", "apsw", "pydantic", "uvicorn", "Python"} <= packages.keys()
+    assert "falcon" in run("licenses").stdout.decode()
+
+
+@pytest.mark.skipif("TRACKER_COMMAND" in os.environ, reason="looks into the package's process")
+def test_commands_of_agents_import_neither_falcon_nor_pydantic(
+    shared_server: Server, tmp_path: Path
+) -> None:
+    code = """if True:
+        import sys
+        from tracker.cli import cli
+        for arguments in ARGUMENTS:
+            try:
+                cli(arguments, prog_name="tracker")
+            except SystemExit as end:
+                assert not end.code, arguments
+        print(sorted({"falcon", "pydantic", "uvicorn", "apsw", "orjson"} & sys.modules.keys()))
+    """
+    names = ["--project", "p", "--task", "t"]
+    arguments = [
+        *(["--help"], ["--version"], ["start", *names], ["status", *names], ["finish", *names]),
+        *(["ls"], ["ls", "p"], ["show", "p", "t"], ["stats"], ["tail"], ["report"]),
+        ["error", *names, "--message", "m"],
+        ["finish", *names],
+        ["wait", "--ready", "--all-finished", "--project", "p"],
+        *(["completion", "bash"], ["licenses"], ["serve", "--help"]),
+    ]
+    done = subprocess.run(
+        [sys.executable, "-c", f"ARGUMENTS = {arguments!r}\n{code}"],
+        check=False,
+        cwd=tmp_path,
+        env=environment(
+            tmp_path,
+            TRACKER_URL=shared_server.url,
+            API_KEY=KEY,
+            PYTHONPATH=str(Path(__file__).parents[1]),
+        ),
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1] == "[]"

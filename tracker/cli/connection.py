@@ -1,0 +1,69 @@
+"""What every command that speaks to a server has: how it is told where the server is."""
+
+from __future__ import annotations
+
+import functools
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from tracker.client import Client
+from tracker.discovery import find
+from tracker.errors import ClientError, Refused
+
+_OPTIONS = (
+    click.option("--url", metavar="URL", help="The server's address.  [TRACKER_URL]"),
+    click.option(
+        "--ready-file",
+        metavar="FILE",
+        help="The file the server wrote its address to.  [TRACKER_READY_FILE]",
+    ),
+    click.option(
+        "--api-key",
+        metavar="KEY",
+        help="The server's key; prefer the variable, flags show in process lists.  [API_KEY; "
+        "default: the one kept beside the database of a server on this machine]",
+    ),
+)
+
+
+def with_client(*, patience: float) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Give a command the options that say where the server is, and the client that follows from
+    them. `patience`: the seconds to keep trying if it does not answer."""
+
+    def decorate(command: Callable[..., None]) -> Callable[..., None]:
+        @functools.wraps(command)
+        def wrapped(**options: Any) -> None:
+            told = {name: options.pop(name) for name in ("url", "ready_file", "api_key")}
+            try:
+                command(find_server(**told, patience=patience), **options)
+            except Refused as refused:
+                if refused.status == 401:
+                    raise ClientError(
+                        "the server's API key is needed: set API_KEY, or give --api-key"
+                    ) from None
+                raise
+
+        return with_options(wrapped)
+
+    return decorate
+
+
+def with_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Only the options, for a command that looks for the server more than once."""
+    return functools.reduce(lambda inner, option: option(inner), reversed(_OPTIONS), command)
+
+
+def find_server(
+    *, url: str | None, ready_file: str | None, api_key: str | None, patience: float
+) -> Client:
+    """See `tracker.discovery.find`."""
+    from dotenv import dotenv_values
+
+    dotenv = dotenv_values(Path.cwd() / ".env")
+    return find(
+        os.environ, dotenv, url=url, ready_file=ready_file, api_key=api_key, patience=patience
+    )

@@ -1,0 +1,75 @@
+"""`tracker ls`: projects, or a project's tasks."""
+
+from __future__ import annotations
+
+from itertools import islice
+
+import click
+
+from tracker.cli.connection import with_client
+from tracker.cli.output import console, duration, local_time, print_json
+from tracker.client import Client
+
+
+@click.command()
+@click.argument("project", required=False)
+@click.option("--status", type=click.Choice(["pending", "running", "completed", "failed"]))
+@click.option("--agent", help="Tasks of this agent only.")
+@click.option("-q", "--query", help="Tasks with these words in title, id, agent, result or error.")
+@click.option(
+    "-n", "--limit", type=click.IntRange(1), default=50, show_default=True, help="At most so many."
+)
+@click.option("--json", "as_json", is_flag=True, help="A line of JSON for each.")
+@with_client(patience=1.0)
+def ls(
+    client: Client,
+    *,
+    project: str | None,
+    status: str | None,
+    agent: str | None,
+    query: str | None,
+    limit: int,
+    as_json: bool,
+) -> None:
+    """List projects, or a project's tasks.
+
+    Projects are in the order of their names, tasks newest first.
+    """
+    if project is None:
+        if status or agent or query:
+            raise click.UsageError("--status, --agent and --query need a PROJECT.")
+        found = list(islice(client.projects(), limit))
+    else:
+        found = list(islice(client.tasks(project, status=status, agent=agent, q=query), limit))
+    if as_json:
+        for item in found:
+            print_json(item)
+        return
+
+    from tracker.cli.tables import table
+
+    if project is None:
+        shown = table(
+            ("PROJECT", "#TASKS", "#ACTIVE", "UPDATED"),
+            (
+                (p["name"], p["task_count"], p["active_tasks"], local_time(p["updated_at"]))
+                for p in found
+            ),
+        )
+    else:
+        shown = table(
+            ("TASK", "STATUS", "#PROGRESS", "#DURATION", "STARTED", "AGENT", "TITLE"),
+            (
+                (
+                    t["task_id"],
+                    t["status"],
+                    f"{t['progress']:g}%",
+                    duration(t["duration_seconds"]),
+                    local_time(t["started_at"]),
+                    t["agent"],
+                    t["title"],
+                )
+                for t in found
+            ),
+        )
+    console().print(shown)

@@ -1,0 +1,61 @@
+"""`tracker show`: one task with its history."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import click
+
+from tracker.cli.connection import with_client
+from tracker.cli.output import console, duration, local_time, print_json, printable
+from tracker.client import Client
+
+
+@click.command()
+@click.argument("project")
+@click.argument("task_id")
+@click.option("--json", "as_json", is_flag=True, help="A line of JSON.")
+@with_client(patience=1.0)
+def show(client: Client, *, project: str, task_id: str, as_json: bool) -> None:
+    """Show one task with its history."""
+    task = client.task(project, task_id)
+    if as_json:
+        print_json(task)
+        return
+
+    from rich.text import Text
+
+    from tracker.cli.tables import saying, status_text, table
+
+    out = console()
+    out.print(Text(printable(task["title"]), "bold"))
+    out.print(status_text(task["status"]), f"{task['progress']:g}%, attempt {task['attempt']}")
+    out.print(table(("", ""), ((name, value) for name, value in _facts(task) if value)))
+    if task["stack_trace"]:
+        out.print(Text(printable(task["stack_trace"], keep="\n\t"), "dim"))
+    out.print()
+    out.print(
+        table(
+            ("EVENT", "TIME", "TYPE", ""),
+            (
+                (e["id"], local_time(e["timestamp"]), e["type"], saying(e["data"]))
+                for e in task["events"]
+            ),
+        )
+    )
+
+
+def _facts(task: dict[str, Any]) -> list[tuple[str, str | None]]:
+    error = task["error_type"] and f"{task['error_type']}: {task['error_message']}"
+    return [
+        ("Task", f"{task['project']}/{task['task_id']}"),
+        ("Agent", task["agent"]),
+        ("Started", local_time(task["started_at"])),
+        ("Finished", local_time(task["finished_at"])),
+        ("Duration", duration(task["duration_seconds"])),
+        ("Message", task["message"]),
+        ("Result", task["result"]),
+        ("Error", error),
+        ("Metadata", json.dumps(task["metadata"], ensure_ascii=False) if task["metadata"] else ""),
+    ]

@@ -1,0 +1,156 @@
+"""A summary of tasks as Markdown (GitHub's and GitLab's kind), as JUnit's XML and as JSON.
+
+Agents wrote the names and texts: each format escapes them.
+"""
+
+from __future__ import annotations
+
+import html
+import json
+import re
+from collections.abc import Iterator
+from typing import Any, Final, NamedTuple
+from xml.etree import ElementTree as ET
+
+from tracker.cli.output import duration, printable
+
+# A summary page takes 1 MiB on GitHub: so many tasks are listed, and failures told with traces.
+_LISTED: Final = 500
+_DETAILED: Final = 30
+
+_ICONS: Final = {"pending": "⏳", "running": "🔵", "completed": "✅", "failed": "❌"}
+_MARKDOWN: Final = re.compile(r"([\\`*_{}\[\]()#+\-.!|~@:])")
+
+
+class Project(NamedTuple):
+    """One project: its figures and tasks as the API gives them; failed ones may have a trace."""
+
+    stats: dict[str, Any]
+    tasks: list[dict[str, Any]]
+
+    @property
+    def name(self) -> str:
+        """The project's name."""
+        return str(self.stats["project"])
+
+
+def markdown(projects: list[Project]) -> str:
+    """For people, on a page."""
+    lines = ["# Tasks", ""]
+    if not projects:
+        lines.append("No task was reported.")
+    for project in projects:
+        counts = ", ".join(
+            f"{count} {status}" for status, count in project.stats["task_stats"].items() if count
+        )
+        lines += [f"## {_text(project.name)}", "", counts, ""]
+        lines += ["| | Task | Agent | Duration | |", "|---|---|---|---:|---|"]
+        lines += [_row(task) for task in project.tasks[:_LISTED]]
+        if len(project.tasks) > _LISTED:
+            lines += ["", f"… and {len(project.tasks) - _LISTED} more."]
+        failed = [task for task in project.tasks if task["status"] == "failed"]
+        for task in failed[:_DETAILED]:
+            lines += ["", *_details(task)]
+        lines.append("")
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def junit(projects: list[Project]) -> str:
+    """For readers of JUnit's XML: a suite for each project, a case for each task. What has not
+    ended counts as skipped."""
+    root = ET.Element("testsuites", name="tracker")
+    for project in projects:
+        suite = ET.SubElement(
+            root,
+            "testsuite",
+            name=_xml(project.name),
+            tests=str(len(project.tasks)),
+            failures=str(sum(task["status"] == "failed" for task in project.tasks)),
+            errors="0",
+            skipped=str(sum(task["finished_at"] is None for task in project.tasks)),
+            time=f"{sum(task['duration_seconds'] or 0 for task in project.tasks):.3f}",
+        )
+        for task in project.tasks:
+            _case(suite, project.name, task)
+    ET.indent(root)
+    return ET.tostring(root, encoding="unicode", xml_declaration=False).join(
+        ('<?xml version="1.0" encoding="UTF-8"?>\n', "\n")
+    )
+
+
+def as_json(projects: list[Project]) -> str:
+    """For programs: the API's own objects."""
+    content = {"projects": [{**project.stats, "tasks": project.tasks} for project in projects]}
+    return json.dumps(content, indent=1) + "\n"
+
+
+def _row(task: dict[str, Any]) -> str:
+    name = _text(task["title"])
+    if task["task_id"] != task["title"]:
+        name += f" ({_text(task['task_id'])})"
+    cells = (
+        _ICONS.get(task["status"], ""),
+        name,
+        _text(task["agent"]),
+        duration(task["duration_seconds"]),
+        _text(_outcome(task)),
+    )
+    return f"| {' | '.join(cells)} |"
+
+
+def _outcome(task: dict[str, Any]) -> str:
+    if task["status"] == "failed":
+        return _error(task)
+    if task["status"] == "completed":
+        return _shortened(task["result"] or "")
+    return f"{task['status']}, {task['progress']:g}%"
+
+
+def _error(task: dict[str, Any]) -> str:
+    """A status report that ends a task as failed gives no error, but perhaps a message."""
+    if task["error_type"] is None:
+        return _shortened(task["message"] or "failed")
+    return _shortened(f"{task['error_type']}: {task['error_message']}")
+
+
+def _shortened(text: str, limit: int = 300) -> str:
+    return text if len(text) <= limit else f"{text[:limit]}…"
+
+
+def _details(task: dict[str, Any]) -> Iterator[str]:
+    if task.get("stack_trace"):
+        trace = html.escape(printable(task["stack_trace"], keep="\n\t"))
+        title = html.escape(printable(task["title"]))
+        yield f"<details><summary>❌ {title}</summary>"
+        yield ""
+        yield f"<pre>{trace}</pre>"
+        yield ""
+        yield "</details>"
+
+
+def _text(text: str) -> str:
+    """Text that Markdown leaves as it is, in a table too."""
+    return _MARKDOWN.sub(r"\\\1", html.escape(printable(text), quote=False))
+
+
+def _case(suite: ET.Element, project: str, task: dict[str, Any]) -> None:
+    case = ET.SubElement(
+        suite,
+        "testcase",
+        classname=_xml(project),
+        name=_xml(task["title"]),
+        id=_xml(task["task_id"]),
+        time=f"{task['duration_seconds'] or 0:.3f}",
+    )
+    if task["status"] == "failed":
+        failure = ET.SubElement(
+            case, "failure", type=_xml(task["error_type"] or "failed"), message=_xml(_error(task))
+        )
+        failure.text = _xml(task.get("stack_trace") or task["error_message"] or "")
+    elif task["status"] != "completed":
+        ET.SubElement(case, "skipped", message=_outcome(task))
+
+
+def _xml(text: str) -> str:
+    """XML 1.0 has no way to write most control characters."""
+    return printable(text, keep="\n\t").replace("\ufffe", "").replace("\uffff", "")

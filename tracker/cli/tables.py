@@ -1,0 +1,55 @@
+"""Tables and words for people, by rich."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any, Final
+
+from rich.table import Table
+from rich.text import Text
+
+from tracker.cli.output import printable
+
+STATUS_STYLES: Final = {
+    "pending": "yellow",
+    "running": "blue",
+    "completed": "green",
+    "failed": "red",
+}
+
+
+def table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Table:
+    """Rows under headings. What is too long for the terminal is cut short; a status is coloured.
+
+    A column whose name begins with `#` holds numbers, and is shown without it.
+    """
+    result = Table(box=None, pad_edge=False, header_style="bold")
+    for column in columns:
+        result.add_column(
+            Text(column.removeprefix("#")),
+            justify="right" if column.startswith("#") else "left",
+            no_wrap=True,
+            overflow="ellipsis",
+        )
+    for row in rows:
+        result.add_row(*(_cell(value) for value in row))
+    return result
+
+
+def status_text(status: str) -> Text:
+    """A status in its colour."""
+    return Text(printable(status), STATUS_STYLES.get(status, ""))
+
+
+def saying(data: dict[str, Any]) -> str:
+    """What an event's data says, in a few words."""
+    if "error_type" in data:
+        return f"{data['error_type']}: {data['error_message']}"
+    said = data.get("message") or data.get("result") or ""
+    return f"{data['progress']:g}% {said}".rstrip() if data["status"] == "running" else str(said)
+
+
+def _cell(value: object) -> Text:
+    if value in STATUS_STYLES:
+        return status_text(str(value))
+    return Text("" if value is None else printable(value))

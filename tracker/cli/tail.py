@@ -1,0 +1,113 @@
+"""`tracker tail`: the newest events, and with -f each as it comes, with live progress bars."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from tracker.cli.connection import with_client
+from tracker.cli.output import console, local_time, print_json, printable
+from tracker.client import Client
+
+if TYPE_CHECKING:
+    from rich.progress import TaskID
+    from rich.text import Text
+
+Event = dict[str, Any]
+
+
+@click.command()
+@click.option("--project", help="Events of this project only.")
+@click.option(
+    "-n", "--lines", type=click.IntRange(0), default=10, show_default=True, help="So many to begin."
+)
+@click.option("-f", "--follow", is_flag=True, help="Go on as events come, until Ctrl-C.")
+@click.option("--json", "as_json", is_flag=True, help="A line of JSON for each event.")
+@with_client(patience=5.0)
+def tail(client: Client, *, project: str | None, lines: int, follow: bool, as_json: bool) -> None:
+    """Print the newest events; -f goes on as they come."""
+    last = client.last_event_id()
+    newest = _newest(client, last, project, lines)
+    live = follow and not as_json and sys.stdout.isatty()
+    with contextlib.ExitStack() as stack:
+        tell: Callable[[Event], None] = print_json
+        if live:
+            tell = stack.enter_context(_Live()).tell
+        elif not as_json:
+            out = console()
+            tell = lambda event: out.print(_line(event), soft_wrap=True)  # noqa: E731
+        for event in newest:
+            tell(event)
+        if follow:
+            stack.enter_context(contextlib.suppress(KeyboardInterrupt))
+            for event in client.follow(newest[-1]["id"] if newest else last, project=project):
+                tell(event)
+
+
+class _Live:
+    """Lines of events, and below them a bar for each task that runs."""
+
+    def __init__(self) -> None:
+        from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
+
+        self._bars = Progress(
+            TextColumn("{task.description}", markup=False),
+            BarColumn(),
+            TaskProgressColumn(),
+            console=console(),
+            transient=True,
+        )
+        self._shown: dict[tuple[str, str], TaskID] = {}
+
+    def __enter__(self) -> _Live:
+        self._bars.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._bars.stop()
+
+    def tell(self, event: Event) -> None:
+        """Print the event and move its task's bar."""
+        self._bars.print(_line(event))
+        data = event["data"]
+        if "task_id" not in data:
+            return
+        task = (data["project"], data["task_id"])
+        if data["status"] in ("running", "pending"):
+            if task not in self._shown:
+                name = printable(f"{data['project']}  {data['title']}")
+                self._shown[task] = self._bars.add_task(name, total=100)
+            self._bars.update(self._shown[task], completed=data["progress"])
+        elif task in self._shown:
+            self._bars.remove_task(self._shown.pop(task))
+
+
+def _newest(client: Client, last: int, project: str | None, count: int) -> list[Event]:
+    """The newest events, oldest first. The log is read forwards, so further and further back."""
+    back = max(count, 1)
+    while count:
+        since = max(0, last - back)
+        events = list(client.events(since, project=project))
+        if len(events) >= count or since == 0:
+            return events[-count:]
+        back *= 10
+    return []
+
+
+def _line(event: Event) -> Text:
+    from rich.text import Text
+
+    from tracker.cli.tables import STATUS_STYLES, saying
+
+    data = event["data"]
+    if "task_id" not in data:
+        return Text("Older events are gone; what is left follows.", "yellow")
+    line = Text(local_time(event["timestamp"]), "dim")
+    line.append(f"  {printable(data['project'])}/{printable(data['task_id'])}", "")
+    line.append(f"  {printable(data['status'])}", STATUS_STYLES.get(data["status"], ""))
+    line.append(f"  {printable(data['title'])}  {printable(saying(data))}".rstrip(), "")
+    return line

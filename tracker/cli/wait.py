@@ -1,0 +1,103 @@
+"""`tracker wait`: until the server answers, or until all tasks have ended."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable
+from typing import Any, Final, NamedTuple
+
+import click
+
+from tracker.cli.connection import find_server, with_options
+from tracker.client import Client
+from tracker.errors import Refused, Unreachable
+
+# Seconds between two looks.
+_PACE: Final = 0.25
+
+# Seconds to wait for a server that was there before.
+_PATIENCE: Final = 5.0
+
+_TRY_AGAIN: Final = 75  # sysexits EX_TEMPFAIL, the contract's "try again"
+
+
+@click.command()
+@click.option("--ready", is_flag=True, help="Until the server answers.")
+@click.option(
+    "--all-finished",
+    is_flag=True,
+    help="Until there are tasks and all have ended; exit code 0: all completed, 1: some failed.",
+)
+@click.option("--project", help="With --all-finished: the tasks of this project only.")
+@click.option(
+    "--timeout",
+    type=click.FloatRange(0),
+    default=60.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="Then give up, with exit code 75.",
+)
+@with_options
+def wait(
+    *, ready: bool, all_finished: bool, project: str | None, timeout: float, **server: Any
+) -> None:
+    """Wait for the server, or for all tasks to end."""
+    if not ready and not all_finished:
+        raise click.UsageError("Give --ready, --all-finished or both.")
+    until = _Until(timeout)
+    if ready:
+        until.true(lambda: _answers(server), "the server is not ready")
+    if all_finished:
+        client = find_server(**server, patience=_PATIENCE)
+        until.true(lambda: _count(client, project).all_ended, "not all tasks have ended")
+        sys.exit(1 if _count(client, project).failed else 0)
+
+
+class _Until:
+    """Looks again and again, up to one point in time."""
+
+    def __init__(self, timeout: float) -> None:
+        self._timeout = timeout
+        self._end = time.monotonic() + timeout
+
+    def true(self, condition: Callable[[], bool], otherwise: str) -> None:
+        """Return once it is; else exit."""
+        while not condition():
+            if time.monotonic() > self._end:
+                click.echo(f"tracker: after {self._timeout:g} s {otherwise}", err=True)
+                sys.exit(_TRY_AGAIN)
+            time.sleep(_PACE)
+
+
+def _answers(server: dict[str, Any]) -> bool:
+    """Whether it does. The ready file may have been written since the last look."""
+    try:
+        find_server(**server, patience=0).health()
+    except Unreachable:
+        return False
+    return True
+
+
+class _Counts(NamedTuple):
+    total: int
+    active: int
+    failed: int
+
+    @property
+    def all_ended(self) -> bool:
+        """No task at all means that the agents have not begun."""
+        return self.total > 0 and self.active == 0
+
+
+def _count(client: Client, project: str | None) -> _Counts:
+    if project is None:
+        overview = client.stats()["overview"]
+        return _Counts(overview["total_tasks"], overview["active_tasks"], overview["failed_tasks"])
+    try:
+        counts = client.stats(project)["task_stats"]
+    except Refused as refused:
+        if refused.status != 404:
+            raise
+        return _Counts(0, 0, 0)  # it appears with its first report
+    return _Counts(counts["total"], counts["running"] + counts["pending"], counts["failed"])
