@@ -15,7 +15,6 @@ from tracker.api.docs import Assets, Home, OpenApi, Page
 from tracker.api.errors import ErrorHandlers
 from tracker.api.events import Events, EventStream
 from tracker.api.health import DatabaseCheck, Health, HubCheck
-from tracker.api.openapi import document
 from tracker.api.origin import AllowedHosts, Origins
 from tracker.api.projects import Project, Projects
 from tracker.api.ratelimit import RateLimits
@@ -103,7 +102,7 @@ def create_app(
     app.add_route("/health", Health(clock))
     app.add_route("/db-check", DatabaseCheck(store, clock))
     app.add_route("/redis-check", HubCheck(hub, clock))
-    app.add_route("/openapi.json", OpenApi(document()))
+    app.add_route("/openapi.json", OpenApi())
     app.add_route("/docs", Page("swagger.html"))
     app.add_route("/redoc", Page("redoc.html"))
     app.add_route("/docs/assets/{name}", Assets())

@@ -1,30 +1,37 @@
 """`/docs` (Swagger UI), `/redoc` (ReDoc) and their files: all served from here, no network used.
 
-The two viewers come with the package `offapi`, whose files are served as they are; it is not
-imported, because its import reads them all into memory.
+The two viewers come with the package `offapi`, whose files are served as they are but for
+addresses on the network; it is not imported, because its import reads them all into memory.
 """
 
 from __future__ import annotations
 
 import asyncio
+import gzip
+import hashlib
 import importlib.util
 from importlib import resources
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 import falcon
 import falcon.asgi
 
-# Swagger UI and ReDoc put styles into the page and draw with data: images; nothing else is allowed
-# but what this server sends.
+from tracker.api.resources import unchanged
+
+# Swagger UI and ReDoc put styles into the page and draw with data: images and fonts. Nothing else
+# is allowed but what this server sends.
 _POLICY: Final = (
     "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; "
-    "img-src 'self' data:; font-src 'self' data:; connect-src 'self'; worker-src 'self' blob:; "
+    "img-src 'self' data:; font-src data:; connect-src 'self'; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
 _TYPES: Final = {".css": "text/css; charset=utf-8", ".js": "text/javascript; charset=utf-8"}
 _VIEWERS: Final = ("swagger_bundle.js", "swagger_style.css", "redoc.js")
-_OURS: Final = ("swagger.js", "redoc.css")
+_OURS: Final = ("docs.css", "redoc_start.js", "swagger_start.js")
+
+# Where ReDoc would load its logo from. A reader without a network sees its name instead.
+_CDN: Final = b"https://cdn.redoc.ly/"
 
 
 class Page:
@@ -47,30 +54,39 @@ class Assets:
     def __init__(self) -> None:
         ours = Path(str(resources.files("tracker"))) / "web" / "docs"
         viewers = _package_folder("offapi")
-        self._files = {name: viewers / name for name in _VIEWERS}
-        self._files |= {name: ours / name for name in _OURS}
+        self._paths = {name: viewers / name for name in _VIEWERS}
+        self._paths |= {name: ours / name for name in _OURS}
+        self._read: dict[str, _Compressed] = {}
 
-    async def on_get(
-        self, _req: falcon.asgi.Request, resp: falcon.asgi.Response, name: str
-    ) -> None:
-        """The file; they change with the version only."""
-        path = self._files.get(name)
+    async def on_get(self, req: falcon.asgi.Request, resp: falcon.asgi.Response, name: str) -> None:
+        """The file, compressed for those who take it so; asked for again, 304."""
+        path = self._paths.get(name)
         if path is None:
             raise falcon.HTTPNotFound
+        if name not in self._read:
+            self._read[name] = await asyncio.to_thread(_compress, path)
+        file = self._read[name]
+        resp.append_header("Vary", "Accept-Encoding")
+        if unchanged(req, resp, file.etag):
+            return
         resp.content_type = _TYPES[path.suffix]
-        resp.set_header("Cache-Control", "max-age=3600")
         resp.set_header("X-Content-Type-Options", "nosniff")
-        resp.data = await asyncio.to_thread(path.read_bytes)
+        if _takes_gzip(req):
+            resp.set_header("Content-Encoding", "gzip")
+            resp.data = file.gzipped
+        else:
+            resp.data = await asyncio.to_thread(gzip.decompress, file.gzipped)
 
 
 class OpenApi:
     """`/openapi.json`."""
 
-    def __init__(self, document: bytes) -> None:
-        self._document = document
+    def __init__(self) -> None:
+        self._document = b""
 
     async def on_get(self, _req: falcon.asgi.Request, resp: falcon.asgi.Response) -> None:
         """The API's description."""
+        self._document = self._document or await asyncio.to_thread(_build_document)
         resp.data = self._document
 
 
@@ -80,6 +96,36 @@ class Home:
     async def on_get(self, _req: falcon.asgi.Request, _resp: falcon.asgi.Response) -> None:
         """The documentation, until there is a dashboard."""
         raise falcon.HTTPFound("/docs")
+
+
+class _Compressed(NamedTuple):
+    """A file of a megabyte or two, kept in memory at a third of its size."""
+
+    gzipped: bytes
+    etag: str
+
+
+def _compress(path: Path) -> _Compressed:
+    content = path.read_bytes().replace(_CDN, b"data:,")
+    # Weak: it names the content, compressed or not.
+    etag = f'W/"{hashlib.blake2b(content, digest_size=12).hexdigest()}"'
+    return _Compressed(gzip.compress(content, compresslevel=6, mtime=0), etag)
+
+
+def _takes_gzip(req: falcon.asgi.Request) -> bool:
+    """Whether it is named, and not with a weight of 0 (RFC 9110, 12.5.3)."""
+    for coding in (req.get_header("Accept-Encoding") or "").split(","):
+        name, _, weight = coding.partition(";")
+        if name.strip().lower() == "gzip":
+            return weight.strip().rstrip("0.") != "q="
+    return False
+
+
+def _build_document() -> bytes:
+    # Imported here: its models take longer to make than a server should take to start.
+    from tracker.api.openapi.document import document  # noqa: PLC0415
+
+    return document()
 
 
 def _package_folder(name: str) -> Path:

@@ -45,7 +45,7 @@ _FALCON_MESSAGES: Final[Mapping[int, str]] = {
     405: "This address does not take this method; the Allow header lists those it takes.",
 }
 
-_INTERNAL: Final = (
+INTERNAL_ERROR: Final = (
     "The server failed; this is a fault of ours. Its log tells more under the answer's "
     "X-Request-ID."
 )
@@ -95,7 +95,7 @@ class ErrorHandlers:
                 message = _FALCON_MESSAGES.get(error.status_code) or error.description or ""
                 headers |= dict(error.headers or {})
             case _:
-                code, message = "INTERNAL_ERROR", _INTERNAL
+                code, message = "INTERNAL_ERROR", INTERNAL_ERROR
                 request_id = headers["X-Request-ID"] = secrets.token_hex(8)
                 logger.error("X-Request-ID %s: %s failed", request_id, request, exc_info=error)
         body = error_body(code, message or _UNCLEAR, self._clock.now_ms(), issues)

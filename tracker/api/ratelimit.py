@@ -12,6 +12,9 @@ from tracker.errors import RateLimited
 
 WINDOW: Final = 60.0
 
+# Which paths count against which limit; all others are free (the contract's "Errors").
+_PREFIXES: Final = {"webhook": "/webhook/", "api": "/api/"}
+
 
 class Limit:
     """So many requests in each window, which opens with a first request."""
@@ -48,8 +51,8 @@ class RateLimits:
     def __init__(self, webhook: int, api: int, clock: Clock) -> None:
         """Requests a minute to the webhooks and to the REST API; 0: no limit."""
         self._limits = [
-            (prefix, Limit(name, quota, clock))
-            for prefix, name, quota in (("/webhook/", "webhook", webhook), ("/api/", "api", api))
+            (_PREFIXES[name], Limit(name, quota, clock))
+            for name, quota in (("webhook", webhook), ("api", api))
             if quota
         ]
 
@@ -64,3 +67,8 @@ class RateLimits:
                     raise RateLimited(
                         f"The limit of {limit.policy} is used up; go on in {wait} s.", wait
                     )
+
+
+def is_limited(path: str) -> bool:
+    """Whether requests to the path count against a limit, if one is set."""
+    return path.startswith(tuple(_PREFIXES.values()))

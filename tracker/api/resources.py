@@ -27,19 +27,28 @@ def read_query(req: falcon.asgi.Request, model: type[M]) -> M:
 
 
 def answer(req: falcon.asgi.Request, resp: falcon.asgi.Response, content: Any) -> None:
-    """`content` as JSON, or 304 if the client has just that already (RFC 9110, 13.1.2)."""
+    """`content` as JSON, or 304 if the client has just that already."""
     body = orjson.dumps(content)
     etag = f'"{hashlib.blake2b(body, digest_size=12).hexdigest()}"'
-    resp.set_header("ETag", etag)
-    resp.set_header("Cache-Control", "private, no-cache")
-    wanted = req.get_header("If-None-Match")
-    if wanted is not None and (
-        wanted.strip() == "*"
-        or etag in (tag.strip().removeprefix("W/") for tag in wanted.split(","))
-    ):
-        resp.status = 304
-    else:
+    if not unchanged(req, resp, etag, "private, no-cache"):
         resp.data = body
+
+
+def unchanged(
+    req: falcon.asgi.Request, resp: falcon.asgi.Response, etag: str, cache: str = "no-cache"
+) -> bool:
+    """Name the answer by `etag`; True, and 304 is the answer, if the client has just that already
+    (RFC 9110, 13.1.2). `cache` is for Cache-Control."""
+    resp.set_header("ETag", etag)
+    resp.set_header("Cache-Control", cache)
+    wanted = req.get_header("If-None-Match")
+    if wanted is None:
+        return False
+    known = {tag.strip().removeprefix("W/") for tag in wanted.split(",")}
+    if known.isdisjoint(("*", etag.removeprefix("W/"))):
+        return False
+    resp.status = 304
+    return True
 
 
 class RawPath:

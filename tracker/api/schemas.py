@@ -189,7 +189,9 @@ def _moment(text: object, *, end_of_day: bool) -> int:
         raise ValueError(_NO_MOMENT) from None
 
 
-_DATE_SCHEMA = WithJsonSchema({"type": "string", "examples": ["2024-01-15T10:00:00Z"]})
+_DATE_SCHEMA = WithJsonSchema(
+    {"type": "string", "anyOf": [{"format": "date"}, {"format": "date-time"}]}
+)
 _From = Annotated[int, BeforeValidator(lambda t: _moment(t, end_of_day=False)), _DATE_SCHEMA]
 _To = Annotated[int, BeforeValidator(lambda t: _moment(t, end_of_day=True)), _DATE_SCHEMA]
 

@@ -1,0 +1,201 @@
+"""Builds `/openapi.json` (OpenAPI 3.1, https://spec.openapis.org/oas/v3.1.1)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from importlib import resources
+from typing import Any, Final
+
+import orjson
+from pydantic import BaseModel
+from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue, models_json_schema
+from pydantic_core import core_schema
+
+import tracker
+from tracker.api.auth import is_open
+from tracker.api.openapi import components
+from tracker.api.openapi.answers import Error
+from tracker.api.openapi.operations import JSON, OPERATIONS, TAGS, Answer, Operation
+from tracker.api.ratelimit import is_limited
+
+# Any one of them will do; the recommended one first.
+_SECURITY: Final[list[dict[str, list[str]]]] = [
+    {name: []} for name in reversed(components.SECURITY_SCHEMES)
+]
+_LIMIT_HEADERS: Final = ("RateLimit-Policy", "RateLimit")
+
+
+def document() -> bytes:
+    """The whole document, as JSON."""
+    schemas = _schemas()
+    paths: dict[str, dict[str, Any]] = {}
+    for operation in OPERATIONS:
+        paths.setdefault(operation.path, {})[operation.method] = _operation(operation, schemas)
+    parameters = {operation.query.__name__ for operation in OPERATIONS if operation.query}
+    return orjson.dumps(
+        {
+            "openapi": "3.1.0",
+            "info": {
+                "title": "Agent Task Tracker",
+                "version": tracker.__version__,
+                "description": _introduction(),
+                "license": {"name": "MIT", "identifier": "MIT"},
+            },
+            "servers": [{"url": "/", "description": "This server"}],
+            "security": _SECURITY,
+            "tags": [{"name": name, "description": text} for name, text in TAGS.items()],
+            "paths": paths,
+            "components": {
+                "schemas": {
+                    name: schema for name, schema in schemas.items() if name not in parameters
+                },
+                "responses": {
+                    name: _failure(failure) for name, failure in components.FAILURES.items()
+                },
+                "parameters": components.PARAMETERS,
+                "headers": components.HEADERS,
+                "securitySchemes": components.SECURITY_SCHEMES,
+            },
+        }
+    )
+
+
+def _operation(operation: Operation, schemas: Mapping[str, Any]) -> dict[str, Any]:
+    path = operation.path
+    built: dict[str, Any] = {
+        "operationId": operation.id,
+        "tags": [operation.tag],
+        "summary": operation.summary,
+        "description": operation.description,
+        "parameters": [
+            *map(_parameter, re.findall(r"\{(\w+)\}", path)),
+            *(_query(schemas[operation.query.__name__]) if operation.query else ()),
+            *map(_parameter, operation.headers),
+        ],
+        "responses": _answers(operation),
+    }
+    if operation.body is not None:
+        content = {"schema": _schema(operation.body), "example": operation.example}
+        built["requestBody"] = {"required": True, "content": {JSON: content}}
+    if is_open(path):
+        built["security"] = []
+    return {name: value for name, value in built.items() if value or name == "security"}
+
+
+def _answers(operation: Operation) -> dict[str, Any]:
+    limited = _LIMIT_HEADERS if is_limited(operation.path) else ()
+    headers = (
+        *limited,
+        *(("ETag",) if operation.conditional else ()),
+        *(("Idempotent-Replayed",) if operation.body else ()),
+    )
+    answers = {
+        str(status): _answer(answer, headers) for status, answer in operation.answers.items()
+    }
+    if operation.conditional:
+        answers["304"] = _answer(Answer("Unchanged since the ETag that was sent."), headers)
+    for failure in _failures(operation):
+        status = components.FAILURES[failure].status
+        answers.setdefault(str(status), {"$ref": f"#/components/responses/{failure}"})
+    return dict(sorted(answers.items()))
+
+
+def _failures(operation: Operation) -> Iterable[str]:
+    """Which of the shared failures can really occur."""
+    body = operation.body is not None
+    occurs = {
+        "BadRequest": not body,
+        "BadBody": body,
+        "Unauthorized": not is_open(operation.path),
+        "NotFound": "{" in operation.path,
+        "PayloadTooLarge": body,
+        "UnsupportedMediaType": body,
+        "Invalid": not body and operation.query is not None,
+        "InvalidBody": body,
+        "RateLimited": is_limited(operation.path),
+        "InternalError": True,
+        "Unavailable": operation.stored,
+    }
+    return [name for name, does in occurs.items() if does]
+
+
+def _answer(answer: Answer, headers: Iterable[str]) -> dict[str, Any]:
+    built: dict[str, Any] = {"description": answer.description}
+    if headers:
+        built["headers"] = _headers(headers)
+    if answer.example is not None:
+        schema = {"type": "string"} if answer.shape is None else _schema(answer.shape)
+        built["content"] = {answer.media_type: {"schema": schema, "example": answer.example}}
+    return built
+
+
+def _failure(failure: components.Failure) -> dict[str, Any]:
+    return _answer(Answer(failure.description, Error, failure.example), failure.headers)
+
+
+def _headers(names: Iterable[str]) -> dict[str, Any]:
+    return {name: {"$ref": f"#/components/headers/{name}"} for name in names}
+
+
+def _parameter(name: str) -> dict[str, str]:
+    return {"$ref": f"#/components/parameters/{name}"}
+
+
+def _schema(model: type[BaseModel]) -> dict[str, str]:
+    return {"$ref": f"#/components/schemas/{model.__name__}"}
+
+
+def _query(schema: Mapping[str, Any]) -> Iterable[dict[str, Any]]:
+    """A query model as parameters."""
+    for name, property_ in schema["properties"].items():
+        bare = {key: value for key, value in property_.items() if key != "description"}
+        parameter = {"name": name, "in": "query", "schema": bare}
+        yield parameter | {key: property_[key] for key in property_ if key == "description"}
+
+
+def _introduction() -> str:
+    folder = resources.files("tracker") / "web" / "docs"
+    return (folder / "introduction.md").read_text(encoding="utf-8")
+
+
+def _schemas() -> dict[str, Any]:
+    bodies = [operation.body for operation in OPERATIONS if operation.body]
+    queries = [operation.query for operation in OPERATIONS if operation.query]
+    answers = [answer for operation in OPERATIONS for answer in operation.answers.values()]
+    shapes = [answer.shape for answer in answers if answer.shape]
+    return _generate(bodies, _Taken) | _generate([*queries, *shapes, Error], _Told)
+
+
+def _generate(
+    models: Iterable[type[BaseModel]], generator: type[GenerateJsonSchema]
+) -> dict[str, Any]:
+    _, built = models_json_schema(
+        [(model, "validation") for model in dict.fromkeys(models)],
+        ref_template="#/components/schemas/{model}",
+        schema_generator=generator,
+    )
+    schemas: dict[str, Any] = built["$defs"]
+    return schemas
+
+
+class _Taken(GenerateJsonSchema):
+    """What may be left out of a body may also be null."""
+
+    def field_title_should_be_set(self, schema: Any) -> bool:  # noqa: ARG002
+        return False
+
+    def default_schema(self, schema: core_schema.WithDefaultSchema) -> JsonSchemaValue:
+        if schema.get("default", ...) is None:
+            return self.generate_inner(schema["schema"])
+        return super().default_schema(schema)
+
+
+class _Told(_Taken):
+    """What may be left out of a query string or an answer is never null."""
+
+    def default_schema(self, schema: core_schema.WithDefaultSchema) -> JsonSchemaValue:
+        inner = schema["schema"]
+        if schema.get("default", ...) is None and inner["type"] == "nullable":
+            return self.generate_inner(inner["schema"])
+        return super().default_schema(schema)

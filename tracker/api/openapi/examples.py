@@ -1,0 +1,254 @@
+"""The API document's examples as it prints them, with the fields that the contract adds."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+_TIME: Final = "2024-01-15T10:00:00.000Z"
+_ENDED: Final = "2024-01-15T11:00:00.000Z"
+
+_TASK: Final = {
+    "project": "my-project",
+    "task": "Разработка новой фичи",
+    "task_id": "task-123",
+    "agent": "claude-3-5-sonnet",
+}
+
+START: Final = {
+    **_TASK,
+    "metadata": {
+        "priority": "high",
+        "estimated_duration": 3600,
+        "dependencies": ["task-100", "task-101"],
+    },
+}
+STARTED: Final = {
+    "status": "started",
+    "task_id": "task-123",
+    "message": "Task started successfully",
+    "timestamp": _TIME,
+    "event_id": 1,
+}
+STATUS: Final = {
+    **_TASK,
+    "status": "running",
+    "progress": 75,
+    "message": "Implementing core functionality, 75% complete",
+}
+UPDATED: Final = {
+    "status": "updated",
+    "task_id": "task-123",
+    "message": "Task status updated successfully",
+    "timestamp": "2024-01-15T10:45:00.000Z",
+    "event_id": 2,
+}
+FINISH: Final = {
+    **_TASK,
+    "result": "Feature successfully implemented with all tests passing",
+    "duration_seconds": 3450,
+    "metadata": {
+        "files_created": ["feature.py", "test_feature.py"],
+        "lines_of_code": 250,
+        "test_coverage": 95,
+    },
+}
+FINISHED: Final = {
+    "status": "completed",
+    "task_id": "task-123",
+    "message": "Task completed successfully",
+    "duration_seconds": 3450,
+    "timestamp": _ENDED,
+    "event_id": 3,
+}
+ERROR: Final = {
+    **_TASK,
+    "error_type": "RuntimeError",
+    "error_message": "Failed to connect to database",
+    "stack_trace": "Traceback (most recent call last):\n"
+    '  File "main.py", line 42\n'
+    "    db.connect()\n"
+    "RuntimeError: Failed to connect to database",
+    "metadata": {"retry_count": 3, "error_code": "DB_CONN_ERROR"},
+}
+ERROR_RECORDED: Final = {
+    "status": "error_recorded",
+    "task_id": "task-123",
+    "message": "Error recorded successfully",
+    "timestamp": "2024-01-15T10:30:00.000Z",
+    "event_id": 4,
+}
+
+PROJECTS: Final = {
+    "projects": [
+        {
+            "id": 1,
+            "name": "my-project",
+            "created_at": "2024-01-01T10:00:00.000Z",
+            "updated_at": _TIME,
+            "task_count": 15,
+            "active_tasks": 3,
+        }
+    ],
+    "total": 1,
+    "limit": 50,
+    "offset": 0,
+}
+_ENDED_TASK: Final[dict[str, Any]] = {
+    "id": 1,
+    "task_id": "task-123",
+    "title": "Разработка новой фичи",
+    "status": "completed",
+    "progress": 100,
+    "agent": "claude-3-5-sonnet",
+    "started_at": _TIME,
+    "finished_at": _ENDED,
+    "duration_seconds": 3600,
+    "result": "Feature successfully implemented",
+    "metadata": {"files_created": ["feature.py"], "lines_of_code": 250},
+    "attempt": 1,
+    "message": "Implementing core functionality",
+    "error_type": None,
+    "error_message": None,
+    "created_at": _TIME,
+    "updated_at": _ENDED,
+}
+TASKS: Final = {
+    "tasks": [_ENDED_TASK],
+    "total": 1,
+    "limit": 20,
+    "offset": 0,
+    "filters": {"status": "completed"},
+}
+_EVENT_DATA: Final = {
+    "task_id": "task-123",
+    "title": "Разработка новой фичи",
+    "project": "my-project",
+    "agent": "claude-3-5-sonnet",
+    "attempt": 1,
+    "started_at": _TIME,
+}
+_EVENTS: Final = [
+    {
+        "id": 1,
+        "type": "task_started",
+        "data": {**_EVENT_DATA, "status": "running", "progress": 0},
+        "timestamp": _TIME,
+    },
+    {
+        "id": 2,
+        "type": "task_status_updated",
+        "data": {
+            **_EVENT_DATA,
+            "status": "running",
+            "progress": 75,
+            "message": "Implementing core functionality",
+        },
+        "timestamp": "2024-01-15T10:30:00.000Z",
+    },
+    {
+        "id": 3,
+        "type": "task_finished",
+        "data": {
+            **_EVENT_DATA,
+            "status": "completed",
+            "progress": 100,
+            "finished_at": _ENDED,
+            "duration_seconds": 3600,
+            "result": "Feature successfully implemented",
+        },
+        "timestamp": _ENDED,
+    },
+]
+TASK: Final = {
+    **_ENDED_TASK,
+    "project": "my-project",
+    "stack_trace": None,
+    "events": _EVENTS,
+}
+EVENTS: Final = {
+    "events": _EVENTS,
+    "last_id": 3,
+    "has_more": False,
+    "oldest_id": 1,
+    "resync_required": False,
+}
+STREAM: Final = (
+    ": connected\n\n"
+    "id: 1\nevent: task_started\n"
+    'data: {"id":1,"type":"task_started","data":{"task_id":"task-123","project":"my-project",'
+    '"status":"running"},"timestamp":"2024-01-15T10:00:00.000Z"}\n\n'
+)
+
+STATS: Final = {
+    "overview": {
+        "total_projects": 5,
+        "total_tasks": 42,
+        "active_tasks": 3,
+        "completed_tasks": 35,
+        "failed_tasks": 4,
+    },
+    "performance": {
+        "average_duration": 2450.5,
+        "success_rate": 87.5,
+        "finished_success_rate": 89.7,
+        "total_duration": 102900,
+    },
+    "agents": [
+        {
+            "name": "claude-3-5-sonnet",
+            "task_count": 25,
+            "success_rate": 92.0,
+            "finished_success_rate": 95.8,
+            "average_duration": 2100,
+        }
+    ],
+    "recent_activity": [
+        {
+            "project": "my-project",
+            "task_id": "task-124",
+            "status": "completed",
+            "timestamp": "2024-01-15T12:00:00.000Z",
+        }
+    ],
+}
+PROJECT_STATS: Final = {
+    "project": "my-project",
+    "task_stats": {"total": 15, "completed": 12, "running": 2, "failed": 1, "pending": 0},
+    "performance": {
+        "average_duration": 1800,
+        "success_rate": 80.0,
+        "finished_success_rate": 92.3,
+    },
+    "timeline": [{"date": "2024-01-15", "completed": 3, "failed": 0}],
+}
+WEBSOCKET_STATS: Final = {
+    "total_connections": 5,
+    "project_connections": {"my-project": 3, "another-project": 2},
+    "uptime": 86400,
+    "messages_sent": 150,
+    "messages_received": 25,
+}
+
+_CHECKED: Final = "2024-01-15T12:00:00.000Z"
+HEALTH: Final = {"status": "healthy", "timestamp": _CHECKED, "version": "1.0.0"}
+DATABASE: Final = {
+    "status": "connected",
+    "database": "sqlite",
+    "sqlite_version": "3.50.4",
+    "size_bytes": 98304,
+    "wal_size_bytes": 144232,
+    "timestamp": _CHECKED,
+}
+DATABASE_FAILURE: Final = {
+    "status": "error",
+    "database": "sqlite",
+    "message": "The database is locked by another program; try again.",
+    "timestamp": _CHECKED,
+}
+HUB: Final = {
+    "status": "connected",
+    "redis_version": None,
+    "backend": "in-process",
+    "timestamp": _CHECKED,
+}
+HUB_FAILURE: Final = {**HUB, "status": "error"}

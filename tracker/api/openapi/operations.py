@@ -1,0 +1,277 @@
+"""What the API offers: one entry a route and method. A test holds it to the routes there are.
+
+What follows from a route (its key, its limit, its path's names) is left to `document`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final, NamedTuple
+
+from pydantic import BaseModel
+
+from tracker.api import schemas
+from tracker.api.openapi import answers, examples
+
+JSON: Final = "application/json"
+EVENT_STREAM: Final = "text/event-stream"
+
+# For tags, in the order in which they are shown.
+TAGS: Final[Mapping[str, str]] = {
+    "Webhooks": "Agents and CI jobs tell what they are doing. A 2xx means that it is in the "
+    "database, durably.",
+    "Projects and tasks": "What has been reported, for frontends and scripts.",
+    "Events": "The log: every report is one event with an ever-growing number.",
+    "Statistics": "Counted as reports come in, so asking is cheap.",
+    "Health": "Checks for monitors. They are not rate-limited.",
+}
+
+
+class Answer(NamedTuple):
+    """One kind of answer: `shape` None means no content."""
+
+    description: str
+    shape: type[BaseModel] | None = None
+    example: Any = None
+    media_type: str = JSON
+
+
+class Operation(NamedTuple):
+    """One method of one route.
+
+    `conditional`: answers with an ETag, or 304. `stored`: needs the database, so 503 is possible.
+    """
+
+    method: str
+    path: str
+    id: str
+    tag: str
+    summary: str
+    answers: Mapping[int, Answer]
+    description: str = ""
+    query: type[BaseModel] | None = None
+    headers: tuple[str, ...] = ()
+    body: type[BaseModel] | None = None
+    example: Any = None
+    conditional: bool = False
+    stored: bool = True
+
+
+def _webhook(
+    kind: str,
+    summary: str,
+    description: str,
+    *,
+    body: type[BaseModel],
+    example: Any,
+    answer: Answer,
+) -> Operation:
+    created = {201: answer._replace(description="Recorded, and the task is new.")}
+    return Operation(
+        method="post",
+        path=f"/webhook/{kind}",
+        id=f"report_{kind}",
+        tag="Webhooks",
+        summary=summary,
+        description=description,
+        headers=("Idempotency-Key",),
+        body=body,
+        example=example,
+        answers={200: answer} | (created if kind == "start" else {}),
+    )
+
+
+def _read(
+    path: str,
+    id_: str,
+    tag: str,
+    summary: str,
+    answer: Answer,
+    *,
+    description: str = "",
+    query: type[BaseModel] | None = None,
+    stored: bool = True,
+) -> Operation:
+    return Operation(
+        method="get",
+        path=path,
+        id=id_,
+        tag=tag,
+        summary=summary,
+        description=description,
+        query=query,
+        headers=("If-None-Match",),
+        answers={200: answer},
+        conditional=True,
+        stored=stored,
+    )
+
+
+def _check(
+    path: str, id_: str, summary: str, answers_: Mapping[int, Answer], description: str = ""
+) -> Operation:
+    return Operation(
+        method="get",
+        path=path,
+        id=id_,
+        tag="Health",
+        summary=summary,
+        description=description,
+        answers=answers_,
+        stored=False,
+    )
+
+
+OPERATIONS: Final = (
+    _webhook(
+        "start",
+        "Start a task",
+        "A start for a task that has ended begins a new attempt; for one still running it "
+        "refreshes title, agent and metadata.",
+        body=schemas.StartBody,
+        example=examples.START,
+        answer=Answer("Recorded; the task was known.", answers.StartAnswer, examples.STARTED),
+    ),
+    _webhook(
+        "status",
+        "Report progress",
+        "A task that has ended is not reopened: a late report is kept in its history. `completed` "
+        "and `failed` end the task. A task never seen is created.",
+        body=schemas.StatusBody,
+        example=examples.STATUS,
+        answer=Answer("Recorded.", answers.StatusAnswer, examples.UPDATED),
+    ),
+    _webhook(
+        "finish",
+        "Finish a task",
+        "Ends the task as completed, also after an error. A task never seen is created.",
+        body=schemas.FinishBody,
+        example=examples.FINISH,
+        answer=Answer("Recorded.", answers.FinishAnswer, examples.FINISHED),
+    ),
+    _webhook(
+        "error",
+        "Report a failure",
+        "Ends the task as failed, also after a finish. A task never seen is created.",
+        body=schemas.ErrorBody,
+        example=examples.ERROR,
+        answer=Answer("Recorded.", answers.ErrorAnswer, examples.ERROR_RECORDED),
+    ),
+    _read(
+        "/api/projects",
+        "list_projects",
+        "Projects and tasks",
+        "List projects",
+        Answer("A page of projects.", answers.ProjectsPage, examples.PROJECTS),
+        query=schemas.ProjectsQuery,
+    ),
+    Operation(
+        method="delete",
+        path="/api/projects/{project_name}",
+        id="delete_project",
+        tag="Projects and tasks",
+        summary="Delete a project",
+        description="Its tasks and their events go too.",
+        answers={204: Answer("Deleted.")},
+    ),
+    _read(
+        "/api/projects/{project_name}/tasks",
+        "list_tasks",
+        "Projects and tasks",
+        "List a project's tasks",
+        Answer("A page of tasks.", answers.TasksPage, examples.TASKS),
+        query=schemas.TasksQuery,
+    ),
+    _read(
+        "/api/projects/{project_name}/tasks/{task_id}",
+        "get_task",
+        "Projects and tasks",
+        "Show a task with its history",
+        Answer("The task.", answers.TaskWithHistory, examples.TASK),
+    ),
+    Operation(
+        method="delete",
+        path="/api/projects/{project_name}/tasks/{task_id}",
+        id="delete_task",
+        tag="Projects and tasks",
+        summary="Delete a task",
+        description="Its events go too.",
+        answers={204: Answer("Deleted.")},
+    ),
+    _read(
+        "/api/events",
+        "list_events",
+        "Events",
+        "Read the log",
+        Answer("Events after `since`.", answers.EventsPage, examples.EVENTS),
+        description="Give `last_id` of one page as `since` of the next; nothing is missed.",
+        query=schemas.EventsQuery,
+    ),
+    Operation(
+        method="get",
+        path="/api/events/stream",
+        id="stream_events",
+        tag="Events",
+        summary="Follow the log live",
+        description="[Server-sent events](https://html.spec.whatwg.org/multipage/"
+        "server-sent-events.html), each with the message that `/ws` sends as `data`, its `type` "
+        "as `event`, its number as `id`. The answer never ends; a comment every 15 s keeps it "
+        "open. If `since` cannot be honoured, the first event is `resync_required`.",
+        query=schemas.StreamQuery,
+        headers=("Last-Event-ID",),
+        answers={200: Answer("Events as they come.", None, examples.STREAM, EVENT_STREAM)},
+        stored=False,
+    ),
+    _read(
+        "/api/stats",
+        "get_stats",
+        "Statistics",
+        "Figures over all projects",
+        Answer("The figures.", answers.Stats, examples.STATS),
+    ),
+    _read(
+        "/api/stats/projects/{project_name}",
+        "get_project_stats",
+        "Statistics",
+        "Figures of one project",
+        Answer("The figures.", answers.ProjectStats, examples.PROJECT_STATS),
+        query=schemas.ProjectStatsQuery,
+    ),
+    _read(
+        "/api/websocket/stats",
+        "get_websocket_stats",
+        "Statistics",
+        "Open WebSockets",
+        Answer("The figures.", answers.WebSocketStats, examples.WEBSOCKET_STATS),
+        description="Sockets that follow all projects count under `total_connections` only.",
+        stored=False,
+    ),
+    _check(
+        "/health",
+        "check_health",
+        "Is the server alive?",
+        {200: Answer("It is.", answers.Health, examples.HEALTH)},
+        "Answers also while the database is unavailable.",
+    ),
+    _check(
+        "/db-check",
+        "check_database",
+        "Does the database work?",
+        {
+            200: Answer(
+                "It took a write and answered a read.", answers.DatabaseCheck, examples.DATABASE
+            ),
+            503: Answer("It did not.", answers.DatabaseFailure, examples.DATABASE_FAILURE),
+        },
+    ),
+    _check(
+        "/redis-check",
+        "check_hub",
+        "Does live delivery work?",
+        {
+            200: Answer("An event came through.", answers.HubCheck, examples.HUB),
+            503: Answer("None came through.", answers.HubFailure, examples.HUB_FAILURE),
+        },
+        "There is no Redis here; what does its work inside the server is checked in its place.",
+    ),
+)
