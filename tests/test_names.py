@@ -33,7 +33,7 @@ NAMES = [
     "日本語",
     "🙂",
     "e\u0301",
-    'quote"s \' \\',
+    "quote\"s ' \\",
     "{name}",
     "line\nbreak",
     "tab\t\x01\x7f",
