@@ -10,6 +10,7 @@ import logging
 import os
 import socket
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -44,16 +45,17 @@ def run(settings: Settings) -> int:
     """
     logs.configure(settings.log_level, settings.log_format)
     keys.check(settings)
-    database = locate(settings.db)
     server: Server
 
     def die() -> None:
         server.died = server.should_exit = True
 
-    with contextlib.closing(_listen(settings.host, settings.port)) as listener:
+    with contextlib.ExitStack() as stack:
+        database = stack.enter_context(_temporary()) if settings.ephemeral else locate(settings.db)
+        listener = stack.enter_context(contextlib.closing(_listen(settings.host, settings.port)))
         app = create_app(settings, database, on_death=die)
         announcement = Announcement(settings, app, listener)
-        server = Server(_config(app), app, announcement.make)
+        server = Server(_config(app), app, announcement.make, settings.idle_timeout)
         _spare_the_collector()
         try:
             server.run(sockets=[listener])
@@ -87,8 +89,16 @@ def locate(db: str | None) -> Path | None:
 class Server(uvicorn.Server):
     """uvicorn's server, except for how it begins and ends."""
 
-    def __init__(self, config: uvicorn.Config, app: App, announce: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        config: uvicorn.Config,
+        app: App,
+        announce: Callable[[], None],
+        idle_timeout: float = 0,
+    ) -> None:
+        """`idle_timeout`: stop after so many seconds without requests and streams; 0: never."""
         super().__init__(config)
+        self._idle_timeout = idle_timeout
         self.died = False
         self._app = app
         self._announce = announce
@@ -121,11 +131,18 @@ class Server(uvicorn.Server):
 
     async def _sweep(self) -> None:
         loop = asyncio.get_running_loop()
+        state = self.server_state
+        asked, asked_at = 0, loop.time()
         while True:
             await asyncio.sleep(_SWEEP_EVERY)
-            for connection in list(self.server_state.connections):
+            for connection in list(state.connections):
                 if isinstance(connection, HttpProtocol):
                     connection.drop_if_stalled(loop.time())
+            if state.tasks or state.total_requests > asked:
+                asked, asked_at = state.total_requests, loop.time()
+            elif self._idle_timeout and loop.time() - asked_at >= self._idle_timeout:
+                logger.info("Stopping: no request for %s s", self._idle_timeout)
+                self.should_exit = True
 
 
 class Announcement:
@@ -133,6 +150,7 @@ class Announcement:
 
     def __init__(self, settings: Settings, app: App, listener: socket.socket) -> None:
         self._app = app
+        self._ephemeral = settings.ephemeral
         self._host, self._port = listener.getsockname()[:2]
         name = settings.host if self._host not in ("0.0.0.0", "::") else "localhost"
         self._url = f"http://{f'[{name}]' if ':' in name else name}:{self._port}"
@@ -177,9 +195,28 @@ class Announcement:
             "version": tracker.__version__,
             "db": self._app.store.name,
         }
+        mode = 0o666  # less what the user's umask takes away
+        if self._ephemeral:
+            content["key"] = self._app.keys.api
+            mode = 0o600
         unfinished = path.with_name(f".{path.name}.{os.getpid()}")
-        unfinished.write_bytes(orjson.dumps(content))
+        unfinished.unlink(missing_ok=True)
+        with os.fdopen(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as f:
+            f.write(orjson.dumps(content))
         unfinished.replace(path)
+
+
+@contextlib.contextmanager
+def _temporary() -> Iterator[Path]:
+    """A database that is gone afterwards, with its keys and all that SQLite puts beside it."""
+    try:
+        folder = tempfile.TemporaryDirectory(
+            prefix="agent-task-tracker-", ignore_cleanup_errors=True
+        )
+    except OSError as error:
+        raise ConfigError(f"no temporary directory: {error.strerror or error}") from None
+    with folder as name:
+        yield Path(name) / "tracker.db"
 
 
 def _listen(host: str, port: int) -> socket.socket:

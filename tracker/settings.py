@@ -42,6 +42,8 @@ class Settings:
     durability: Durability = "full"
     log_level: LogLevel = "info"
     log_format: LogFormat = "text"
+    ephemeral: bool = False
+    idle_timeout: int = 0
 
 
 @dataclass(frozen=True)
@@ -55,6 +57,7 @@ class Setting:
     metavar: str = "TEXT"
     flag: str | None = None  # None: no flag, the variable only
     repeats: bool = False
+    switch: bool = False  # the flag takes no value
     default_text: str | None = None
 
     @property
@@ -86,6 +89,12 @@ def _choice(choices: Sequence[str]) -> Callable[[str], str]:
         return text
 
     return parse
+
+
+def _boolean(text: str) -> bool:
+    if text.lower() not in ("1", "true", "yes", "on", "0", "false", "no", "off", ""):
+        raise ValueError("true or false")
+    return text.lower() in ("1", "true", "yes", "on")
 
 
 def _setting(name: str, variable: str, help_: str, **rest: Any) -> Setting:
@@ -189,6 +198,22 @@ SETTINGS: tuple[Setting, ...] = (
         parse=_choice(get_args(LogFormat)),
         metavar="FORMAT",
     ),
+    _setting(
+        "ephemeral",
+        "TRACKER_EPHEMERAL",
+        "For CI and tests: a free port unless --port is given, a temporary database that is "
+        "removed at the end, the key in the ready file (readable by its owner only).",
+        parse=_boolean,
+        switch=True,
+        default_text="false",
+    ),
+    _setting(
+        "idle_timeout",
+        "TRACKER_IDLE_TIMEOUT",
+        "Stop after so many seconds without requests and open streams; 0: never.",
+        parse=_COUNT,
+        metavar="SECONDS",
+    ),
 )
 
 
@@ -214,6 +239,11 @@ def load(
         text = environment.get(setting.variable, dotenv.get(setting.variable))
         if text is not None:
             values[setting.name] = _parse(setting, text)
+    if values.get("ephemeral"):
+        # Neither the port nor the database that .env names for the server that stays.
+        values |= {"port": flags.get("port") or 0, "db": None}
+        if flags.get("db") is not None:
+            raise ConfigError("--ephemeral keeps nothing: leave out --db, or --ephemeral")
     return Settings(**values)
 
 

@@ -32,8 +32,10 @@ def _options() -> list[click.Parameter]:
         click.Option(
             [setting.flag, setting.name],
             type=_Value(setting),
-            metavar=setting.metavar,
+            metavar=None if setting.switch else setting.metavar,
             multiple=setting.repeats,
+            is_flag=setting.switch,
+            flag_value="true" if setting.switch else None,
             help=f"{setting.help}  [{setting.variable}; default: {setting.default}]",
         )
         for setting in SETTINGS

@@ -1,0 +1,76 @@
+"""pytest's fixture `tracker_server`: a server of its own for projects that test against it.
+
+    def test_my_agent(tracker_server):
+        run_my_agent(url=tracker_server.url, api_key=tracker_server.api_key)
+        assert tracker_server.client.task("my-project", "task-1")["status"] == "completed"
+
+Loaded by pytest wherever this package is installed, so it imports next to nothing by itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, NamedTuple
+
+import pytest
+
+if TYPE_CHECKING:
+    import subprocess
+    from pathlib import Path
+
+    from tracker.client import Client
+
+
+class TrackerServer(NamedTuple):
+    """A running server: its address, its key, and a client of it."""
+
+    url: str
+    api_key: str
+    client: Client
+
+
+@pytest.fixture(scope="session")
+def tracker_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TrackerServer]:
+    """An ephemeral server without rate limits; one for the whole session (and each worker of
+    pytest-xdist), so tests keep apart by the names of their projects."""
+    import json
+    import signal
+    import subprocess
+    import sys
+
+    from tracker.client import Client
+
+    folder = tmp_path_factory.mktemp("tracker")
+    ready_file = folder / "ready.json"
+    command = [
+        *(sys.executable, "-m", "tracker", "serve", "--ephemeral", "--log-level", "warning"),
+        *("--host", "127.0.0.1", "--ready-file", str(ready_file)),
+        *("--rate-limit-webhook", "0", "--rate-limit-api", "0", "--ws-per-project", "0"),
+    ]
+    # Windows can only end it cleanly by Ctrl-Break, which goes to a whole group.
+    stop, flags = signal.SIGTERM, 0
+    if sys.platform == "win32":
+        stop, flags = signal.CTRL_BREAK_EVENT, subprocess.CREATE_NEW_PROCESS_GROUP
+    # A working directory of its own: no .env of the project under test says otherwise.
+    with subprocess.Popen(
+        command, cwd=folder, stdin=subprocess.DEVNULL, creationflags=flags
+    ) as process:
+        try:
+            _wait_for(ready_file, process)
+            ready = json.loads(ready_file.read_text(encoding="utf-8"))
+            client = Client(ready["url"], ready["key"])
+            yield TrackerServer(ready["url"], ready["key"], client)
+        finally:
+            process.send_signal(stop)
+
+
+def _wait_for(ready_file: Path, process: subprocess.Popen[bytes]) -> None:
+    import time
+
+    end = time.monotonic() + 60
+    while not ready_file.exists():
+        if process.poll() is not None:
+            pytest.fail(f"the tracker ended with exit code {process.returncode}; see its output")
+        if time.monotonic() > end:
+            pytest.fail("the tracker was not ready within 60 s")
+        time.sleep(0.01)
