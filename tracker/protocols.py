@@ -31,6 +31,8 @@ STALLED_AFTER: Final = 30.0
 # to see the answer (a 413, say) before the connection is cut.
 _DISCARDED_BYTES: Final = 4 * 1024 * 1024
 
+_VERSIONS: Final = ("1.0", "1.1")
+
 # Seconds between a WebSocket's close frame and the end of the connection.
 _CLOSE_GRACE: Final = 2.0
 
@@ -68,6 +70,8 @@ class HttpProtocol(HttpToolsProtocol):
         if self._bytes > MAX_HEADER_BYTES and self._header_size() > MAX_HEADER_BYTES:
             self._refuse_headers()
             raise ValueError("headers too large")  # ends the parser's work on this connection
+        if self.parser.get_http_version() not in _VERSIONS:  # the parser takes 0.9 and 2.0 too
+            raise ValueError("not HTTP/1")
         self._in_headers = False
         super().on_headers_complete()
 
