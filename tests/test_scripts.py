@@ -240,12 +240,13 @@ def test_failures_are_a_line_and_an_exit_code(raised, code, line, capsys) -> Non
     assert output.out == ""
 
 
-@pytest.mark.parametrize("script", sorted(SCRIPTS.glob("*.py")), ids=lambda path: path.name)
-def test_old_python_gets_as_far_as_the_message(script: Path) -> None:
+@pytest.mark.parametrize("name", ["_python", "_environment", "serve", "test", "lint"])
+def test_old_python_gets_as_far_as_the_message(name: str) -> None:
+    script = SCRIPTS / f"{name}.py"
     tree = ast.parse(script.read_text(encoding="utf-8"), feature_version=(3, 7))
     imports = [node.module for node in tree.body if isinstance(node, ast.ImportFrom)]
     assert "__future__" not in imports
-    assert script.name == "_python.py" or {"_python", "_environment"} & set(imports)
+    assert name == "_python" or {"_python", "_environment"} & set(imports)
 
 
 def test_too_old_python_is_told(tmp_path: Path) -> None:
