@@ -25,13 +25,14 @@ _STEPS_OF_CHECK = 2_000_000
 
 
 def lock(path: Path) -> FileLock:
-    """Hold the database for this process; released when the process ends, however it ends.
+    """Hold the database for this process, whatever links lead to it; released when the process
+    ends, however it ends.
 
     Raises:
         InUse: another server has it.
         ConfigError: the directory cannot be written.
     """
-    held = FileLock(f"{path}.lock", thread_local=False)  # any thread may let go of it
+    held = FileLock(f"{path.resolve()}.lock", thread_local=False)  # any thread may let go of it
     try:
         held.acquire(timeout=0)
     except Timeout:
