@@ -2,7 +2,8 @@
 
 Runs in a copy of the checkout whose `.venv` is ready, with a home directory of its own. Two things
 in a block are changed, because a test can have neither: `localhost:8000` becomes the address of the
-server that the first block started, and `/home/you` the home directory.
+server that the first block started (and TRACKER_URL says so to commands, which look there by
+themselves), and `/home/you` the home directory.
 """
 
 from __future__ import annotations
@@ -254,6 +255,8 @@ class Walk:
             "LANG": "C.UTF-8",
             # scripts/test.py does all of its work, but on one test: not on these once more.
             "PYTEST_ADDOPTS": str(self.checkout.only_test),
+            # Where commands look for the server; without it, at port 8000.
+            **({"TRACKER_URL": f"http://127.0.0.1:{self.ports[0]}"} if self.ports else {}),
             "TRACKER_CHROMIUM": shutil.which("true") or "",
             **variables,
         }
