@@ -17,6 +17,7 @@ import pytest
 import schemathesis
 
 import tracker
+from tests import document as api_document
 from tests.described import PAGES, SOCKET, Document, Operation, nodes, routes
 from tests.server import Server
 from tracker.api.body import MAX_BODY_BYTES
@@ -116,6 +117,22 @@ def test_every_example_is_what_its_schema_allows(document: Document) -> None:
         for status in operation.responses:
             if status not in (204, 304):
                 assert f"{operation} {status}" in with_examples
+
+
+def test_its_examples_are_those_of_the_api_document(document: Document) -> None:
+    compared = 0
+    for operation in document.operations:
+        if f"### {operation}\n" not in api_document.TEXT:
+            continue
+        if operation.body is not None:
+            assert operation.body["example"] == api_document.request(str(operation))
+        example = operation.responses[200]["content"]["application/json"]["example"]
+        documented = api_document.response(str(operation))
+        if operation.path == "/redis-check":
+            documented["redis_version"] = api_document.NO_REDIS
+        api_document.assert_like(example, documented, str(operation))
+        compared += 1
+    assert compared == len(re.findall(r"^### (?:GET|POST) ", api_document.TEXT, re.MULTILINE))
 
 
 def test_every_failure_is_described_with_its_codes(document: Document) -> None:

@@ -190,7 +190,7 @@ def _moment(text: object, *, end_of_day: bool) -> int:
 
 
 _DATE_SCHEMA = WithJsonSchema(
-    {"type": "string", "anyOf": [{"format": "date"}, {"format": "date-time"}]}
+    {"anyOf": [{"type": "string", "format": form} for form in ("date", "date-time")]}
 )
 _From = Annotated[int, BeforeValidator(lambda t: _moment(t, end_of_day=False)), _DATE_SCHEMA]
 _To = Annotated[int, BeforeValidator(lambda t: _moment(t, end_of_day=True)), _DATE_SCHEMA]

@@ -128,7 +128,10 @@ FAILURES: Final[Mapping[str, Failure]] = {
 }
 
 _NAME: Final = {"type": "string", "minLength": 1}
-_ENCODED: Final = "Percent-encoded as one segment, `/` included: `org%2Frepo` is `org/repo`."
+_ENCODED: Final = (
+    "Percent-encode it as one segment, `/` included: `org%2Frepo` is `org/repo`. "
+    "(What is entered on this page, the page encodes.)"
+)
 
 
 def _segment(name: str, example: str) -> dict[str, Any]:
