@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -22,6 +23,20 @@ TRICKY = (
     "line\nbreak\ttab",
     " ",
 )
+
+
+@pytest.fixture(
+    scope="module",
+    params=[(), ("--rate-limit-webhook", "1000000")],
+    ids=["without limits", "with limits"],
+)
+def shared_server(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Server]:
+    """One server for the whole module: without rate limits webhooks take a shorter way inside."""
+    server = Server.start(tmp_path_factory.mktemp("shared") / "server", *request.param)
+    yield server
+    server.stop()
 
 
 def body_of(kind: str, project: str, **fields: Any) -> dict[str, Any]:
