@@ -4,21 +4,23 @@ The table in the code (tracker/settings.py) is the source; a test compares the t
 """
 
 import sys
-from pathlib import Path
 
-import _python  # noqa: F401 - says so if this Python is too old
+from _environment import ROOT, Environment, run_script
 
-ROOT = Path(__file__).resolve().parent.parent
 README = ROOT / "README.md"
 BEGIN = "<!-- settings: written by scripts/settings_table.py -->\n"
 END = "<!-- /settings -->\n"
 
 
 def settings():
-    """Return the settings of this checkout: the module needs no dependency."""
+    """Return the settings of this checkout, if need be by going on in its environment."""
     sys.path.insert(0, str(ROOT))
-    from tracker.settings import SETTINGS
-
+    try:
+        from tracker.settings import SETTINGS
+    except ModuleNotFoundError:
+        environment = Environment()
+        environment.ensure()
+        environment.run(__file__, *sys.argv[1:])
     return SETTINGS
 
 
@@ -56,4 +58,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_script(main)

@@ -2,7 +2,7 @@
 
 Runs in a copy of the checkout whose `.venv` is ready, with a home directory of its own. Two things
 in a block are changed, because a test can have neither: `localhost:8000` becomes the address of the
-server that the first block started (and TRACKER_URL says so to commands, which look there by
+server that the first block started (and TRACKER_PORT says so to commands, which look there by
 themselves), and `/home/you` the home directory.
 """
 
@@ -248,17 +248,16 @@ class Walk:
 
     # What they share.
 
-    def _environment(self, **variables: str) -> dict[str, str]:
+    def _environment(self) -> dict[str, str]:
         return {
             "HOME": str(self.home),
             "PATH": f"{self.checkout.bin}{os.pathsep}{os.environ['PATH']}",
             "LANG": "C.UTF-8",
             # scripts/test.py does all of its work, but on one test: not on these once more.
             "PYTEST_ADDOPTS": str(self.checkout.only_test),
-            # Where commands look for the server; without it, at port 8000.
-            **({"TRACKER_URL": f"http://127.0.0.1:{self.ports[0]}"} if self.ports else {}),
+            # Where commands look for a server if nothing says otherwise.
+            **({"TRACKER_PORT": str(self.ports[0])} if self.ports else {}),
             "TRACKER_CHROMIUM": shutil.which("true") or "",
-            **variables,
         }
 
     def _shell_command(self, script: str) -> list[str]:
@@ -266,8 +265,9 @@ class Walk:
         return ["bash", "-c", f". {self._variables}\n{script}"]
 
     def _terminal(self, script: str, **variables: str) -> Terminal:
-        environment = self._environment(**variables)
-        return Terminal(self._shell_command(script), self.checkout.root, environment)
+        exports = "".join(f"export {name}={value}\n" for name, value in variables.items())
+        command = self._shell_command(exports + script)
+        return Terminal(command, self.checkout.root, self._environment())
 
     def _run(self, block: Block, script: str) -> str:
         done = subprocess.run(
