@@ -5,7 +5,6 @@ from __future__ import annotations
 import http.server
 import importlib
 import json
-import os
 import re
 import subprocess
 import sys
@@ -17,8 +16,8 @@ from pathlib import Path
 import click
 import httpx
 import pytest
-from playwright.sync_api import sync_playwright
 
+from tests.browser import launch
 from tests.markdown import ROOT, Document
 from tests.readme_walk import OUTPUT, Walk
 from tests.server import COMMAND, KEY, Server, environment, wait_for
@@ -37,17 +36,8 @@ SOURCES = "\n".join(path.read_text("utf-8") for path in (ROOT / "tracker").rglob
 IN_BROWSER = "javascript"
 SCRIPT = "text/javascript"
 
-BROWSER_FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--no-first-run",
-]
 
-
-@pytest.mark.skipif(os.name == "nt", reason="the README's shell is a POSIX one")
+@pytest.mark.skipif(sys.platform != "linux", reason="the README's paths are those of Linux")
 def test_every_block_does_what_it_says(tmp_path: Path) -> None:
     walk = Walk(tmp_path)
     blocks = ENGLISH.blocks
@@ -104,8 +94,7 @@ def test_javascript_runs_in_a_page_of_another_origin(
     assert server.url in code
     assert KEY in code
     logged: list[str] = []
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=BROWSER_FLAGS)
+    with launch(chromium) as browser:
         page = browser.new_page()
         page.on("console", lambda message: logged.append(f"{message.type} {message.text}"))
         page.on("pageerror", lambda error: logged.append(f"error {error}"))
@@ -122,7 +111,6 @@ def test_javascript_runs_in_a_page_of_another_origin(
         wait_for(lambda: has_logged("projects"), 30, "the answer of the REST API")
         server.report("finish", "my-project")
         wait_for(lambda: has_logged("task_finished"), 30, "the event that came")
-        browser.close()
 
 
 @pytest.fixture
