@@ -28,7 +28,7 @@ from tracker.clock import Clock, SystemClock
 from tracker.keys import Keys, obtain
 from tracker.model import Kind
 from tracker.settings import Settings
-from tracker.store import Store
+from tracker.store import Keep, Store
 from tracker.ws.connections import Connections
 from tracker.ws.hub import Hub
 from tracker.ws.socket import Socket
@@ -60,7 +60,8 @@ def create_app(
     """
     clock = clock or SystemClock()
     hub = Hub()
-    store = Store(database, settings.durability, clock, hub, on_death=on_death)
+    keep = Keep(settings.retain_days, settings.retain_bytes)
+    store = Store(database, settings.durability, clock, hub, on_death=on_death, keep=keep)
     hub.begin_after(store.last_id)
     keys = obtain(settings, database)
     stream = Stream(hub, store, clock)

@@ -23,12 +23,11 @@ from tracker import keys, logs
 from tracker.app import App, create_app
 from tracker.clock import SystemClock
 from tracker.errors import ConfigError, InUse
+from tracker.location import locate
 from tracker.protocols import HttpProtocol, WebSocketProtocol
-from tracker.settings import Settings, default_database
+from tracker.settings import Settings
 
 logger = logging.getLogger(__name__)
-
-MEMORY = ":memory:"
 
 # Seconds. The contract gives the whole stop ten.
 _GRACE = 6
@@ -62,28 +61,6 @@ def run(settings: Settings) -> int:
         finally:
             announcement.withdraw()
     return 1 if server.died else 0
-
-
-def locate(db: str | None) -> Path | None:
-    """The database's file; None: in memory.
-
-    Raises:
-        ConfigError: it has no directory, or one that cannot be written.
-    """
-    if db == MEMORY:
-        return None
-    if db is None:
-        db = str(default_database())
-        with contextlib.suppress(OSError):  # told below
-            Path(db).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    path = Path(db).absolute()
-    if not db or path.is_dir():
-        raise ConfigError(f"{db or '--db'}: this has to be a file")
-    if not path.parent.is_dir():
-        raise ConfigError(f"{path}: the directory does not exist; make it or choose another --db")
-    if not os.access(path.parent, os.W_OK):
-        raise ConfigError(f"{path}: the directory cannot be written; choose another --db")
-    return path
 
 
 class Server(uvicorn.Server):

@@ -5,6 +5,7 @@ Precedence (the contract's "Command line and settings"): flag > environment > `.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -40,6 +41,8 @@ class Settings:
     rate_limit_api: int = 1000
     ws_per_project: int = 10
     durability: Durability = "full"
+    retain_days: float = 0
+    retain_bytes: int = 0
     log_level: LogLevel = "info"
     log_format: LogFormat = "text"
     ephemeral: bool = False
@@ -95,6 +98,27 @@ def _boolean(text: str) -> bool:
     if text.lower() not in ("1", "true", "yes", "on", "0", "false", "no", "off", ""):
         raise ValueError("true or false")
     return text.lower() in ("1", "true", "yes", "on")
+
+
+def _days(text: str) -> float:
+    try:
+        days = float(text)
+    except ValueError:
+        days = -1
+    if not 0 <= days <= 100_000:
+        raise ValueError("a number of days")
+    return days
+
+
+_UNITS = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
+
+
+def parse_size(text: str) -> int:
+    """`500MB` or `2G` in bytes; K, M, G and T count by 1024. Raises ValueError."""
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([KMGT]?)(?:i?B)?", text.strip(), re.IGNORECASE)
+    if found is None:
+        raise ValueError("a size such as 500MB or 2GB")
+    return int(float(found[1]) * _UNITS[found[2].upper()])
 
 
 def _setting(name: str, variable: str, help_: str, **rest: Any) -> Setting:
@@ -183,6 +207,20 @@ SETTINGS: tuple[Setting, ...] = (
         "full: a 2xx means fsynced; normal: survives a crash of the process, not of the machine.",
         parse=_choice(get_args(Durability)),
         metavar="MODE",
+    ),
+    _setting(
+        "retain_days",
+        "TRACKER_RETAIN_DAYS",
+        "Remove tasks this many days after they ended, with their events; 0: keep them.",
+        parse=_days,
+        metavar="DAYS",
+    ),
+    _setting(
+        "retain_bytes",
+        "TRACKER_RETAIN_BYTES",
+        "Remove the oldest ended tasks while the database is larger than this; 0: keep them.",
+        parse=parse_size,
+        metavar="SIZE",
     ),
     _setting(
         "log_level",

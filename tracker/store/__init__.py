@@ -19,6 +19,7 @@ from tracker.store.events import Bounds, EventFilter, Page
 from tracker.store.projects import ProjectQuery
 from tracker.store.readers import FileReaders, Readers, WriterReaders
 from tracker.store.reports import Idempotency, Recorded, Submission, idempotency
+from tracker.store.retention import KEEP_ALL, Keep, Retention
 from tracker.store.tasks import TaskQuery
 from tracker.store.writer import Writer
 
@@ -34,6 +35,7 @@ __all__ = [
     "Bounds",
     "EventFilter",
     "Idempotency",
+    "Keep",
     "Listener",
     "Page",
     "ProjectQuery",
@@ -78,12 +80,14 @@ class Store:
         listener: Listener,
         *,
         on_death: Callable[[], None],
+        keep: Keep = KEEP_ALL,
         vfs: str | None = None,
     ) -> None:
         """Open, make or upgrade the database. `path` None: in memory, gone at the end.
 
-        `on_death` is called if the store can no longer record anything and never will. `vfs` names
-        the SQLite file system that is written through: tests have one that loses power.
+        `on_death` is called if the store can no longer record anything and never will. `keep`: what
+        is older or more is pruned. `vfs` names the SQLite file system that is written through:
+        tests have one that loses power.
 
         Raises:
             InUse: another server has it.
@@ -106,7 +110,8 @@ class Store:
         )
         self._unsearched = asyncio.Event()
         self._unsearched.set()
-        self._search: asyncio.Task[None]
+        self._retention = Retention(keep, self._writer, clock, listener.forget)
+        self._background: list[asyncio.Task[None]] = []
 
     @property
     def name(self) -> str:
@@ -116,13 +121,17 @@ class Store:
     def start(self) -> None:
         """Begin to work for the running event loop."""
         self._writer.start()
-        self._search = asyncio.create_task(self._follow_the_log())
+        self._background = [
+            asyncio.create_task(self._follow_the_log()),
+            asyncio.create_task(self._retention.run()),
+        ]
 
     async def close(self) -> None:
         """Commit what waits, checkpoint the WAL, let go of the database."""
-        self._search.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await self._search
+        for task in self._background:
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
         await self._readers.close()
         await self._writer.close()
         self._release()

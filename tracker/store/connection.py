@@ -23,6 +23,9 @@ MEMORY = ":memory:"
 # which it gets through half a gigabyte.
 _STEPS_OF_CHECK = 2_000_000
 
+# How long a command waits for the server's transactions.
+_PATIENCE_MS = 30_000
+
 
 def lock(path: Path) -> FileLock:
     """Hold the database for this process, whatever links lead to it; released when the process
@@ -53,7 +56,7 @@ def open_writer(
         ConfigError: not a database, another program's, a newer tracker's, not readable.
     """
     name = MEMORY if path is None else str(path)
-    with _one_line(name):
+    with one_line(name):
         if path is not None and path.exists() and path.stat().st_size:
             _check_untouched(path)
         connection = apsw.Connection(name, vfs=vfs)
@@ -77,6 +80,43 @@ def open_writer(
         return connection
 
 
+def open_existing(path: Path) -> apsw.Connection:
+    """A connection to a database as it is, beside a server that may be running. Its transactions
+    have to be small, or the server's reports wait for them.
+
+    Raises:
+        ConfigError: there is none, it cannot be used, or this version would have to change it.
+    """
+    if not _has_content(path):
+        raise ConfigError(f"{path}: there is no database; choose another --db")
+    with one_line(str(path)):
+        _check_untouched(path)
+        connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READWRITE)
+        try:
+            _check_is_newest(connection, path)
+            connection.set_busy_timeout(_PATIENCE_MS)
+            connection.pragma("foreign_keys", True)
+            connection.pragma("recursive_triggers", False)
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+
+def open_unchanging(path: Path) -> apsw.Connection:
+    """A connection that leaves the file and its folder as they are.
+
+    Without a WAL SQLite is told that nobody writes, or it would make one. A WAL that a killed
+    server left has to be read along.
+    """
+    if _has_content(Path(f"{path}-wal")):
+        return apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY)
+    return apsw.Connection(
+        f"{path.absolute().as_uri()}?immutable=1",
+        flags=apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI,
+    )
+
+
 def open_reader(path: Path) -> apsw.Connection:
     """A connection that can only read; it waits for nobody in WAL mode."""
     connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY)
@@ -96,7 +136,7 @@ def _check_untouched(path: Path) -> None:
     index = Path(f"{path}-shm")
     had_index = index.exists()
     try:
-        with closing(_open_unchanging(path)) as connection:
+        with closing(open_unchanging(path)) as connection:
             migrations.check(connection, str(path))
             _check_pages(connection)
     except BaseException:
@@ -105,15 +145,11 @@ def _check_untouched(path: Path) -> None:
         raise
 
 
-def _open_unchanging(path: Path) -> apsw.Connection:
-    """Without a WAL SQLite is told that nobody writes, or it would make one. A WAL that a killed
-    server left has to be read along."""
-    if _has_content(Path(f"{path}-wal")):
-        return apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY)
-    return apsw.Connection(
-        f"{path.absolute().as_uri()}?immutable=1",
-        flags=apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI,
-    )
+def _check_is_newest(connection: apsw.Connection, path: Path) -> None:
+    if migrations.check(connection, str(path)) != migrations.newest():
+        raise ConfigError(
+            f"{path}: made by an older tracker; start the server once, which upgrades it"
+        )
 
 
 def _check_pages(connection: apsw.Connection) -> None:
@@ -132,7 +168,7 @@ def _has_content(path: Path) -> bool:
 
 
 @contextmanager
-def _one_line(name: str) -> Iterator[None]:
+def one_line(name: str) -> Iterator[None]:
     """SQLite's refusal as the one line that the user reads."""
     try:
         yield

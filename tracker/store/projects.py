@@ -74,8 +74,13 @@ def delete_some(connection: apsw.Connection, project_id: int, upto: int, limit: 
     connection.execute(_DELETE_TASKS, (project_id, upto, limit))
     if connection.changes() == limit:
         return False
-    connection.execute(_DELETE_EMPTY, (project_id,))
+    delete_if_empty(connection, project_id)
     return True
+
+
+def delete_if_empty(connection: apsw.Connection, project_id: int) -> None:
+    """Delete the project unless it has a task."""
+    connection.execute(_DELETE_EMPTY, (project_id,))
 
 
 def _order(query: ProjectQuery) -> tuple[str, str]:

@@ -23,6 +23,11 @@ def steps() -> list[str]:
     return [f.read_text(encoding="utf-8") for f in sorted(files, key=lambda f: f.name)]
 
 
+def newest() -> int:
+    """The version that this tracker brings a database to."""
+    return len(steps())
+
+
 def check(connection: apsw.Connection, name: str) -> int:
     """The version of the database; writes nothing.
 
@@ -34,9 +39,9 @@ def check(connection: apsw.Connection, name: str) -> int:
     tables = connection.execute("SELECT count(*) FROM sqlite_schema").get
     if application != APPLICATION_ID and (tables or application or version):
         raise ConfigError(f"{name}: the database of another program; choose another --db")
-    if version > len(steps()):
+    if version > newest():
         raise ConfigError(
-            f"{name}: made by a newer tracker (schema {version}, this one knows {len(steps())}); "
+            f"{name}: made by a newer tracker (schema {version}, this one knows {newest()}); "
             "upgrade the tracker or choose another --db"
         )
     return version

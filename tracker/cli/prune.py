@@ -1,0 +1,106 @@
+"""`tracker prune`."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import click
+
+from tracker.cli.database import (
+    announce,
+    as_json,
+    conclude,
+    find_database,
+    progress,
+    size,
+    with_database,
+)
+from tracker.clock import SystemClock, iso
+from tracker.settings import parse_size
+
+_MS = {"s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000, "w": 7 * 86_400_000}
+
+
+class _Age(click.ParamType[int]):
+    """`30d` in milliseconds."""
+
+    name = "age"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """See click.ParamType."""
+        found = re.fullmatch(r"(\d+(?:\.\d+)?)([smhdw])", str(value))
+        if found is None:
+            self.fail("expected a number and one of s, m, h, d, w, such as 30d", param, ctx)
+        return int(float(found[1]) * _MS[found[2]])
+
+
+class _Size(click.ParamType[int]):
+    name = "size"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """See click.ParamType."""
+        try:
+            return parse_size(str(value))
+        except ValueError as error:
+            self.fail(f"expected {error}", param, ctx)
+
+
+@click.command()
+@click.option(
+    "--older-than", type=_Age(), metavar="AGE", help="Tasks that ended so long ago, such as 30d."
+)
+@click.option(
+    "--max-size",
+    type=_Size(),
+    metavar="SIZE",
+    help="Then the oldest ended tasks, until the database is no larger than this.",
+)
+@click.option("--project", metavar="NAME", help="Of this project only.")
+@click.option("--dry-run", is_flag=True, help="Only say what would go.")
+@with_database
+@as_json
+def prune(
+    *,
+    older_than: int | None,
+    max_size: int | None,
+    project: str | None,
+    dry_run: bool,
+    db: str | None,
+    as_json: bool,
+) -> None:
+    """Remove old tasks that have ended, with their events, and give the space back.
+
+    Tasks that have not ended stay. The server may go on meanwhile; it can do the same by itself:
+    see --retain-days and --retain-bytes of `tracker serve`.
+    """
+    if older_than is None and max_size is None:
+        raise click.UsageError("Say what is old: --older-than 30d, or --max-size 1GB.")
+    from tracker.store.pruning import prune_database
+
+    database = find_database(db)
+    before = None if older_than is None else SystemClock().now_ms() - older_than
+    if not dry_run:
+        announce(f"Removing from {database}: {_describe(before, max_size, project)}.")
+    pruned, bytes_left = prune_database(
+        database,
+        before=before,
+        max_bytes=max_size,
+        project=project,
+        dry_run=dry_run,
+        progress=progress("Pruning"),
+    )
+    conclude(
+        {**pruned._asdict(), "bytes": bytes_left, "dry_run": dry_run},
+        f"{pruned.tasks} tasks and {pruned.events} events {'would go' if dry_run else 'removed'}; "
+        f"{size(bytes_left)} are in use{' then' if dry_run else ''}.",
+        as_json=as_json,
+    )
+
+
+def _describe(before: int | None, max_bytes: int | None, project: str | None) -> str:
+    rules = [
+        *([] if before is None else [f"tasks that ended before {iso(before)}"]),
+        *([] if max_bytes is None else [f"the oldest ended tasks down to {size(max_bytes)}"]),
+    ]
+    return ", then ".join(rules) + ("" if project is None else f", of the project {project!r}")

@@ -1,0 +1,35 @@
+"""Where the database's file is."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from pathlib import Path
+from typing import Final
+
+from tracker.errors import ConfigError
+from tracker.settings import default_database
+
+MEMORY: Final = ":memory:"
+
+
+def locate(db: str | None) -> Path | None:
+    """The database's file; None: in memory.
+
+    Raises:
+        ConfigError: it has no directory, or one that cannot be written.
+    """
+    if db == MEMORY:
+        return None
+    if db is None:
+        db = str(default_database())
+        with contextlib.suppress(OSError):  # told below
+            Path(db).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    path = Path(db).absolute()
+    if not db or path.is_dir():
+        raise ConfigError(f"{db or '--db'}: this has to be a file")
+    if not path.parent.is_dir():
+        raise ConfigError(f"{path}: the directory does not exist; make it or choose another --db")
+    if not os.access(path.parent, os.W_OK):
+        raise ConfigError(f"{path}: the directory cannot be written; choose another --db")
+    return path
