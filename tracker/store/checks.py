@@ -1,0 +1,49 @@
+"""Whether a database is sound: what SQLite finds, and the counters against a recount."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import apsw
+
+from tracker.store import events
+from tracker.store.recount import recount
+
+# Problems of one kind that are listed; a broken file has thousands.
+_LISTED = 20
+
+_ORPHANS = 'SELECT "table", rowid, parent, fkid FROM pragma_foreign_key_check LIMIT ?'
+_COUNTS = """
+  SELECT (SELECT count(*) FROM projects), (SELECT count(*) FROM tasks),
+    (SELECT count(*) FROM events)
+"""
+
+
+def problems(connection: apsw.Connection) -> list[str]:
+    """One line for each thing that is wrong; reads the whole database."""
+    try:
+        found = [
+            text
+            for (text,) in connection.execute(f"PRAGMA integrity_check({_LISTED})")
+            if text != "ok"
+        ]
+        orphans = connection.execute(_ORPHANS, (_LISTED,))
+        found += [f"a row of {table} belongs to no {parent}" for table, _, parent, _ in orphans]
+        found += [
+            f"counters of {item.table}, {item.row}: kept {item.kept}, counted {item.recounted}"
+            for item in recount(connection)[:_LISTED]
+        ]
+    except apsw.Error as error:
+        found = [str(error)]
+    return [" ".join(str(text).split()) for text in found]
+
+
+def contents(connection: apsw.Connection) -> dict[str, Any]:
+    """How much is in it, and the ends of its log."""
+    counts = connection.execute(_COUNTS).get
+    bounds = events.bounds(connection)
+    return {
+        **dict(zip(("projects", "tasks", "events"), counts, strict=True)),
+        "last_id": bounds.last,
+        "pruned": bounds.pruned,
+    }
