@@ -24,9 +24,9 @@ COMMANDS: Final = {
     "tail": ("tail", "Print the newest events; -f goes on as they come."),
     "wait": ("wait", "Wait for the server, or for all tasks to end."),
     "report": ("report", "Summarise tasks for a CI job, a JUnit reader or a program."),
-    "backup": ("backup", "Copy the database while the server goes on."),
+    "backup": ("backup", "Copy the database to a file while the server goes on."),
     "restore": ("backup", "Put a backup in the database's place."),
-    "prune": ("prune", "Remove old tasks that have ended."),
+    "prune": ("prune", "Remove old tasks that have ended, with their events."),
     "completion": ("completion", "Print a shell's completion script."),
     "licenses": ("licenses", "List the packages this program is made of."),
 }

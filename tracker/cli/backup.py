@@ -24,9 +24,10 @@ from tracker.errors import ConfigError
 @with_database
 @as_json
 def backup(file: Path, *, force: bool, db: str | None, as_json: bool) -> None:
-    """Copy the database to FILE while the server goes on, and check the copy.
+    """Copy the database to a file while the server goes on.
 
-    The copy is the database of one moment. The keys beside the database are not in it.
+    The copy is the database of one moment, and is checked. The keys beside the database are not in
+    it.
     """
     from tracker.store.backup import back_up
 
@@ -48,9 +49,9 @@ def backup(file: Path, *, force: bool, db: str | None, as_json: bool) -> None:
 @with_database
 @as_json
 def restore(file: Path, *, db: str | None, as_json: bool) -> None:
-    """Put the backup FILE in the database's place, and keep what was there beside it.
+    """Put a backup in the database's place.
 
-    The server has to be stopped. Subscribers are told to read afresh; numbers of events go on after
+    What was there is kept beside it. The server has to be stopped. Subscribers are told to read afresh; numbers of events go on after
     the newest of the old database and the backup.
     """
     from tracker.store.backup import restore

@@ -69,9 +69,9 @@ def prune(
     db: str | None,
     as_json: bool,
 ) -> None:
-    """Remove old tasks that have ended, with their events, and give the space back.
+    """Remove old tasks that have ended, with their events.
 
-    Tasks that have not ended stay. The server may go on meanwhile; it can do the same by itself:
+    The space is given back. Tasks that have not ended stay. The server may go on meanwhile; it can do the same by itself:
     see --retain-days and --retain-bytes of `tracker serve`.
     """
     if older_than is None and max_size is None:
