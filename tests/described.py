@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, NamedTuple
 
+import falcon.asgi
 import jsonschema_rs
 from falcon.inspect import inspect_routes
 
@@ -27,6 +28,11 @@ class Route(NamedTuple):
     path: str
 
     @property
+    def http_method(self) -> str:
+        """By which the path is asked for without an upgrade."""
+        return "GET" if self.method == "WEBSOCKET" else self.method
+
+    @property
     def url(self) -> str:
         """The path with something in the place of each name."""
         return re.sub(r"\{(\w+)\}", r"any \1", self.path)
@@ -34,10 +40,12 @@ class Route(NamedTuple):
 
 def routes() -> set[Route]:
     """Every route of the application, asked of its router."""
-    app = create_app(Settings(api_key="only-to-list-routes"), None)
+    app: Any = create_app(Settings(api_key="only-to-list-routes"), None).asgi
+    while not isinstance(app, falcon.asgi.App):
+        app = app._app  # what stands before it
     return {
         Route(method.method, re.sub(r"\{(\w+):\w+\}", r"{\1}", route.path))
-        for route in inspect_routes(app.asgi._app)  # behind what prepares bodies
+        for route in inspect_routes(app)
         for method in route.methods
         if not method.internal
     }

@@ -18,7 +18,7 @@ from tracker.api.webhooks import Reports
 from tracker.model import Kind
 
 # Whoever sends one of these wants more than the plain case.
-_NOT_PLAIN = frozenset({b"origin", b"idempotency-key"})
+_NOT_PLAIN = frozenset({b"origin", b"idempotency-key", b"expect"})
 
 
 class WebhookShortcut:
