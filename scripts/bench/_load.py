@@ -1,0 +1,172 @@
+"""Load by wrk, pinned to a core, and what it measured."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+from typing import NamedTuple
+from urllib.parse import urlsplit
+
+from _environment import SetupError
+from _machine import pinned
+
+KEY = "a-key-for-benchmarks"
+PROJECT = "bench"
+
+# Requests are put together by hand, and the length of the number never changes: wrk's Lua has to
+# cost less than what it measures. The body is the API document's example of a start.
+_POST = """
+local body = '{"project":"%(project)s","task":"Implement the feature","task_id":"%(task_id)s",'
+  .. '"agent":"claude-3-5-sonnet","metadata":{"priority":"high","estimated_duration":3600,'
+  .. '"dependencies":["task-100","task-101"]}}'
+local head = 'POST %(path)s HTTP/1.1\\r\\nHost: %(host)s\\r\\nX-API-Key: %(key)s\\r\\n'
+  .. 'Content-Type: application/json\\r\\nContent-Length: ' .. #string.format(body, 0)
+  .. '\\r\\n\\r\\n'
+local whole = head .. body
+local number = 0
+function request()
+  number = number + 1
+  return string.format(whole, %(argument)s)
+end
+"""
+_GET = """
+local whole = 'GET %(path)s HTTP/1.1\\r\\nHost: %(host)s\\r\\nX-API-Key: %(key)s\\r\\n\\r\\n'
+function request()
+  return whole
+end
+"""
+_DONE = """
+function done(summary, latency)
+  local e = summary.errors
+  io.write(string.format(
+    '\\nRESULT {"requests":%d,"us":%d,"refused":%d,"broken":%d,"p50":%f,"p99":%f,"max":%f}\\n',
+    summary.requests, summary.duration, e.status, e.connect + e.read + e.write + e.timeout,
+    latency:percentile(50), latency:percentile(99), latency.max))
+end
+"""
+
+_runs = itertools.count()
+
+
+class Load(NamedTuple):
+    """One run of wrk. Latencies in milliseconds; `busy` is wrk's share of its core."""
+
+    requests: int
+    seconds: float
+    refused: int  # answers of status 400 and up
+    broken: int  # connections that failed, and answers that took over 2 s
+    p50: float
+    p99: float
+    longest: float
+    busy: float
+
+    @property
+    def per_second(self) -> float:
+        return self.requests / self.seconds
+
+    def failures(self, whose: str) -> list[str]:
+        """What may not happen in a run whose numbers count."""
+        found = []
+        if self.refused:
+            found.append(f"{whose}: {self.refused} answers were not 2xx")
+        if self.broken:
+            found.append(f"{whose}: {self.broken} connections failed or timed out")
+        if not self.requests:
+            found.append(f"{whose}: no request was answered")
+        return found
+
+
+class Wrk:
+    """A running wrk: one thread, keep-alive connections."""
+
+    def __init__(self, script: str, url: str, connections: int, seconds: int, core: int) -> None:
+        self._folder = tempfile.TemporaryDirectory()
+        folder = Path(self._folder.name)
+        (folder / "load.lua").write_text(script + _DONE)
+        self._output = folder / "output"
+        with self._output.open("wb") as output, pinned(core):
+            self._process = subprocess.Popen(
+                [
+                    *(_find_wrk(), "--threads", "1", "--connections", str(connections)),
+                    *("--duration", f"{seconds}s", "--script", str(folder / "load.lua"), url),
+                ],
+                stdout=output,
+                stderr=subprocess.STDOUT,
+            )
+
+    def poll(self, options: int = os.WNOHANG) -> Load | None:
+        """What was measured, once it has ended."""
+        pid, status, usage = os.wait4(self._process.pid, options)
+        if not pid:
+            return None
+        self._process.returncode = os.waitstatus_to_exitcode(status)
+        text = self._output.read_text()
+        self._folder.cleanup()
+        line = next((line for line in text.splitlines() if line.startswith("RESULT ")), None)
+        if line is None:
+            raise SetupError(f"wrk failed:\n{text}")
+        result = json.loads(line.removeprefix("RESULT "))
+        seconds = result["us"] / 1e6
+        return Load(
+            requests=result["requests"],
+            seconds=seconds,
+            refused=result["refused"],
+            broken=result["broken"],
+            p50=result["p50"] / 1000,
+            p99=result["p99"] / 1000,
+            longest=result["max"] / 1000,
+            busy=(usage.ru_utime + usage.ru_stime) / seconds,
+        )
+
+    def wait(self) -> Load:
+        """What was measured, at its end."""
+        load = self.poll(options=0)
+        assert load is not None
+        return load
+
+
+def post(
+    url: str,
+    connections: int,
+    seconds: int,
+    core: int,
+    *,
+    project: str = PROJECT,
+    scattered: bool = False,
+) -> Wrk:
+    """Report the start of one new task a request, unlike any other run's by their ids.
+
+    `scattered`: ids in no order, like UUIDs, so that each lands elsewhere in the index; else
+    counted up.
+    """
+    run = f"{os.getpid():x}-{next(_runs):x}"
+    task_id = f"%08x-{run}" if scattered else f"{run}-%09d"
+    argument = "number * 2654435761 % 4294967296" if scattered else "number"
+    script = _fill(_POST, url, project=project, task_id=task_id, argument=argument)
+    return Wrk(script, url, connections, seconds, core)
+
+
+def get(url: str, seconds: int, core: int) -> Wrk:
+    """Read the same resource again and again, one request at a time."""
+    return Wrk(_fill(_GET, url), url, 1, seconds, core)
+
+
+def _fill(script: str, url: str, **values: str) -> str:
+    parts = urlsplit(url)
+    path = parts.path + (f"?{parts.query}" if parts.query else "")
+    return script % {"path": path, "host": parts.netloc, "key": KEY, **values}
+
+
+def _find_wrk() -> str:
+    found = shutil.which("wrk")
+    if found is None:
+        raise SetupError(
+            "The load is made by wrk, which is not installed. On Debian and Ubuntu: "
+            "apt install wrk (elsewhere: https://github.com/wg/wrk)"
+        )
+    return found

@@ -1,0 +1,57 @@
+"""Run all benchmarks, and write what they measured into docs/performance.md if asked to.
+
+Takes some ten minutes, on a machine that does nothing else. One alone: the script of its name.
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+import _venv  # noqa: F401 - goes on in .venv
+import fanout
+import growth
+import ingest
+import startup
+from _environment import SetupError, run_script
+from _report import machine_text, progress
+
+BENCHMARKS = {"ingest": ingest, "growth": growth, "fanout": fanout, "startup": startup}
+
+
+def main() -> None:
+    """Measure, print, and write only if every outcome was right."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument(
+        "--write", type=Path, metavar="FILE", help="replace the blocks between its markers"
+    )
+    options = parser.parse_args()
+    blocks = {"machine": machine_text()}
+    print(blocks["machine"], flush=True)
+    failed = False
+    for name, benchmark in BENCHMARKS.items():
+        progress(f"== {name}")
+        report = benchmark.measure(benchmark.arguments().parse_args([]))
+        blocks[name] = report.text()
+        print(f"\n{blocks[name]}", flush=True)
+        failed = failed or bool(report.failures)
+    if failed:
+        sys.exit(1)
+    if options.write:
+        replace_blocks(options.write, blocks)
+
+
+def replace_blocks(file: Path, blocks: dict[str, str]) -> None:
+    """Put each text between `<!-- NAME -->` and `<!-- /NAME -->`; all else stays."""
+    text = file.read_text(encoding="utf-8")
+    for name, block in blocks.items():
+        begin, end = f"<!-- {name} -->\n", f"<!-- /{name} -->\n"
+        before, _, rest = text.partition(begin)
+        _, found, after = rest.partition(end)
+        if not found:
+            raise SetupError(f"{file}: no block from {begin.strip()} to {end.strip()}")
+        text = f"{before}{begin}\n{block}\n\n{end}{after}"
+    file.write_text(text, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    run_script(main)

@@ -1,0 +1,106 @@
+"""Measure whether answers take longer with a million tasks than with a thousand.
+
+The method is in docs/performance.md.
+"""
+
+import argparse
+import contextlib
+import statistics
+import time
+from pathlib import Path
+from urllib.parse import quote
+
+import _venv  # noqa: F401 - goes on in .venv
+from _environment import run_script
+from _history import build, project
+from _load import Load, get, post
+from _machine import cores, workspace
+from _report import Report, Table, Target, arguments_of_load, progress, run, spread
+from _servers import Server, tracker
+
+# The median with the most tasks over the median with the fewest.
+REQUIRED = 1.5
+
+_LARGEST = quote(project(0), safe="")
+READS = {
+    "GET /api/stats": "/api/stats",
+    "GET /api/projects": "/api/projects",
+    "GET a page of completed tasks": f"/api/projects/{_LARGEST}/tasks?status=completed",
+}
+WRITE = "POST /webhook/start"
+
+
+def arguments() -> argparse.ArgumentParser:
+    parser = arguments_of_load(__doc__, seconds=2, rounds=5)
+    parser.add_argument("--tasks", type=int, nargs="+", default=[1_000, 1_000_000])
+    return parser
+
+
+def measure(options: argparse.Namespace) -> Report:
+    """Build the databases, start a server on each, ask them in turn."""
+    report = Report()
+    sizes = sorted(options.tasks)
+    with workspace() as folder, contextlib.ExitStack() as stack:
+        report.tables.append(build_all(folder, sizes))
+        servers = {
+            size: stack.enter_context(tracker(folder / str(size), cores().server)) for size in sizes
+        }
+        questions = [(question, size) for question in (*READS, WRITE) for size in sizes]
+        loads: dict[tuple[str, int], list[Load]] = {question: [] for question in questions}
+        for question, size in questions if options.warm_up else []:
+            ask(servers[size], question, options.warm_up)
+        for number in range(options.rounds):
+            progress(f"round {number + 1} of {options.rounds}")
+            for question, size in questions:
+                load = ask(servers[size], question, options.seconds)
+                report.failures += load.failures(f"{question}, {size} tasks")
+                loads[question, size].append(load)
+    tell(report, sizes, loads)
+    return report
+
+
+def build_all(folder: Path, sizes: list[int]) -> Table:
+    """Make the databases, and tell how long it took and how large they are."""
+    table = Table("Databases", ("Tasks", "built in s", "size in MB", "bytes a task"))
+    for size in sizes:
+        progress(f"making a database of {size:,} tasks")
+        begun = time.monotonic()
+        path = folder / str(size) / "tracker.db"
+        path.parent.mkdir()
+        build(path, size)
+        took, large = time.monotonic() - begun, path.stat().st_size
+        of_one = f"{large / size:,.0f}"
+        table.rows.append([f"{size:,}", f"{took:.1f}", f"{large / 1e6:,.1f}", of_one])
+    return table
+
+
+def ask(server: Server, question: str, seconds: int) -> Load:
+    """One connection, one request at a time."""
+    if question in READS:
+        return get(server.url + READS[question], seconds, cores().load).wait()
+    load = post(server.post_to, 1, seconds, cores().load, project=project(0), scattered=True).wait()
+    server.settle()
+    return load
+
+
+def tell(report: Report, sizes: list[int], loads: dict[tuple[str, int], list[Load]]) -> None:
+    """Fill in the medians, and how the most tasks compare with the fewest."""
+    columns = [f"{size:,} tasks, p50 ms" for size in sizes]
+    table = Table("Latency, one request at a time", ("Request", *columns, "ratio"))
+    for question in (*READS, WRITE):
+        medians = [[load.p50 for load in loads[question, size]] for size in sizes]
+        ratios = [most / fewest for most, fewest in zip(medians[-1], medians[0], strict=True)]
+        cells = [spread(of_size, 3) for of_size in medians]
+        table.rows.append([question, *cells, spread(ratios, 2)])
+        what = f"{question}: {sizes[-1]:,} over {sizes[0]:,} tasks"
+        report.targets.append(Target(what, statistics.median(ratios), REQUIRED, at_least=False))
+    report.tables.append(table)
+    report.measured += [
+        {"request": question, "tasks": size, **load._asdict()}
+        for (question, size), of_question in loads.items()
+        for load in of_question
+    ]
+
+
+if __name__ == "__main__":
+    run_script(lambda: run(arguments(), measure))
