@@ -51,8 +51,8 @@ def backup(file: Path, *, force: bool, db: str | None, as_json: bool) -> None:
 def restore(file: Path, *, db: str | None, as_json: bool) -> None:
     """Put a backup in the database's place.
 
-    What was there is kept beside it. The server has to be stopped. Subscribers are told to read afresh; numbers of events go on after
-    the newest of the old database and the backup.
+    What was there is kept beside it. The server has to be stopped. Subscribers are told to read
+    afresh; numbers of events go on after the newest of the old database and the backup.
     """
     from tracker.store.backup import restore
 

@@ -71,8 +71,8 @@ def prune(
 ) -> None:
     """Remove old tasks that have ended, with their events.
 
-    The space is given back. Tasks that have not ended stay. The server may go on meanwhile; it can do the same by itself:
-    see --retain-days and --retain-bytes of `tracker serve`.
+    The space is given back. Tasks that have not ended stay. The server may go on meanwhile; it can
+    do the same by itself: see --retain-days and --retain-bytes of `tracker serve`.
     """
     if older_than is None and max_size is None:
         raise click.UsageError("Say what is old: --older-than 30d, or --max-size 1GB.")
