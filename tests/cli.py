@@ -33,6 +33,11 @@ def run(
     )
 
 
+def package_environment(home: Path, **variables: str) -> dict[str, str]:
+    """For what is the package's alone, also when it is the executable that is tested."""
+    return environment(home, PYTHONPATH=str(Path(__file__).parents[1]), **variables)
+
+
 def json_lines(output: bytes) -> list[dict[str, Any]]:
     """What a command printed with --json."""
     return [json.loads(line) for line in output.decode("utf-8").splitlines()]

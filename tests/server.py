@@ -28,7 +28,9 @@ COMMAND = shlex.split(os.environ.get("TRACKER_COMMAND", "")) or [sys.executable,
 
 def environment(home: Path, **variables: str) -> dict[str, str]:
     """A user's environment without any setting of ours in it."""
-    kept = ("PATH", "SYSTEMROOT", "LANG", "TMPDIR", "TEMP")
+    kept = ["SYSTEMROOT", "LANG", "TMPDIR", "TEMP"]
+    if "TRACKER_COMMAND" not in os.environ:  # the executable needs nothing of PATH
+        kept.append("PATH")
     basic = {name: os.environ[name] for name in kept if name in os.environ}
     if "TRACKER_COMMAND" not in os.environ:
         basic["PYTHONPATH"] = str(Path(__file__).parents[1])
@@ -65,6 +67,11 @@ class Server:
     @property
     def ws_url(self) -> str:
         return self.url.replace("http", "ws", 1)
+
+    @property
+    def pid(self) -> int:
+        """The server's own process: around the executable in one file there is another."""
+        return int(self.ready["pid"])
 
     @property
     def database(self) -> Path:
@@ -147,7 +154,10 @@ class Server:
         """Stop it, if it runs; its exit code."""
         self.http.close()
         if self.process.poll() is None:
-            self.process.send_signal(signal_)
+            if signal_ == getattr(signal, "SIGKILL", None):  # nobody can hand that on
+                os.kill(self.pid, signal_)
+            else:
+                self.process.send_signal(signal_)
         return self.process.wait(seconds)
 
 

@@ -16,7 +16,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from tests.cli import Terminal, json_lines
+from tests.cli import Terminal, json_lines, package_environment
 from tests.cli import run as run_anywhere
 from tests.server import COMMAND, KEY, Server, environment
 from tracker.cli import COMMANDS, cli
@@ -166,7 +166,7 @@ def test_the_kept_key_is_not_shown_to_servers_elsewhere(tmp_path: Path) -> None:
             connection, _ = listener.accept()
             with connection:
                 asked.append(connection.recv(65_536))
-            client.kill()
+            client.terminate()
             client.wait()
     assert b"the-kept-key" in asked[0]
     assert b"the-kept-key" not in asked[1]
@@ -272,7 +272,7 @@ def test_following_for_programs(shared_server: Server, tmp_path: Path, project: 
         assert json.loads(tail.stdout.readline())["type"] == "task_started"
         shared_server.report("finish", project, "t1")
         assert json.loads(tail.stdout.readline())["type"] == "task_finished"
-        tail.kill()
+        tail.terminate()
 
 
 def test_waiting_until_all_have_ended(start_server: Callable[..., Server], tmp_path: Path) -> None:
@@ -396,7 +396,6 @@ def test_licences_are_listed(run: Run) -> None:
     assert "falcon" in run("licenses").stdout.decode()
 
 
-@pytest.mark.skipif("TRACKER_COMMAND" in os.environ, reason="looks into the package's process")
 def test_commands_of_agents_import_neither_falcon_nor_pydantic(
     shared_server: Server, tmp_path: Path
 ) -> None:
@@ -423,12 +422,7 @@ def test_commands_of_agents_import_neither_falcon_nor_pydantic(
         [sys.executable, "-c", f"ARGUMENTS = {arguments!r}\n{code}"],
         check=False,
         cwd=tmp_path,
-        env=environment(
-            tmp_path,
-            TRACKER_URL=shared_server.url,
-            API_KEY=KEY,
-            PYTHONPATH=str(Path(__file__).parents[1]),
-        ),
+        env=package_environment(tmp_path, TRACKER_URL=shared_server.url, API_KEY=KEY),
         capture_output=True,
         text=True,
     )

@@ -17,7 +17,7 @@ import httpx
 import pytest
 from websockets.sync.client import connect
 
-from tests.cli import run
+from tests.cli import package_environment, run
 from tests.server import COMMAND, environment, wait_for
 
 ROOT = Path(__file__).parents[1]
@@ -55,7 +55,7 @@ def ephemeral(tmp_path: Path) -> Iterator[Callable[..., Ephemeral]]:
 
     yield start
     for server in started:
-        server.process.kill()
+        server.process.terminate()
         server.process.wait()
 
 
@@ -120,7 +120,6 @@ def test_an_open_stream_keeps_it_up(ephemeral: Callable[..., Ephemeral]) -> None
     assert server.process.wait(30) == 0
 
 
-@pytest.mark.skipif("TRACKER_COMMAND" in os.environ, reason="the plugin starts the package")
 def test_the_plugin_gives_tests_a_server(tmp_path: Path) -> None:
     (tmp_path / "test_theirs.py").write_text(
         """
@@ -148,7 +147,7 @@ def test_two(tracker_server):
         ],
         check=False,
         cwd=tmp_path,
-        env=environment(tmp_path, PYTEST_DISABLE_PLUGIN_AUTOLOAD="1", TRACKER_PORT="1"),
+        env=package_environment(tmp_path, PYTEST_DISABLE_PLUGIN_AUTOLOAD="1", TRACKER_PORT="1"),
         capture_output=True,
         text=True,
     )

@@ -76,7 +76,7 @@ def assert_sound(database: Path) -> None:
 @contextmanager
 def no_room(server: Server) -> Iterator[None]:
     """Files of the server may not grow beyond the size that its WAL has now."""
-    pid = server.process.pid
+    pid = server.pid
     limits = resource.prlimit(pid, resource.RLIMIT_FSIZE)
     wal = server.database.with_name("tracker.db-wal").stat().st_size
     resource.prlimit(pid, resource.RLIMIT_FSIZE, (wal, limits[1]))

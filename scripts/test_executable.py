@@ -1,0 +1,55 @@
+"""Build the executable and test it as users get it: python3 scripts/test_executable.py.
+
+Runs black-box tests of the package against dist/tracker and dist/tracker-dir/, each from a path
+with spaces and letters beyond ASCII, without Python on its PATH and with an empty home directory.
+Options of pytest may follow.
+"""
+
+import os
+import shlex
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from _environment import ROOT, run_script, say
+from build import IN_FOLDER, ONE_FILE
+
+# One file is what most people download: all of these. The folder holds the same program.
+TESTS = (
+    "tests/test_executable.py",
+    "tests/test_document.py",
+    "tests/test_faults.py",
+    "tests/test_ephemeral.py",
+    "tests/test_cli.py",
+    "tests/test_docs_pages.py",
+)
+TESTS_OF_FOLDER = ("tests/test_executable.py", "tests/test_ephemeral.py")
+
+
+def test(program: Path, tests: tuple[str, ...]) -> int:
+    """Run the tests against a program; returns pytest's exit code."""
+    say(f"== {program.relative_to(ROOT)}")
+    with tempfile.TemporaryDirectory(prefix="with spaces и буквы ") as folder:
+        if program == ONE_FILE:
+            command = Path(shutil.copy2(program, folder))
+        else:
+            command = Path(shutil.copytree(program.parent, Path(folder) / "dir")) / program.name
+        return subprocess.call(
+            [sys.executable, str(ROOT / "scripts" / "test.py"), *sys.argv[1:], *tests],
+            env={**os.environ, "TRACKER_COMMAND": shlex.quote(command.as_posix())},
+        )
+
+
+def main() -> None:
+    """Build, then test both forms."""
+    build = [sys.executable, str(ROOT / "scripts" / "build.py"), "--no-archives"]
+    status = subprocess.call(build)
+    if not status:
+        status = test(ONE_FILE, TESTS) or test(IN_FOLDER, TESTS_OF_FOLDER)
+    sys.exit(status)
+
+
+if __name__ == "__main__":
+    run_script(main)
