@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from importlib import import_module
+from keyword import iskeyword
 from typing import Final
 
 import click
@@ -27,6 +28,8 @@ COMMANDS: Final = {
     "backup": ("backup", "Copy the database to a file while the server goes on."),
     "restore": ("backup", "Put a backup in the database's place."),
     "prune": ("prune", "Remove old tasks that have ended, with their events."),
+    "export": ("export", "Write projects, tasks and events as JSON lines or CSV."),
+    "import": ("export", "Read what export wrote."),
     "completion": ("completion", "Print a shell's completion script."),
     "licenses": ("licenses", "List the packages this program is made of."),
 }
@@ -51,7 +54,9 @@ class Commands(click.Group):
         if cmd_name not in COMMANDS:
             return None
         module = import_module(f"tracker.cli.{COMMANDS[cmd_name][0]}")
-        command: click.Command = getattr(module, cmd_name)
+        command: click.Command = getattr(
+            module, f"{cmd_name}_" if iskeyword(cmd_name) else cmd_name
+        )
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
