@@ -32,7 +32,20 @@ def find(
     api_key: str | None = None,
     patience: float = 10.0,
 ) -> Client:
-    """A client of the server that is meant; it has not been spoken to yet.
+    """A client of the server that is meant; it has not been spoken to yet. Raises as `address`."""
+    url, key = address(environment, dotenv, url=url, ready_file=ready_file, api_key=api_key)
+    return Client(url, key, patience=patience)
+
+
+def address(
+    environment: Mapping[str, str],
+    dotenv: Mapping[str, str | None],
+    *,
+    url: str | None = None,
+    ready_file: str | None = None,
+    api_key: str | None = None,
+) -> tuple[str, str]:
+    """The server's address, and the key to it; empty if there is none.
 
     Raises:
         Unreachable: there is no such ready file, so no such server.
@@ -51,8 +64,7 @@ def find(
     elif url is None:
         host = _EVERYWHERE.get(settings.host, settings.host)
         url = f"http://{f'[{host}]' if ':' in host else host}:{settings.port}"
-    key = api_key or settings.api_key or _kept(url, database)
-    return Client(url, key, patience=patience)
+    return url, api_key or settings.api_key or _kept(url, database)
 
 
 def _read(path: Path) -> dict[str, Any]:

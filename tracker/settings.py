@@ -285,6 +285,15 @@ def load(
     return Settings(**values)
 
 
+def source(
+    setting: Setting, environment: Mapping[str, str], dotenv: Mapping[str, str | None]
+) -> str:
+    """Where a setting comes from that no flag gives."""
+    if setting.variable in environment:
+        return "environment"
+    return ".env" if dotenv.get(setting.variable) is not None else "default"
+
+
 def _parse(setting: Setting, text: str) -> Any:
     try:
         if setting.repeats:

@@ -30,6 +30,7 @@ COMMANDS: Final = {
     "prune": ("prune", "Remove old tasks that have ended, with their events."),
     "export": ("export", "Write projects, tasks and events as JSON lines or CSV."),
     "import": ("export", "Read what export wrote."),
+    "doctor": ("doctor", "Look for what is wrong: settings, database, connection."),
     "completion": ("completion", "Print a shell's completion script."),
     "licenses": ("licenses", "List the packages this program is made of."),
 }

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 import apsw
 
 from tracker.store import events
+from tracker.store.connection import one_line, open_existing
 from tracker.store.recount import recount
+
+# SQLite's steps between two signs of life of a long check.
+_STEPS = 10_000_000
 
 # Problems of one kind that are listed; a broken file has thousands.
 _LISTED = 20
@@ -47,3 +54,31 @@ def contents(connection: apsw.Connection) -> dict[str, Any]:
         "last_id": bounds.last,
         "pruned": bounds.pruned,
     }
+
+
+def examine(path: Path, alive: Callable[[], None]) -> dict[str, Any]:
+    """The health of the database at `path`, beside a server or without one; sizes in bytes.
+    `alive` is called now and then meanwhile.
+
+    Raises:
+        ConfigError: there is none, or it cannot be used.
+    """
+
+    def show() -> bool:
+        alive()
+        return False
+
+    with one_line(str(path)), closing(open_existing(path)) as connection:
+        connection.set_progress_handler(show, _STEPS)
+        connection.execute("BEGIN")  # one state of it
+        wal = Path(f"{path}-wal")
+        page_size = connection.pragma("page_size")
+        return {
+            "bytes": path.stat().st_size,
+            "wal_bytes": wal.stat().st_size if wal.exists() else 0,
+            "free_bytes": connection.pragma("freelist_count") * page_size,
+            "sqlite_version": apsw.sqlite_lib_version(),
+            "schema": connection.pragma("user_version"),
+            **contents(connection),
+            "problems": problems(connection),
+        }

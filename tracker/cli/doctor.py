@@ -1,0 +1,122 @@
+"""`tracker doctor`."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from tracker.cli.connection import with_options
+from tracker.cli.database import as_json, find_database, size, with_database
+from tracker.cli.output import print_json, printable
+from tracker.discovery import address
+from tracker.errors import StartupError
+from tracker.settings import SETTINGS, Settings, load, source
+
+UNREACHABLE = 69
+
+_SECRET = ("api_key", "secret_key")
+
+
+@click.command()
+@with_database
+@with_options
+@as_json
+def doctor(
+    *,
+    db: str | None,
+    url: str | None,
+    ready_file: str | None,
+    api_key: str | None,
+    as_json: bool,
+) -> None:
+    """Look for what is wrong: settings, database, connection.
+
+    Shows the settings in force and where each comes from, never a key; reads the whole database and
+    counts again what is counted; sends a message there and back over a WebSocket. Nothing is
+    changed. Exit code: 0 all is well, 1 something is wrong, 69 no server answers.
+    """
+    from dotenv import dotenv_values
+
+    from tracker.cli.connectivity import try_address
+
+    dotenv = dotenv_values(Path.cwd() / ".env")
+    settings = load({"db": db}, os.environ, dotenv)
+    database = _database(db)
+    where, key = address(os.environ, dotenv, url=url, ready_file=ready_file, api_key=api_key)
+    findings, reachable = try_address(where, key)
+    problems = [
+        *(f"database: {text}" for text in database["problems"]),
+        *(f"{finding.what}: {finding.problem}" for finding in findings if finding.problem),
+    ]
+    result = {
+        "settings": _settings(settings, dotenv, {"db": db}),
+        "database": database,
+        "connection": {"url": where, "tried": [finding._asdict() for finding in findings]},
+        "problems": problems,
+    }
+    if as_json:
+        print_json(result)
+    else:
+        _show(result)
+    sys.exit(0 if not problems else 1 if reachable else UNREACHABLE)
+
+
+def _settings(
+    settings: Settings, dotenv: dict[str, str | None], flags: dict[str, str | None]
+) -> dict[str, dict[str, Any]]:
+    return {
+        setting.variable: {
+            "value": _shown(setting.name, getattr(settings, setting.name)),
+            "from": "flag" if flags.get(setting.name) else source(setting, os.environ, dotenv),
+        }
+        for setting in SETTINGS
+    }
+
+
+def _shown(name: str, value: Any) -> Any:
+    if name in _SECRET:
+        return None if value is None else f"{len(value)} characters"
+    return list(value) if isinstance(value, tuple) else value
+
+
+def _database(db: str | None) -> dict[str, Any]:
+    from tracker.store.checks import examine
+
+    alive = (lambda: click.echo(".", err=True, nl=False)) if sys.stderr.isatty() else lambda: None
+    try:
+        path = find_database(db)
+        if not path.exists():
+            return {"file": str(path), "exists": False, "problems": []}
+        return {"file": str(path), "exists": True, **examine(path, alive)}
+    except StartupError as error:
+        return {"file": db, "exists": None, "problems": [str(error)]}
+
+
+def _show(result: dict[str, Any]) -> None:
+    click.echo("Settings")
+    for variable, setting in result["settings"].items():
+        if setting["from"] != "default":
+            click.echo(f"  {variable} = {printable(setting['value'])}  ({setting['from']})")
+    click.echo("  the rest: defaults")
+    click.echo("Database")
+    database = result["database"]
+    if database["exists"]:
+        click.echo(
+            f"  {database['file']}: {size(database['bytes'])}, and {size(database['wal_bytes'])} "
+            f"of WAL; {size(database['free_bytes'])} free\n"
+            f"  {database['projects']} projects, {database['tasks']} tasks, {database['events']} "
+            f"events; SQLite {database['sqlite_version']}, schema {database['schema']}"
+        )
+    elif database["exists"] is False:
+        click.echo(f"  {database['file']}: there is none yet; the server makes it")
+    click.echo(f"Connection to {result['connection']['url']}")
+    for finding in result["connection"]["tried"]:
+        if finding["problem"] is None:
+            click.echo(f"  {finding['what']}: works, {finding['milliseconds']} ms")
+    click.echo("Problems" if result["problems"] else "Nothing is wrong.")
+    for problem in result["problems"]:
+        click.echo(f"  {printable(problem)}")
