@@ -15,6 +15,8 @@ from typing import Final, NamedTuple
 from tracker.errors import ConfigError
 from tracker.settings import Settings
 
+API_KEY_SUFFIX: Final = "api-key"
+
 MIN_LENGTH: Final = 8
 MIN_LENGTH_BEYOND_LOOPBACK: Final = 16
 
@@ -49,6 +51,8 @@ def check(settings: Settings) -> None:
     for name, key in (("API_KEY", settings.api_key), ("SECRET_KEY", settings.secret_key)):
         if key is not None:
             _check(name, key, beyond=beyond)
+    if settings.api_key is not None:
+        _check_for_headers("API_KEY", settings.api_key)
 
 
 def obtain(settings: Settings, database: Path | None) -> Keys:
@@ -58,7 +62,7 @@ def obtain(settings: Settings, database: Path | None) -> Keys:
         ConfigError: a kept key cannot be read, or a new one not be kept.
     """
     return Keys(
-        settings.api_key or _kept(database, "api-key"),
+        settings.api_key or _kept(database, API_KEY_SUFFIX),
         settings.secret_key or _kept(database, "secret-key"),
     )
 
@@ -86,7 +90,15 @@ def _check(name: str, key: str, *, beyond: bool) -> None:
         )
 
 
-def kept_in(database: Path, suffix: str = "api-key") -> Path:
+def _check_for_headers(name: str, key: str) -> None:
+    if not (key.isascii() and key.isprintable() and key == key.strip()):
+        raise ConfigError(
+            f"{name}: holds characters that an HTTP header does not carry; use ASCII, and no "
+            "spaces around it"
+        )
+
+
+def kept_in(database: Path, suffix: str = API_KEY_SUFFIX) -> Path:
     """Where a key is kept."""
     return database.with_name(f"{database.name}.{suffix}")
 
@@ -102,6 +114,8 @@ def _kept(database: Path | None, suffix: str) -> str:
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: the key cannot be read: {error}") from None
     _check(str(path), key, beyond=False)
+    if suffix == API_KEY_SUFFIX:
+        _check_for_headers(str(path), key)
     return key
 
 
