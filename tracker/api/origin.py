@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection
 from functools import lru_cache
 
@@ -13,6 +14,8 @@ from tracker.keys import is_loopback
 
 LOOPBACK_NAMES = ("localhost", "127.0.0.1", "[::1]")
 ANY = "*"
+
+_HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^\[\]:]+)(?::\d*)?")
 
 
 class AllowedHosts:
@@ -101,6 +104,5 @@ def _literal(host: str) -> str:
 
 def _name(host: str) -> str:
     """The host without its port (RFC 3986, 3.2.2: an IPv6 address stands in brackets)."""
-    if host.startswith("["):
-        return host.partition("]")[0].lower() + "]"
-    return host.partition(":")[0].lower()
+    match = _HOST.fullmatch(host)
+    return match[1].lower() if match else ""
