@@ -208,6 +208,24 @@ def test_examples_as_printed_get_the_answers_described(
         assert missing <= {"Idempotent-Replayed"}, operation
 
 
+def test_what_has_not_changed_is_not_sent_again_where_that_is_described(
+    shared_server: Server, document: Document
+) -> None:
+    shared_server.report("finish", "my-project", "task-123")
+    conditional = [operation for operation in document.operations if 304 in operation.responses]
+    assert len(conditional) >= 7
+    for operation in conditional:
+        assert "If-None-Match" in {parameter["name"] for parameter in operation.parameters}
+        etag = shared_server.http.get(operation.url).headers["ETag"]
+        headers = {"If-None-Match": etag}
+        again = shared_server.http.get(operation.url, headers=headers)
+        while operation.path == "/api/websocket/stats" and again.status_code == 200:
+            # Its uptime may have grown by a second just then.
+            headers = {"If-None-Match": again.headers["ETag"]}
+            again = shared_server.http.get(operation.url, headers=headers)
+        assert (again.status_code, again.content) == (304, b""), operation
+
+
 def test_a_task_s_history_holds_each_kind_of_event_as_described(
     shared_server: Server, document: Document, project: str
 ) -> None:
