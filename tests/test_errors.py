@@ -277,6 +277,17 @@ def test_with_wrong_values_in_the_query(tracker: Tracker) -> None:
     assert walked > 100
 
 
+def test_with_a_wrong_cursor_in_a_header(tracker: Tracker) -> None:
+    (stream,) = [
+        operation
+        for operation in tracker.operations
+        if "Last-Event-ID" in {parameter["name"] for parameter in operation.parameters}
+    ]
+    for value in ("x", "-1", "1.5", "9" * 30):
+        answer = tracker.http.get(stream.url, headers={"Last-Event-ID": value})
+        tracker.check(answer, "VALIDATION_ERROR", "since")
+
+
 @pytest.mark.parametrize("name", ["no such thing", "нет", "%00", "x" * 300, "%2F", "..%2F.."])
 def test_for_a_project_or_task_that_is_not_there(tracker: Tracker, name: str) -> None:
     tracker.server.report("start", "there", "there")
