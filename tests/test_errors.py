@@ -250,7 +250,9 @@ def wrong_values(schema: dict[str, Any]) -> list[str]:
         return ["", "nonsense", schema["enum"][0].upper(), schema["enum"][0] + "\0"]
     if schema.get("type") == "integer":
         whole = ["", "x", "1.5", "1e3", "0x10", "true", "null", "٣٣x", "9" * 30]
-        return [*whole, str(schema["minimum"] - 1), str(schema["maximum"] + 1)]
+        beyond = [schema["minimum"] - 1] if "minimum" in schema else []
+        beyond += [schema["maximum"] + 1] if "maximum" in schema else []
+        return [*whole, *map(str, beyond)]
     if "anyOf" in schema:
         return ["yesterday", "2024-13-01", "2024-01-15T25:00:00Z", "1705312800", "0"]
     return ["x" * (schema["maxLength"] + 1)] if "maxLength" in schema else []

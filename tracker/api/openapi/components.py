@@ -200,8 +200,7 @@ SECURITY_SCHEMES: Final = {
         "type": "apiKey",
         "in": "query",
         "name": "api_key",
-        "description": "For clients that cannot set headers; it shows in addresses and in logs of "
-        "proxies.",
+        "description": "For clients that cannot set headers; addresses end up in logs.",
     },
     "Bearer": {"type": "http", "scheme": "bearer", "description": "The same key."},
     "X-API-Key": {
