@@ -59,11 +59,12 @@ def obtain(settings: Settings, database: Path | None) -> Keys:
     """The keys to use; made and kept if none were given. `database` None: in memory.
 
     Raises:
-        ConfigError: a kept key cannot be read, or a new one not be kept.
+        ConfigError: a kept key cannot be read or is too weak, or a new one cannot be kept.
     """
+    beyond = not is_loopback(settings.host)
     return Keys(
-        settings.api_key or _kept(database, API_KEY_SUFFIX),
-        settings.secret_key or _kept(database, "secret-key"),
+        settings.api_key or _kept(database, API_KEY_SUFFIX, beyond=beyond),
+        settings.secret_key or _kept(database, "secret-key", beyond=beyond),
     )
 
 
@@ -103,7 +104,7 @@ def kept_in(database: Path, suffix: str = API_KEY_SUFFIX) -> Path:
     return database.with_name(f"{database.name}.{suffix}")
 
 
-def _kept(database: Path | None, suffix: str) -> str:
+def _kept(database: Path | None, suffix: str, *, beyond: bool) -> str:
     if database is None:
         return secrets.token_urlsafe(32)
     path = kept_in(database, suffix)
@@ -113,7 +114,7 @@ def _kept(database: Path | None, suffix: str) -> str:
         return _make(path)
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: the key cannot be read: {error}") from None
-    _check(str(path), key, beyond=False)
+    _check(str(path), key, beyond=beyond)
     if suffix == API_KEY_SUFFIX:
         _check_for_headers(str(path), key)
     return key

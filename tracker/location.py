@@ -1,4 +1,4 @@
-"""Where the database's file is."""
+"""Where the files are that the server is told of: the database, the ready file."""
 
 from __future__ import annotations
 
@@ -25,11 +25,24 @@ def locate(db: str | None) -> Path | None:
         db = str(default_database())
         with contextlib.suppress(OSError):  # told below
             Path(db).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    path = Path(db).absolute()
-    if not db or path.is_dir():
-        raise ConfigError(f"{db or '--db'}: this has to be a file")
+    return _writable(db, "--db")
+
+
+def locate_ready_file(name: str | None) -> Path | None:
+    """Where to write that the server listens; None: nowhere.
+
+    Raises:
+        ConfigError: it has no directory, or one that cannot be written.
+    """
+    return None if name is None else _writable(name, "--ready-file")
+
+
+def _writable(name: str, flag: str) -> Path:
+    path = Path(name).absolute()
+    if not name or path.is_dir():
+        raise ConfigError(f"{path if name else flag}: this has to be a file")
     if not path.parent.is_dir():
-        raise ConfigError(f"{path}: the directory does not exist; make it or choose another --db")
+        raise ConfigError(f"{path}: the directory does not exist; make it or choose another {flag}")
     if not os.access(path.parent, os.W_OK):
-        raise ConfigError(f"{path}: the directory cannot be written; choose another --db")
+        raise ConfigError(f"{path}: the directory cannot be written; choose another {flag}")
     return path

@@ -1,4 +1,4 @@
-"""Runs the application under uvicorn: our socket, signals, ready file, order of start and stop."""
+"""Runs the application under uvicorn: our socket, signals, order of start and stop."""
 
 from __future__ import annotations
 
@@ -9,21 +9,19 @@ import gc
 import logging
 import os
 import socket
-import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
-import orjson
 import uvicorn
 
-import tracker
 from tracker import keys, logs
+from tracker.announcement import Announcement
 from tracker.app import App, create_app
 from tracker.clock import SystemClock
 from tracker.errors import ConfigError, InUse
-from tracker.location import locate
+from tracker.location import locate, locate_ready_file
 from tracker.protocols import HttpProtocol, WebSocketProtocol
 from tracker.settings import Settings
 
@@ -44,6 +42,7 @@ def run(settings: Settings) -> int:
     """
     logs.configure(settings.log_level, settings.log_format)
     keys.check(settings)
+    ready_file = locate_ready_file(settings.ready_file)
     server: Server
 
     def die() -> None:
@@ -53,7 +52,7 @@ def run(settings: Settings) -> int:
         database = stack.enter_context(_temporary()) if settings.ephemeral else locate(settings.db)
         listener = stack.enter_context(contextlib.closing(_listen(settings.host, settings.port)))
         app = create_app(settings, database, on_death=die)
-        announcement = Announcement(settings, app, listener)
+        announcement = Announcement(settings, app, listener, ready_file)
         server = Server(_config(app), app, announcement.make, settings.idle_timeout)
         _spare_the_collector()
         try:
@@ -120,67 +119,6 @@ class Server(uvicorn.Server):
             elif self._idle_timeout and loop.time() - asked_at >= self._idle_timeout:
                 logger.info("Stopping: no request for %s s", self._idle_timeout)
                 self.should_exit = True
-
-
-class Announcement:
-    """Says where the server is: to people on a terminal, else to the log; in the ready file."""
-
-    def __init__(self, settings: Settings, app: App, listener: socket.socket) -> None:
-        self._app = app
-        self._ephemeral = settings.ephemeral
-        self._host, self._port = listener.getsockname()[:2]
-        name = settings.host if self._host not in ("0.0.0.0", "::") else "localhost"
-        self._url = f"http://{f'[{name}]' if ':' in name else name}:{self._port}"
-        self._ready_file = None if settings.ready_file is None else Path(settings.ready_file)
-
-    def make(self) -> None:
-        """The server is listening."""
-        if self._ready_file is not None:
-            self._write(self._ready_file)
-        if sys.stdout.isatty():
-            self._greet()
-        else:
-            logger.info("Listening on %s, database %s", self._url, self._app.store.name)
-
-    def withdraw(self) -> None:
-        """The server has stopped."""
-        if self._ready_file is not None:
-            self._ready_file.unlink(missing_ok=True)
-
-    def _greet(self) -> None:
-        database = self._app.store.path
-        lines = {
-            "Address": self._url,
-            "Dashboard": f"{self._url}/#key={self._app.keys.api}",
-            "API docs": f"{self._url}/docs",
-            "Database": self._app.store.name,
-        }
-        if database is not None and keys.kept_in(database).exists():
-            lines["API key"] = f"in {keys.kept_in(database)}"
-        print(f"Agent Task Tracker {tracker.__version__}")  # noqa: T201
-        for name, value in lines.items():
-            print(f"  {name:<10} {value}")  # noqa: T201
-        print("Press Ctrl-C to stop.", flush=True)  # noqa: T201
-
-    def _write(self, path: Path) -> None:
-        """At once or not at all: whoever waits for the file never reads half of it."""
-        content = {
-            "url": self._url,
-            "host": self._host,
-            "port": self._port,
-            "pid": os.getpid(),
-            "version": tracker.__version__,
-            "db": self._app.store.name,
-        }
-        mode = 0o666  # less what the user's umask takes away
-        if self._ephemeral:
-            content["key"] = self._app.keys.api
-            mode = 0o600
-        unfinished = path.with_name(f".{path.name}.{os.getpid()}")
-        unfinished.unlink(missing_ok=True)
-        with os.fdopen(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as f:
-            f.write(orjson.dumps(content))
-        unfinished.replace(path)
 
 
 @contextlib.contextmanager

@@ -22,8 +22,9 @@ class AllowedHosts:
     """Falcon middleware: refuses a `Host` that is not ours."""
 
     def __init__(self, allowed: Collection[str] | None, bound: str) -> None:
-        """`allowed` None: loopback names and the bound address; any, if bound beyond loopback."""
-        if allowed is None:
+        """`allowed` None or empty: loopback names and the bound address; any, if bound beyond
+        loopback."""
+        if not allowed:
             allowed = (*LOOPBACK_NAMES, _literal(bound)) if is_loopback(bound) else (ANY,)
         self._allowed = frozenset(name.lower() for name in allowed)
         self._any = ANY in self._allowed

@@ -5,11 +5,11 @@ from __future__ import annotations
 import functools
 import os
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import click
 
+from tracker.cli import env_file
 from tracker.client import Client
 from tracker.discovery import find
 from tracker.errors import ClientError, Refused
@@ -61,9 +61,11 @@ def find_server(
     *, url: str | None, ready_file: str | None, api_key: str | None, patience: float
 ) -> Client:
     """See `tracker.discovery.find`."""
-    from dotenv import dotenv_values
-
-    dotenv = dotenv_values(Path.cwd() / ".env")
     return find(
-        os.environ, dotenv, url=url, ready_file=ready_file, api_key=api_key, patience=patience
+        os.environ,
+        env_file.read(),
+        url=url,
+        ready_file=ready_file,
+        api_key=api_key,
+        patience=patience,
     )

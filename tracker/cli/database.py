@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 
+from tracker.cli import env_file
 from tracker.cli.output import print_json
 from tracker.errors import ConfigError
 from tracker.location import locate
@@ -27,9 +28,7 @@ def find_database(db: str | None) -> Path:
     Raises:
         ConfigError: it keeps nothing, or its folder cannot be used.
     """
-    from dotenv import dotenv_values
-
-    settings = load({"db": db}, os.environ, dotenv_values(Path.cwd() / ".env"))
+    settings = load({"db": db}, os.environ, env_file.read())
     path = locate(settings.db)
     if path is None:
         raise ConfigError("--db: a database in memory is gone with its server; name a file")

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 import sys
-from pathlib import Path
 from typing import Any
 
 import click
 
+from tracker.cli import env_file
 from tracker.settings import SETTINGS, Setting, load
 
 
@@ -44,10 +44,8 @@ def _options() -> list[click.Parameter]:
 
 
 def _serve(**flags: Any) -> None:
-    from dotenv import dotenv_values
-
     given = {name: value for name, value in flags.items() if value not in (None, ())}
-    settings = load(given, os.environ, dotenv_values(Path.cwd() / ".env"))
+    settings = load(given, os.environ, env_file.read())
     from tracker.server import run
 
     sys.exit(run(settings))
