@@ -140,7 +140,7 @@ def arguments() -> argparse.ArgumentParser:
     parser = arguments_of_load(__doc__, seconds=5, rounds=3)
     parser.add_argument("--subscribers", type=int, nargs="+", default=[10, 100, 1000])
     parser.add_argument("--pace", type=int, default=200, help="a modest pace, in reports a second")
-    parser.add_argument("--paced-subscribers", type=int, nargs="+", default=[10, 100, 1000])
+    parser.add_argument("--paced-subscribers", type=int, nargs="+", default=[10, 100])
     return parser
 
 
