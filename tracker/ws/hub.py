@@ -17,6 +17,12 @@ from tracker.wire import Event
 # What one subscriber is given at once, in bytes: bounds what a slow one keeps in memory.
 _BATCH_BYTES = 256 * 1024
 
+# With more subscribers than this a wake-up puts off the next, by twice what it takes to send one
+# subscriber a batch, in seconds, for each; no longer than the last.
+_FEW = 100
+_REST = 20e-6
+_LONGEST_REST = 0.1
+
 
 class Batch:
     """Consecutive events past a cursor, encoded once for all who get them."""
@@ -50,6 +56,9 @@ class Hub:
         self._max_bytes = max_bytes
         self._batches: dict[tuple[int, str | None], Batch] = {}
         self._news = asyncio.Event()
+        self._waiting = 0  # subscribers, for news
+        self._planned: asyncio.TimerHandle | None = None  # the next wake-up, if it was put off
+        self._rested_at = 0.0  # when the next may be, on the event loop's clock
 
     def begin_after(self, last_id: int) -> None:
         """What the log holds already, up to `last_id`, is not in the ring."""
@@ -65,7 +74,7 @@ class Hub:
             self._bytes -= len(oldest.data)
             self._floor = oldest.id
         self._batches.clear()
-        self._wake()
+        self._wake_in_turn()
 
     def forget(self) -> None:
         """Events were deleted: whoever is behind reads the log again."""
@@ -94,10 +103,12 @@ class Hub:
 
     async def wait(self, cursor: int, seconds: float | None = None) -> None:
         """Return once there is anything past `cursor`, the hub is closed, or time has passed."""
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(seconds):
-                while self.last_id <= cursor and not self.closed:
-                    await self._news.wait()
+        if seconds is None:
+            await self._wait(cursor)
+        else:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(seconds):
+                    await self._wait(cursor)
 
     async def round_trip(self, seconds: float = 1.0) -> bool:
         """Whether a wake-up reaches one who waits. The others look, find nothing, and wait on."""
@@ -108,6 +119,14 @@ class Hub:
         for task in pending:
             task.cancel()
         return not pending
+
+    async def _wait(self, cursor: int) -> None:
+        while self.last_id <= cursor and not self.closed:
+            self._waiting += 1
+            try:
+                await self._news.wait()
+            finally:
+                self._waiting -= 1
 
     def _newer(self, cursor: int) -> list[Event]:
         """From the newest back, since nearly everyone is near the end."""
@@ -130,6 +149,25 @@ class Hub:
                     return Batch(wanted, event.id)
         return Batch(wanted, self.last_id)
 
+    def _wake_in_turn(self) -> None:
+        """Wake everyone now; but, soon after many were woken, a little later.
+
+        So reports keep half of the event loop's time however many subscribers there are, and the
+        subscribers are sent more at once, which costs less.
+        """
+        if self._planned is not None:
+            return
+        loop = asyncio.get_running_loop()
+        if loop.time() < self._rested_at:
+            self._planned = loop.call_at(self._rested_at, self._wake)
+        else:
+            self._wake()
+
     def _wake(self) -> None:
+        if self._planned is not None:
+            self._planned.cancel()
+            self._planned = None
+        rest = min(max(0, self._waiting - _FEW) * _REST, _LONGEST_REST)
+        self._rested_at = asyncio.get_running_loop().time() + rest
         self._news.set()
         self._news.clear()
