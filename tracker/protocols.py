@@ -100,11 +100,12 @@ class HttpProtocol(HttpToolsProtocol):
             "(curl: -G --data-urlencode).",
         )
 
-    def drop_if_stalled(self, now: float) -> None:
-        """Cut a request that stopped coming, and an answer that is not being read."""
-        unread = self.flow.write_paused and now - self._paused_at > STALLED_AFTER
+    def drop_if_stalled(self, now: float, patience: float) -> None:
+        """Cut a request that stopped coming, and an answer that is not being read, for more than
+        `patience` seconds."""
+        unread = self.flow.write_paused and now - self._paused_at > patience
         expected = self._in_message or self.cycle is None
-        if unread or (expected and now - self._heard_at > STALLED_AFTER):
+        if unread or (expected and now - self._heard_at > patience):
             self.transport.abort()
 
     def _too_much_to_discard(self) -> bool:
@@ -199,9 +200,6 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
             self._write_out()
             self.close_sent = True
         self._cut_soon()
-
-    def drop_if_stalled(self, now: float) -> None:
-        """Nothing to do: pings and the sender's own limit see to it."""
 
     def send_receive_event_to_app(self) -> None:
         if self.curr_msg_data_type == "text" and not _is_utf8(b"".join(self.frames)):

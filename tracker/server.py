@@ -22,13 +22,14 @@ from tracker.app import App, create_app
 from tracker.clock import SystemClock
 from tracker.errors import ConfigError, InUse
 from tracker.location import locate, locate_ready_file
-from tracker.protocols import HttpProtocol, WebSocketProtocol
+from tracker.protocols import STALLED_AFTER, HttpProtocol, WebSocketProtocol
 from tracker.settings import Settings
 
 logger = logging.getLogger(__name__)
 
 # Seconds. The contract gives the whole stop ten.
 _GRACE = 6
+_PATIENCE_AT_STOP = 2.0
 _SWEEP_EVERY = 1.0
 # Longer than clients pause between reports, so that they seldom meet a connection being closed.
 _KEEP_ALIVE = 75
@@ -101,9 +102,25 @@ class Server(uvicorn.Server):
             sweeper.cancel()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """End the streams, which would not end by themselves."""
+        """End the streams, which would not end by themselves, and what has come to a standstill."""
         self._app.hub.close()
+        hurrying = asyncio.create_task(self._hurry())
         await super().shutdown(sockets)
+        hurrying.cancel()
+        if self.force_exit:  # a second Ctrl-C; uvicorn would leave the database open
+            self._drop_stalled(patience=-1)
+            await self.lifespan.shutdown()
+
+    async def _hurry(self) -> None:
+        while True:
+            await asyncio.sleep(_SWEEP_EVERY / 4)
+            self._drop_stalled(_PATIENCE_AT_STOP)
+
+    def _drop_stalled(self, patience: float) -> None:
+        now = asyncio.get_running_loop().time()
+        for connection in list(self.server_state.connections):
+            if isinstance(connection, HttpProtocol):
+                connection.drop_if_stalled(now, patience)
 
     async def _sweep(self) -> None:
         loop = asyncio.get_running_loop()
@@ -111,9 +128,7 @@ class Server(uvicorn.Server):
         asked, asked_at = 0, loop.time()
         while True:
             await asyncio.sleep(_SWEEP_EVERY)
-            for connection in list(state.connections):
-                if isinstance(connection, HttpProtocol):
-                    connection.drop_if_stalled(loop.time())
+            self._drop_stalled(STALLED_AFTER)
             if state.tasks or state.total_requests > asked:
                 asked, asked_at = state.total_requests, loop.time()
             elif self._idle_timeout and loop.time() - asked_at >= self._idle_timeout:
