@@ -42,6 +42,7 @@ class App(NamedTuple):
     store: Store
     hub: Hub
     keys: Keys
+    clock: Clock
 
 
 def create_app(
@@ -111,7 +112,7 @@ def create_app(
     asgi: ASGI = DeferBody(app)
     if not settings.rate_limit_webhook:
         asgi = WebhookShortcut(asgi, webhooks, reports, authenticator, hosts, errors)
-    return App(asgi, store, hub, keys)
+    return App(asgi, store, hub, keys, clock)
 
 
 class Lifespan:

@@ -19,7 +19,6 @@ import uvicorn
 from tracker import keys, logs
 from tracker.announcement import Announcement
 from tracker.app import App, create_app
-from tracker.clock import SystemClock
 from tracker.errors import ConfigError, InUse
 from tracker.location import locate, locate_ready_file
 from tracker.protocols import STALLED_AFTER, HttpProtocol, WebSocketProtocol
@@ -174,12 +173,11 @@ def _spare_the_collector() -> None:
 
 
 def _config(app: App) -> uvicorn.Config:
-    clock = SystemClock()
     return uvicorn.Config(
         app.asgi,
         loop="auto",
-        http=partial(HttpProtocol, clock=clock),  # type: ignore[arg-type]
-        ws=partial(WebSocketProtocol, clock=clock),  # type: ignore[arg-type]
+        http=partial(HttpProtocol, clock=app.clock),  # type: ignore[arg-type]
+        ws=partial(WebSocketProtocol, clock=app.clock),  # type: ignore[arg-type]
         ws_max_size=64 * 1024,
         ws_per_message_deflate=False,
         lifespan="on",

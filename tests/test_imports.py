@@ -1,0 +1,182 @@
+"""Who may import whom, which library is whose, and where collaborators are made.
+
+leaf ← store/*, ws/* ← api/* ← app ← server ← cli, with the client's side apart: so one part can
+be read, tested and replaced without the others. docs/design/ says why.
+"""
+
+from __future__ import annotations
+
+import ast
+import sys
+from graphlib import TopologicalSorter
+from pathlib import Path
+
+import pytest
+
+import tracker
+
+PACKAGE = Path(tracker.__file__).parent
+
+# Layer: its modules and packages, and the layers it may import besides itself.
+LAYERS: dict[str, tuple[set[str], set[str]]] = {
+    "leaf": (
+        {"errors", "clock", "model", "wire", "settings", "keys", "location", "logs", "packages"},
+        set(),
+    ),
+    "client": ({"client", "transport", "discovery", "pytest_plugin"}, {"leaf"}),
+    "store": ({"store"}, {"leaf"}),
+    "hub": ({"ws.hub", "ws.connections"}, {"leaf"}),
+    "ws": ({"ws", "ws.stream", "ws.socket"}, {"leaf", "hub"}),
+    "api": ({"api"}, {"leaf", "store", "hub", "ws"}),
+    "app": ({"app"}, {"leaf", "store", "hub", "ws", "api"}),
+    "server": ({"server", "announcement", "protocols"}, {"leaf", "ws", "api", "app"}),
+    "cli": ({"cli", "__main__"}, {"leaf", "client", "store", "server"}),
+}
+
+# Library: the modules and packages that alone may import it.
+LIBRARIES = {
+    "apsw": {"store"},
+    "filelock": {"store"},
+    "falcon": {"api", "app", "ws.socket"},
+    "pydantic": {"api"},
+    "uvicorn": {"server", "protocols"},
+    "websockets": {"protocols", "cli.connectivity"},
+    "click": {"cli"},
+    "rich": {"cli"},
+    "dotenv": {"cli"},
+}
+
+# What is made wherever it is needed: values, not collaborators.
+RECORDS = {"NamedTuple", "BaseModel", "Exception", "TrackerError", "Enum", "StrEnum", "Protocol"}
+
+
+def name_of(path: Path) -> str:
+    """`store.tasks` for tracker/store/tasks.py, "" for the package itself."""
+    return (
+        ".".join(path.relative_to(PACKAGE).with_suffix("").parts)
+        .removesuffix("__init__")
+        .rstrip(".")
+    )
+
+
+TREES = {
+    name_of(path): ast.parse(path.read_text(encoding="utf-8")) for path in PACKAGE.rglob("*.py")
+}
+
+
+def imported(tree: ast.AST) -> set[str]:
+    """Every name that is imported anywhere in the module, in full."""
+    names: set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, "relative imports hide where a name is from"
+            names |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return names
+
+
+def ours(tree: ast.AST) -> set[str]:
+    """The modules of the package that the module imports."""
+    modules = set()
+    for name in imported(tree):
+        if name.split(".")[0] == "tracker":
+            inner = name.removeprefix("tracker").lstrip(".")
+            modules.add(inner if inner in TREES else inner.rpartition(".")[0])
+    return modules
+
+
+def within(module: str, places: set[str]) -> bool:
+    """Whether the module is one of the places, or inside a package that is."""
+    parts = module.split(".")
+    return any(".".join(parts[:count]) in places for count in range(1, len(parts) + 1))
+
+
+def layer_of(module: str) -> str:
+    """The layer that names the module most closely."""
+    if module == "":
+        return "leaf"  # the version
+    found = [
+        (len(place), layer)
+        for layer, (places, _) in LAYERS.items()
+        for place in places
+        if within(module, {place})
+    ]
+    assert found, f"tracker.{module} is in no layer: add it to the one it belongs to"
+    return max(found)[1]
+
+
+@pytest.mark.parametrize("module", sorted(TREES))
+def test_layers(module: str) -> None:
+    layer = layer_of(module)
+    allowed = LAYERS[layer][1] | {layer, "leaf"}
+    for other in ours(TREES[module]):
+        assert layer_of(other) in allowed, f"tracker.{module} ({layer}) imports tracker.{other}"
+
+
+def test_no_circles() -> None:
+    graph = {module: ours(tree) - {module, ""} for module, tree in TREES.items()}
+    assert len(list(TopologicalSorter(graph).static_order())) >= len(TREES) - 1
+
+
+@pytest.mark.parametrize("library", LIBRARIES)
+def test_libraries(library: str) -> None:
+    users = {
+        module
+        for module, tree in TREES.items()
+        if any(name.split(".")[0] == library for name in imported(tree))
+    }
+    assert users, "nobody imports it any more: take it from the table"
+    strangers = {module for module in users if not within(module, LIBRARIES[library])}
+    assert strangers == set()
+
+
+def test_leaves_need_little() -> None:
+    """So that the commands for agents start fast: the standard library and platformdirs."""
+    heavy = {
+        (module, name.split(".")[0])
+        for module, tree in TREES.items()
+        if layer_of(module) in ("leaf", "client") and module not in ("wire", "logs")
+        for name in imported(tree)
+    }
+    foreign = {
+        (module, library) for module, library in heavy if library not in sys.stdlib_module_names
+    }
+    assert {library for _, library in foreign} <= {"tracker", "platformdirs", "pytest"}, foreign
+
+
+def is_collaborator(node: ast.AST) -> bool:
+    return (
+        isinstance(node, ast.ClassDef)
+        and not node.name.startswith("_")
+        and not node.decorator_list
+        and not any(ast.unparse(base).split(".")[-1] in RECORDS for base in node.bases)
+        and any(isinstance(item, ast.FunctionDef) and item.name == "__init__" for item in node.body)
+    )
+
+
+def test_collaborators_are_made_in_one_place() -> None:
+    """Whatever has a constructor of its own is handed to those who use it, not made by them.
+
+    app.py makes the server's; a command of the CLI is a root of its own.
+    """
+    collaborators = {
+        f"tracker.{module}.{node.name}"
+        for module, tree in TREES.items()
+        if within(module, {"api", "ws", "store"})
+        for node in tree.body
+        if is_collaborator(node)
+    } | {"tracker.clock.SystemClock"}
+    names = {name.rpartition(".")[2] for name in collaborators}
+    assert {"Store", "Hub", "Stream", "Authenticator"} <= names
+    made_elsewhere = {
+        (module, called)
+        for module, tree in TREES.items()
+        if not within(module, {"app", "cli"})
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call)
+        for called in imported(tree) & collaborators
+        if ast.unparse(node.func) == called.rpartition(".")[2]
+        and called.split(".")[1] != module.split(".")[0]  # a package makes its own parts
+    }
+    assert made_elsewhere == set()
