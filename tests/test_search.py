@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from tests.clocked import ClockedServer
 from tests.server import wait_for
+from tracker.store.connection import open_writer
+from tracker.store.search import match_expression
 
 PATH = "/api/projects/p/tasks"
 
@@ -113,6 +118,15 @@ def test_empty_search_is_none(searched: ClockedServer, q: str) -> None:
 def test_longest(searched: ClockedServer) -> None:
     assert found(searched, "x" * 1000) == ""
     assert found(searched, "p " * 500) == "bef"
+
+
+@settings(deadline=None)
+@given(st.text(max_size=30))
+def test_no_text_is_an_error(q: str) -> None:
+    with closing(open_writer(None, "full")) as connection:
+        connection.execute(
+            "SELECT rowid FROM search WHERE search MATCH ?", (match_expression(q),)
+        ).fetchall()
 
 
 def test_with_other_filters(searched: ClockedServer) -> None:

@@ -7,7 +7,9 @@ import ctypes
 import sqlite3
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 
@@ -16,7 +18,7 @@ import pytest
 
 from tests.clocked import ClockedServer
 from tests.power import Nobody
-from tests.server import COMMAND, Server, environment
+from tests.server import COMMAND, Server, environment, wait_for
 from tracker import store
 from tracker.clock import SystemClock
 from tracker.errors import ConfigError, InUse, Unavailable
@@ -252,7 +254,10 @@ def test_recount_finds_what_is_wrong(sql: str, expected: Mismatch) -> None:
 def test_read_that_takes_too_long(
     database: Path, place: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    begun = threading.Event()
+
     def endless(connection: apsw.Connection) -> dict[str, object]:
+        begun.set()
         return {
             "count": connection.execute(
                 "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) "
@@ -263,10 +268,14 @@ def test_read_that_takes_too_long(
     server = ClockedServer(database if place == "file" else None)
     try:
         server.report("start", "p")
-        with monkeypatch.context() as slow:
-            slow.setattr("tracker.store.readers.TIME_LIMIT", 0.1)
+        with monkeypatch.context() as slow, ThreadPoolExecutor(1) as elsewhere:
+            slow.setattr("tracker.store.readers.TIME_LIMIT", 0.5)
             slow.setattr("tracker.store.stats.overall", endless)
-            answer = server.http.get("/api/stats")
+            asked = elsewhere.submit(server.http.get, "/api/stats")
+            wait_for(begun.is_set, what="the slow query")
+            assert server.http.get("/health").status_code == 200
+            assert not asked.done()
+            answer = asked.result()
         assert answer.status_code == 503
         assert int(answer.headers["Retry-After"]) > 0
         error = answer.json()["error"]
@@ -288,16 +297,27 @@ class Witness:
 
     def __init__(self, database: Path) -> None:
         self._database = database
-        self.published: list[int] = []
+        self.groups: list[list[Event]] = []
 
     def publish(self, events: Sequence[Event]) -> None:
         # By apsw: another SQLite library in this process would undo the locks of this one.
         with closing(open_reader(self._database)) as other:
             for event in events:
                 assert other.execute("SELECT 1 FROM events WHERE id = ?", (event.id,)).fetchone()
-        self.published += [event.id for event in events]
+        self.groups.append(list(events))
 
     def forget(self) -> None: ...
+
+
+class HastyClock(SystemClock):
+    """A minute later at every look."""
+
+    def __init__(self) -> None:
+        self._now = 0
+
+    def now_ms(self) -> int:
+        self._now += 60_000
+        return self._now
 
 
 def test_only_what_has_committed_is_published_in_its_order(
@@ -307,7 +327,7 @@ def test_only_what_has_committed_is_published_in_its_order(
     witness = Witness(database)
 
     async def scenario() -> None:
-        one = store.Store(database, "full", SystemClock(), witness, on_death=lambda: None)
+        one = store.Store(database, "full", HastyClock(), witness, on_death=lambda: None)
         one.start()
         reports = [Report(Kind.START, "p", f"{number}", "T", "a") for number in range(40)]
         await asyncio.gather(*(one.record(report, None, 0) for report in reports))
@@ -318,7 +338,13 @@ def test_only_what_has_committed_is_published_in_its_order(
         await one.close()
 
     asyncio.run(scenario())
-    assert witness.published == list(range(1, 41))
+    published = [event.id for group in witness.groups for event in group]
+    assert published == list(range(1, 41))
+    assert len(witness.groups) < len(published)
+    # One timestamp for each transaction.
+    times = [{event.at for event in group} for group in witness.groups]
+    assert [len(of_group) for of_group in times] == [1] * len(times)
+    assert len(set.union(*times)) == len(times)
 
 
 def test_store_that_cannot_be_opened_lets_go_of_its_lock(database: Path) -> None:
