@@ -7,6 +7,7 @@ import itertools
 import json
 import random
 import threading
+import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,23 +22,33 @@ from tracker.store.recount import recount
 KINDS = ("start", "status", "status", "status", "finish", "error")
 
 
+# Reports of one publisher after which all go on to new tasks.
+ROUND = 500
+
+
 class Ack(NamedTuple):
     """One report that was answered with a 2xx. `marker` is in the event that it became."""
 
     event_id: int
     marker: str
+    project: str
+    seconds: float  # from sending it to its answer
 
 
 class Publisher(threading.Thread):
-    """One connection that reports as fast as it is answered, whatever happens to the server."""
+    """One connection that reports as fast as it is answered, whatever happens to the server;
+    with a `pause`, it waits so many seconds after each answer."""
 
-    def __init__(self, name: str, url: Callable[[], str | None], seed: int) -> None:
+    def __init__(
+        self, name: str, url: Callable[[], str | None], seed: int, pause: float = 0
+    ) -> None:
         super().__init__(name=name, daemon=True)
         self.acks: list[Ack] = []
         self.refused = 0  # answered 503: not recorded
         self.surprises: list[str] = []  # any other answer
         self._url = url
         self._random = random.Random(seed)
+        self._pause = pause
         self._stopped = threading.Event()
 
     def stop(self) -> None:
@@ -54,29 +65,35 @@ class Publisher(threading.Thread):
             connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=20)
             try:
                 while not self._stopped.is_set():
-                    self._report(connection, f"{self.name} {next(numbers)}")
+                    self._report(connection, next(numbers))
+                    if self._pause:
+                        self._stopped.wait(self._pause)
             except (OSError, http.client.HTTPException):
                 self._stopped.wait(0.01)  # killed or restarted: what was in flight may be lost
             finally:
                 connection.close()
 
-    def _report(self, connection: http.client.HTTPConnection, marker: str) -> None:
+    def _report(self, connection: http.client.HTTPConnection, number: int) -> None:
+        marker = f"{self.name} {number}"
         kind = self._random.choice(KINDS)
         task = self._random.randrange(50)
         body = {
             "project": f"project {task % 3}",
             "task": "Title",
-            "task_id": f"task {task}",
+            "task_id": f"task {task} of {number // ROUND}",
             "agent": f"agent {self._random.randrange(4)}",
             "metadata": {"marker": marker},
             **({"error_type": "E", "error_message": "failed"} if kind == "error" else {}),
         }
         headers = {"X-API-Key": KEY, "Content-Type": "application/json"}
+        started = time.monotonic()
         connection.request("POST", f"/webhook/{kind}", json.dumps(body), headers)
         answer = connection.getresponse()
         content = answer.read()
         if answer.status in (200, 201):
-            self.acks.append(Ack(json.loads(content)["event_id"], marker))
+            took = time.monotonic() - started
+            number = json.loads(content)["event_id"]
+            self.acks.append(Ack(number, marker, str(body["project"]), took))
         elif answer.status == 503:
             self.refused += 1
         else:
@@ -86,10 +103,12 @@ class Publisher(threading.Thread):
 class Load:
     """Several publishers on a server that may come and go: set `url` to where it is now."""
 
-    def __init__(self, publishers: int, url: str | None = None, seed: int = 0) -> None:
+    def __init__(
+        self, publishers: int, url: str | None = None, seed: int = 0, pause: float = 0
+    ) -> None:
         self.url = url
         self.publishers = [
-            Publisher(f"publisher {seed}.{number}", lambda: self.url, seed * 1000 + number)
+            Publisher(f"publisher {seed}.{number}", lambda: self.url, seed * 1000 + number, pause)
             for number in range(publishers)
         ]
 

@@ -68,7 +68,7 @@ class Crowd:
     def __init__(self, subscribers: list[Subscriber]) -> None:
         self.url: str | None = None
         self.subscribers = subscribers
-        self._loop = asyncio.new_event_loop()
+        self._loop: asyncio.AbstractEventLoop
         self._thread = threading.Thread(target=self._run, name="crowd", daemon=True)
         self._everyone: asyncio.Task[None]
 
@@ -106,9 +106,9 @@ class Crowd:
                 *(subscriber.follow(lambda: self.url) for subscriber in self.subscribers)
             )
 
-        with contextlib.suppress(asyncio.CancelledError):
-            self._loop.run_until_complete(everyone())
-        self._loop.close()
+        with contextlib.suppress(asyncio.CancelledError), asyncio.Runner() as runner:
+            self._loop = runner.get_loop()
+            runner.run(everyone())
 
 
 @contextlib.contextmanager
