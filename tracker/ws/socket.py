@@ -104,7 +104,8 @@ class Socket:
                 task.cancel()
             ended = await asyncio.gather(*tasks, return_exceptions=True)
         for outcome in ended:
-            if isinstance(outcome, Exception) and not isinstance(outcome, WebSocketDisconnected):
+            gone = isinstance(outcome, WebSocketDisconnected | OSError)  # the client, that is
+            if isinstance(outcome, Exception) and not gone:
                 raise outcome
 
     async def _send(self, sender: _Sender, project: str | None, since: int | None) -> None:
