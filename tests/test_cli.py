@@ -19,7 +19,8 @@ import pytest
 from tests.cli import Terminal, json_lines, package_environment
 from tests.cli import run as run_anywhere
 from tests.server import COMMAND, KEY, Server, environment
-from tracker.cli import COMMANDS, cli
+from tracker.cli import COMMANDS
+from tracker.cli.group import cli
 from tracker.cli.output import printable
 
 Run = Callable[..., subprocess.CompletedProcess[bytes]]
@@ -401,7 +402,7 @@ def test_commands_of_agents_import_neither_falcon_nor_pydantic(
 ) -> None:
     code = """if True:
         import sys
-        from tracker.cli import cli
+        from tracker.cli.group import cli
         for arguments in ARGUMENTS:
             try:
                 cli(arguments, prog_name="tracker")
@@ -428,3 +429,11 @@ def test_commands_of_agents_import_neither_falcon_nor_pydantic(
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines()[-1] == "[]"
+
+
+def test_help_and_version_are_the_same_however_they_are_asked_for(run: Run) -> None:
+    """Alone they are answered without click, for the sake of time."""
+    for option, begins in (("--help", b"Usage: tracker"), ("--version", b"tracker, version ")):
+        done = run(option)
+        assert done.stdout.startswith(begins)
+        assert run(option, option).stdout == done.stdout

@@ -22,7 +22,7 @@ from tests.markdown import ROOT, Document
 from tests.readme_walk import OUTPUT, Walk
 from tests.server import COMMAND, KEY, Server, environment, wait_for
 from tracker.api.errors import STATUSES
-from tracker.cli import cli
+from tracker.cli.group import cli
 from tracker.settings import SETTINGS
 from tracker.ws.socket import CloseCode
 

@@ -12,7 +12,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,9 @@ import apsw
 from _environment import ROOT, SetupError
 from _load import KEY, post
 from _machine import cpu_seconds, pinned
+
+# The server of this checkout; in its place may stand the executable.
+PACKAGE = (sys.executable, "-P", "-m", "tracker")
 
 _FLOOR = Path(__file__).with_name("_floor.py")
 
@@ -31,14 +34,17 @@ _SETTLED_WITHIN = 30.0
 class Server:
     """A running server; `post_to` is where it takes reports, as a URL."""
 
-    def __init__(self, process: subprocess.Popen[bytes], url: str, post_to: str) -> None:
+    def __init__(
+        self, process: subprocess.Popen[bytes], url: str, post_to: str, pid: int | None = None
+    ) -> None:
         self.process = process
+        self.pid = pid or process.pid
         self.url = url
         self.post_to = url + post_to
 
     def cpu_seconds(self) -> float:
         """What it has used so far."""
-        return cpu_seconds(self.process.pid)
+        return cpu_seconds(self.pid)
 
     def settle(self) -> float:
         """Wait until it rests; the seconds of work it still had."""
@@ -74,18 +80,21 @@ def warm_up(server: Server, connections: int, seconds: int, core: int) -> None:
 
 
 @contextlib.contextmanager
-def tracker(folder: Path, core: int, *flags: str) -> Iterator[Server]:
+def tracker(
+    folder: Path, core: int, *flags: str, command: Sequence[str] = PACKAGE
+) -> Iterator[Server]:
     """Ours, with everything on but the limits, and fsync."""
     ready = folder / "ready.json"
-    command = [
-        *(sys.executable, "-P", "-m", "tracker", "serve", "--port", "0"),
+    arguments = [
+        *("serve", "--port", "0"),
         *("--db", str(folder / "tracker.db"), "--ready-file", str(ready)),
         *("--rate-limit-webhook", "0", "--rate-limit-api", "0", "--ws-per-project", "0"),
         *("--durability", "full", "--log-level", "warning", *flags),
     ]
-    with _running(command, folder, core, ready.exists) as process:
-        url = json.loads(ready.read_text())["url"]
-        yield Server(process, url, "/webhook/start")
+    with _running([*command, *arguments], folder, core, ready.exists) as process:
+        told = json.loads(ready.read_text())
+        # The executable in one file is two processes, of which the second is the server.
+        yield Server(process, told["url"], "/webhook/start", told["pid"])
 
 
 @contextlib.contextmanager

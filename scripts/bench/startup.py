@@ -1,50 +1,167 @@
-"""Measure how soon the server answers after its start, and what memory it holds then.
+"""Measure how soon the server answers after its start, and what memory it holds then: the package,
+and the executable that scripts/build.py makes, which is built if it is not there.
 
 The method is in docs/performance.md.
 """
 
 import argparse
+import functools
+import os
+import statistics
+import subprocess
+import sys
 import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 import _venv  # noqa: F401 - goes on in .venv
-from _environment import run_script
+from _environment import Environment, run_script
 from _machine import cores, resident_mb, workspace
-from _report import Report, Table, progress, run, spread
-from _servers import tracker
+from _report import Report, Table, Target, progress, run, spread
+from _servers import PACKAGE, tracker
+
+import build
+
+Name = TypeVar("Name")
+
+FOLDER, ONE_FILE = "one folder", "one file"
+HELLO = "hello world"
 
 
 def arguments() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=7, help="starts")
+    parser.add_argument("--rounds", type=int, default=7, help="starts of each")
     return parser
 
 
 def measure(options: argparse.Namespace) -> Report:
-    """Start it again and again: first with no database, then with the one that is there."""
+    """The starts, then the commands that only print; what is compared takes turns."""
+    if not build.ONE_FILE.exists():
+        build.build(Environment())
     report = Report()
+    programs = {FOLDER: [str(build.IN_FOLDER)], ONE_FILE: [str(build.ONE_FILE)]}
     with workspace() as folder:
-        for number in range(options.rounds + 1):
-            progress(f"start {number} of {options.rounds}")
-            report.measured.append(start(folder))
-    first, *others = report.measured
-    header = ("`python -m tracker serve`", "ms to the first 200", "MB idle")
-    rows = [
-        [what, *(spread([one[figure] for one in of], 0) for figure in ("ms", "mb"))]
-        for what, of in (("new database", [first]), ("database kept", others))
-    ]
-    report.tables.append(Table("Start", header, rows))
+        servers = {
+            "`python -m tracker`": functools.partial(start, folder / "package", PACKAGE),
+            **{
+                name: functools.partial(start, folder / name, program)
+                for name, program in programs.items()
+            },
+        }
+        _tell_starts(report, in_turns(options.rounds, servers))
+        hello = {name: hello_world(folder, name) for name in programs}
+        commands = {
+            (what, name): functools.partial(cpu_and_wall, [*program, *option])
+            for name, of_ours in programs.items()
+            for what, program, option in (
+                (HELLO, hello[name], []),
+                ("--help", of_ours, ["--help"]),
+                ("--version", of_ours, ["--version"]),
+            )
+        }
+        _tell_commands(report, in_turns(options.rounds, commands))
     return report
 
 
-def start(folder: Path) -> dict[str, float]:
-    """From exec to the first answer of /health."""
+def start(folder: Path, command: Sequence[str]) -> dict[str, float]:
+    """From exec to the first answer of /health; the first time makes the database."""
+    folder.mkdir(exist_ok=True)
     begun = time.perf_counter()
-    with tracker(folder, cores().server) as server:
+    with tracker(folder, cores().server, command=command) as server:
         server.ask("/health")
         took = time.perf_counter() - begun
         server.settle()
-        return {"ms": took * 1000, "mb": resident_mb(server.process.pid)}
+        return {"ms": took * 1000, "mb": resident_mb(server.pid)}
+
+
+def cpu_and_wall(command: Sequence[str]) -> dict[str, float]:
+    """What a command takes from exec to its end, in milliseconds."""
+    begun = time.perf_counter()
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    _, status, used = os.wait4(process.pid, 0)
+    took = time.perf_counter() - begun
+    process.returncode = os.waitstatus_to_exitcode(status)
+    assert process.returncode == 0, command
+    return {"ms": took * 1000, "cpu": (used.ru_utime + used.ru_stime) * 1000}
+
+
+def in_turns(
+    rounds: int, measurements: dict[Name, Callable[[], dict[str, float]]]
+) -> dict[Name, list[dict[str, float]]]:
+    """Each as often as the others, so that what else the machine does meets all alike."""
+    results: dict[Name, list[dict[str, float]]] = {name: [] for name in measurements}
+    for number in range(rounds + 1):
+        progress(f"round {number} of {rounds}")
+        for name, take in measurements.items():
+            figures = take()
+            if number:  # the first fills the file system's cache
+                results[name].append(figures)
+    return results
+
+
+def hello_world(folder: Path, mode: str) -> list[str]:
+    """The least that PyInstaller makes, in the same mode and stripped like ours."""
+    source = folder / "hello.py"
+    source.write_text('print("hello")\n', encoding="utf-8")
+    name = f"hello-{mode.replace(' ', '-')}"
+    options = ["--noconfirm", "--log-level", "ERROR", "--strip", "--name", name]
+    options += ["--onefile"] if mode == ONE_FILE else ["--onedir"]
+    paths = [f"--distpath={folder}", f"--workpath={folder / 'work'}", f"--specpath={folder}"]
+    command = [sys.executable, "-m", "PyInstaller", *options, *paths, str(source)]
+    subprocess.run(command, check=True, capture_output=True)
+    program = folder / name
+    return [str(program if mode == ONE_FILE else program / name)]
+
+
+def size_mb(path: Path) -> float:
+    """Of a file, or of all files of a folder, in 10^6 bytes."""
+    files = [path] if path.is_file() else path.rglob("*")
+    return sum(file.lstat().st_size for file in files if not file.is_dir()) / 1e6
+
+
+def _tell_starts(report: Report, results: dict[str, list[dict[str, float]]]) -> None:
+    sizes = {FOLDER: size_mb(build.IN_FOLDER.parent), ONE_FILE: size_mb(build.ONE_FILE)}
+    package = next(iter(results.values()))
+    ratios = {name: _ratio(of, package, "ms") for name, of in results.items()}
+    header = ("serve", "MB on disk", "ms to the first 200", "of the package's", "MB idle")
+    rows = [
+        [
+            name,
+            f"{sizes[name]:.1f}" if name in sizes else "",
+            spread([one["ms"] for one in of]),
+            f"{ratios[name]:.2f}",
+            spread([one["mb"] for one in of], 0),
+        ]
+        for name, of in results.items()
+    ]
+    report.tables.append(Table("", header, rows))
+    memory = max(statistics.median(one["mb"] for one in of) for of in results.values())
+    report.targets += [
+        Target("one file, MB", sizes[ONE_FILE], 30, at_least=False),
+        Target("one folder: first 200, of the package's", ratios[FOLDER], 1.3, at_least=False),
+        Target("one file: first 200, of the package's", ratios[ONE_FILE], 2.5, at_least=False),
+        Target("idle, MB", memory, 70, at_least=False),
+    ]
+
+
+def _tell_commands(report: Report, results: dict[tuple[str, str], list[dict[str, float]]]) -> None:
+    header = ("command", "ms of CPU", "ms", "of hello world's CPU")
+    rows = []
+    for (what, mode), of in results.items():
+        ratio = _ratio(of, results[HELLO, mode], "cpu")
+        cells = [spread([one[figure] for one in of]) for figure in ("cpu", "ms")]
+        rows.append([f"{what}, {mode}", *cells, f"{ratio:.2f}"])
+        if what != HELLO:
+            target = f"{what}, {mode}: of hello world's"
+            report.targets.append(Target(target, ratio, 1.5, at_least=False))
+    report.tables.append(Table("", header, rows))
+
+
+def _ratio(ours: list[dict[str, float]], theirs: list[dict[str, float]], figure: str) -> float:
+    """The median of the rounds' ratios."""
+    pairs = zip(ours, theirs, strict=True)
+    return statistics.median(one[figure] / other[figure] for one, other in pairs)
 
 
 if __name__ == "__main__":

@@ -1,19 +1,14 @@
-"""The `tracker` command. A command's module is imported when that command is used, no sooner."""
+"""The `tracker` command. Nothing is imported before it is used: `--help` and `--version` need no
+more than is in this file."""
 
 from __future__ import annotations
 
 import sys
-from importlib import import_module
-from keyword import iskeyword
-from typing import Final
-
-import click
 
 import tracker
-from tracker.errors import ClientError, StartupError
 
 # Name: module under tracker.cli, and the line in `tracker --help`.
-COMMANDS: Final = {
+COMMANDS = {
     "serve": ("serve", "Run the server."),
     "start": ("webhooks", "Report that a task begins."),
     "status": ("webhooks", "Report how far a task is."),
@@ -35,55 +30,35 @@ COMMANDS: Final = {
     "licenses": ("licenses", "List the packages this program is made of."),
 }
 
+HELP = """\
+Usage: tracker [OPTIONS] [COMMAND] [ARGS]...
 
-class Commands(click.Group):
-    """The commands of the table; without one, or with flags of `serve`: serve."""
+  AI agents and CI jobs report what they do; SQLite keeps it, everyone sees it live.
 
-    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """See click.Group."""
-        served = not args or (args[0].startswith("-") and args[0] not in ("--help", "--version"))
-        if served and not ctx.resilient_parsing:  # that is when words are completed
-            args = ["serve", *args]
-        return super().parse_args(ctx, args)
+  Without a command: serve.
 
-    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
-        """See click.Group."""
-        return list(COMMANDS)
+Options:
+  --version  Show the version and exit.
+  --help     Show this message and exit; after a command: its options.
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
-        """See click.Group."""
-        if cmd_name not in COMMANDS:
-            return None
-        module = import_module(f"tracker.cli.{COMMANDS[cmd_name][0]}")
-        command: click.Command = getattr(
-            module, f"{cmd_name}_" if iskeyword(cmd_name) else cmd_name
-        )
-        return command
+Commands:
+""" + "\n".join(f"  {name:<12}{line}" for name, (_, line) in COMMANDS.items())
 
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
-        """See click.Group. From the table: asking the commands would import them all."""
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, line) for name, (_, line) in COMMANDS.items()])
-
-
-@click.group(
-    cls=Commands,
-    context_settings={"max_content_width": 100},
-    help="AI agents and CI jobs report what they do; SQLite keeps it, everyone sees it live.\n\n"
-    "Without a command: serve.",
-)
-@click.version_option(tracker.__version__, prog_name="tracker")
-def cli() -> None:
-    """The group of all commands."""
+VERSION = f"tracker, version {tracker.__version__}"
 
 
 def main() -> None:
     """The console script."""
     for stream in (sys.stdout, sys.stderr):
         # A console that cannot show a character (Windows code pages) shows another, not a failure.
-        stream.reconfigure(errors="replace")  # type: ignore[union-attr]
-    try:
-        cli(prog_name="tracker")
-    except (ClientError, StartupError) as error:
-        click.echo(f"tracker: {error}", err=True)
-        sys.exit(error.exit_code)
+        if stream is not None:  # as it is if closed (>&-)
+            stream.reconfigure(errors="replace")  # type: ignore[union-attr]
+    match sys.argv[1:]:
+        case ["--help"]:
+            print(HELP)
+        case ["--version"]:
+            print(VERSION)
+        case _:
+            from tracker.cli.group import run
+
+            run()

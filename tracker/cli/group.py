@@ -1,0 +1,57 @@
+"""The group of all commands. A command's module is imported when that command is used."""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+from keyword import iskeyword
+
+import click
+
+import tracker
+from tracker.cli import COMMANDS, HELP, VERSION
+from tracker.errors import ClientError, StartupError
+
+
+class Commands(click.Group):
+    """The commands of the table; without one, or with flags of `serve`: serve."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """See click.Group."""
+        served = not args or (args[0].startswith("-") and args[0] not in ("--help", "--version"))
+        if served and not ctx.resilient_parsing:  # that is when words are completed
+            args = ["serve", *args]
+        return super().parse_args(ctx, args)
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        """See click.Group."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        """See click.Group."""
+        if cmd_name not in COMMANDS:
+            return None
+        module = import_module(f"tracker.cli.{COMMANDS[cmd_name][0]}")
+        command: click.Command = getattr(
+            module, f"{cmd_name}_" if iskeyword(cmd_name) else cmd_name
+        )
+        return command
+
+    def format_help(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        """See click.Group. From the table: asking the commands would import them all."""
+        formatter.write(f"{HELP}\n")
+
+
+@click.group(cls=Commands, context_settings={"max_content_width": 100})
+@click.version_option(tracker.__version__, message=VERSION)
+def cli() -> None:
+    """The group of all commands."""
+
+
+def run() -> None:
+    """Do what the command line says; what goes wrong becomes one line and an exit code."""
+    try:
+        cli(prog_name="tracker")
+    except (ClientError, StartupError) as error:
+        click.echo(f"tracker: {error}", err=True)
+        sys.exit(error.exit_code)
