@@ -14,7 +14,6 @@ import tempfile
 from pathlib import Path
 
 from _environment import ROOT, run_script, say
-
 from build import IN_FOLDER, ONE_FILE
 
 # One file is what most people download. The folder holds the same program and starts faster, so

@@ -16,12 +16,11 @@ from pathlib import Path
 from typing import TypeVar
 
 import _venv  # noqa: F401 - goes on in .venv
+import build
 from _environment import Environment, run_script
 from _machine import cores, resident_mb, workspace
 from _report import Report, Table, Target, progress, run, spread
 from _servers import PACKAGE, tracker
-
-import build
 
 Name = TypeVar("Name")
 
