@@ -19,9 +19,9 @@ import pytest
 from tests.cli import Terminal, json_lines, package_environment
 from tests.cli import run as run_anywhere
 from tests.server import COMMAND, KEY, Server, environment
-from tracker.cli import COMMANDS
 from tracker.cli.group import cli
 from tracker.cli.output import printable
+from tracker.cli.overview import COMMANDS
 
 Run = Callable[..., subprocess.CompletedProcess[bytes]]
 

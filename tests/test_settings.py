@@ -15,7 +15,7 @@ from click.testing import CliRunner, Result
 from tests.cli import run as run_command
 from tests.server import Server
 from tracker import keys
-from tracker.cli import cli
+from tracker.cli.group import cli
 from tracker.errors import ConfigError
 from tracker.settings import SETTINGS, Setting, Settings
 

@@ -1,5 +1,5 @@
 """Measure how soon the server answers after its start, and what memory it holds then: the package,
-and the executable that scripts/build.py makes, which is built if it is not there.
+and the executable that scripts/build.py makes.
 
 The method is in docs/performance.md.
 """
@@ -16,14 +16,14 @@ from pathlib import Path
 from typing import TypeVar
 
 import _venv  # noqa: F401 - goes on in .venv
-import build
-from _environment import Environment, run_script
+from _environment import SetupError, run_script
 from _machine import cores, resident_mb, workspace
 from _report import Report, Table, Target, progress, run, spread
 from _servers import PACKAGE, tracker
 
 Name = TypeVar("Name")
 
+PACKAGE_NAME = "python -m tracker"
 FOLDER, ONE_FILE = "one folder", "one file"
 HELLO = "hello world"
 
@@ -31,35 +31,42 @@ HELLO = "hello world"
 def arguments() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=7, help="starts of each")
+    parser.add_argument(
+        "--executable",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="compare with the executable",
+    )
     return parser
 
 
 def measure(options: argparse.Namespace) -> Report:
     """The starts, then the commands that only print; what is compared takes turns."""
-    if not build.ONE_FILE.exists():
-        build.build(Environment())
     report = Report()
     programs = {FOLDER: [str(build.IN_FOLDER)], ONE_FILE: [str(build.ONE_FILE)]}
+    if not options.executable:
+        programs = {}
+    elif not build.ONE_FILE.exists():
+        raise SetupError("There is no executable: run scripts/build.py, or give --no-executable.")
     with workspace() as folder:
         servers = {
-            "`python -m tracker`": functools.partial(start, folder / "package", PACKAGE),
-            **{
-                name: functools.partial(start, folder / name, program)
-                for name, program in programs.items()
-            },
+            name: functools.partial(start, folder / name, command)
+            for name, command in {PACKAGE_NAME: PACKAGE, **programs}.items()
         }
-        _tell_starts(report, in_turns(options.rounds, servers))
-        hello = {name: hello_world(folder, name) for name in programs}
-        commands = {
-            (what, name): functools.partial(cpu_and_wall, [*program, *option])
-            for name, of_ours in programs.items()
-            for what, program, option in (
-                (HELLO, hello[name], []),
-                ("--help", of_ours, ["--help"]),
-                ("--version", of_ours, ["--version"]),
-            )
-        }
-        _tell_commands(report, in_turns(options.rounds, commands))
+        starts = in_turns(options.rounds, servers)
+        _tell_starts(report, starts)
+        if programs:
+            hello = {name: hello_world(folder, name) for name in programs}
+            commands = {
+                (what, name): functools.partial(cpu_and_wall, [*program, *option])
+                for name, of_ours in programs.items()
+                for what, program, option in (
+                    (HELLO, hello[name], []),
+                    ("--help", of_ours, ["--help"]),
+                    ("--version", of_ours, ["--version"]),
+                )
+            }
+            _tell_commands(report, in_turns(options.rounds, commands))
     return report
 
 
@@ -113,21 +120,13 @@ def hello_world(folder: Path, mode: str) -> list[str]:
     return [str(program if mode == ONE_FILE else program / name)]
 
 
-def size_mb(path: Path) -> float:
-    """Of a file, or of all files of a folder, in 10^6 bytes."""
-    files = [path] if path.is_file() else path.rglob("*")
-    return sum(file.lstat().st_size for file in files if not file.is_dir()) / 1e6
-
-
 def _tell_starts(report: Report, results: dict[str, list[dict[str, float]]]) -> None:
-    sizes = {FOLDER: size_mb(build.IN_FOLDER.parent), ONE_FILE: size_mb(build.ONE_FILE)}
-    package = next(iter(results.values()))
-    ratios = {name: _ratio(of, package, "ms") for name, of in results.items()}
-    header = ("serve", "MB on disk", "ms to the first 200", "of the package's", "MB idle")
+    report.measured += [{"program": name, **one} for name, of in results.items() for one in of]
+    ratios = {name: _ratio(of, results[PACKAGE_NAME], "ms") for name, of in results.items()}
+    header = ("serve", "ms to the first 200", "of the package's", "MB idle")
     rows = [
         [
             name,
-            f"{sizes[name]:.1f}" if name in sizes else "",
             spread([one["ms"] for one in of]),
             f"{ratios[name]:.2f}",
             spread([one["mb"] for one in of], 0),
@@ -136,12 +135,14 @@ def _tell_starts(report: Report, results: dict[str, list[dict[str, float]]]) -> 
     ]
     report.tables.append(Table("", header, rows))
     memory = max(statistics.median(one["mb"] for one in of) for of in results.values())
-    report.targets += [
-        Target("one file, MB", sizes[ONE_FILE], 30, at_least=False),
-        Target("one folder: first 200, of the package's", ratios[FOLDER], 1.3, at_least=False),
-        Target("one file: first 200, of the package's", ratios[ONE_FILE], 2.5, at_least=False),
-        Target("idle, MB", memory, 70, at_least=False),
-    ]
+    report.targets.append(Target("idle, MB", memory, 70, at_least=False))
+    if ONE_FILE in results:
+        start = "first 200, of the package's"
+        report.targets += [
+            Target("one file, MB", build.ONE_FILE.stat().st_size / 1e6, 30, at_least=False),
+            Target(f"one folder: {start}", ratios[FOLDER], 1.3, at_least=False),
+            Target(f"one file: {start}", ratios[ONE_FILE], 2.5, at_least=False),
+        ]
 
 
 def _tell_commands(report: Report, results: dict[tuple[str, str], list[dict[str, float]]]) -> None:

@@ -1,50 +1,11 @@
-"""The `tracker` command. Nothing is imported before it is used: `--help` and `--version` need no
-more than is in this file."""
+"""The `tracker` command. Nothing is imported before it is used, so that `--help` and `--version`
+answer at once."""
 
 from __future__ import annotations
 
 import sys
 
-import tracker
-
-# Name: module under tracker.cli, and the line in `tracker --help`.
-COMMANDS = {
-    "serve": ("serve", "Run the server."),
-    "start": ("webhooks", "Report that a task begins."),
-    "status": ("webhooks", "Report how far a task is."),
-    "finish": ("webhooks", "Report that a task is done."),
-    "error": ("webhooks", "Report that a task failed."),
-    "ls": ("ls", "List projects, or a project's tasks."),
-    "show": ("show", "Show one task with its history."),
-    "stats": ("stats", "Show figures over everything, or of one project."),
-    "tail": ("tail", "Print the newest events; -f goes on as they come."),
-    "wait": ("wait", "Wait for the server, or for all tasks to end."),
-    "report": ("report", "Summarise tasks for a CI job, a JUnit reader or a program."),
-    "backup": ("backup", "Copy the database to a file while the server goes on."),
-    "restore": ("backup", "Put a backup in the database's place."),
-    "prune": ("prune", "Remove old tasks that have ended, with their events."),
-    "export": ("export", "Write projects, tasks and events as JSON lines or CSV."),
-    "import": ("export", "Read what export wrote."),
-    "doctor": ("doctor", "Look for what is wrong: settings, database, connection."),
-    "completion": ("completion", "Print a shell's completion script."),
-    "licenses": ("licenses", "List the packages this program is made of."),
-}
-
-HELP = """\
-Usage: tracker [OPTIONS] [COMMAND] [ARGS]...
-
-  AI agents and CI jobs report what they do; SQLite keeps it, everyone sees it live.
-
-  Without a command: serve.
-
-Options:
-  --version  Show the version and exit.
-  --help     Show this message and exit; after a command: its options.
-
-Commands:
-""" + "\n".join(f"  {name:<12}{line}" for name, (_, line) in COMMANDS.items())
-
-VERSION = f"tracker, version {tracker.__version__}"
+from tracker.cli.overview import HELP, VERSION
 
 
 def main() -> None:

@@ -9,7 +9,7 @@ from keyword import iskeyword
 import click
 
 import tracker
-from tracker.cli import COMMANDS, HELP, VERSION
+from tracker.cli.overview import COMMANDS, HELP, VERSION
 from tracker.errors import ClientError, StartupError
 
 
