@@ -23,7 +23,7 @@ KINDS = ("start", "status", "status", "status", "finish", "error")
 
 
 # Reports of one publisher after which all go on to new tasks.
-ROUND = 500
+ROUND = 100
 
 
 class Ack(NamedTuple):

@@ -30,8 +30,11 @@ PUBLISHERS = 8
 PAUSE = 0.01  # seconds between two reports of one publisher: readers have to keep up
 STEADY, RESTLESS, NEVER_READING = 100, 50, 50
 PROJECTS = (None, "project 0", "project 1", "project 2")
-KEPT = "60s"  # what is older is pruned; no subscriber who reads is ever so far behind
+# Seconds. What is older is pruned, by command and by every other server. Who is further behind than
+# that begins afresh.
+KEPT = 30
 FLAGS = ("--ws-per-project", "0")
+RETENTION = ("--retain-days", f"{KEPT / 86_400:.6f}")
 
 
 class Soak:
@@ -74,7 +77,8 @@ class Soak:
         self._settle()
 
     def _live(self, seconds: float) -> None:
-        server = Server.start(self.folder, *FLAGS)
+        retention = RETENTION if self.chance.random() < 0.5 else ()
+        server = Server.start(self.folder, *FLAGS, *retention)
         kill = self.chance.random() < 0.8
         try:
             with never_reading(server, NEVER_READING):
@@ -117,13 +121,14 @@ class Soak:
         if any(later <= earlier for earlier, later in itertools.pairwise(got)):
             yield f"{name} was sent events twice or out of order"
         have = set(got)
-        lost = [
-            ack.event_id
-            for ack in self.load.acks
-            if ack.event_id not in have and subscriber.project in (None, ack.project)
-        ]
+        acknowledged = (
+            ack.event_id for ack in self.load.acks if subscriber.project in (None, ack.project)
+        )
+        # Who has begun afresh has what is left of the log, and no more of what is not.
+        wanted = log if subscriber.resyncs else acknowledged
+        lost = [id_ for id_ in wanted if id_ not in have]
         if lost:
-            yield f"{name} missed {len(lost)} acknowledged events, {lost[0]} the first"
+            yield f"{name} missed {len(lost)} events, {lost[0]} the first"
         if [id_ for id_ in got if id_ > pruned] != [id_ for id_ in log if id_ > pruned]:
             yield f"{name} was not sent exactly what the log holds"
         if subscriber.surprises:
@@ -147,7 +152,7 @@ class Soak:
 
     def _prune(self, _server: Server) -> None:
         done = run(
-            *("prune", "--older-than", KEPT, "--json", "--db", str(self.database)),
+            *("prune", "--older-than", f"{KEPT}s", "--json", "--db", str(self.database)),
             home=self.folder,
         )
         if done.returncode != 0:
@@ -243,6 +248,7 @@ def main() -> int:
         **soak.counts,
         "subscribers who read": len(crowd.subscribers),
         "connections they made": sum(one.connections for one in crowd.subscribers),
+        "times they began afresh": sum(one.resyncs for one in crowd.subscribers),
         "events they were sent": sum(len(one.ids) for one in crowd.subscribers),
         "subscribers who never read": NEVER_READING,
         "largest server, MiB": soak.largest // 2**20,

@@ -26,6 +26,7 @@ class Subscriber:
         self.project = project
         self.ids: list[int] = []
         self.connections = 0
+        self.resyncs = 0  # how often it was too far behind what is pruned
         self.surprises: list[str] = []
         self._restless = restless
 
@@ -58,6 +59,9 @@ class Subscriber:
         number = message.get("id")
         if isinstance(number, int):
             self.ids.append(number)
+        elif message.get("type") == "resync_required":  # begins afresh, as it is told
+            self.resyncs += 1
+            self.ids.clear()
         else:
             self.surprises.append(str(message)[:200])
 
@@ -96,7 +100,9 @@ class Crowd:
             f"{subscriber.project}: {len(subscriber.ids)} of {len(ids[subscriber.project])} events"
             f" over {subscriber.connections} connections {subscriber.surprises[:3]}"
             for subscriber in self.subscribers
-            if subscriber.ids != ids[subscriber.project] or subscriber.surprises
+            if subscriber.ids != ids[subscriber.project]
+            or subscriber.surprises
+            or subscriber.resyncs
         ]
 
     def _run(self) -> None:

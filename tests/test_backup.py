@@ -11,7 +11,7 @@ from typing import Any
 import apsw
 import pytest
 
-from tests.cli import run
+from tests.cli import Terminal, run
 from tests.load import Load, problems
 from tests.raw import open_websocket, read_frame
 from tests.server import Server, wait_for
@@ -139,3 +139,12 @@ def test_backup_of_nothing(tmp_path: Path) -> None:
     code, line = refusal("backup", "copy.db", "--db", "none.db", home=tmp_path)
     assert (code, "none.db" in line) == (78, True)
     assert not list(tmp_path.glob("*.db"))
+
+
+def test_a_terminal_shows_progress(server: Server, tmp_path: Path) -> None:
+    server.report("start", "project")
+    terminal = Terminal("backup", "copy.db", "--db", str(server.database), home=tmp_path)
+    try:
+        assert "Copying: 100 %" in terminal.read_all()
+    finally:
+        terminal.close()

@@ -116,6 +116,19 @@ def test_a_spoilt_export_adds_nothing(filled: Path, tmp_path: Path, spoil) -> No
     assert contents(tmp_path / "new.db")["projects"] == []
 
 
+def test_projects_of_one_tracker_come_together_again(tmp_path: Path) -> None:
+    server = Server.start(tmp_path)
+    for project in ("one", "two", "one"):
+        server.report("start", project)
+    assert server.stop() == 0
+    whole = contents(server.database)
+    for project in ("two", "one"):
+        out = run("export", "--project", project, "--db", "tracker.db", home=tmp_path)
+        back = run("import", "-", "--db", "new.db", home=tmp_path, stdin=out.stdout)
+        assert back.returncode == 0, back.stderr
+    assert contents(tmp_path / "new.db") == {**whole, "pruned": [(3,)]}  # cursors read afresh
+
+
 def test_ids_that_are_taken(filled: Path, tmp_path: Path) -> None:
     out = run("export", "--db", str(filled), home=tmp_path).stdout
     before = contents(filled)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import resource
 import signal
 import subprocess
 import sys
@@ -23,6 +22,8 @@ from tests.server import COMMAND, KEY, Server, environment, wait_for
 from tracker.model import Kind, Report
 from tracker.store import Store
 from tracker.store.recount import recount
+
+resource = pytest.importorskip("resource")  # not on Windows
 
 CONFIGURATION = 78
 TRY_AGAIN = 75

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import resource
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, suppress
@@ -33,6 +32,8 @@ from tests.raw import (
     webhook,
 )
 from tests.server import Server
+
+resource = pytest.importorskip("resource")  # not on Windows
 
 MIB = 1024 * 1024
 MAX_BODY = 1_048_576

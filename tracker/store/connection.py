@@ -106,10 +106,10 @@ def open_existing(path: Path) -> apsw.Connection:
 def open_unchanging(path: Path) -> apsw.Connection:
     """A connection that leaves the file and its folder as they are.
 
-    Without a WAL SQLite is told that nobody writes, or it would make one. A WAL that a killed
-    server left has to be read along.
+    Without a WAL nobody writes, and SQLite is told so, or it would make one. A WAL is a running
+    server's, or a killed one's, and has to be read along.
     """
-    if _has_content(Path(f"{path}-wal")):
+    if Path(f"{path}-wal").exists():
         return apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY)
     return apsw.Connection(
         f"{path.absolute().as_uri()}?immutable=1",

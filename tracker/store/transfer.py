@@ -156,6 +156,7 @@ def _insert(connection: apsw.Connection, path: Path, records: Iterator[Record]) 
     head = next(records, {})
     if head.get("record") != "export" or head.get("version") != VERSION:
         raise ConfigError("this is no export, or one of another version")
+    before = events.last_id(connection)
     counts: Counter[str] = Counter()
     touched: list[Record] = []
     first_event = head["last_id"]
@@ -178,7 +179,9 @@ def _insert(connection: apsw.Connection, path: Path, records: Iterator[Record]) 
         connection.execute(_TOUCH_PROJECT, record)
     for sql in _NEXT_ID:
         connection.execute(sql, head)
-    connection.execute(_MOVE_MARKS, {"pruned": head["pruned"], "searched": first_event - 1})
+    # Whoever followed the log that was here before has missed what is now in its midst.
+    pruned = max(head["pruned"], before)
+    connection.execute(_MOVE_MARKS, {"pruned": pruned, "searched": first_event - 1})
     return {f"{kind}s": counts[f"{kind}s"] for kind in _INSERTS}
 
 
