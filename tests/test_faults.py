@@ -19,6 +19,7 @@ import pytest
 from tests.load import problems
 from tests.power import Nobody
 from tests.server import COMMAND, KEY, Server, environment, wait_for
+from tracker.clock import SystemClock
 from tracker.model import Kind, Report
 from tracker.store import Store
 from tracker.store.recount import recount
@@ -273,6 +274,29 @@ def _fails(server: Server, project: str) -> bool:
         return False
     assert_unavailable(answer)
     return True
+
+
+def test_fault_in_the_background_is_logged_and_stops_no_report(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def broken(*_: object) -> bool:
+        raise RuntimeError("broken index")
+
+    monkeypatch.setattr("tracker.store.search.index_some", broken)
+
+    async def scenario() -> None:
+        store = Store(
+            tmp_path / "tracker.db", "full", SystemClock(), Nobody(), on_death=lambda: None
+        )
+        store.start()
+        await asyncio.to_thread(wait_for, lambda: "broken index" in caplog.text, 20)
+        recorded = await store.record(Report(Kind.START, "project", "task", "T", "a"), None, 0)
+        assert recorded.event_id == 1
+        await store.close()
+
+    asyncio.run(scenario())
+    assert not (tmp_path / "tracker.db-wal").exists()  # closed as it should be
+    assert_sound(tmp_path / "tracker.db")
 
 
 class SteppingClock:

@@ -7,7 +7,7 @@ the log, before the report is answered.
 from __future__ import annotations
 
 import asyncio
-import contextlib
+import logging
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
@@ -44,6 +44,8 @@ __all__ = [
     "TaskQuery",
     "idempotency",
 ]
+
+logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
@@ -125,13 +127,14 @@ class Store:
             asyncio.create_task(self._follow_the_log()),
             asyncio.create_task(self._retention.run()),
         ]
+        for task in self._background:
+            task.add_done_callback(_tell_of_a_fault)
 
     async def close(self) -> None:
         """Commit what waits, checkpoint the WAL, let go of the database."""
         for task in self._background:
             task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
+        await asyncio.gather(*self._background, return_exceptions=True)
         await self._readers.close()
         await self._writer.close()
         self._release()
@@ -248,6 +251,12 @@ class Store:
     def _release(self) -> None:
         if self._lock is not None:
             self._lock.release()
+
+
+def _tell_of_a_fault(task: asyncio.Task[None]) -> None:
+    """Reports and reads go on; search or retention does not, until the next start."""
+    if not task.cancelled() and task.exception() is not None:
+        logger.error("Work in the background has failed.", exc_info=task.exception())
 
 
 def _index_some(connection: apsw.Connection, _now: int) -> bool:
