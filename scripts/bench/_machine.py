@@ -62,8 +62,8 @@ def resident_mb(pid: int) -> float:
 def workspace() -> Iterator[Path]:
     """A folder for databases, removed at the end. Within the checkout, because the system's folder
     for temporary files is often in memory, where an fsync costs nothing."""
-    parent = ROOT / "build" / "bench"
-    parent.mkdir(parents=True, exist_ok=True)
+    parent = ROOT / ".bench"
+    parent.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory(dir=parent, ignore_cleanup_errors=True) as folder:
         yield Path(folder)
 

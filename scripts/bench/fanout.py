@@ -93,9 +93,11 @@ class Bench:
         subscribers = self._subscribe(count)
         before, own_before = self._server.cpu_seconds(), time.process_time()
         wrk = post(self._server.post_to, CONNECTIONS, self._seconds, self._load_core)
-        while (load := wrk.poll()) is None:
+        load = None
+        while load is None:
             subscribers.read()
             time.sleep(READ_EVERY)
+            load = wrk.poll()
         ended = time.perf_counter()
         server_busy = (self._server.cpu_seconds() - before) / load.seconds
         own_busy = (time.process_time() - own_before) / load.seconds
