@@ -256,11 +256,11 @@ def test_read_that_takes_too_long(
 ) -> None:
     begun = threading.Event()
 
-    def endless(connection: apsw.Connection) -> dict[str, object]:
+    def slow_query(connection: apsw.Connection) -> dict[str, object]:
         begun.set()
         return {
             "count": connection.execute(
-                "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) "
+                "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 30000000) "
                 "SELECT count(*) FROM n"
             ).get
         }
@@ -268,9 +268,9 @@ def test_read_that_takes_too_long(
     server = ClockedServer(database if place == "file" else None)
     try:
         server.report("start", "p")
-        with monkeypatch.context() as slow, ThreadPoolExecutor(1) as elsewhere:
-            slow.setattr("tracker.store.readers.TIME_LIMIT", 0.5)
-            slow.setattr("tracker.store.stats.overall", endless)
+        with monkeypatch.context() as patched, ThreadPoolExecutor(1) as elsewhere:
+            patched.setattr("tracker.store.readers.TIME_LIMIT", 0.5)
+            patched.setattr("tracker.store.stats.overall", slow_query)
             asked = elsewhere.submit(server.http.get, "/api/stats")
             wait_for(begun.is_set, what="the slow query")
             assert server.http.get("/health").status_code == 200
