@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 import threading
 import time
@@ -15,6 +16,7 @@ import uvicorn
 from tests.server import KEY, Server, wait_for
 from tracker.app import create_app
 from tracker.settings import Settings
+from tracker.timing import CONTRACT, Timing
 
 
 def ms(text: str) -> int:
@@ -47,10 +49,12 @@ class ClockedServer:
     report = Server.report
     task = Server.task
 
-    def __init__(self, database: Path | None = None, **settings: Any) -> None:
+    def __init__(
+        self, database: Path | None = None, timing: Timing = CONTRACT, **settings: Any
+    ) -> None:
         self.clock = ManualClock()
         given = {"api_key": KEY, "rate_limit_webhook": 0, "rate_limit_api": 0} | settings
-        self.app = create_app(Settings(**given), database, clock=self.clock)
+        self.app = create_app(Settings(**given), database, clock=self.clock, timing=timing)
         listener = socket.create_server(("127.0.0.1", 0))
         self._server = uvicorn.Server(
             uvicorn.Config(self.app.asgi, lifespan="on", log_config=None, access_log=False)
@@ -68,6 +72,11 @@ class ClockedServer:
         answer = self.http.get(path, params=params or None)
         assert answer.status_code == 200, answer.text
         return answer.json()
+
+    @property
+    def tasks(self) -> int:
+        """How many tasks of asyncio there are at the moment."""
+        return len(asyncio.all_tasks(self._server.servers[0].get_loop()))
 
     def stop(self) -> None:
         self.http.close()

@@ -29,6 +29,7 @@ from tracker.keys import Keys, obtain
 from tracker.model import Kind
 from tracker.settings import Settings
 from tracker.store import Keep, Store
+from tracker.timing import CONTRACT, Timing
 from tracker.ws.connections import Connections
 from tracker.ws.hub import Hub
 from tracker.ws.socket import Socket
@@ -50,6 +51,7 @@ def create_app(
     database: Path | None,
     *,
     clock: Clock | None = None,
+    timing: Timing = CONTRACT,
     on_death: Callable[[], None] = lambda: None,
 ) -> App:
     """Open the database and build the application around it; `database` None: in memory.
@@ -94,12 +96,12 @@ def create_app(
     app.add_route("/api/projects/{project_name:name}/tasks", Tasks(store))
     app.add_route("/api/projects/{project_name:name}/tasks/{task_id:name}", Task(store))
     app.add_route("/api/events", Events(store))
-    app.add_route("/api/events/stream", EventStream(stream))
+    app.add_route("/api/events/stream", EventStream(stream, timing))
     app.add_route("/api/stats", Stats(store))
     app.add_route("/api/stats/projects/{project_name:name}", ProjectStats(store))
     app.add_route("/api/websocket/stats", WebSocketStats(connections))
     app.add_route(
-        "/ws", Socket(stream, connections, clock, SocketAdmission(authenticator, origins))
+        "/ws", Socket(stream, connections, clock, timing, SocketAdmission(authenticator, origins))
     )
     app.add_route("/health", Health(clock))
     app.add_route("/db-check", DatabaseCheck(store, clock))

@@ -1,26 +1,18 @@
-"""What uvicorn's connections lack: limits on headers and on waiting, errors in the contract's
-shape, and a way to write many WebSocket frames at once.
+"""What uvicorn's HTTP connections lack: limits on headers and on waiting, errors in the contract's
+shape, and answers in one system call.
 
-Touches parts of uvicorn and websockets that are not public; both are pinned in pyproject.toml.
+Touches parts of uvicorn that are not public; it is pinned in pyproject.toml.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
-from http import HTTPStatus
 from typing import Any, Final, cast
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
-from uvicorn.protocols.utils import ClientDisconnected
-from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
-from websockets.datastructures import Headers
-from websockets.http11 import Request, Response
-from websockets.server import ServerProtocol
 
 from tracker.api.errors import error_body
 from tracker.clock import Clock
-from tracker.ws.socket import FRAMES
 
 MAX_HEADER_BYTES: Final = 64 * 1024
 
@@ -32,9 +24,6 @@ STALLED_AFTER: Final = 30.0
 _DISCARDED_BYTES: Final = 4 * 1024 * 1024
 
 _VERSIONS: Final = ("1.0", "1.1")
-
-# Seconds between a WebSocket's close frame and the end of the connection.
-_CLOSE_GRACE: Final = 2.0
 
 
 class HttpProtocol(HttpToolsProtocol):
@@ -164,100 +153,3 @@ class _JoiningTransport:
         """Send what is held back, then close."""
         self.flush()
         self.inner.close()
-
-
-class WebSocketProtocol(WebSocketsSansIOProtocol):
-    """A WebSocket that takes ready-made frames and cannot be held open by a stalled peer.
-
-    The application finds it in the scope's extensions, as `tracker.ws.socket.FrameWriter`.
-    """
-
-    def __init__(self, *args: Any, clock: Clock, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.close_timeout = _CLOSE_GRACE
-        self.conn = _Handshake(clock, max_size=self.config.ws_max_size, logger=self.logger)
-
-    def handle_connect(self, event: Request) -> None:
-        super().handle_connect(event)
-        if self.response.status_code == HTTPStatus.SWITCHING_PROTOCOLS:
-            cast(dict[str, Any], self.scope["extensions"])[FRAMES] = self
-
-    def write_frames(self, frames: bytes) -> bool:
-        """Send whole frames; False if the peer has to catch up (`drain`) before the next."""
-        if self.disconnected or self.close_sent:
-            raise ClientDisconnected
-        self.transport.write(frames)
-        return self.writable.is_set()
-
-    async def drain(self) -> None:
-        """Wait until the peer has read enough, or is gone."""
-        await self.writable.wait()
-
-    def fail(self, code: int, reason: str) -> None:
-        """Close without waiting for what the peer does not read."""
-        if not self.close_sent and not self.disconnected:
-            self.conn.fail(code, reason)
-            self._write_out()
-            self.close_sent = True
-        self._cut_soon()
-
-    def send_receive_event_to_app(self) -> None:
-        if self.curr_msg_data_type == "text" and not _is_utf8(b"".join(self.frames)):
-            self.frames = []
-            self.fail(1007, "text must be UTF-8")
-            return
-        super().send_receive_event_to_app()
-
-    def handle_ping(self) -> None:
-        if self.writable.is_set():
-            super().handle_ping()
-        else:  # no answers are piled up for a peer who does not read them
-            self.conn.data_to_send()
-
-    def keepalive_timeout(self) -> None:
-        super().keepalive_timeout()
-        self._cut_soon()
-
-    def shutdown(self) -> None:
-        """The application closes with 1001 by itself; see that it ends all the same."""
-        self.stop_keepalive()
-        if not self.handshake_complete:
-            self.send_500_response()
-        self._cut_soon()
-
-    def _write_out(self) -> None:
-        self.transport.write(b"".join(self.conn.data_to_send()))
-
-    def _cut_soon(self) -> None:
-        self.loop.call_later(_CLOSE_GRACE, self.transport.abort)
-
-
-class _Handshake(ServerProtocol):
-    """Refuses a bad handshake in the contract's error shape."""
-
-    def __init__(self, clock: Clock, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self._clock = clock
-
-    def reject(self, status: int | HTTPStatus, text: str) -> Response:
-        phrase = HTTPStatus(status).phrase
-        body = error_body("BAD_REQUEST", text.strip() or phrase, self._clock.now_ms())
-        headers = Headers(
-            [
-                ("Content-Type", "application/json"),
-                ("Content-Length", str(len(body))),
-                ("Connection", "close"),
-            ]
-        )
-        return Response(int(status), phrase, headers, body)
-
-
-Protocol = Callable[..., HttpProtocol | WebSocketProtocol]
-
-
-def _is_utf8(data: bytes) -> bool:
-    try:
-        data.decode()
-    except UnicodeDecodeError:
-        return False
-    return True

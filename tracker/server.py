@@ -21,8 +21,10 @@ from tracker.announcement import Announcement
 from tracker.app import App, create_app
 from tracker.errors import ConfigError, InUse
 from tracker.location import locate, locate_ready_file
-from tracker.protocols import STALLED_AFTER, HttpProtocol, WebSocketProtocol
+from tracker.protocols import STALLED_AFTER, HttpProtocol
 from tracker.settings import Settings
+from tracker.timing import CONTRACT, Timing
+from tracker.websocket_protocol import WebSocketProtocol
 
 logger = logging.getLogger(__name__)
 
@@ -34,7 +36,7 @@ _SWEEP_EVERY = 1.0
 _KEEP_ALIVE = 75
 
 
-def run(settings: Settings) -> int:
+def run(settings: Settings, timing: Timing = CONTRACT) -> int:
     """Serve until told to stop; the process's exit code.
 
     Raises:
@@ -51,9 +53,9 @@ def run(settings: Settings) -> int:
     with contextlib.ExitStack() as stack:
         database = stack.enter_context(_temporary()) if settings.ephemeral else locate(settings.db)
         listener = stack.enter_context(contextlib.closing(_listen(settings.host, settings.port)))
-        app = create_app(settings, database, on_death=die)
+        app = create_app(settings, database, timing=timing, on_death=die)
         announcement = Announcement(settings, app, listener, ready_file)
-        server = Server(_config(app), app, announcement.make, settings.idle_timeout)
+        server = Server(_config(app, timing), app, announcement.make, settings.idle_timeout)
         _spare_the_collector()
         try:
             server.run(sockets=[listener])
@@ -172,14 +174,16 @@ def _spare_the_collector() -> None:
     gc.set_threshold(10_000, 20, 50)
 
 
-def _config(app: App) -> uvicorn.Config:
+def _config(app: App, timing: Timing) -> uvicorn.Config:
     return uvicorn.Config(
         app.asgi,
         loop="auto",
         http=partial(HttpProtocol, clock=app.clock),  # type: ignore[arg-type]
-        ws=partial(WebSocketProtocol, clock=app.clock),  # type: ignore[arg-type]
+        ws=partial(WebSocketProtocol, clock=app.clock, timing=timing),  # type: ignore[arg-type]
         ws_max_size=64 * 1024,
         ws_per_message_deflate=False,
+        ws_ping_interval=timing.ping,
+        ws_ping_timeout=timing.pong,
         lifespan="on",
         log_config=None,
         access_log=False,

@@ -1,4 +1,4 @@
-"""An event as every consumer gets it, encoded once.
+"""An event as every consumer gets it.
 
 The log stores `data` as the JSON it is sent as; WebSocket, SSE, `/api/events`, a task's history
 and exports all carry the same message around it.
@@ -6,7 +6,6 @@ and exports all carry the same message around it.
 
 from __future__ import annotations
 
-from functools import cached_property
 from typing import Any
 
 import orjson
@@ -25,20 +24,41 @@ class Event:
         self.data = data
         self.at = at
 
-    @cached_property
+    @property
     def message(self) -> bytes:
         """The message of `/ws`, `/api/events` and SSE: `id` beside the API document's fields."""
         return message(self.type, self.data, iso(self.at), self.id)
 
-    @cached_property
+    @property
     def frame(self) -> bytes:
         """`message` as one WebSocket text frame."""
         return text_frame(self.message)
 
-    @cached_property
+    @property
     def sse(self) -> bytes:
         """`message` as one server-sent event whose id is the event's."""
         return b"id: %d\nevent: %b\ndata: %b\n\n" % (self.id, self.type.encode(), self.message)
+
+
+class Notice:
+    """A message that is no event: it stands in no log and has no id."""
+
+    def __init__(self, type_: str, data: bytes, at: int, cursor: int | None = None) -> None:
+        """`cursor`: where the reader goes on from, if it has one."""
+        self.message = message(type_, data, iso(at))
+        self._type = type_
+        self._cursor = cursor
+
+    @property
+    def frame(self) -> bytes:
+        """See `Event.frame`."""
+        return text_frame(self.message)
+
+    @property
+    def sse(self) -> bytes:
+        """See `Event.sse`; the id, which browsers reconnect with, is the cursor."""
+        numbered = b"" if self._cursor is None else b"id: %d\n" % self._cursor
+        return b"%bevent: %b\ndata: %b\n\n" % (numbered, self._type.encode(), self.message)
 
 
 def message(type_: str, data: bytes, timestamp: str, event_id: int | None = None) -> bytes:

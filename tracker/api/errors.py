@@ -52,6 +52,16 @@ INTERNAL_ERROR: Final = (
 _UNCLEAR: Final = "The request cannot be understood."
 
 
+# A WebSocket closed before it was accepted, with this plus an HTTP status as the code (Falcon's
+# convention) and the answer's body as the reason, is a handshake answered with those.
+REFUSED: Final = 3000
+
+
+def code_of(status: int) -> str:
+    """The code that says what an HTTP status says."""
+    return next((code for code, given in STATUSES.items() if given == status), "BAD_REQUEST")
+
+
 def error_body(code: str, message: str, now: int, issues: Sequence[Issue] = ()) -> bytes:
     """The API document's error object; `details` names the first problem and lists all."""
     first = issues[0] if issues else Issue("request", message)
@@ -114,5 +124,7 @@ class ErrorHandlers:
             resp.text = None
             reply.put_into(resp)
         elif ws is not None and not ws.closed:
-            # A handshake is refused with 403; an open socket is closed: 1011, internal error.
-            await ws.close(1011 if reply.status == 500 else 1008)
+            if ws.unaccepted:  # answered in HTTP; see tracker.websocket_protocol
+                await ws.close(REFUSED + reply.status, reply.body.decode())
+            else:  # 1011: internal error; 1008: policy violation
+                await ws.close(1011 if reply.status == 500 else 1008)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator
-from typing import Any, Final
+from contextlib import aclosing
+from typing import Any
 
 import falcon.asgi
 import orjson
@@ -11,11 +12,10 @@ from falcon.asgi import SSEvent
 
 from tracker.api.resources import answer, read_query
 from tracker.api.schemas import EventsQuery, StreamQuery, validate
+from tracker.errors import Unavailable
 from tracker.store import Store
+from tracker.timing import Timing
 from tracker.ws.stream import Stream
-
-# Seconds of silence after which a comment keeps proxies from closing (the contract's "Events").
-HEARTBEAT: Final = 15.0
 
 
 class Events:
@@ -31,17 +31,16 @@ class Events:
         before what was pruned, or from another database.
         """
         query = read_query(req, EventsQuery)
-        bounds = await self._store.bounds()
-        page = await self._store.events(query.since, bounds.last, query.to_filter(), query.limit)
+        page = await self._store.events(query.since, query.to_filter(), query.limit)
         answer(
             req,
             resp,
             {
                 "events": [orjson.Fragment(event.message) for event in page.events],
-                "last_id": bounds.last if page.complete else page.events[-1].id,
-                "has_more": not page.complete,
-                "oldest_id": bounds.oldest,
-                "resync_required": not bounds.pruned <= query.since <= bounds.last,
+                "last_id": page.cursor,
+                "has_more": page.cursor < page.bounds.last,
+                "oldest_id": page.bounds.oldest,
+                "resync_required": not page.bounds.reach(query.since),
             },
         )
 
@@ -49,8 +48,9 @@ class Events:
 class EventStream:
     """`/api/events/stream`."""
 
-    def __init__(self, stream: Stream) -> None:
+    def __init__(self, stream: Stream, timing: Timing) -> None:
         self._stream = stream
+        self._heartbeat = timing.heartbeat
 
     async def on_get(self, req: falcon.asgi.Request, resp: falcon.asgi.Response) -> None:
         """Server-sent events (https://html.spec.whatwg.org/multipage/server-sent-events.html)."""
@@ -67,13 +67,13 @@ class EventStream:
         self, since: int | None, project: str | None
     ) -> AsyncGenerator[SSEvent, None]:
         yield _Encoded(b": connected\n\n")
-        if since is not None:
-            notice = await self._stream.resync_notice(since)
-            if notice is not None:
-                yield _Encoded(b"event: resync_required\ndata: %b\n\n" % notice)
-                since = 0
-        async for batch in self._stream.batches(since, project, HEARTBEAT):
-            yield _Encoded(batch.sse or b": nothing new\n\n")
+        try:
+            async with aclosing(self._stream.batches(since, project, self._heartbeat)) as batches:
+                async for batch in batches:
+                    # The comment keeps proxies from closing, and shows us whose client is gone.
+                    yield _Encoded(batch.sse or b": nothing new\n\n")
+        except Unavailable as error:
+            yield _Encoded(b": %b The stream ends; connect again.\n\n" % error.message.encode())
 
 
 class _Encoded(SSEvent):

@@ -56,9 +56,13 @@ _DELETED_AT_ONCE = 200
 _SEARCH_EVERY = 0.25
 _INDEXED_AT_ONCE = 100
 
+# Where a page of the log ends, whatever its limit, in characters.
+_PAGE_SIZE = 2 * 1024 * 1024
 
-# Events that a cursor over the log reads at once.
+# What a cursor over the log reads at once, in events and in characters: each slow subscriber may
+# make the server hold so much.
 _CURSOR_PAGE = 500
+_CURSOR_PAGE_SIZE = 256 * 1024
 
 
 class Listener(Protocol):
@@ -207,19 +211,20 @@ class Store:
             raise no_such_project(name)
         return found
 
-    async def events(self, after: int, upto: int, wanted: EventFilter, limit: int) -> Page:
-        """The first of the events with `after` < id <= `upto`, `limit` at most."""
+    async def events(
+        self, after: int, wanted: EventFilter, limit: int, max_size: int = _PAGE_SIZE
+    ) -> Page:
+        """The first of the events whose id is greater than `after`: `limit` at most, and no more
+        once they have `max_size` characters."""
         return await self.read(
-            lambda connection: events.after(connection, after, upto, wanted, limit)
+            lambda connection: events.after(connection, after, wanted, limit, max_size)
         )
 
-    async def page(self, after: int, upto: int, project: str | None) -> Page:
+    async def page(self, after: int, project: str | None) -> Page:
         """What a cursor over the log reads at once."""
-        return await self.events(after, upto, EventFilter(project=project), _CURSOR_PAGE)
-
-    async def bounds(self) -> Bounds:
-        """Where the log begins and ends."""
-        return await self.read(events.bounds)
+        return await self.events(
+            after, EventFilter(project=project), _CURSOR_PAGE, _CURSOR_PAGE_SIZE
+        )
 
     async def health(self) -> dict[str, Any]:
         """Really write and read. Raises Unavailable."""

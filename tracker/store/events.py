@@ -12,7 +12,7 @@ from tracker.wire import Event
 _AFTER = """
   SELECT events.id, projects.name, events.type, events.data, events.at
   FROM events JOIN projects ON projects.id = events.project_id
-  WHERE events.id > :after AND events.id <= :upto
+  WHERE events.id > :after
     {filters}
   ORDER BY events.id LIMIT :limit
 """
@@ -35,9 +35,6 @@ _OF_ONE_TASK = """
   SELECT id, type, data, at FROM events WHERE task = ? ORDER BY id DESC LIMIT ?
 """
 
-# Where a page of the log ends, whatever its limit, in characters.
-_PAGE_BYTES = 2 * 1024 * 1024
-
 # How many of its events a task is shown with; the rest is a question to `/api/events`.
 HISTORY = 1000
 
@@ -50,13 +47,6 @@ class EventFilter(NamedTuple):
     type: str | None = None
 
 
-class Page(NamedTuple):
-    """Some of the log, oldest first; `complete`: that was all that was asked for."""
-
-    events: list[Event]
-    complete: bool
-
-
 class Bounds(NamedTuple):
     """The log's ends: `oldest` is the smallest id that may still be there, `last` the newest id
     ever given, `pruned` the newest id that pruning has removed."""
@@ -64,6 +54,22 @@ class Bounds(NamedTuple):
     oldest: int
     last: int
     pruned: int
+
+    def reach(self, cursor: int) -> bool:
+        """Whether the log has all that ever came after `cursor`: nothing of it was pruned, and
+        the cursor is none of another database."""
+        return self.pruned <= cursor <= self.last
+
+
+class Page(NamedTuple):
+    """Some of the log, oldest first, and where the log began and ended just then.
+
+    `cursor` is where the next page begins; at `bounds.last` there is no more.
+    """
+
+    events: list[Event]
+    cursor: int
+    bounds: Bounds
 
 
 def last_id(connection: apsw.Connection) -> int:
@@ -79,10 +85,11 @@ def bounds(connection: apsw.Connection) -> Bounds:
 
 
 def after(
-    connection: apsw.Connection, cursor: int, upto: int, wanted: EventFilter, limit: int
+    connection: apsw.Connection, cursor: int, wanted: EventFilter, limit: int, max_size: int
 ) -> Page:
-    """The first of the events with `cursor` < id <= `upto`: `limit` at most, and no more than fit
-    the bytes of a page, so that no reader can make the server hold much of the log."""
+    """The first of the events whose id is greater than `cursor`: `limit` at most, and no more
+    once they have `max_size` characters, so that no reader makes the server hold much of the
+    log."""
     filters = []
     if wanted.type is not None:
         filters.append(_OF_TYPE)
@@ -90,16 +97,17 @@ def after(
         filters.append(_OF_TASK if wanted.project is None else _OF_TASK_IN_PROJECT)
     elif wanted.project is not None:
         filters.append(_OF_PROJECT)
-    parameters = {"after": cursor, "upto": upto, "limit": limit + 1, **wanted._asdict()}
+    limits = bounds(connection)
+    parameters = {"after": cursor, "limit": limit + 1, **wanted._asdict()}
     page: list[Event] = []
     size = 0
     rows = connection.execute(_AFTER.format(filters=" ".join(filters)), parameters)
     for id_, name, type_, data, at in rows:
-        if len(page) == limit or size > _PAGE_BYTES:
-            return Page(page, complete=False)
+        if len(page) == limit or size > max_size:
+            return Page(page, page[-1].id, limits)
         page.append(Event(id_, name, type_, data.encode(), at))
         size += len(data)
-    return Page(page, complete=True)
+    return Page(page, limits.last, limits)
 
 
 def newest_of_task(connection: apsw.Connection, task: int) -> list[Event]:

@@ -12,10 +12,10 @@ from collections import deque
 from collections.abc import Iterable, Sequence
 from functools import cached_property
 
-from tracker.wire import Event
+from tracker.wire import Event, Notice
 
-# What one subscriber is given at once, in bytes: bounds what a slow one keeps in memory.
-_BATCH_BYTES = 256 * 1024
+# What batches are kept for others at the same place, in bytes of their events.
+_SHARED_BYTES = 4 * 1024 * 1024
 
 # With more subscribers than this a wake-up puts off the next, by twice what it takes to send one
 # subscriber a batch, in seconds, for each; no longer than the last.
@@ -25,28 +25,36 @@ _LONGEST_REST = 0.1
 
 
 class Batch:
-    """Consecutive events past a cursor, encoded once for all who get them."""
+    """Consecutive messages past a cursor, joined once for all who get them."""
 
-    def __init__(self, events: Sequence[Event], cursor: int) -> None:
-        """`cursor` is where the next batch begins; `events` may be empty."""
-        self.events = events
+    def __init__(self, messages: Sequence[Event | Notice], cursor: int) -> None:
+        """`cursor` is where the next batch begins; `messages` may be empty."""
+        self.messages = messages
         self.cursor = cursor
 
     @cached_property
     def frames(self) -> bytes:
-        """The events as WebSocket frames, to be written as one."""
-        return b"".join([event.frame for event in self.events])
+        """The messages as WebSocket frames, to be written as one."""
+        return b"".join([message.frame for message in self.messages])
 
     @cached_property
     def sse(self) -> bytes:
-        """The events as server-sent events."""
-        return b"".join([event.sse for event in self.events])
+        """The messages as server-sent events."""
+        return b"".join([message.sse for message in self.messages])
 
 
 class Hub:
     """The newest events, bounded in number and bytes."""
 
-    def __init__(self, *, max_events: int = 4096, max_bytes: int = 8 * 1024 * 1024) -> None:
+    def __init__(
+        self,
+        *,
+        max_events: int = 4096,
+        max_bytes: int = 8 * 1024 * 1024,
+        batch_bytes: int = 256 * 1024,
+    ) -> None:
+        """`batch_bytes`: a subscriber is given no more at once than fills these, so that a slow
+        one keeps little in memory."""
         self.last_id = 0
         self.closed = False
         self._floor = 0  # every event past it is in the ring
@@ -54,7 +62,9 @@ class Hub:
         self._bytes = 0
         self._max_events = max_events
         self._max_bytes = max_bytes
+        self._batch_bytes = batch_bytes
         self._batches: dict[tuple[int, str | None], Batch] = {}
+        self._batches_bytes = 0
         self._news = asyncio.Event()
         self._waiting = 0  # subscribers, for news
         self._planned: asyncio.TimerHandle | None = None  # the next wake-up, if it was put off
@@ -73,7 +83,7 @@ class Hub:
             oldest = self._ring.popleft()
             self._bytes -= len(oldest.data)
             self._floor = oldest.id
-        self._batches.clear()
+        self._forget_batches()
         self._wake_in_turn()
 
     def forget(self) -> None:
@@ -81,7 +91,7 @@ class Hub:
         self._ring.clear()
         self._bytes = 0
         self._floor = self.last_id
-        self._batches.clear()
+        self._forget_batches()
 
     def close(self) -> None:
         """Wake everyone for the last time: the server stops."""
@@ -89,16 +99,18 @@ class Hub:
         self._wake()
 
     def after(self, cursor: int, project: str | None) -> Batch | None:
-        """What came after `cursor`, for one project or all; None when the log has to be asked.
+        """What came after `cursor`, for one project or all; None when the log has to be asked:
+        the ring does not reach back so far, or nothing as new has been published.
 
         Subscribers at the same place share one answer.
         """
-        if cursor < self._floor:
+        if not self._floor <= cursor <= self.last_id:
             return None
         key = (cursor, project)
         batch = self._batches.get(key)
         if batch is None:
-            batch = self._batches[key] = self._cut(self._newer(cursor), project)
+            batch = self._cut(self._newer(cursor), project)
+            self._batches[key] = batch
         return batch
 
     async def wait(self, cursor: int, seconds: float | None = None) -> None:
@@ -139,15 +151,24 @@ class Hub:
         return newer
 
     def _cut(self, newer: Iterable[Event], project: str | None) -> Batch:
+        if self._batches_bytes > _SHARED_BYTES:
+            self._forget_batches()
         wanted: list[Event] = []
+        cursor = self.last_id
         size = 0
         for event in newer:
             if project is None or event.project == project:
                 wanted.append(event)
                 size += len(event.data)
-                if size > _BATCH_BYTES:
-                    return Batch(wanted, event.id)
-        return Batch(wanted, self.last_id)
+                if size >= self._batch_bytes:
+                    cursor = event.id
+                    break
+        self._batches_bytes += size
+        return Batch(wanted, cursor)
+
+    def _forget_batches(self) -> None:
+        self._batches.clear()
+        self._batches_bytes = 0
 
     def _wake_in_turn(self) -> None:
         """Wake everyone now; but, soon after many were woken, a little later.

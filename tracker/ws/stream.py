@@ -7,8 +7,8 @@ from typing import Protocol
 
 import orjson
 
-from tracker.clock import Clock, iso
-from tracker.wire import Event, message
+from tracker.clock import Clock
+from tracker.wire import Event, Notice
 from tracker.ws.hub import Batch, Hub
 
 
@@ -27,6 +27,9 @@ class LogBounds(Protocol):
     def pruned(self) -> int:
         """The newest id that pruning has removed; 0: none."""
 
+    def reach(self, cursor: int) -> bool:
+        """Whether the log has all that ever came after `cursor`."""
+
 
 class LogPage(Protocol):
     """Some of the log."""
@@ -36,18 +39,19 @@ class LogPage(Protocol):
         """Oldest first."""
 
     @property
-    def complete(self) -> bool:
-        """Whether that was all that was asked for."""
+    def cursor(self) -> int:
+        """Where the next page begins."""
+
+    @property
+    def bounds(self) -> LogBounds:
+        """Where the log begins and ends."""
 
 
 class Log(Protocol):
     """The durable log, as far as a cursor needs it."""
 
-    async def page(self, after: int, upto: int, project: str | None) -> LogPage:
-        """The first of the events with `after` < id <= `upto`."""
-
-    async def bounds(self) -> LogBounds:
-        """Where the log begins and ends."""
+    async def page(self, after: int, project: str | None) -> LogPage:
+        """The first of the events whose id is greater than `after`."""
 
 
 class Stream:
@@ -58,37 +62,44 @@ class Stream:
         self._log = log
         self._clock = clock
 
-    async def resync_notice(self, since: int) -> bytes | None:
-        """The message for a client whose cursor the log cannot honour; None if it can.
-
-        That is one from before what was pruned, and one past the end: the number is from another
-        database. The client has to read the state afresh, and may then follow the log from
-        the beginning that is left.
-        """
-        bounds = await self._log.bounds()
-        if bounds.pruned <= since <= bounds.last:
-            return None
-        data = orjson.dumps({"oldest_id": bounds.oldest, "last_id": bounds.last})
-        return message("resync_required", data, iso(self._clock.now_ms()))
-
     async def batches(
         self, after: int | None, project: str | None, heartbeat: float | None = None
     ) -> AsyncGenerator[Batch, None]:
         """Everything after event `after`, oldest first, then what comes, until the hub closes.
 
         `after` None: from now on. Neither gap nor duplicate: an event is passed by moving the
-        cursor over it, wherever it is read from. A batch is empty when nothing has come for
-        `heartbeat` seconds.
+        cursor over it, wherever it is read from. Where some of it was pruned, or `after` is from
+        another database, a notice comes before what there is. A batch is empty when nothing has
+        been said for `heartbeat` seconds.
+
+        Raises:
+            Unavailable: the log cannot be read now.
         """
         cursor = self._hub.last_id if after is None else after
+        told = -1  # up to where the reader knows of what was pruned
+        due = self._due(heartbeat)
         while not self._hub.closed:
-            batch = self._hub.after(cursor, project) or await self._from_log(cursor, project)
+            batch = self._hub.after(cursor, project)
+            if batch is None:
+                page = await self._log.page(cursor, project)
+                if page.bounds.reach(max(cursor, told)):
+                    batch = Batch(page.events, page.cursor)
+                else:
+                    told = page.bounds.pruned
+                    batch = self._resync(cursor, page.bounds)
             cursor = batch.cursor
-            if batch.events or (heartbeat and self._hub.last_id <= cursor):
+            if batch.messages or (due is not None and self._clock.monotonic() >= due):
                 yield batch
-            await self._hub.wait(cursor, heartbeat)
+                due = self._due(heartbeat)
+            await self._hub.wait(cursor, due and due - self._clock.monotonic())
 
-    async def _from_log(self, cursor: int, project: str | None) -> Batch:
-        upto = self._hub.last_id
-        page = await self._log.page(cursor, upto, project)
-        return Batch(page.events, upto if page.complete else page.events[-1].id)
+    def _due(self, heartbeat: float | None) -> float | None:
+        return None if heartbeat is None else self._clock.monotonic() + heartbeat
+
+    def _resync(self, cursor: int, bounds: LogBounds) -> Batch:
+        """Tells the reader to read the state afresh; what is left of the log follows."""
+        if cursor > bounds.last:  # the number is from another database
+            cursor = 0
+        data = orjson.dumps({"oldest_id": bounds.oldest, "last_id": bounds.last})
+        notice = Notice("resync_required", data, self._clock.now_ms(), cursor)
+        return Batch([notice], cursor)

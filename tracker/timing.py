@@ -1,0 +1,28 @@
+"""How long the server waits for those it speaks to."""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+
+class Timing(NamedTuple):
+    """Seconds; tests pass fewer."""
+
+    ping: float = 20.0
+    """Between two pings of an open WebSocket."""
+
+    pong: float = 20.0
+    """For the answer to a ping."""
+
+    send: float = 30.0
+    """For a subscriber that takes nothing of what it was sent."""
+
+    heartbeat: float = 15.0
+    """Silence on a stream of server-sent events, until a comment is sent."""
+
+    close: float = 2.0
+    """For the peer's part in an orderly end of its connection, which then is cut."""
+
+
+CONTRACT: Final = Timing()
+"""What the contract says ("Events"; for the last: "exit 0 within 10 s")."""
