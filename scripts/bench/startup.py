@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TypeVar
 
 import _venv  # noqa: F401 - goes on in .venv
+import build
 from _environment import SetupError, run_script
 from _machine import cores, resident_mb, workspace
 from _report import Report, Table, Target, progress, run, spread
