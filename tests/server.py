@@ -19,6 +19,12 @@ import httpx
 
 T = TypeVar("T")
 
+# How a server is asked to stop. Windows ends a process at once by any other signal than Ctrl-Break,
+# which goes to a whole group of processes.
+IS_WINDOWS = sys.platform == "win32"
+STOP = signal.CTRL_BREAK_EVENT if IS_WINDOWS else signal.SIGTERM
+GROUP = subprocess.CREATE_NEW_PROCESS_GROUP if IS_WINDOWS else 0
+
 KEY = "test-key-of-the-suite"
 WITHOUT_LIMITS = ("--rate-limit-webhook", "0", "--rate-limit-api", "0")
 
@@ -115,6 +121,7 @@ class Server:
                 stdout=subprocess.DEVNULL,
                 stderr=stderr,
                 text=True,
+                creationflags=GROUP,
             )
 
         def is_ready() -> bool:
@@ -150,7 +157,7 @@ class Server:
         assert answer.status_code == 200, answer.text
         return dict(answer.json())
 
-    def stop(self, signal_: int = signal.SIGTERM, seconds: float = 15) -> int:
+    def stop(self, signal_: int = STOP, seconds: float = 15) -> int:
         """Stop it, if it runs; its exit code."""
         self.http.close()
         if self.process.poll() is None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import stat
 import subprocess
 import sys
@@ -18,7 +17,7 @@ import pytest
 from websockets.sync.client import connect
 
 from tests.cli import package_environment, run
-from tests.server import COMMAND, environment, wait_for
+from tests.server import COMMAND, GROUP, STOP, environment, wait_for
 
 ROOT = Path(__file__).parents[1]
 
@@ -35,6 +34,7 @@ class Ephemeral:
             [*COMMAND, "serve", "--ephemeral", "--ready-file", str(self.ready_file), *flags],
             cwd=home,
             env={**environment(home), **names, **variables},
+            creationflags=GROUP,
         )
         wait_for(self.ready_file.exists, 30, "the ready file")
         self.ready: dict[str, Any] = json.loads(self.ready_file.read_text(encoding="utf-8"))
@@ -55,7 +55,7 @@ def ephemeral(tmp_path: Path) -> Iterator[Callable[..., Ephemeral]]:
 
     yield start
     for server in started:
-        server.process.terminate()
+        server.process.send_signal(STOP)
         server.process.wait()
 
 
@@ -72,7 +72,7 @@ def test_it_serves_with_a_key_of_its_own_and_leaves_nothing(
         assert stat.S_IMODE(server.ready_file.stat().st_mode) == 0o600
     assert Path(server.ready["db"]).is_relative_to(server.temporary)
     assert Path(server.ready["db"]).exists()
-    server.process.send_signal(signal.SIGTERM)
+    server.process.send_signal(STOP)
     assert server.process.wait(20) == 0
     assert list(server.temporary.iterdir()) == []
     assert not server.ready_file.exists()
