@@ -96,6 +96,7 @@ def test_durability(
     server = ClockedServer(database, durability=durability)
     try:
         assert connections[0].pragma("synchronous") == synchronous
+        assert connections[0].pragma("fullfsync") == 1  # which only macOS heeds
     finally:
         server.stop()
 

@@ -64,6 +64,8 @@ def open_writer(
             version = migrations.check(connection, name)
             # Only counts before the first table is made; lets pruned space be given back.
             connection.pragma("auto_vacuum", "incremental")
+            # On macOS an fsync ends in the drive's cache unless it is asked to go on from there.
+            connection.pragma("fullfsync", True)
             # The change to WAL is made by a rollback journal, whose end has to be durable too:
             # brought back by a power cut, it would undo the file that the WAL belongs to.
             connection.pragma("synchronous", "extra")
