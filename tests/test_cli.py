@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 import signal
 import socket
 import subprocess
@@ -12,7 +13,6 @@ import sys
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
-from xml.etree import ElementTree as ET
 
 import pytest
 
@@ -303,66 +303,6 @@ def test_waiting_for_a_server_that_is_yet_to_start(
     assert waiting.wait(60) == 0
 
 
-def test_the_report_for_a_page(shared_server: Server, run: Run, project: str) -> None:
-    shared_server.report("finish", project, "t1", task="<b>|`x`", result="*fine*")
-    shared_server.report(
-        *("error", project, "t2"),
-        task="Broken",
-        error_message="</pre> no",
-        stack_trace="</pre>\nat",
-    )
-    shared_server.report("status", project, "t3", progress=40)
-    page = run("report", "--project", project).stdout.decode()
-    assert "1 completed, 1 running, 1 failed" in page
-    assert r"| ✅ | &lt;b&gt;\|\`x\` (t1) | agent\-1 |" in page
-    assert r"\*fine\*" in page
-    assert "<pre>&lt;/pre&gt;\nat</pre>" in page
-    assert "| running, 40% |" in page
-    # Each row of the table has as many cells as its heading.
-    rows = [line for line in page.splitlines() if line.startswith("|")]
-    assert {len(re.findall(r"(?<!\\)\|", row)) for row in rows} == {6}
-
-
-def test_the_report_for_readers_of_junit(shared_server: Server, run: Run, project: str) -> None:
-    shared_server.report("finish", project, "t1", duration_seconds=2.5)
-    shared_server.report(
-        *("error", project, "t2"), error_type="E", error_message="no <x>", stack_trace="at \x00 a"
-    )
-    shared_server.report("start", project, "t3")
-    done = run("report", "--format", "junit", "--project", project)
-    suite = ET.fromstring(done.stdout)[0]
-    assert suite.attrib == {
-        "name": project,
-        "tests": "3",
-        "failures": "1",
-        "errors": "0",
-        "skipped": "1",
-        "time": suite.get("time"),
-    }
-    cases = {case.get("id"): case for case in suite}
-    assert (cases["t1"].get("time"), len(cases["t1"])) == ("2.500", 0)
-    failure = cases["t2"].find("failure")
-    assert failure is not None
-    assert (failure.get("type"), failure.get("message")) == ("E", "E: no <x>")
-    assert failure.text == r"at \x00 a"
-    assert cases["t3"].find("skipped") is not None
-
-
-def test_the_report_for_programs(shared_server: Server, run: Run, project: str) -> None:
-    shared_server.report("finish", project, "t1", result="Готово")
-    content = json.loads(run("report", "--format", "json", "--project", project).stdout)
-    (only,) = content["projects"]
-    assert (only["project"], only["task_stats"]["completed"]) == (project, 1)
-    assert only["tasks"][0]["result"] == "Готово"
-
-
-def test_the_report_of_nothing(server: Server, tmp_path: Path) -> None:
-    for format_, expected in (("md", "No task"), ("junit", "<testsuites"), ("json", "[]")):
-        done = run_anywhere("report", "--format", format_, home=tmp_path, server=server)
-        assert done.returncode == 0
-        assert expected in done.stdout.decode()
-
-
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 def test_completion_is_made_for_the_shell(run: Run, shell: str) -> None:
     done = run("completion", shell)
@@ -370,21 +310,23 @@ def test_completion_is_made_for_the_shell(run: Run, shell: str) -> None:
     assert f"_TRACKER_COMPLETE={shell}_complete" in done.stdout.decode()
 
 
-@pytest.mark.parametrize(
-    ("words", "expected"),
-    [
-        ("tracker st", ["start", "status", "stats"]),
-        ("tracker wait --r", ["--ready", "--ready-file"]),
-    ],
-)
-def test_words_are_completed(run: Run, words: str, expected: list[str]) -> None:
-    asked = {
-        "_TRACKER_COMPLETE": "bash_complete",
-        "COMP_WORDS": words,
-        "COMP_CWORD": str(len(words.split()) - 1),
-    }
-    offered = run(variables=asked).stdout.decode().split()
-    assert [word.removeprefix("plain,") for word in offered] == expected
+@needs_posix
+def test_bash_completes_commands_and_options(run: Run, tmp_path: Path) -> None:
+    tracker = tmp_path / "tracker"
+    tracker.write_text(f'#!/bin/sh\nexec {shlex.join(COMMAND)} "$@"\n')
+    tracker.chmod(0o755)
+    script = run("completion", "bash").stdout.decode()
+    for words, expected in (("tracker st", "start status stats"), ("tracker wait --re", "--ready")):
+        typed = f"COMP_WORDS=({words}); COMP_CWORD={len(words.split()) - 1}"
+        ask = f'_tracker_completion "{tracker}"; echo "${{COMPREPLY[@]}}"'
+        done = subprocess.run(
+            ["bash", "--norc", "-c", f"{script}\n{typed}\n{ask}"],
+            check=True,
+            env={**environment(tmp_path), "PATH": os.environ["PATH"]},
+            capture_output=True,
+            text=True,
+        )
+        assert done.stdout.startswith(expected), done.stderr
 
 
 def test_licences_are_listed(run: Run) -> None:

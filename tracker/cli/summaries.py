@@ -85,17 +85,20 @@ def as_json(projects: list[Project]) -> str:
 
 
 def _row(task: dict[str, Any]) -> str:
-    name = _text(task["title"])
-    if task["task_id"] != task["title"]:
-        name += f" ({_text(task['task_id'])})"
     cells = (
         _ICONS.get(task["status"], ""),
-        name,
+        _text(_name(task)),
         _text(task["agent"]),
         duration(task["duration_seconds"]),
         _text(_outcome(task)),
     )
     return f"| {' | '.join(cells)} |"
+
+
+def _name(task: dict[str, Any]) -> str:
+    """The title, and the id unless it is the same."""
+    title, task_id = str(task["title"]), task["task_id"]
+    return title if title == task_id else f"{title} ({task_id})"
 
 
 def _outcome(task: dict[str, Any]) -> str:
@@ -138,8 +141,7 @@ def _case(suite: ET.Element, project: str, task: dict[str, Any]) -> None:
         suite,
         "testcase",
         classname=_xml(project),
-        name=_xml(task["title"]),
-        id=_xml(task["task_id"]),
+        name=_xml(_name(task)),
         time=f"{task['duration_seconds'] or 0:.3f}",
     )
     if task["status"] == "failed":

@@ -1,0 +1,84 @@
+"""`tracker report`: what a page, a reader of JUnit's XML and a program are given."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from xml.etree import ElementTree as ET
+
+import pytest
+
+from tests.cli import run as run_anywhere
+from tests.server import Server
+
+Run = Callable[..., subprocess.CompletedProcess[bytes]]
+
+
+@pytest.fixture
+def run(shared_server: Server, tmp_path: Path) -> Run:
+    """Run a command that finds the module's server."""
+    return partial(run_anywhere, home=tmp_path, server=shared_server)
+
+
+def test_the_report_for_a_page(shared_server: Server, run: Run, project: str) -> None:
+    shared_server.report("finish", project, "t1", task="<b>|`x`", result="*fine*")
+    shared_server.report(
+        *("error", project, "t2"),
+        task="Broken",
+        error_message="</pre> no",
+        stack_trace="</pre>\nat",
+    )
+    shared_server.report("status", project, "t3", progress=40)
+    page = run("report", "--project", project).stdout.decode()
+    assert "1 completed, 1 running, 1 failed" in page
+    assert r"| ✅ | &lt;b&gt;\|\`x\` \(t1\) | agent\-1 |" in page
+    assert r"\*fine\*" in page
+    assert "<pre>&lt;/pre&gt;\nat</pre>" in page
+    assert "| running, 40% |" in page
+    # Each row of the table has as many cells as its heading.
+    rows = [line for line in page.splitlines() if line.startswith("|")]
+    assert {len(re.findall(r"(?<!\\)\|", row)) for row in rows} == {6}
+
+
+def test_the_report_for_readers_of_junit(shared_server: Server, run: Run, project: str) -> None:
+    shared_server.report("finish", project, "t1", duration_seconds=2.5)
+    shared_server.report(
+        *("error", project, "t2"), error_type="E", error_message="no <x>", stack_trace="at \x00 a"
+    )
+    shared_server.report("start", project, "t3")
+    done = run("report", "--format", "junit", "--project", project)
+    suite = ET.fromstring(done.stdout)[0]
+    assert suite.attrib == {
+        "name": project,
+        "tests": "3",
+        "failures": "1",
+        "errors": "0",
+        "skipped": "1",
+        "time": suite.get("time"),
+    }
+    cases = {case.get("name"): case for case in suite}
+    assert (cases["Title (t1)"].get("time"), len(cases["Title (t1)"])) == ("2.500", 0)
+    failure = cases["Title (t2)"].find("failure")
+    assert failure is not None
+    assert (failure.get("type"), failure.get("message")) == ("E", "E: no <x>")
+    assert failure.text == r"at \x00 a"
+    assert cases["Title (t3)"].find("skipped") is not None
+
+
+def test_the_report_for_programs(shared_server: Server, run: Run, project: str) -> None:
+    shared_server.report("finish", project, "t1", result="Готово")
+    content = json.loads(run("report", "--format", "json", "--project", project).stdout)
+    (only,) = content["projects"]
+    assert (only["project"], only["task_stats"]["completed"]) == (project, 1)
+    assert only["tasks"][0]["result"] == "Готово"
+
+
+def test_the_report_of_nothing(server: Server, tmp_path: Path) -> None:
+    for format_, expected in (("md", "No task"), ("junit", "<testsuites"), ("json", "[]")):
+        done = run_anywhere("report", "--format", format_, home=tmp_path, server=server)
+        assert done.returncode == 0
+        assert expected in done.stdout.decode()
