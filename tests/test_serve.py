@@ -22,7 +22,7 @@ from websockets.sync.client import connect
 import tracker
 from tests.cli import Terminal
 from tests.cli import run as run_command
-from tests.server import KEY, Server, wait_for
+from tests.server import COMMAND, KEY, Server, wait_for
 
 # Longer than ten seconds the contract does not give a stop.
 STOP_SECONDS = 10
@@ -159,6 +159,16 @@ def test_address_is_one_that_can_be_opened(
 ) -> None:
     url = line(terminal("--host", host).output, "Address")
     assert re.fullmatch(rf"http://{url_host}:\d+", url)
+
+
+@needs_posix
+@pytest.mark.parametrize("closed", [">&-", "2>&-", "<&- >&- 2>&-"])
+def test_starts_with_nowhere_to_say_so(tmp_path: Path, closed: str) -> None:
+    shell = ("sh", "-c", f'exec "$@" {closed}', "sh")
+    server = Server.start(tmp_path / "server", command=(*shell, *COMMAND))
+    assert server.report("start", "p").status_code == 201
+    assert server.http.get("/nowhere").status_code == 404
+    assert server.stop() == 0
 
 
 # What it logs.

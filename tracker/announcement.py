@@ -37,7 +37,7 @@ class Announcement:
         """The server is listening."""
         if self._ready_file is not None:
             self._write(self._ready_file)
-        if sys.stdout.isatty():
+        if sys.stdout is not None and sys.stdout.isatty():  # None: closed (>&-)
             self._greet()
         else:
             logger.info("Listening on %s, database %s", self._url, self._app.store.name)
