@@ -20,7 +20,18 @@ PACKAGE = Path(tracker.__file__).parent
 # Layer: its modules and packages, and the layers it may import besides itself.
 LAYERS: dict[str, tuple[set[str], set[str]]] = {
     "leaf": (
-        {"errors", "clock", "model", "wire", "settings", "keys", "location", "logs", "packages"},
+        {
+            "errors",
+            "clock",
+            "model",
+            "wire",
+            "settings",
+            "keys",
+            "location",
+            "logs",
+            "packages",
+            "timing",
+        },
         set(),
     ),
     "client": ({"client", "transport", "discovery", "pytest_plugin"}, {"leaf"}),
@@ -29,7 +40,10 @@ LAYERS: dict[str, tuple[set[str], set[str]]] = {
     "ws": ({"ws", "ws.stream", "ws.socket"}, {"leaf", "hub"}),
     "api": ({"api"}, {"leaf", "store", "hub", "ws"}),
     "app": ({"app"}, {"leaf", "store", "hub", "ws", "api"}),
-    "server": ({"server", "announcement", "protocols"}, {"leaf", "ws", "api", "app"}),
+    "server": (
+        {"server", "announcement", "protocols", "websocket_protocol"},
+        {"leaf", "ws", "api", "app"},
+    ),
     "cli": ({"cli", "__main__"}, {"leaf", "client", "store", "server"}),
 }
 
@@ -39,8 +53,8 @@ LIBRARIES = {
     "filelock": {"store"},
     "falcon": {"api", "app", "ws.socket"},
     "pydantic": {"api"},
-    "uvicorn": {"server", "protocols"},
-    "websockets": {"protocols", "cli.connectivity"},
+    "uvicorn": {"server", "protocols", "websocket_protocol"},
+    "websockets": {"websocket_protocol", "cli.connectivity"},
     "click": {"cli"},
     "rich": {"cli"},
     "dotenv": {"cli"},

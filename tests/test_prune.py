@@ -60,9 +60,9 @@ def tasks(server: Server) -> set[str]:
     return {
         task["task_id"]
         for project in server.http.get("/api/projects").json()["projects"]
-        for task in server.http.get(f"/api/projects/{project['name']}/tasks?limit=500").json()[
-            "tasks"
-        ]
+        for task in server.http.get(f"/api/projects/{project['name']}/tasks?limit=500")
+        .json()
+        .get("tasks", [])  # the project may go meanwhile
     }
 
 

@@ -77,11 +77,13 @@ class Stream:
         """
         cursor = self._hub.last_id if after is None else after
         told = -1  # up to where the reader knows of what was pruned
+        checked = after is None  # the ring does not know what another process has pruned
         due = self._due(heartbeat)
         while not self._hub.closed:
-            batch = self._hub.after(cursor, project)
+            batch = self._hub.after(cursor, project) if checked else None
             if batch is None:
                 page = await self._log.page(cursor, project)
+                checked = True
                 if page.bounds.reach(max(cursor, told)):
                     batch = Batch(page.events, page.cursor)
                 else:
