@@ -6,11 +6,17 @@ import os
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.clocked import ClockedServer
 from tests.server import Server
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+
+    from tests.dashboard import Dashboard
 
 REQUIRE_BROWSER = "TRACKER_REQUIRE_BROWSER"
 
@@ -68,3 +74,32 @@ def chromium() -> str:
             pytest.fail("a browser is required here, and there is none")
         pytest.skip("no Chromium; python3 scripts/test.py looks for one")
     return found
+
+
+@pytest.fixture(scope="module")
+def browser(chromium: str) -> Iterator[Browser]:
+    """One browser for a module; each page has a context of its own.
+
+    Not for longer: while Playwright runs, no other event loop can in its thread.
+    """
+    from tests.browser import launch
+
+    with launch(chromium) as started:
+        yield started
+
+
+@pytest.fixture
+def open_dashboard(browser: Browser, shared_server: Server) -> Iterator[Callable[..., Dashboard]]:
+    """Open pages; see `Dashboard.open`. At the end none of them may have complained."""
+    from tests.dashboard import Dashboard
+
+    opened: list[Dashboard] = []
+
+    def open_(path: str = "/", *, server: Server | None = None, **options: object) -> Dashboard:
+        opened.append(Dashboard.open(browser, server or shared_server, path, **options))
+        return opened[-1]
+
+    yield open_
+    for dashboard in opened:
+        dashboard.close()
+    assert [problem for dashboard in opened for problem in dashboard.problems] == []

@@ -44,6 +44,9 @@ def test_fields(clocked: ClockedServer) -> None:
             "updated_at": "2024-01-15T10:00:01.500Z",
             "task_count": 4,
             "active_tasks": 2,
+            "completed_tasks": 1,
+            "failed_tasks": 1,
+            "activity": [{"date": "2024-01-15", "completed": 1, "failed": 1}],
         }
     ]
 

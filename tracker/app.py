@@ -11,14 +11,18 @@ import falcon.asgi
 
 from tracker.api.auth import Authenticator
 from tracker.api.body import ASGI, DeferBody
-from tracker.api.docs import Assets, Home, OpenApi, Page
+from tracker.api.dashboard import PAGES, DashboardAssets, DashboardPage, load
+from tracker.api.docs import Assets, OpenApi, Page
 from tracker.api.errors import ErrorHandlers
 from tracker.api.events import Events, EventStream
 from tracker.api.health import DatabaseCheck, Health, HubCheck
+from tracker.api.info import Info
 from tracker.api.origin import AllowedHosts, Origins
+from tracker.api.overview import Now, Search, Trends
 from tracker.api.projects import Project, Projects
 from tracker.api.ratelimit import RateLimits
 from tracker.api.resources import NameConverter, RawPath
+from tracker.api.session import Session
 from tracker.api.shortcut import WebhookShortcut
 from tracker.api.sockets import SocketAdmission
 from tracker.api.stats import ProjectStats, Stats, WebSocketStats
@@ -27,6 +31,7 @@ from tracker.api.webhooks import Reports, Webhook
 from tracker.clock import Clock, SystemClock
 from tracker.keys import Keys, obtain
 from tracker.model import Kind
+from tracker.sessions import Sessions
 from tracker.settings import Settings
 from tracker.store import Keep, Store
 from tracker.timing import CONTRACT, Timing
@@ -69,7 +74,8 @@ def create_app(
     keys = obtain(settings, database)
     stream = Stream(hub, store, clock)
     connections = Connections(clock, settings.ws_per_project)
-    authenticator = Authenticator(keys.api)
+    sessions = Sessions(keys, clock)
+    authenticator = Authenticator(keys.api, sessions)
     hosts = AllowedHosts(settings.allowed_host, settings.host)
     reports = Reports(store)
     errors = ErrorHandlers(clock)
@@ -99,6 +105,11 @@ def create_app(
     app.add_route("/api/events/stream", EventStream(stream, timing))
     app.add_route("/api/stats", Stats(store))
     app.add_route("/api/stats/projects/{project_name:name}", ProjectStats(store))
+    app.add_route("/api/stats/trends", Trends(store))
+    app.add_route("/api/now", Now(store))
+    app.add_route("/api/search", Search(store))
+    app.add_route("/api/info", Info(settings, store, clock))
+    app.add_route("/api/session", Session(sessions))
     app.add_route("/api/websocket/stats", WebSocketStats(connections))
     app.add_route(
         "/ws", Socket(stream, connections, clock, timing, SocketAdmission(authenticator, origins))
@@ -110,7 +121,10 @@ def create_app(
     app.add_route("/docs", Page("swagger.html"))
     app.add_route("/redoc", Page("redoc.html"))
     app.add_route("/docs/assets/{name}", Assets())
-    app.add_route("/", Home())
+    dashboard = load()
+    for page in PAGES:
+        app.add_route(page, DashboardPage(dashboard))
+    app.add_route("/assets/{version}/{name:path}", DashboardAssets(dashboard))
     asgi: ASGI = DeferBody(app)
     if not settings.rate_limit_webhook:
         asgi = WebhookShortcut(asgi, webhooks, reports, authenticator, hosts, errors)

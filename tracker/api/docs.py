@@ -90,14 +90,6 @@ class OpenApi:
         resp.data = self._document
 
 
-class Home:
-    """`/`."""
-
-    async def on_get(self, _req: falcon.asgi.Request, _resp: falcon.asgi.Response) -> None:
-        """The documentation, until there is a dashboard."""
-        raise falcon.HTTPFound("/docs")
-
-
 class _Compressed(NamedTuple):
     """A file of a megabyte or two, kept in memory at a third of its size."""
 

@@ -79,8 +79,7 @@ class Origins:
         origin = req.get_header("Origin")
         if origin is None or ANY in self._allowed or origin in self._allowed:
             return True
-        scheme, _, host = origin.partition("://")
-        return scheme in ("http", "https") and host == req.get_header("Host")
+        return _is_own(origin, req)
 
 
 class _Cors(CORSMiddleware[falcon.asgi.Request, falcon.asgi.Response]):
@@ -97,6 +96,24 @@ class _Cors(CORSMiddleware[falcon.asgi.Request, falcon.asgi.Response]):
         if req.method != "POST" or req.get_header("Origin") is not None:
             resp.append_header("Vary", "Origin")
             await super().process_response_async(req, resp, resource, req_succeeded)
+
+
+def is_foreign(req: falcon.asgi.Request) -> bool:
+    """Whether a browser sent this for a page that is not of this very origin.
+
+    Sec-Fetch-Site is the browser's own word and holds behind proxies too; where it is missing,
+    Origin is compared. Programs send neither.
+    """
+    site = req.get_header("Sec-Fetch-Site")
+    if site is not None:
+        return site not in ("same-origin", "none")
+    origin = req.get_header("Origin")
+    return origin is not None and not _is_own(origin, req)
+
+
+def _is_own(origin: str, req: falcon.asgi.Request) -> bool:
+    scheme, _, host = origin.partition("://")
+    return scheme in ("http", "https") and host == req.get_header("Host")
 
 
 def _literal(host: str) -> str:

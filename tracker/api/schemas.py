@@ -264,6 +264,30 @@ class ProjectStatsQuery(_Query):
     )
 
 
+class NowQuery(_Query):
+    """`GET /api/now`."""
+
+    active: _Limit = Field(default=500, description="At most so many that have not ended.")
+    ended: _Limit = Field(default=50, description="At most so many that have.")
+
+
+class SearchQuery(_Query):
+    """`GET /api/search`."""
+
+    q: Annotated[str, Field(min_length=1, max_length=1000)] = Field(
+        description="Words in title, task_id, agent, result or error."
+    )
+    limit: _Limit = 20
+
+
+class TrendsQuery(_Query):
+    """`GET /api/stats/trends`."""
+
+    days: Annotated[int, Field(ge=1, le=3660)] = Field(
+        default=30, description="How many of the days on which a task ended."
+    )
+
+
 M = TypeVar("M", bound=BaseModel)
 
 _MISSING = "This field is required"

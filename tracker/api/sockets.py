@@ -8,7 +8,7 @@ from tracker.api.auth import Authenticator
 from tracker.api.origin import Origins
 from tracker.api.resources import read_query
 from tracker.api.schemas import StreamQuery
-from tracker.errors import Unauthorized, ValidationFailed
+from tracker.errors import Forbidden, Unauthorized, ValidationFailed
 from tracker.ws.socket import CloseCode, RefusalError
 
 
@@ -30,6 +30,10 @@ class SocketAdmission:
             query = read_query(req, StreamQuery)
         except Unauthorized:
             raise RefusalError(CloseCode.UNAUTHORIZED, "unauthorized") from None
+        except Forbidden:
+            raise RefusalError(
+                CloseCode.FORBIDDEN, "a browser session is for this server's own pages"
+            ) from None
         except ValidationFailed as error:
             field, issue = error.issues[0]
             raise RefusalError(CloseCode.POLICY_VIOLATION, f"{field}: {issue}"[:120]) from None

@@ -23,6 +23,7 @@ COMMANDS = {
     "export": ("export", "Write projects, tasks and events as JSON lines or CSV."),
     "import": ("export", "Read what export wrote."),
     "doctor": ("doctor", "Look for what is wrong: settings, database, connection."),
+    "demo": ("demo", "Watch the dashboard fill: a simulated team of agents reports for a minute."),
     "completion": ("completion", "Print a shell's completion script."),
     "licenses": ("licenses", "List the packages this program is made of."),
 }

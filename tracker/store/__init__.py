@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from tracker.errors import NotFound, Unavailable
-from tracker.store import events, health, projects, reports, search, stats, tasks
+from tracker.store import events, health, overview, projects, reports, search, stats, tasks
 from tracker.store.connection import MEMORY, lock, open_writer
 from tracker.store.events import Bounds, EventFilter, Page
 from tracker.store.projects import ProjectQuery
@@ -107,6 +107,7 @@ class Store:
             raise
         self.path = path
         self.last_id = events.last_id(connection)
+        self._clock = clock
         self._listener = listener
         self._writer = Writer(
             connection, clock, reports.record, on_commit=self._committed, on_death=on_death
@@ -210,6 +211,19 @@ class Store:
         if found is None:
             raise no_such_project(name)
         return found
+
+    async def now(self, active: int, ended: int) -> dict[str, Any]:
+        """What runs and what ended last, over all projects."""
+        at = self._clock.now_ms()
+        return await self.read(lambda connection: overview.now(connection, at, active, ended))
+
+    async def search(self, text: str, limit: int) -> list[dict[str, Any]]:
+        """The newest tasks of any project that hold all the words of `text`."""
+        return await self.read(lambda connection: overview.search(connection, text, limit))
+
+    async def trends(self, days: int) -> dict[str, Any]:
+        """Ends a day and durations, over all projects."""
+        return await self.read(lambda connection: overview.trends(connection, days))
 
     async def events(
         self, after: int, wanted: EventFilter, limit: int, max_size: int = _PAGE_SIZE

@@ -5,11 +5,17 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import apsw
+import orjson
 
-from tracker.clock import iso
+from tracker.clock import iso, iso_date
 
 _LIST = """
-  SELECT id, name, created_at, updated_at, pending + running + completed + failed, pending + running
+  SELECT id, name, created_at, updated_at, pending, running, completed, failed, (
+    SELECT json_group_array(json_array(day, completed, failed)) FROM (
+      SELECT day, completed, failed FROM days
+      WHERE project_id = projects.id ORDER BY day DESC LIMIT {days}
+    )
+  )
   FROM projects ORDER BY {order}, id {direction} LIMIT ? OFFSET ?
 """
 _COUNT = "SELECT count(*) FROM projects"
@@ -24,6 +30,9 @@ _DELETE_EMPTY = """
   DELETE FROM projects
   WHERE id = ? AND NOT EXISTS (SELECT 1 FROM tasks WHERE project_id = projects.id)
 """
+
+# Of how many of its latest active days a project's activity is told.
+ACTIVITY_DAYS = 30
 
 SORTABLE = ("name", "created_at", "updated_at")
 
@@ -41,7 +50,8 @@ def page(connection: apsw.Connection, query: ProjectQuery) -> tuple[list[dict[st
     """The page, and how many projects there are in all."""
     order, direction = _order(query)
     rows = connection.execute(
-        _LIST.format(order=order, direction=direction), (query.limit, query.offset)
+        _LIST.format(order=order, direction=direction, days=ACTIVITY_DAYS),
+        (query.limit, query.offset),
     )
     projects = [
         {
@@ -49,10 +59,16 @@ def page(connection: apsw.Connection, query: ProjectQuery) -> tuple[list[dict[st
             "name": name,
             "created_at": iso(created_at),
             "updated_at": iso(updated_at),
-            "task_count": task_count,
-            "active_tasks": active,
+            "task_count": pending + running + completed + failed,
+            "active_tasks": pending + running,
+            "completed_tasks": completed,
+            "failed_tasks": failed,
+            "activity": [
+                {"date": iso_date(day), "completed": done, "failed": bad}
+                for day, done, bad in reversed(orjson.loads(days))
+            ],
         }
-        for id_, name, created_at, updated_at, task_count, active in rows
+        for id_, name, created_at, updated_at, pending, running, completed, failed, days in rows
     ]
     return projects, connection.execute(_COUNT).get
 

@@ -43,6 +43,9 @@ CREATE TABLE tasks (
 CREATE INDEX tasks_by_start ON tasks (project_id, started_at, id, agent);
 CREATE INDEX tasks_by_status ON tasks (project_id, status, started_at, id);
 
+-- What ended last, over all projects.
+CREATE INDEX tasks_by_end ON tasks (finished_at, id) WHERE finished_at IS NOT NULL;
+
 CREATE TABLE events (
   id INTEGER PRIMARY KEY AUTOINCREMENT,
   project_id INTEGER NOT NULL REFERENCES projects (id) ON DELETE CASCADE,

@@ -1,0 +1,171 @@
+"""Takes the pictures: scripts/screenshots.py runs this with everything installed."""
+
+import asyncio
+import os
+import statistics
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from playwright.sync_api import Browser, Page, sync_playwright
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+from tests.server import KEY, Server, quote  # noqa: E402
+from tracker.api.schemas import to_report  # noqa: E402
+from tracker.demo import Send, schedule  # noqa: E402
+from tracker.model import Kind  # noqa: E402
+from tracker.store import Store  # noqa: E402
+from tracker.ws.hub import Hub  # noqa: E402
+
+WIDTHS = {"phone": (360, 740), "desktop": (1440, 900), "4k": (3840, 2160)}
+THEMES = ("light", "dark")
+DAYS = 21
+WORKDAY = 7 * 3600
+SETTLE_MS = 500
+# Noted by the page itself: when the first task is there, and drawn.
+NOTE_FIRST_PAINT = """
+new MutationObserver((_, observer) => {
+  if (!document.querySelector("task-line")) return;
+  observer.disconnect();
+  requestAnimationFrame(() => setTimeout(() => {
+    document.documentElement.dataset.painted = performance.now();
+  }));
+}).observe(document, { childList: true, subtree: true });
+"""
+
+
+class History:
+    """A clock that stands wherever the past has got to."""
+
+    now = 0
+
+    def now_ms(self) -> int:
+        return self.now
+
+    def monotonic(self) -> float:
+        return time.monotonic()
+
+
+def ended(sends: list[Send]) -> list[Send]:
+    """Keep what belongs to tasks that came to an end."""
+    last = {send.fields["task_id"]: send.kind for send in sends}
+    return [send for send in sends if last[send.fields["task_id"]] in ("finish", "error")]
+
+
+async def write_history(database: Path) -> None:
+    """Weeks of the team's work, up to now: the last tasks still run, one of them silently."""
+    clock = History()
+    store = Store(database, "normal", clock, Hub(), on_death=lambda: None)
+    store.start()
+
+    async def play(begin: float, sends: list[Send]) -> None:
+        for at, kind, fields in sends:
+            clock.now = round((begin + at) * 1000)
+            await store.record(to_report(Kind(kind), fields), None, 0)
+
+    now = time.time()
+    for day in range(DAYS, 0, -1):
+        work = schedule(WORKDAY * (0.3 + day * 7 % 5 / 6), day, f"d{day}", pace=(900, 4200))
+        await play(now - day * 86_400 - WORKDAY, ended(work))
+    await play(now - 7200, schedule(7200, 5, "today", pace=(240, 1500)))
+    await store.close()
+
+
+def views(server: Server) -> dict[str, str]:
+    """Every view's address, by name."""
+    answer = server.http.get("/api/projects/billing-api/tasks?status=failed&limit=1")
+    failed = answer.json()["tasks"][0]
+    project = f"/projects/{quote('billing-api')}"
+    return {
+        "now": "/",
+        "projects": "/projects",
+        "project": project,
+        "board": f"{project}/board",
+        "timeline": f"{project}/timeline",
+        "task": f"{project}/tasks/{quote(failed['task_id'])}",
+        "stats": "/stats",
+        "events": "/events",
+        "settings": "/settings",
+    }
+
+
+def open_page(browser: Browser, server: Server, size: tuple[int, int], theme: str) -> Page:
+    """A page that is signed in."""
+    context = browser.new_context(
+        viewport={"width": size[0], "height": size[1]}, color_scheme=theme, locale="en-GB"
+    )
+    page = context.new_page()
+    page.goto(f"{server.url}/#key={KEY}")
+    page.wait_for_selector("task-line")
+    return page
+
+
+def show(page: Page, url: str) -> None:
+    """Go there and wait until it is all there."""
+    page.goto(url)
+    page.wait_for_selector(".state[data-state=live]", state="attached")
+    page.wait_for_load_state("networkidle")
+    page.wait_for_timeout(SETTLE_MS)
+
+
+def first_paint(page: Page, url: str) -> float:
+    """Milliseconds from the navigation to the first task drawn: the median of 5."""
+    page.add_init_script(NOTE_FIRST_PAINT)
+    times = []
+    for _ in range(5):
+        page.goto(url)
+        page.wait_for_selector("html[data-painted]")
+        times.append(float(page.get_attribute("html", "data-painted") or "nan"))
+    return statistics.median(times)
+
+
+def main() -> None:
+    """Make the history, start a server on it, take the pictures."""
+    arguments = [argument for argument in sys.argv[1:] if argument != "--readme"]
+    folder = Path(arguments[0]) if arguments else ROOT / "build" / "screenshots"
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as home:
+        asyncio.run(write_history(Path(home) / "tracker.db"))
+        take_all(Server.start(Path(home)), folder)
+    print(f"Pictures in {folder}")
+
+
+def take_all(server: Server, folder: Path) -> None:
+    """Every view at every width in both themes; stops the server."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=os.environ["TRACKER_CHROMIUM"], args=["--no-sandbox", "--disable-gpu"]
+        )
+        try:
+            for width, size in WIDTHS.items():
+                for theme in THEMES:
+                    page = open_page(browser, server, size, theme)
+                    for name, path in views(server).items():
+                        show(page, server.url + path)
+                        page.screenshot(path=folder / f"{name}-{width}-{theme}.png")
+                    page.context.close()
+            if "--readme" in sys.argv:
+                picture_for_readme(browser, server)
+            page = open_page(browser, server, WIDTHS["desktop"], "light")
+            print(f"First useful paint: {first_paint(page, server.url):.0f} ms (median of 5)")
+        finally:
+            browser.close()
+            server.stop()
+
+
+def picture_for_readme(browser: Browser, server: Server) -> None:
+    """What the README shows: the present in the light, a failure in the dark."""
+    images = ROOT / "docs" / "images"
+    images.mkdir(parents=True, exist_ok=True)
+    for name, theme in (("now", "light"), ("task", "dark")):
+        page = open_page(browser, server, (1280, 800), theme)
+        show(page, server.url + views(server)[name])
+        page.screenshot(path=images / f"dashboard-{name}.png")
+        page.context.close()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,24 @@
+"""Picture every view of the dashboard: python3 scripts/screenshots.py [FOLDER] [--readme].
+
+At three widths and in both themes, from weeks of a simulated team's work; then says how fast the
+page is. FOLDER is build/screenshots if left out. --readme also makes the pictures of the README
+anew, in docs/images.
+"""
+
+import os
+import sys
+
+from _environment import ROOT, Environment, run_script
+from test import provide_chromium  # scripts/test.py
+
+
+def main() -> None:
+    """Install what is missing, then become the script that takes them."""
+    environment = Environment()
+    environment.ensure("test")
+    os.environ["TRACKER_CHROMIUM"] = provide_chromium(environment)
+    environment.run(str(ROOT / "scripts" / "_screenshots.py"), *sys.argv[1:])
+
+
+if __name__ == "__main__":
+    run_script(main)

@@ -1,0 +1,123 @@
+"""The dashboard's files: one page for all of its addresses, and what the page loads.
+
+All are read at start, from a checkout, a wheel or the executable alike (150 kB), and are open
+without a key. The assets' address holds a hash of them all: browsers keep them for good, and
+never mix those of two versions.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from importlib import resources
+from importlib.resources.abc import Traversable
+from typing import Final, NamedTuple
+
+import falcon
+import falcon.asgi
+
+# Nothing is run, loaded or reached but what this server sends; no script may build HTML from text.
+_POLICY: Final = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "
+    "require-trusted-types-for 'script'; trusted-types 'none'"
+)
+_TYPES: Final = {
+    "css": "text/css; charset=utf-8",
+    "js": "text/javascript; charset=utf-8",
+    "svg": "image/svg+xml",
+}
+
+# The page's addresses: those of tracker/web/app/lib/router.js.
+PAGES: Final = (
+    "/",
+    "/projects",
+    "/projects/{project}",
+    "/projects/{project}/board",
+    "/projects/{project}/timeline",
+    "/projects/{project}/tasks/{task}",
+    "/stats",
+    "/events",
+    "/settings",
+)
+
+
+class Files(NamedTuple):
+    """The dashboard's files."""
+
+    page: bytes
+    assets: dict[str, bytes]
+    version: str
+
+
+def load() -> Files:
+    """Read them, and give the page its assets' addresses."""
+    files = dict(_walk(resources.files("tracker") / "web" / "app", ""))
+    page = files.pop("index.html").decode()
+    digest = hashlib.blake2b(digest_size=6)
+    for name in sorted(files):
+        digest.update(name.encode() + b"\0" + files[name])
+    version = digest.hexdigest()
+    base = f"/assets/{version}"
+    # Else the browser finds a module only when it has read the one that imports it.
+    preloads = "\n".join(
+        f'<link rel="modulepreload" href="{base}/{name}">'
+        for name in sorted(files)
+        if name.endswith(".js")
+    )
+    page = page.replace("/assets", base).replace("<!-- preloads -->", preloads)
+    return Files(page.encode(), files, version)
+
+
+class DashboardPage:
+    """Any address of the dashboard: the page itself finds out which."""
+
+    def __init__(self, files: Files) -> None:
+        self._page = files.page
+        self._etag = f'"{hashlib.blake2b(files.page, digest_size=6).hexdigest()}"'
+
+    async def on_get(
+        self, req: falcon.asgi.Request, resp: falcon.asgi.Response, **_names: str
+    ) -> None:
+        """The page."""
+        resp.set_headers(
+            {
+                "Content-Security-Policy": _POLICY,
+                "X-Content-Type-Options": "nosniff",
+                "Referrer-Policy": "same-origin",
+                "Cache-Control": "no-cache",
+                "ETag": self._etag,
+            }
+        )
+        if req.get_header("If-None-Match") == self._etag:
+            resp.status = 304
+            return
+        resp.content_type = falcon.MEDIA_HTML
+        resp.data = self._page
+
+
+class DashboardAssets:
+    """`/assets/{version}/{name}`: scripts, styles, the icon."""
+
+    def __init__(self, files: Files) -> None:
+        self._files = files
+
+    async def on_get(
+        self, _req: falcon.asgi.Request, resp: falcon.asgi.Response, version: str, name: str
+    ) -> None:
+        """The file; under this address it never changes."""
+        content = self._files.assets.get(name) if version == self._files.version else None
+        if content is None:
+            raise falcon.HTTPNotFound
+        resp.content_type = _TYPES[name.rpartition(".")[2]]
+        resp.set_header("Cache-Control", "public, max-age=31536000, immutable")
+        resp.set_header("X-Content-Type-Options", "nosniff")
+        resp.data = content
+
+
+def _walk(folder: Traversable, prefix: str) -> Iterator[tuple[str, bytes]]:
+    for entry in folder.iterdir():
+        if entry.is_dir():
+            yield from _walk(entry, f"{prefix}{entry.name}/")
+        else:
+            yield prefix + entry.name, entry.read_bytes()

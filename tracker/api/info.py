@@ -1,0 +1,57 @@
+"""`/api/info`: what the dashboard has to know about the server it talks to."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import falcon.asgi
+import orjson
+
+import tracker
+from tracker.api.body import MAX_BODY_BYTES
+from tracker.api.schemas import MAX_STACK_TRACE_BYTES
+from tracker.clock import Clock, iso
+from tracker.keys import kept_in
+from tracker.settings import Settings
+from tracker.store import Store
+
+
+class Info:
+    """`/api/info`."""
+
+    def __init__(self, settings: Settings, store: Store, clock: Clock) -> None:
+        self._store = store
+        self._clock = clock
+        self._fixed: dict[str, Any] = {
+            "version": tracker.__version__,
+            "database": store.name,
+            "api_key_file": _key_file(settings, store),
+            "durability": settings.durability,
+            "limits": {
+                "webhooks_per_minute": settings.rate_limit_webhook,
+                "api_requests_per_minute": settings.rate_limit_api,
+                "websockets_per_project": settings.ws_per_project,
+                "body_bytes": MAX_BODY_BYTES,
+                "stack_trace_bytes": MAX_STACK_TRACE_BYTES,
+            },
+        }
+
+    async def on_get(self, _req: falcon.asgi.Request, resp: falcon.asgi.Response) -> None:
+        """The server's settings in force (a limit of 0: none), its time and its newest event.
+
+        `api_key_file` is where the key is kept, null if it was given in the settings.
+        """
+        resp.set_header("Cache-Control", "no-store")
+        resp.data = orjson.dumps(
+            {
+                **self._fixed,
+                "last_id": self._store.last_id,
+                "timestamp": iso(self._clock.now_ms()),
+            }
+        )
+
+
+def _key_file(settings: Settings, store: Store) -> str | None:
+    if settings.api_key is not None or store.path is None:
+        return None
+    return str(kept_in(store.path))

@@ -1,0 +1,41 @@
+"""`/api/session`: the dashboard trades the API key for a cookie that scripts cannot read."""
+
+from __future__ import annotations
+
+import falcon.asgi
+import orjson
+
+from tracker.api.auth import given_key, refusal
+from tracker.clock import iso
+from tracker.sessions import LIFETIME, Sessions
+
+
+class Session:
+    """`/api/session`. The key, or the session itself, has been checked before."""
+
+    def __init__(self, sessions: Sessions) -> None:
+        self._sessions = sessions
+
+    async def on_post(self, req: falcon.asgi.Request, resp: falcon.asgi.Response) -> None:
+        """Sign in. It takes the key itself: a session cannot prolong itself."""
+        if given_key(req) is None:
+            raise refusal("This has to be given", "To sign in, the API key is needed")
+        session, ends = self._sessions.issue()
+        resp.set_cookie(
+            self._sessions.cookie,
+            session,
+            max_age=LIFETIME,
+            path="/",
+            # Over plain HTTP a browser drops what is marked Secure.
+            secure=req.forwarded_scheme == "https",
+            http_only=True,
+            same_site="Strict",
+        )
+        resp.set_header("Cache-Control", "no-store")
+        resp.status = 201
+        resp.data = orjson.dumps({"expires_at": iso(ends)})
+
+    async def on_delete(self, _req: falcon.asgi.Request, resp: falcon.asgi.Response) -> None:
+        """Sign out: the browser forgets the session."""
+        resp.unset_cookie(self._sessions.cookie, path="/", same_site="Strict")
+        resp.status = 204

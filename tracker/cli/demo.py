@@ -1,0 +1,47 @@
+"""`tracker demo`: a simulated team of agents reports to a running server."""
+
+from __future__ import annotations
+
+import secrets
+import time
+
+import click
+
+from tracker.cli.connection import with_client
+from tracker.client import Client
+
+
+@click.command()
+@click.option(
+    "--seconds",
+    type=click.FloatRange(1, 3600),
+    default=60.0,
+    show_default=True,
+    help="How long the team works.",
+)
+@click.option(
+    "--pace",
+    type=click.FloatRange(0.1, 600),
+    default=18.0,
+    show_default=True,
+    help="How long an agent takes for a task, about, in seconds.",
+)
+@with_client(patience=30.0)
+def demo(client: Client, *, seconds: float, pace: float) -> None:
+    """Watch the dashboard fill: a simulated team of agents reports for a minute."""
+    from tracker.demo import AGENTS, schedule
+
+    run = f"demo-{secrets.token_hex(3)}"
+    sends = schedule(seconds, secrets.randbits(32), run, pace=(pace * 0.7, pace * 1.4))
+    click.echo(f"{len(AGENTS)} agents work for {seconds:g} s; watch them at {client.url}")
+    began = time.monotonic()
+    send_by_kind = {
+        "start": client.start,
+        "status": client.status,
+        "finish": client.finish,
+        "error": client.error,
+    }
+    for at, kind, fields in sends:
+        time.sleep(max(0.0, began + at - time.monotonic()))
+        send_by_kind[kind](**fields)  # type: ignore[operator]
+    click.echo(f"{len(sends)} reports sent; delete them with their projects, or keep them.")

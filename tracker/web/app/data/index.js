@@ -1,0 +1,4 @@
+// What views and parts know the server by.
+export * from "./api.js";
+export * from "./store.js";
+export * from "./time.js";

@@ -1,0 +1,176 @@
+// One WebSocket that follows the event log from a cursor. Whatever breaks it (sleep, a restart, the
+// network), it comes back and reads on from the last event it has seen: nothing missed, and an
+// event that came twice is dropped by its number.
+import { api, ApiError } from "./api.js";
+import { learn, serverNow } from "./time.js";
+
+const PING_EVERY = 20_000;
+const PONG_WITHIN = 8_000;
+const FIRST_RETRY = 300;
+const LAST_RETRY = 10_000;
+// A hidden page draws no frames; its events wait at most this long.
+const HIDDEN_FLUSH = 1_000;
+// Events of deleted tasks never come: the log's end has been reached when nothing more does.
+const QUIET = 1_500;
+
+export class Live {
+	/** state: "connecting", "catching-up", "live" or "offline". */
+	state = "connecting";
+	offlineSince = null;
+
+	#store;
+	#onState;
+	#socket = null;
+	#cursor = null;
+	#target = 0;
+	#waiting = [];
+	#flushing = false;
+	#retryIn = FIRST_RETRY;
+	#pingSent = 0;
+	#timers = {};
+	#stopped = true;
+	#run = 0;
+
+	constructor(store, onState) {
+		this.#store = store;
+		this.#onState = onState;
+		addEventListener("online", () => this.#again());
+		addEventListener("offline", () => this.#lost());
+		document.addEventListener("visibilitychange", () => {
+			if (document.hidden) return;
+			if (this.state === "offline") this.#again();
+			else this.#ping();
+		});
+	}
+
+	start() {
+		this.#stopped = false;
+		this.#connect();
+	}
+
+	stop() {
+		this.#stopped = true;
+		this.#drop();
+		this.#cursor = null;
+		this.#waiting = [];
+	}
+
+	#again() {
+		if (this.#stopped || this.#socket) return;
+		this.#retryIn = FIRST_RETRY;
+		this.#connect();
+	}
+
+	async #connect() {
+		this.#after("retry");
+		const run = ++this.#run;
+		try {
+			const sent = Date.now();
+			const info = await api.info();
+			if (run !== this.#run || this.#stopped) return;
+			learn(info.timestamp, sent, Date.now());
+			this.#target = info.last_id;
+			this.#cursor ??= info.last_id;
+			this.#open(run);
+		} catch (error) {
+			if (run !== this.#run) return;
+			if (error instanceof ApiError && error.status === 401) this.stop();
+			else this.#lost();
+		}
+	}
+
+	#open(run) {
+		const url = new URL(`/ws?since=${this.#cursor}`, location.href);
+		url.protocol = url.protocol.replace("http", "ws");
+		const socket = new WebSocket(url);
+		this.#socket = socket;
+		const current = () => this.#socket === socket && run === this.#run;
+		socket.onopen = () => {
+			if (!current()) return;
+			this.#retryIn = FIRST_RETRY;
+			this.#set(this.#cursor < this.#target ? "catching-up" : "live");
+			this.#watchForQuiet();
+			this.#after("ping", PING_EVERY, () => this.#ping());
+		};
+		socket.onmessage = ({ data }) => current() && this.#take(JSON.parse(data));
+		socket.onclose = () => current() && this.#lost();
+	}
+
+	#take(message) {
+		if (message.type === "pong") {
+			this.#after("pong");
+			learn(message.timestamp, this.#pingSent, Date.now());
+			this.#after("ping", PING_EVERY, () => this.#ping());
+		} else if (message.type === "resync_required") {
+			// The log before the cursor is gone: begin again from a snapshot.
+			this.#drop();
+			this.#cursor = null;
+			this.#waiting = [];
+			this.#connect().then(() => this.#store.reset());
+		} else if (message.id > this.#cursor) {
+			this.#cursor = message.id;
+			this.#waiting.push(message);
+			this.#flushSoon();
+			if (this.state === "catching-up") this.#watchForQuiet();
+		}
+	}
+
+	#watchForQuiet() {
+		this.#after("quiet", QUIET, () => this.state === "catching-up" && this.#set("live"));
+	}
+
+	/** However many arrive: one pass over them a frame. */
+	#flushSoon() {
+		if (this.#flushing) return;
+		this.#flushing = true;
+		const flush = () => {
+			if (!this.#flushing) return;
+			this.#flushing = false;
+			const batch = this.#waiting;
+			this.#waiting = [];
+			if (batch.length) this.#store.apply(batch);
+			if (this.state === "catching-up" && this.#cursor >= this.#target) this.#set("live");
+		};
+		requestAnimationFrame(flush);
+		setTimeout(flush, HIDDEN_FLUSH);
+	}
+
+	/** A connection that died in silence (sleep, a lost network) shows only when asked. */
+	#ping() {
+		if (this.#socket?.readyState !== WebSocket.OPEN) return;
+		this.#after("ping");
+		this.#pingSent = Date.now();
+		this.#socket.send('{"type":"ping"}');
+		this.#after("pong", PONG_WITHIN, () => this.#lost());
+	}
+
+	/** Start a timer in place of the one of this name; without an action: stop that one. */
+	#after(name, ms, action) {
+		clearTimeout(this.#timers[name]);
+		if (action) this.#timers[name] = setTimeout(action, ms);
+	}
+
+	#lost() {
+		if (this.#stopped) return;
+		this.#drop();
+		if (this.state !== "offline") this.offlineSince = serverNow();
+		this.#set("offline");
+		const jitter = 0.5 + Math.random() / 2;
+		this.#after("retry", this.#retryIn * jitter, () => this.#connect());
+		this.#retryIn = Math.min(LAST_RETRY, this.#retryIn * 2);
+	}
+
+	#drop() {
+		this.#run++;
+		for (const name of Object.keys(this.#timers)) this.#after(name);
+		const socket = this.#socket;
+		this.#socket = null;
+		socket?.close();
+	}
+
+	#set(state) {
+		if (state !== "offline") this.offlineSince = null;
+		this.state = state;
+		this.#onState();
+	}
+}

@@ -1,0 +1,28 @@
+// The server's time, which may differ from this machine's; and one tick a second for all who show
+// time passing.
+
+let skew = 0;
+
+/** What the server's clock showed between the moments `sent` and `received` of ours. */
+export function learn(serverTime, sent, received) {
+	skew = Date.parse(serverTime) - (sent + received) / 2;
+}
+
+export function serverNow() {
+	return Date.now() + skew;
+}
+
+const ticking = new Set();
+
+export function onTick(listener) {
+	ticking.add(listener);
+	return () => ticking.delete(listener);
+}
+
+setInterval(() => {
+	if (!document.hidden) for (const listener of ticking) listener();
+}, 1000);
+
+document.addEventListener("visibilitychange", () => {
+	if (!document.hidden) for (const listener of ticking) listener();
+});

@@ -1,0 +1,6 @@
+// What views and parts build with.
+export * from "./dom.js";
+export * from "./i18n.js";
+export * from "./icons.js";
+export * from "./prefs.js";
+export * from "./router.js";

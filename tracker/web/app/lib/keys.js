@@ -1,0 +1,35 @@
+// The keyboard: "/" "?" "j" "k" and "g" with a letter. Never while the user types, never with
+// modifiers, which belong to the browser.
+import { go, paths } from "./router.js";
+
+const PLACES = { n: "now", p: "projects", s: "stats", e: "events", o: "settings" };
+const SECOND_KEY_WITHIN = 1200;
+
+export function listen({ search, help }) {
+	let goPressed = 0;
+	document.addEventListener("keydown", (event) => {
+		if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented) return;
+		if (isTyping(event.target) || document.querySelector("dialog[open]")) return;
+		const { key } = event;
+		if (event.timeStamp - goPressed < SECOND_KEY_WITHIN && key in PLACES) go(paths[PLACES[key]]());
+		else if (key === "/") search();
+		else if (key === "?") help();
+		else if (key === "j" || key === "k") move(key === "j" ? 1 : -1);
+		else if (key !== "g") return;
+		event.preventDefault();
+		goPressed = key === "g" ? event.timeStamp : -Infinity;
+	});
+}
+
+function isTyping(element) {
+	return element.matches?.("input:not([type=radio],[type=checkbox]), textarea, select, [contenteditable]");
+}
+
+/** The focus goes from row to row; Enter then follows the link as ever. */
+function move(step) {
+	const rows = [...document.querySelectorAll("main a[data-row][href]")].filter((row) => row.checkVisibility());
+	const at = rows.indexOf(document.activeElement);
+	const next = rows[at < 0 ? 0 : at + step];
+	next?.focus();
+	next?.scrollIntoView({ block: "nearest" });
+}

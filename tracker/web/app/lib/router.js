@@ -1,0 +1,74 @@
+// Addresses ↔ views, by the history API. The same addresses stand in tracker/api/dashboard.py.
+
+const ROUTES = [
+	["now", /^\/$/],
+	["projects", /^\/projects$/],
+	["task", /^\/projects\/([^/]+)\/tasks\/([^/]+)$/],
+	["project", /^\/projects\/([^/]+)(?:\/(board|timeline))?$/],
+	["stats", /^\/stats$/],
+	["events", /^\/events$/],
+	["settings", /^\/settings$/],
+];
+
+export const paths = {
+	now: () => "/",
+	projects: () => "/projects",
+	project: (project, tab) => `/projects/${encode(project)}${tab ? `/${tab}` : ""}`,
+	task: (project, task) => `/projects/${encode(project)}/tasks/${encode(task)}`,
+	stats: () => "/stats",
+	events: () => "/events",
+	settings: () => "/settings",
+};
+
+/** A name as one segment of a path. */
+export const encode = encodeURIComponent;
+
+function decode(segment) {
+	try {
+		return decodeURIComponent(segment);
+	} catch {
+		return segment;
+	}
+}
+
+export function current() {
+	const { pathname, search } = location;
+	const query = new URLSearchParams(search);
+	for (const [name, pattern] of ROUTES) {
+		const match = pattern.exec(pathname);
+		if (match) return { name, args: match.slice(1).map((a) => a && decode(a)), query };
+	}
+	return { name: "missing", args: [], query };
+}
+
+let onChange = () => {};
+
+export function start(listener) {
+	onChange = listener;
+	addEventListener("popstate", () => onChange());
+	document.addEventListener("click", (event) => {
+		const link = event.target.closest?.("a[href^='/']");
+		const plain = !event.metaKey && !event.ctrlKey && !event.shiftKey && !event.altKey;
+		if (!link || link.target || !plain || event.button !== 0) return;
+		if (link.dataset.outside !== undefined) return;
+		event.preventDefault();
+		go(link.getAttribute("href"));
+	});
+}
+
+export function go(path) {
+	if (path === location.pathname + location.search) return;
+	history.pushState(null, "", path);
+	onChange();
+}
+
+/** Filters stand in the address; changing one is no new page. */
+export function setQuery(values) {
+	const query = new URLSearchParams(location.search);
+	for (const [name, value] of Object.entries(values)) {
+		if (value) query.set(name, value);
+		else query.delete(name);
+	}
+	const text = query.toString();
+	history.replaceState(null, "", location.pathname + (text ? `?${text}` : ""));
+}

@@ -1,0 +1,21 @@
+// "?": the keys.
+import { h, icon, t } from "../lib/index.js";
+import { openDialog } from "./view.js";
+
+const KEYS = [
+	[["/"], "help.search"], [["j", "k"], "help.move"], [["Enter"], "help.open"],
+	[["g", "n"], "nav.now"], [["g", "p"], "nav.projects"], [["g", "s"], "nav.stats"],
+	[["g", "e"], "nav.events"], [["g", "o"], "nav.settings"],
+	[["+", "−", "←", "→", "0"], "help.timeline"], [["Esc"], "help.close"], [["?"], "help.title"],
+];
+
+export function openHelp() {
+	const dialog = h("dialog.dialog.help", { "aria-labelledby": "help-title" },
+		h("h2", { id: "help-title" }, t("help.title")),
+		h("dl.keys", KEYS.map(([keys, label]) =>
+			h("div", h("dt", keys.map((key) => h("kbd", key))), h("dd", t(label))))),
+		h("button.button.button-icon.dialog-close", {
+			type: "button", "aria-label": t("help.close"), onclick: () => dialog.close(),
+		}, icon("close")));
+	openDialog(dialog);
+}

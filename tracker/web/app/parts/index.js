@@ -1,0 +1,9 @@
+// What views are put together from.
+export * from "./charts.js";
+export * from "./copy.js";
+export * from "./json-tree.js";
+export * from "./marks.js";
+export * from "./snippets.js";
+export * from "./task-line.js";
+export * from "./view.js";
+import "./virtual-list.js";

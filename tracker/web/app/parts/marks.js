@@ -1,0 +1,65 @@
+// Small marks of a task: its status by shape, colour and word; its progress; and times, by
+// <time-shown at="…" as="ago|elapsed|clock">: local, kept fresh, UTC on hover.
+import { ago, clockTime, duration, h, icon, t, text } from "../lib/index.js";
+import { onTick, serverNow } from "../data/index.js";
+
+export function status(name) {
+	return h(`span.status.status-${name}`, icon(name), h("span.status-word", t(`status.${name}`)));
+}
+
+/** Replace `element`'s status only if it changed: an icon in motion goes on. */
+export function showStatus(element, name) {
+	if (element.dataset.status === name) return;
+	element.dataset.status = name;
+	element.replaceChildren(status(name));
+}
+
+export function progressBar() {
+	const fill = h("span.bar-fill");
+	const element = h("span.bar", { role: "progressbar", "aria-valuemin": 0, "aria-valuemax": 100 }, fill);
+	return {
+		element,
+		update(percent, label) {
+			element.setAttribute("aria-valuenow", Math.round(percent));
+			element.setAttribute("aria-label", label);
+			fill.style.transform = `scaleX(${percent / 100})`;
+		},
+	};
+}
+
+class TimeShown extends HTMLElement {
+	static observedAttributes = ["at", "as"];
+	#stop = () => {};
+
+	connectedCallback() {
+		this.#stop = onTick(() => this.#show());
+		this.#show();
+	}
+
+	disconnectedCallback() {
+		this.#stop();
+	}
+
+	attributeChangedCallback() {
+		if (this.isConnected) this.#show();
+	}
+
+	#show() {
+		const at = this.getAttribute("at");
+		const ms = Date.parse(at);
+		if (Number.isNaN(ms)) return text(this, "");
+		const utc = `${at.replace("T", " ").replace(/\.\d+Z$|Z$/, "")} UTC`;
+		if (this.title !== utc) this.title = utc;
+		const now = serverNow();
+		const as = this.getAttribute("as");
+		if (as === "elapsed") text(this, duration(Math.floor((now - ms) / 1000)));
+		else if (as === "clock") text(this, clockTime(ms, now));
+		else text(this, ago(now - ms));
+	}
+}
+
+customElements.define("time-shown", TimeShown);
+
+export function timeShown(at, as = "ago") {
+	return h("time-shown", { at, as });
+}

@@ -1,0 +1,71 @@
+// What surrounds every view: where one can go, and whether what one sees is live.
+import {
+	clockTime, fill, h, icon, language, LANGUAGES, paths, pref, setPref, t,
+} from "../lib/index.js";
+import { api, serverNow } from "../data/index.js";
+import { openHelp } from "./help.js";
+import { openSearch } from "./search.js";
+
+const PLACES = ["now", "projects", "stats", "events", "settings"];
+const BELONGS_TO = { project: "projects", task: "projects" };
+const STATES = { connecting: "silent", "catching-up": "running", live: "completed", offline: "failed" };
+
+export class Shell {
+	main = h("main.main", { id: "main", tabindex: "-1" });
+	#state = h("div.state", { role: "status" });
+	#links = Object.fromEntries(PLACES.map((name) =>
+		[name, h("a.nav-link", { href: paths[name]() }, icon(name), h("span", t(`nav.${name}`)))]));
+
+	constructor(live, onSignOut) {
+		this.element = h("div.shell",
+			h("a.skip", { href: "#main", onclick: (event) => (event.preventDefault(), this.main.focus()) }, t("skip")),
+			h("header.side",
+				h("a.brand", { href: "/" }, icon("brand"), h("span", "Agent Task Tracker")),
+				h("nav.nav", { "aria-label": t("nav.label") }, Object.values(this.#links)),
+				h("div.side-tools",
+					this.#state,
+					h("div.side-buttons",
+						tool("search", t("search.title"), openSearch),
+						tool("help", t("help.title"), openHelp),
+						tool("theme", t("settings.theme"), nextTheme),
+						languageButton(),
+						tool("out", t("signOut"), () => api.signOut().catch(() => null).then(onSignOut))))),
+			this.main);
+		this.showState(live);
+	}
+
+	show(name, view) {
+		for (const [place, link] of Object.entries(this.#links)) {
+			if (place === (BELONGS_TO[name] ?? name)) link.setAttribute("aria-current", "page");
+			else link.removeAttribute("aria-current");
+		}
+		fill(this.main, view);
+		this.main.scrollTop = 0;
+	}
+
+	showState({ state, offlineSince }) {
+		this.#state.dataset.state = state;
+		const since = state === "offline" && offlineSince;
+		fill(this.#state, icon(STATES[state]),
+			h("span", since ? t("state.offline", { time: clockTime(since, serverNow()) }) : t(`state.${state}`)));
+	}
+}
+
+function tool(name, label, action) {
+	return h("button.button.button-icon", { type: "button", title: label, "aria-label": label, onclick: action }, icon(name));
+}
+
+function nextTheme() {
+	const dark = pref("theme", "system") === "system"
+		? matchMedia("(prefers-color-scheme: dark)").matches
+		: pref("theme") === "dark";
+	setPref("theme", dark ? "light" : "dark");
+}
+
+function languageButton() {
+	const [other] = Object.keys(LANGUAGES).filter((name) => name !== language());
+	return h("button.button.button-icon.language", {
+		type: "button", lang: other, title: LANGUAGES[other], "aria-label": LANGUAGES[other],
+		onclick: () => setPref("language", other),
+	}, other.toUpperCase());
+}

@@ -1,0 +1,78 @@
+// Code that connects an agent. The page knows the key only until it is reloaded (the session's
+// cookie is not for scripts); then the code reads the key where the server keeps it.
+import { h, t } from "../lib/index.js";
+import { api } from "../data/index.js";
+import { snippet } from "./copy.js";
+
+const HIDDEN = "••••••••";
+let key = null;
+
+export function rememberKey(given) {
+	key = given;
+}
+
+/** @returns {{shown: string, copied: string}} the same code with the key hidden, and with it */
+function withKey(make, otherwise, quoted = JSON.stringify) {
+	if (key === null) return { shown: make(otherwise), copied: make(otherwise) };
+	return { shown: make(quoted(HIDDEN)), copied: make(quoted(key)) };
+}
+
+export function curl({ api_key_file: file }) {
+	const otherwise = file ? `$(cat '${file}')` : "$API_KEY";
+	return withKey(
+		(k) => `curl -X POST ${location.origin}/webhook/start \\
+	-H "X-API-Key: ${k}" \\
+	-H "Content-Type: application/json" \\
+	-d '{"project": "my-project", "task": "My first task", "task_id": "task-1", "agent": "me"}'`,
+		otherwise,
+		(k) => k.replace(/["$`\\]/g, "\\$&"),
+	);
+}
+
+export function python({ api_key_file: file }) {
+	return withKey(
+		(k) => `import json, os, urllib.request
+
+def report(kind, **fields):  # kind: start, status, finish or error
+    urllib.request.urlopen(urllib.request.Request(
+        "${location.origin}/webhook/" + kind,
+        json.dumps({**TASK, **fields}).encode(),
+        {"X-API-Key": ${k}, "Content-Type": "application/json"},
+    ))
+
+TASK = dict(project="my-project", task="My first task", task_id="task-1", agent="me")
+report("start")
+report("status", progress=50, message="Half way")
+report("finish", result="Done")`,
+		file ? `open(${JSON.stringify(file)}).read().strip()` : 'os.environ["API_KEY"]',
+	);
+}
+
+export function javascript() {
+	return withKey(
+		(k) => `const TASK = { project: "my-project", task: "My first task", task_id: "task-1", agent: "me" };
+
+const report = (kind, fields) => // kind: start, status, finish or error
+  fetch("${location.origin}/webhook/" + kind, {
+    method: "POST",
+    headers: { "X-API-Key": ${k}, "Content-Type": "application/json" },
+    body: JSON.stringify({ ...TASK, ...fields }),
+  });
+
+await report("start");
+await report("status", { progress: 50, message: "Half way" });
+await report("finish", { result: "Done" });`,
+		"process.env.API_KEY",
+	);
+}
+
+/** The first run: the one command that makes the first task appear. */
+export async function emptyStart() {
+	const example = curl(await api.info());
+	return h("section.empty",
+		h("h2", t("empty.title")),
+		h("p", t("empty.text")),
+		snippet(example.shown, example.copied),
+		h("p.quiet", t("empty.more")),
+	);
+}

@@ -1,0 +1,64 @@
+// One task as a line of a list: <task-line>, whose `task` may be set again and again.
+import { duration, h, number, paths, said, t, text } from "../lib/index.js";
+import { ENDED, shownStatus } from "../data/index.js";
+import { progressBar, showStatus, timeShown } from "./marks.js";
+
+class TaskLine extends HTMLElement {
+	#status = h("span.line-status");
+	#title = said("", "bdi");
+	#link = h("a.line-link", { "data-row": "" }, this.#title);
+	#project = h("bdi.line-project", { dir: "auto" });
+	#agent = h("bdi.line-agent", { dir: "auto" });
+	#attempt = h("span.line-attempt");
+	#words = h("bdi.line-words", { dir: "auto" });
+	#bar = progressBar();
+	#percent = h("span.line-percent");
+	#time = h("span.line-time");
+	#ended = null;
+
+	connectedCallback() {
+		if (this.firstChild) return;
+		this.setAttribute("role", "listitem");
+		this.append(
+			this.#status,
+			h("div.line-main", this.#link,
+				h("div.line-meta", this.#project, this.#agent, this.#attempt, this.#words)),
+			h("div.line-side", this.#time, h("span.line-progress", this.#bar.element, this.#percent)),
+		);
+	}
+
+	set task(task) {
+		const ended = ENDED.has(task.status);
+		const shown = shownStatus(task);
+		this.dataset.status = shown;
+		showStatus(this.#status, shown);
+		text(this.#title, task.title);
+		this.#link.href = paths.task(task.project, task.task_id);
+		text(this.#project, task.project);
+		text(this.#agent, task.agent);
+		text(this.#attempt, task.attempt > 1 ? t("task.attempt", { n: task.attempt }) : "");
+		text(this.#words, wordsOf(task));
+		const percent = `${number(task.progress)} %`;
+		this.#bar.update(task.progress, `${t("task.progress")}: ${percent}`);
+		text(this.#percent, percent);
+		if (this.#ended !== ended || ended) this.#showTime(task, ended);
+		else this.#time.firstChild.setAttribute("at", task.started_at);
+		this.#ended = ended;
+	}
+
+	#showTime(task, ended) {
+		if (!ended) return this.#time.replaceChildren(timeShown(task.started_at, "elapsed"));
+		this.#time.replaceChildren(
+			h("span", duration(task.duration_seconds ?? 0)), timeShown(task.finished_at));
+	}
+}
+
+/** What is last known of a task, in a line. */
+export function wordsOf(task) {
+	if (task.status === "failed") {
+		return [task.error_type, task.error_message].filter(Boolean).join(": ") || task.message || "";
+	}
+	return (task.status === "completed" && task.result) || task.message || "";
+}
+
+customElements.define("task-line", TaskLine);

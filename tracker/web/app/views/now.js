@@ -1,0 +1,81 @@
+// Now: what runs and what ended last, over all projects.
+import { fill, h, keyed, number, t } from "../lib/index.js";
+import { api, ENDED, isSilent, keyOf, serverNow, store } from "../data/index.js";
+import { emptyStart, figures, heading, paced, section, View } from "../parts/index.js";
+
+// What /api/now gives at most; a list that long may not be all.
+const ACTIVE = 500;
+const SHOWN_ENDED = 50;
+
+class NowView extends View {
+	#figures = figures({
+		running: t("status.running"),
+		silent: t("status.silent"),
+		failed: t("now.failedToday"),
+		completed: t("now.completedToday"),
+	});
+	#active = h("div.lines", { role: "list", "aria-label": t("now.active") });
+	#ended = h("div.lines.lines-ended", { role: "list", "aria-label": t("now.ended") });
+	#none = h("p.empty-note", t("now.nothingRuns"));
+	#body = h("div.now-columns", { hidden: true });
+	#showActive = lines(this.#active);
+	#showEnded = lines(this.#ended);
+	#showSoon = paced(() => this.#show(), 100);
+	#reloadSoon = paced(() => this.reload(), 3000);
+
+	render() {
+		fill(this.#body,
+			section(t("now.active"), this.#active, this.#none),
+			section(t("now.ended"), this.#ended));
+		this.append(heading(t("nav.now"), this.#figures.element), this.#body);
+	}
+
+	async load() {
+		const asked = new Date(serverNow() - 2000).toISOString();
+		const { active, ended, today } = await api.now();
+		const known = new Set([...active, ...ended].map((task) => keyOf(store.merge(task))));
+		if (active.length < ACTIVE) store.dropActive((task) => task.updated_at < asked && !known.has(keyOf(task)));
+		this.#figures.update({ failed: number(today.failed), completed: number(today.completed) });
+		if (known.size) this.#show();
+		else fill(this, heading(t("nav.now")), await emptyStart());
+	}
+
+	update() {
+		this.#showSoon();
+		this.#reloadSoon();
+	}
+
+	tick() {
+		if (!this.#body.hidden) this.#show();
+	}
+
+	#show() {
+		if (!this.isConnected) return;
+		if (!this.#body.isConnected) fill(this, heading(t("nav.now"), this.#figures.element), this.#body);
+		const now = serverNow();
+		const all = [...store.tasks.values()];
+		const active = all.filter((task) => !ENDED.has(task.status));
+		const ended = all.filter((task) => ENDED.has(task.status));
+		active.sort((a, b) => isSilent(b, now) - isSilent(a, now) || newest("started_at", a, b));
+		ended.sort((a, b) => newest("finished_at", a, b));
+		this.#body.hidden = false;
+		this.#none.hidden = active.length > 0;
+		this.#showActive(active.slice(0, ACTIVE), keyOf);
+		this.#showEnded(ended.slice(0, SHOWN_ENDED), keyOf);
+		const running = active.filter((task) => task.status === "running");
+		this.#figures.update({
+			running: number(running.length) + (active.length < ACTIVE ? "" : "+"),
+			silent: number(running.filter((task) => isSilent(task, now)).length),
+		});
+	}
+}
+
+function newest(field, a, b) {
+	return a[field] < b[field] ? 1 : a[field] > b[field] ? -1 : 0;
+}
+
+function lines(container) {
+	return keyed(container, () => h("task-line"), (line, task) => (line.task = task));
+}
+
+customElements.define("now-view", NowView);

@@ -1,0 +1,122 @@
+// Project: figures, filters, and its tasks as a table, a board or a timeline.
+import { duration, fill, h, number, paths, said, setQuery, t } from "../lib/index.js";
+import { api } from "../data/index.js";
+import { figures, paced, View } from "../parts/index.js";
+import "./project-board.js";
+import "./project-table.js";
+import "./project-timeline.js";
+
+const FILTERS = ["q", "status", "agent", "date_from", "date_to"];
+const STATUSES = ["pending", "running", "completed", "failed"];
+const TABS = { "": "task-table", board: "task-board", timeline: "task-timeline" };
+const TYPING_MS = 250;
+
+class ProjectView extends View {
+	#project;
+	#tab;
+	#query;
+	#figures = figures({
+		total: t("project.total"), running: t("status.running"), failed: t("status.failed"),
+		rate: t("project.rate"), average: t("project.average"),
+	});
+	#agents = h("datalist", { id: "agents" });
+	#content;
+	#reloadSoon = paced(() => this.reload(), 2000);
+
+	constructor([project, tab], query) {
+		super();
+		this.#project = project;
+		this.#tab = tab ?? "";
+		this.#query = query;
+		this.classList.add("view-fixed");
+	}
+
+	render() {
+		this.#content = document.createElement(TABS[this.#tab]);
+		this.#content.project = this.#project;
+		this.#content.filters = this.#filters();
+		this.append(
+			h("header.heading",
+				h("div.heading-names",
+					h("nav.crumbs", { "aria-label": t("crumbs") }, h("a", { href: paths.projects() }, t("nav.projects"))),
+					h("h1", { tabindex: "-1" }, said(this.#project))),
+				this.#figures.element),
+			h("div.toolbar", this.#tabs(), this.#form()),
+			this.#content,
+		);
+	}
+
+	async load() {
+		const [found, overall] = await Promise.all([
+			api.projectStats(this.#project), api.stats(), this.#content.ready,
+		]);
+		const { total, running, failed } = found.task_stats;
+		const { finished_success_rate: rate, average_duration: average } = found.performance;
+		this.#figures.update({
+			total: number(total), running: number(running), failed: number(failed),
+			rate: `${number(rate, 1)} %`, average: duration(Math.round(average * 10) / 10),
+		});
+		fill(this.#agents, overall.agents.map(({ name }) => h("option", { value: name })));
+	}
+
+	update(events) {
+		const ours = events.filter(({ data }) => data.project === this.#project);
+		if (!ours.length) return;
+		this.#content.update(ours);
+		this.#reloadSoon();
+	}
+
+	tick() {
+		this.#content.tick?.();
+	}
+
+	reset() {
+		this.#content.refresh();
+		this.reload();
+	}
+
+	#filters() {
+		return Object.fromEntries(FILTERS.map((name) => [name, this.#query.get(name) ?? ""]));
+	}
+
+	#tabs() {
+		const names = { "": "project.table", board: "project.board", timeline: "project.timeline" };
+		return h("nav.tabs", { "aria-label": t("project.views") },
+			Object.entries(names).map(([tab, label]) =>
+				h("a", {
+					href: paths.project(this.#project, tab) + location.search,
+					"aria-current": tab === this.#tab ? "page" : null,
+				}, t(label))));
+	}
+
+	#form() {
+		const given = this.#filters();
+		const input = (name, type, properties) =>
+			h("input", { name, type, value: given[name], "aria-label": t(`filter.${name}`), ...properties });
+		const form = h("form.filters", { role: "search", "aria-label": t("filter.title") },
+			input("q", "search", { placeholder: t("filter.q") }),
+			h("select", { name: "status", "aria-label": t("filter.status") },
+				h("option", { value: "" }, t("filter.anyStatus")),
+				STATUSES.map((s) => h("option", { value: s, selected: s === given.status }, t(`status.${s}`)))),
+			input("agent", "text", { placeholder: t("filter.agent"), list: "agents", autocomplete: "off" }),
+			h("label.field", h("span", t("filter.from")), input("date_from", "date")),
+			h("label.field", h("span", t("filter.to")), input("date_to", "date")),
+			this.#agents);
+		let timer = 0;
+		form.addEventListener("submit", (event) => event.preventDefault());
+		form.addEventListener("input", () => {
+			clearTimeout(timer);
+			timer = setTimeout(() => this.#filter(Object.fromEntries(new FormData(form))), TYPING_MS);
+		});
+		return form;
+	}
+
+	#filter(values) {
+		setQuery(values);
+		for (const link of this.querySelectorAll(".tabs a")) link.search = location.search;
+		this.#content.filters = values;
+		this.#content.refresh();
+	}
+}
+
+customElements.define("project-view", ProjectView);

@@ -1,0 +1,38 @@
+// A task's reports as a log to read: by attempt, the oldest first.
+import { h, icon, number, said, t } from "../lib/index.js";
+import { section, timeShown } from "../parts/index.js";
+
+export function history(events) {
+	const list = h("ol.history");
+	let attempt = null;
+	for (const event of events) {
+		if (event.data.attempt !== attempt) {
+			attempt = event.data.attempt;
+			list.append(h("li.history-attempt", t("task.attempt", { n: attempt })));
+		}
+		list.append(entry(event));
+	}
+	return section(t("task.history"), list);
+}
+
+/** The status that an event left, as an icon's name. */
+export function iconOf({ type, data }) {
+	return { task_started: "running", task_error: "failed", task_finished: "completed" }[type] ?? data.status;
+}
+
+/** What an event said, in a line. */
+export function wordsOfEvent({ data }) {
+	const error = [data.error_type, data.error_message].filter(Boolean).join(": ");
+	return error || data.message || data.result || "";
+}
+
+function entry(event) {
+	const { type, data, timestamp } = event;
+	const words = wordsOfEvent(event);
+	return h(`li.history-entry.history-${iconOf(event)}`,
+		timeShown(timestamp, "clock"),
+		h("span.history-icon", icon(iconOf(event))),
+		h("span.history-kind", t(`event.${type}`), data.late && ` (${t("event.late")})`),
+		h("span.history-progress", `${number(data.reported_progress ?? data.progress)} %`),
+		words && said(words, "div"));
+}

@@ -1,0 +1,45 @@
+// A task as Markdown, ready to be given to an agent: what was tried, how it failed, what it said.
+
+const LAST_WORDS = 10;
+
+export function asPrompt(task, events) {
+	const failed = task.status === "failed";
+	const parts = [
+		failed
+			? `The task below failed. Find the cause and fix it.`
+			: `Here is what is known of the task below.`,
+		`# ${oneLine(task.title)}`,
+		[
+			`- Project: ${oneLine(task.project)}`,
+			`- Task: ${oneLine(task.task_id)}, attempt ${task.attempt}`,
+			`- Agent: ${oneLine(task.agent)}`,
+			`- Status: ${task.status} at ${task.progress} %`,
+			`- Started: ${task.started_at}${task.finished_at ? `, ended: ${task.finished_at}` : ""}`,
+		].join("\n"),
+	];
+	if (failed) {
+		parts.push(`## Error\n\n${fenced([task.error_type, task.error_message].filter(Boolean).join(": "))}`);
+		if (task.stack_trace) parts.push(`## Stack trace\n\n${fenced(task.stack_trace)}`);
+	}
+	if (task.result) parts.push(`## Result\n\n${fenced(task.result)}`);
+	const said = events.filter(({ data }) => data.message).slice(-LAST_WORDS);
+	if (said.length) {
+		const lines = said.map(({ data, timestamp }) => `${timestamp} ${data.progress} % ${oneLine(data.message)}`);
+		parts.push(`## Last messages before it ended\n\n${fenced(lines.join("\n"))}`);
+	}
+	if (Object.keys(task.metadata ?? {}).length) {
+		parts.push(`## Metadata\n\n${fenced(JSON.stringify(task.metadata, null, 2), "json")}`);
+	}
+	return `${parts.join("\n\n")}\n`;
+}
+
+function oneLine(text) {
+	return text.replace(/\s+/g, " ");
+}
+
+/** A fence longer than any in the text, so that the text cannot end it. */
+function fenced(text, language = "") {
+	const longest = Math.max(2, ...[...text.matchAll(/`+/g)].map(([run]) => run.length));
+	const fence = "`".repeat(longest + 1);
+	return `${fence}${language}\n${text}\n${fence}`;
+}
