@@ -13,11 +13,17 @@ import falcon.asgi
 import jsonschema_rs
 from falcon.inspect import inspect_routes
 
+from tracker.api import dashboard
 from tracker.app import create_app
 from tracker.settings import Settings
 
 # Answered, but no part of the API: pages for people, their files, the document itself.
-PAGES = frozenset({"/", "/docs", "/redoc", "/docs/assets/{name}", "/openapi.json"})
+PAGES = frozenset(
+    {
+        *("/docs", "/redoc", "/docs/assets/{name}", "/openapi.json"),
+        *(*dashboard.PAGES, "/assets/{version}/{name}"),
+    }
+)
 SOCKET = "/ws"
 
 

@@ -146,7 +146,7 @@ def test_search_looks_in_all_projects(server: Server) -> None:
     wait_for(lambda: found("engine") == ["b", "a"], what="the index to follow")
     assert found("engi repa") == ["a"]
     assert found('"unbalanced AND (') == []
-    assert server.http.get("/api/search").status_code == 422
+    assert found("") == []
 
 
 def test_trends(clocked: ClockedServer) -> None:

@@ -31,6 +31,8 @@ LAYERS: dict[str, tuple[set[str], set[str]]] = {
             "logs",
             "packages",
             "timing",
+            "sessions",
+            "demo",
         },
         set(),
     ),

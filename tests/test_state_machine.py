@@ -249,7 +249,13 @@ class ServerAndModel(RuleBasedStateMachine):
                 "updated_at": in_words(expected.updated_at),
                 "task_count": counts["total"],
                 "active_tasks": counts["pending"] + counts["running"],
+                "completed_tasks": counts["completed"],
+                "failed_tasks": counts["failed"],
+                "activity": project["activity"],
             }
+            days = project["activity"]
+            assert sum(day["completed"] for day in days) == counts["completed"]
+            assert sum(day["failed"] for day in days) == counts["failed"]
 
     def _compare_events(self) -> None:
         log = self._get("/api/events", limit=1000)

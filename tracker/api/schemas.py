@@ -274,8 +274,8 @@ class NowQuery(_Query):
 class SearchQuery(_Query):
     """`GET /api/search`."""
 
-    q: Annotated[str, Field(min_length=1, max_length=1000)] = Field(
-        description="Words in title, task_id, agent, result or error."
+    q: Annotated[str, Field(max_length=1000)] = Field(
+        default="", description="Words in title, task_id, agent, result or error."
     )
     limit: _Limit = 20
 

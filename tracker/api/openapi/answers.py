@@ -50,6 +50,12 @@ class _Page(BaseModel):
     offset: int
 
 
+class Day(BaseModel):
+    date: Date
+    completed: Count
+    failed: Count
+
+
 class Project(BaseModel):
     id: int
     name: str
@@ -57,6 +63,11 @@ class Project(BaseModel):
     updated_at: Timestamp
     task_count: Count
     active_tasks: Count = Field(description="Pending and running.")
+    completed_tasks: Count
+    failed_tasks: Count
+    activity: list[Day] = Field(
+        description="The last 30 days (UTC) on which a task ended, oldest first."
+    )
 
 
 class ProjectsPage(_Page):
@@ -160,12 +171,6 @@ class TaskStats(BaseModel):
     pending: Count
 
 
-class Day(BaseModel):
-    date: Date
-    completed: Count
-    failed: Count
-
-
 class ProjectStats(BaseModel):
     project: str
     task_stats: TaskStats
@@ -179,6 +184,90 @@ class WebSocketStats(BaseModel):
     uptime: Count = Field(description="Of the server, in whole seconds.")
     messages_sent: Count
     messages_received: Count
+
+
+class TaskLine(BaseModel):
+    """A task in brief: its texts are cut after 500 characters."""
+
+    id: int
+    project: str
+    task_id: str
+    title: str
+    status: State
+    progress: Percent
+    agent: str
+    attempt: int = Field(ge=1)
+    started_at: Timestamp
+    finished_at: Timestamp | None
+    duration_seconds: Duration | None
+    message: str | None
+    result: str | None
+    error_type: str | None
+    error_message: str | None
+    updated_at: Timestamp
+
+
+class Today(BaseModel):
+    completed: Count
+    failed: Count
+
+
+class Now(BaseModel):
+    today: Today = Field(description="What ended on this day (UTC).")
+    active: list[TaskLine] = Field(description="Pending and running, the newest first.")
+    ended: list[TaskLine] = Field(description="Those that ended last.")
+    last_id: Count = Field(description="The newest event that all this knows of.")
+
+
+class Found(BaseModel):
+    tasks: list[TaskLine] = Field(description="The newest first.")
+
+
+class Bar(BaseModel):
+    up_to: Duration | None = Field(description="In seconds; null: longer than all others.")
+    count: Count
+
+
+class Durations(BaseModel):
+    sample: Count = Field(description="Of how many of the tasks that ended last.")
+    median: Duration
+    histogram: list[Bar]
+
+
+class AgentMedian(BaseModel):
+    name: str
+    sample: Count
+    median_duration: Duration
+
+
+class Trends(BaseModel):
+    timeline: list[Day] = Field(description="Days (UTC) on which a task ended, oldest first.")
+    durations: Durations
+    agents: list[AgentMedian]
+
+
+class Limits(BaseModel):
+    """0 means no limit."""
+
+    webhooks_per_minute: Count
+    api_requests_per_minute: Count
+    websockets_per_project: Count
+    body_bytes: Count
+    stack_trace_bytes: Count
+
+
+class Info(BaseModel):
+    version: str
+    database: str
+    api_key_file: str | None = Field(description="Null if the key was given in the settings.")
+    durability: Literal["full", "normal"]
+    limits: Limits
+    last_id: Count = Field(description="The newest event.")
+    timestamp: Timestamp
+
+
+class SessionAnswer(BaseModel):
+    expires_at: Timestamp
 
 
 class Health(BaseModel):

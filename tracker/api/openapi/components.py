@@ -190,6 +190,10 @@ HEADERS: Final = {
     ),
     "RateLimit": _header("What is left: `r` requests, for `t` seconds.", '"webhook";r=99;t=60'),
     "Retry-After": _header("Whole seconds to wait.", 60, "integer"),
+    "Set-Cookie": _header(
+        "The session, or its end.",
+        "tracker_session_21d8f17c=…; HttpOnly; Max-Age=43200; Path=/; SameSite=Strict",
+    ),
     "WWW-Authenticate": _header("How to send the key.", "Bearer"),
     "X-Request-ID": _header("Names the failure in the server's log.", "5f3c9a1be07d4c26"),
 }

@@ -89,6 +89,7 @@ def _answers(operation: Operation) -> dict[str, Any]:
         *limited,
         *(("ETag",) if operation.conditional else ()),
         *(("Idempotent-Replayed",) if operation.body else ()),
+        *(("Set-Cookie",) if operation.sets_cookie else ()),
     )
     answers = {
         str(status): _answer(answer, headers) for status, answer in operation.answers.items()

@@ -87,6 +87,9 @@ PROJECTS: Final = {
             "updated_at": _TIME,
             "task_count": 15,
             "active_tasks": 3,
+            "completed_tasks": 11,
+            "failed_tasks": 1,
+            "activity": [{"date": "2024-01-15", "completed": 3, "failed": 0}],
         }
     ],
     "total": 1,
@@ -211,6 +214,56 @@ STATS: Final = {
         }
     ],
 }
+_LINE: Final = {
+    "id": 1,
+    "project": "my-project",
+    "task_id": "task-123",
+    "title": "Разработка новой фичи",
+    "status": "running",
+    "progress": 75,
+    "agent": "claude-3-5-sonnet",
+    "attempt": 1,
+    "started_at": _TIME,
+    "finished_at": None,
+    "duration_seconds": None,
+    "message": "Implementing core functionality, 75% complete",
+    "result": None,
+    "error_type": None,
+    "error_message": None,
+    "updated_at": "2024-01-15T10:45:00.000Z",
+}
+NOW: Final = {
+    "today": {"completed": 3, "failed": 0},
+    "active": [_LINE],
+    "ended": [],
+    "last_id": 2,
+}
+FOUND: Final = {"tasks": [_LINE]}
+TRENDS: Final = {
+    "timeline": [{"date": "2024-01-15", "completed": 3, "failed": 0}],
+    "durations": {
+        "sample": 3,
+        "median": 1800,
+        "histogram": [{"up_to": 3600, "count": 3}, {"up_to": None, "count": 0}],
+    },
+    "agents": [{"name": "claude-3-5-sonnet", "sample": 3, "median_duration": 1800}],
+}
+INFO: Final = {
+    "version": "1.0.0",
+    "database": "/home/me/.local/share/agent-task-tracker/tracker.db",
+    "api_key_file": "/home/me/.local/share/agent-task-tracker/tracker.db.api-key",
+    "durability": "full",
+    "limits": {
+        "webhooks_per_minute": 100,
+        "api_requests_per_minute": 1000,
+        "websockets_per_project": 10,
+        "body_bytes": 1_048_576,
+        "stack_trace_bytes": 10_240,
+    },
+    "last_id": 42,
+    "timestamp": _TIME,
+}
+SESSION: Final = {"expires_at": "2024-01-15T22:00:00.000Z"}
 PROJECT_STATS: Final = {
     "project": "my-project",
     "task_stats": {"total": 15, "completed": 12, "running": 2, "failed": 1, "pending": 0},

@@ -23,6 +23,7 @@ TAGS: Final[Mapping[str, str]] = {
     "Projects and tasks": "What has been reported, for frontends and scripts.",
     "Events": "The log: every report is one event with an ever-growing number.",
     "Statistics": "Counted as reports come in, so asking is cheap.",
+    "Dashboard": "What the page at `/` reads; yours to use too.",
     "Health": "Checks for monitors. They are not rate-limited.",
 }
 
@@ -55,6 +56,7 @@ class Operation(NamedTuple):
     example: Any = None
     conditional: bool = False
     stored: bool = True
+    sets_cookie: bool = False
 
 
 def _webhook(
@@ -245,6 +247,64 @@ OPERATIONS: Final = (
         Answer("The figures.", answers.WebSocketStats, examples.WEBSOCKET_STATS),
         description="Sockets that follow all projects count under `total_connections` only.",
         stored=False,
+    ),
+    _read(
+        "/api/stats/trends",
+        "get_trends",
+        "Statistics",
+        "Ends a day, and how long tasks take",
+        Answer("Over all projects.", answers.Trends, examples.TRENDS),
+        query=schemas.TrendsQuery,
+    ),
+    _read(
+        "/api/now",
+        "get_now",
+        "Dashboard",
+        "What runs, and what ended last",
+        Answer("Over all projects.", answers.Now, examples.NOW),
+        description="Follow the log from `last_id` for what happens after it.",
+        query=schemas.NowQuery,
+    ),
+    _read(
+        "/api/search",
+        "search_tasks",
+        "Dashboard",
+        "Search the tasks of all projects",
+        Answer("The newest that hold all the words.", answers.Found, examples.FOUND),
+        query=schemas.SearchQuery,
+    ),
+    Operation(
+        method="get",
+        path="/api/info",
+        id="get_info",
+        tag="Dashboard",
+        summary="The server's settings in force",
+        answers={
+            200: Answer("The settings, the time, the newest event.", answers.Info, examples.INFO)
+        },
+        stored=False,
+    ),
+    Operation(
+        method="post",
+        path="/api/session",
+        id="sign_in",
+        tag="Dashboard",
+        summary="Trade the API key for a browser session",
+        description="The session is a cookie that scripts cannot read. It lasts 12 hours, or until "
+        "the key changes, and stands for the key on this server's own pages.",
+        answers={201: Answer("Signed in.", answers.SessionAnswer, examples.SESSION)},
+        stored=False,
+        sets_cookie=True,
+    ),
+    Operation(
+        method="delete",
+        path="/api/session",
+        id="sign_out",
+        tag="Dashboard",
+        summary="End the browser session",
+        answers={204: Answer("Signed out.")},
+        stored=False,
+        sets_cookie=True,
     ),
     _check(
         "/health",
