@@ -133,7 +133,7 @@ def test_below_what_there_is(tracker: Tracker) -> None:
 def test_by_a_method_that_is_not_there(tracker: Tracker) -> None:
     for path in PATHS:
         there = {route.method for route in ROUTES if route.path == path} - {"WEBSOCKET"}
-        for method in {*METHODS} - there:
+        for method in {*METHODS} - there - ({"HEAD"} if "GET" in there else set()):
             answer = tracker.http.request(method, Route(method, path).url)
             if method == "HEAD":
                 assert (answer.status_code, answer.content) == (405, b""), path

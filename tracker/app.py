@@ -15,6 +15,7 @@ from tracker.api.dashboard import PAGES, DashboardAssets, DashboardPage, load
 from tracker.api.docs import Assets, OpenApi, Page
 from tracker.api.errors import ErrorHandlers
 from tracker.api.events import Events, EventStream
+from tracker.api.head import HeadAsGet
 from tracker.api.health import DatabaseCheck, Health, HubCheck
 from tracker.api.info import Info
 from tracker.api.origin import AllowedHosts, Origins
@@ -125,7 +126,7 @@ def create_app(
     for page in PAGES:
         app.add_route(page, DashboardPage(dashboard))
     app.add_route("/assets/{version}/{name:path}", DashboardAssets(dashboard))
-    asgi: ASGI = DeferBody(app)
+    asgi: ASGI = HeadAsGet(DeferBody(app))
     if not settings.rate_limit_webhook:
         asgi = WebhookShortcut(asgi, webhooks, reports, authenticator, hosts, errors)
     return App(asgi, store, hub, keys, clock)
