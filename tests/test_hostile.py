@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, suppress
 from pathlib import Path
@@ -13,6 +12,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
+from tests.hasty import hasty
 from tests.raw import (
     BINARY,
     CLOSE,
@@ -47,11 +47,6 @@ VALID = {
     "error_message": "m",
     "metadata": {"a": [1, 2.5, None, "x"]},
 }
-
-# A server that waits for half a second where others wait for thirty.
-IMPATIENT = (
-    "import tracker.protocols as p; p.STALLED_AFTER = 0.5; from tracker.cli import main; main()"
-)
 
 fuzz = settings(
     max_examples=200,
@@ -186,7 +181,7 @@ def test_chunked_body_without_a_proper_end(hostile: Server) -> None:
 
 
 def test_stalled_clients_are_dropped(tmp_path: Path) -> None:
-    server = Server.start(tmp_path, command=(sys.executable, "-c", IMPATIENT))
+    server = Server.start(tmp_path, command=hasty(request=0.5))
     beginnings = {
         "nothing": b"",
         "half a line": b"GET /hea",

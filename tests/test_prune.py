@@ -66,6 +66,12 @@ def tasks(server: Server) -> set[str]:
     }
 
 
+def first_type(server: Server, since: int) -> str:
+    """What a subscriber with this cursor is sent first."""
+    with closing(open_websocket(server, f"&since={since}")) as socket:
+        return str(json.loads(read_frame(socket)[1])["type"])
+
+
 def test_prune_beside_a_running_server(server: Server) -> None:
     fill(server)
     dry = run(
@@ -91,8 +97,7 @@ def test_prune_beside_a_running_server(server: Server) -> None:
         "kept"
     ]
     assert server.report("start", "gone", "again").status_code == 201
-    with closing(open_websocket(server, "&since=1")) as socket:
-        assert json.loads(read_frame(socket)[1])["type"] == "resync_required"
+    wait_for(lambda: first_type(server, since=1) == "resync_required", 20)
     assert server.stop() == 0
     assert_sound(server.database)
 

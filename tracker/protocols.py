@@ -16,9 +16,6 @@ from tracker.clock import Clock
 
 MAX_HEADER_BYTES: Final = 64 * 1024
 
-# Seconds: for a client that began a request and went quiet, or does not read its answer.
-STALLED_AFTER: Final = 30.0
-
 # What is read and thrown away of a body after its request was answered, so that the client gets
 # to see the answer (a 413, say) before the connection is cut.
 _DISCARDED_BYTES: Final = 4 * 1024 * 1024

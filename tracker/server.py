@@ -21,7 +21,7 @@ from tracker.announcement import Announcement
 from tracker.app import App, create_app
 from tracker.errors import ConfigError, InUse
 from tracker.location import locate, locate_ready_file
-from tracker.protocols import STALLED_AFTER, HttpProtocol
+from tracker.protocols import HttpProtocol
 from tracker.settings import Settings
 from tracker.timing import CONTRACT, Timing
 from tracker.websocket_protocol import WebSocketProtocol
@@ -55,7 +55,13 @@ def run(settings: Settings, timing: Timing = CONTRACT) -> int:
         listener = stack.enter_context(contextlib.closing(_listen(settings.host, settings.port)))
         app = create_app(settings, database, timing=timing, on_death=die)
         announcement = Announcement(settings, app, listener, ready_file)
-        server = Server(_config(app, timing), app, announcement.make, settings.idle_timeout)
+        server = Server(
+            _config(app, timing),
+            app,
+            announcement.make,
+            patience=timing.request,
+            idle_timeout=settings.idle_timeout,
+        )
         _spare_the_collector()
         try:
             server.run(sockets=[listener])
@@ -72,10 +78,14 @@ class Server(uvicorn.Server):
         config: uvicorn.Config,
         app: App,
         announce: Callable[[], None],
-        idle_timeout: float = 0,
+        *,
+        patience: float,
+        idle_timeout: float,
     ) -> None:
-        """`idle_timeout`: stop after so many seconds without requests and streams; 0: never."""
+        """`patience`: seconds for a request to go on; `idle_timeout`: stop after so many seconds
+        without requests and streams; 0: never."""
         super().__init__(config)
+        self._patience = patience
         self._idle_timeout = idle_timeout
         self.died = False
         self._app = app
@@ -129,7 +139,7 @@ class Server(uvicorn.Server):
         asked, asked_at = 0, loop.time()
         while True:
             await asyncio.sleep(_SWEEP_EVERY)
-            self._drop_stalled(STALLED_AFTER)
+            self._drop_stalled(self._patience)
             if state.tasks or state.total_requests > asked:
                 asked, asked_at = state.total_requests, loop.time()
             elif self._idle_timeout and loop.time() - asked_at >= self._idle_timeout:

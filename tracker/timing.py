@@ -17,6 +17,9 @@ class Timing(NamedTuple):
     send: float = 30.0
     """For a subscriber that takes nothing of what it was sent."""
 
+    request: float = 30.0
+    """For a client that began a request and went quiet, or does not read its answer."""
+
     heartbeat: float = 15.0
     """Silence on a stream of server-sent events, until a comment is sent."""
 

@@ -7,6 +7,7 @@ the log, before the report is answered.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -55,6 +56,9 @@ _DELETED_AT_ONCE = 200
 # Search follows the log by at most this, in seconds, and this many events a transaction.
 _SEARCH_EVERY = 0.25
 _INDEXED_AT_ONCE = 100
+
+# Seconds. Until then a subscriber may still be sent what was pruned.
+_PRUNING_NOTICED_WITHIN = 1.0
 
 # Where a page of the log ends, whatever its limit, in characters.
 _PAGE_SIZE = 2 * 1024 * 1024
@@ -117,7 +121,7 @@ class Store:
         )
         self._unsearched = asyncio.Event()
         self._unsearched.set()
-        self._retention = Retention(keep, self._writer, clock, listener.forget)
+        self._retention = Retention(keep, self._writer, clock)
         self._background: list[asyncio.Task[None]] = []
 
     @property
@@ -131,6 +135,7 @@ class Store:
         self._background = [
             asyncio.create_task(self._follow_the_log()),
             asyncio.create_task(self._retention.run()),
+            asyncio.create_task(self._notice_pruning()),
         ]
         for task in self._background:
             task.add_done_callback(_tell_of_a_fault)
@@ -266,6 +271,17 @@ class Store:
                     pass
             except Unavailable:  # the next round tries again
                 self._unsearched.set()
+
+    async def _notice_pruning(self) -> None:
+        """What was pruned, by retention or by a command beside the server, is forgotten."""
+        known = 0
+        while True:
+            await asyncio.sleep(_PRUNING_NOTICED_WITHIN)
+            with contextlib.suppress(Unavailable):
+                pruned = (await self.read(events.bounds)).pruned
+                if pruned > known:
+                    known = pruned
+                    self._listener.forget()
 
     def _release(self) -> None:
         if self._lock is not None:

@@ -41,14 +41,10 @@ KEEP_ALL: Final = Keep()
 class Retention:
     """Keeps a database within its limits."""
 
-    def __init__(
-        self, keep: Keep, writer: Writer, clock: Clock, on_pruned: Callable[[], None]
-    ) -> None:
-        """`on_pruned` hears, on the event loop, of each transaction that removed events."""
+    def __init__(self, keep: Keep, writer: Writer, clock: Clock) -> None:
         self._keep = keep
         self._writer = writer
         self._clock = clock
-        self._on_pruned = on_pruned
 
     async def run(self) -> None:
         """Prune now and then, until cancelled."""
@@ -82,8 +78,6 @@ class Retention:
         while not step.done:
             step = await self._writer.submit(self._step(rule, step.cursor))
             pruned += step.pruned
-            if step.pruned.events:
-                self._on_pruned()
             await asyncio.sleep(_REST)
         return pruned
 
