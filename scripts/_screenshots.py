@@ -161,7 +161,7 @@ def picture_for_readme(browser: Browser, server: Server) -> None:
     images = ROOT / "docs" / "images"
     images.mkdir(parents=True, exist_ok=True)
     for name, theme in (("now", "light"), ("task", "dark")):
-        page = open_page(browser, server, (1280, 800), theme)
+        page = open_page(browser, server, WIDTHS["desktop"], theme)
         show(page, server.url + views(server)[name])
         page.screenshot(path=images / f"dashboard-{name}.png")
         page.context.close()
