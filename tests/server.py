@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shlex
 import signal
 import subprocess
@@ -87,6 +88,15 @@ class Server:
     def log(self) -> str:
         """What it wrote to standard error so far."""
         return (self.folder / "stderr.txt").read_text(encoding="utf-8")
+
+    @property
+    def memory(self) -> int:
+        """What it keeps in memory, in bytes; 0 where that cannot be read."""
+        status = Path(f"/proc/{self.process.pid}/status")
+        resident = re.search(
+            r"^VmRSS:\s*(\d+) kB", status.read_text() if status.exists() else "", re.M
+        )
+        return int(resident[1]) * 1024 if resident else 0
 
     @classmethod
     def start(

@@ -5,17 +5,16 @@ from __future__ import annotations
 import json
 import socket
 from collections.abc import Iterator
+from contextlib import suppress
 from types import TracebackType
 from typing import Any, Self
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlencode
 
-from websockets.client import ClientProtocol
 from websockets.exceptions import ConnectionClosed
-from websockets.frames import Close, Frame, Opcode
-from websockets.http11 import Response
+from websockets.frames import Close
 from websockets.sync.client import ClientConnection, connect
-from websockets.uri import parse_uri
 
+from tests.raw import CLOSE, TEXT, frame, open_websocket, read_frame
 from tests.server import KEY, Server
 
 PATIENCE = 20.0  # seconds, for anything that is to arrive
@@ -63,21 +62,11 @@ def end(subscriber: ClientConnection) -> Close:
 class RawSubscriber:
     """One that reads only when told to, answers no ping, and sends what it is given."""
 
-    def __init__(self, url: str, *, receive_buffer: int | None = None) -> None:
-        parts = urlsplit(url)
-        self.socket = socket.socket()
-        self.socket.settimeout(PATIENCE)
-        if receive_buffer is not None:
-            self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
-        self.socket.connect((parts.hostname, parts.port))
-        self._protocol = ClientProtocol(parse_uri(url), max_size=None)
-        self._protocol.send_request(self._protocol.connect())
-        self.socket.sendall(b"".join(self._protocol.data_to_send()))
-        self._events = self._read()
+    def __init__(self, server: Server, project: str | None = None, since: Any = None) -> None:
+        given = {"project": project, "since": since}
+        query = urlencode({name: value for name, value in given.items() if value is not None})
+        self.socket = open_websocket(server, f"&{query}")
         self.closed = CUT
-        answer = next(self._events)
-        assert isinstance(answer, Response)
-        assert answer.status_code == 101
 
     def __enter__(self) -> Self:
         return self
@@ -90,27 +79,27 @@ class RawSubscriber:
     ) -> None:
         self.socket.close()
 
-    def send(self, opcode: Opcode, data: bytes = b"", *, fin: bool = True) -> None:
+    def send(self, opcode: int, payload: bytes = b"") -> None:
         """One frame."""
-        self.socket.sendall(Frame(opcode, data, fin).serialize(mask=True))
+        self.socket.sendall(frame(opcode, payload))
 
-    def frames(self) -> Iterator[Frame]:
-        """What comes, until the server ends the connection."""
-        for event in self._events:
-            assert isinstance(event, Frame)
-            yield event
+    def frames(self) -> Iterator[tuple[int, bytes]]:
+        """What comes, by opcode, until the server ends the connection."""
+        with suppress(ConnectionError):
+            while True:
+                yield read_frame(self.socket)
 
-    def next(self, opcode: Opcode) -> bytes:
-        """The data of the next frame of this kind."""
-        return next(bytes(frame.data) for frame in self.frames() if frame.opcode is opcode)
+    def next(self, wanted: int) -> bytes:
+        """What the next frame of this kind holds."""
+        return next(payload for opcode, payload in self.frames() if opcode == wanted)
 
     def texts(self) -> Iterator[bytes]:
         """The messages that come, until the server closes."""
-        for frame in self.frames():
-            if frame.opcode is Opcode.TEXT:
-                yield bytes(frame.data)
-            elif frame.opcode is Opcode.CLOSE:
-                self.closed = Close.parse(frame.data)
+        for opcode, payload in self.frames():
+            if opcode == TEXT:
+                yield payload
+            elif opcode == CLOSE:
+                self.closed = Close.parse(payload)
                 return
 
     def end(self) -> Close:
@@ -123,9 +112,3 @@ class RawSubscriber:
         """Vanish: the server gets a reset, and no close frame."""
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
         self.socket.close()
-
-    def _read(self) -> Iterator[Any]:
-        while data := self.socket.recv(65536):
-            self._protocol.receive_data(data)
-            self._protocol.data_to_send()  # pongs and the like: this one is silent
-            yield from self._protocol.events_received()

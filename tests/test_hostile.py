@@ -62,25 +62,16 @@ def hostile(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     server = Server.start(tmp_path_factory.mktemp("hostile") / "server", "--ws-per-project", "0")
     for _ in range(50):
         server.report("start", "hostile")
-    before = resident(server)
+    before = server.memory
     yield server
     alive = server.process.poll() is None and server.report("start", "after").status_code == 201
-    grown = resident(server) - before
+    grown = server.memory - before
     ended = server.stop()
     assert alive
     assert grown < 64 * MIB
     assert "Traceback" not in server.log
     assert "ERROR" not in server.log
     assert ended == 0
-
-
-def resident(server: Server) -> int:
-    """The server's memory in bytes; 0 where that cannot be read."""
-    status = Path(f"/proc/{server.process.pid}/status")
-    if not status.exists():
-        return 0
-    line = next(line for line in status.read_text().splitlines() if line.startswith("VmRSS"))
-    return int(line.split()[1]) * 1024
 
 
 def assert_decent(answer: Answer) -> None:
@@ -439,6 +430,9 @@ TOO_BIG, PROTOCOL_ERROR, NOT_UTF8 = 1009, 1002, 1007
     (frame(PING, fin=False), PROTOCOL_ERROR),
     (b"\x81\x02hi", PROTOCOL_ERROR),  # not masked
     (frame(CLOSE, b"\x03"), PROTOCOL_ERROR),
+    (frame(CLOSE, (1004).to_bytes(2)), PROTOCOL_ERROR),  # nobody may send that
+    (frame(CLOSE, (1000).to_bytes(2) + b"\xff"), NOT_UTF8),
+    (frame(TEXT, b"\xed\xa0\x80"), NOT_UTF8),  # half of a pair of surrogates
     (frame(CLOSE, (4000).to_bytes(2)), 4000),
 ])  # fmt: skip
 def test_frames_that_end_the_socket(hostile: Server, frames: bytes, code: int) -> None:
@@ -468,14 +462,14 @@ def test_frames(hostile: Server, frames: list[bytes]) -> None:
 
 def test_ping_flood_by_a_client_who_reads_nothing(hostile: Server) -> None:
     flood = frame(PING, b"x" * 125) * 1000
-    before = resident(hostile)
+    before = hostile.memory
     with closing(open_websocket(hostile)) as socket:
         socket.settimeout(5)
         with suppress(TimeoutError, ConnectionError):
             for _ in range(100):
                 socket.sendall(flood)
         assert hostile.report("start", "hostile").status_code == 200
-        assert resident(hostile) - before < 32 * MIB
+        assert hostile.memory - before < 32 * MIB
 
 
 @pytest.mark.parametrize("header", [

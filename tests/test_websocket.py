@@ -355,7 +355,7 @@ def test_stats(start_server: Callable[..., Server]) -> None:
     first = stats(server)
     assert first == {**none, "uptime": first["uptime"], "messages_sent": 0, "messages_received": 0}
     with subscribe(address(server, "a")) as of_a, subscribe(address(server)) as of_all:
-        with RawSubscriber(address(server, "a")) as vanishing, subscribe(address(server, "b")):
+        with RawSubscriber(server, "a") as vanishing, subscribe(address(server, "b")):
             opened = stats(server)
             assert opened["total_connections"] == 4
             assert opened["project_connections"] == {"a": 2, "b": 1}
