@@ -73,7 +73,7 @@ def open_writer(
             connection.pragma("synchronous", durability)
             connection.pragma("foreign_keys", True)
             connection.pragma("recursive_triggers", False)
-            connection.pragma("cache_size", -32_768)
+            connection.pragma("cache_size", -16_384)
             connection.pragma("temp_store", "memory")
             migrations.migrate(connection, path, version)
         except BaseException:
@@ -123,7 +123,7 @@ def open_reader(path: Path) -> apsw.Connection:
     """A connection that can only read; it waits for nobody in WAL mode."""
     connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY)
     connection.set_busy_timeout(1000)
-    connection.pragma("cache_size", -8_192)
+    connection.pragma("cache_size", -4_096)
     return connection
 
 
