@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import http.server
 import importlib
 import json
 import re
 import subprocess
 import sys
-import threading
 import tomllib
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -111,33 +109,6 @@ def test_javascript_runs_in_a_page_of_another_origin(
         wait_for(lambda: has_logged("projects"), 30, "the answer of the REST API")
         server.report("finish", "my-project")
         wait_for(lambda: has_logged("task_finished"), 30, "the event that came")
-
-
-@pytest.fixture
-def page_at() -> Iterator[Callable[[str], str]]:
-    """Serves a page at an origin of its own, which it returns."""
-    servers: list[http.server.ThreadingHTTPServer] = []
-
-    def serve(html: str) -> str:
-        class Handler(http.server.BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
-                self.send_response(200)
-                self.send_header("Content-Type", "text/html")
-                self.end_headers()
-                self.wfile.write(html.encode())
-
-            def log_message(self, *_: object) -> None:
-                """Nothing: pytest's output is for the tests."""
-
-        server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        servers.append(server)
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        return f"http://127.0.0.1:{server.server_port}"
-
-    yield serve
-    for server in servers:
-        server.shutdown()
-        server.server_close()
 
 
 def test_russian_has_the_same_content() -> None:
