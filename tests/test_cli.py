@@ -119,8 +119,9 @@ def test_what_the_server_refuses_is_1_and_one_line(run: Run) -> None:
     assert re.fullmatch(r"tracker: .*404 NOT_FOUND\)\r?\n", done.stderr.decode())
 
 
-def test_without_the_key_the_line_says_where_to_put_it(run: Run) -> None:
-    done = run("stats", variables={"API_KEY": "the-wrong-key"})
+@pytest.mark.parametrize("command", [("stats",), ("wait", "--all-finished")])
+def test_without_the_key_the_line_says_where_to_put_it(run: Run, command: tuple[str, ...]) -> None:
+    done = run(*command, variables={"API_KEY": "the-wrong-key"})
     assert done.returncode == 1
     assert "set API_KEY" in done.stderr.decode()
 

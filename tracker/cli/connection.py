@@ -12,7 +12,6 @@ import click
 from tracker.cli import env_file
 from tracker.client import Client
 from tracker.discovery import find
-from tracker.errors import ClientError, Refused
 
 _OPTIONS = (
     click.option("--url", metavar="URL", help="The server's address.  [TRACKER_URL]"),
@@ -38,14 +37,7 @@ def with_client(*, patience: float) -> Callable[[Callable[..., None]], Callable[
         @functools.wraps(command)
         def wrapped(**options: Any) -> None:
             told = {name: options.pop(name) for name in ("url", "ready_file", "api_key")}
-            try:
-                command(find_server(**told, patience=patience), **options)
-            except Refused as refused:
-                if refused.status == 401:
-                    raise ClientError(
-                        "the server's API key is needed: set API_KEY, or give --api-key"
-                    ) from None
-                raise
+            command(find_server(**told, patience=patience), **options)
 
         return with_options(wrapped)
 

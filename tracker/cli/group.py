@@ -10,7 +10,7 @@ import click
 
 import tracker
 from tracker.cli.overview import COMMANDS, HELP, VERSION
-from tracker.errors import ClientError, StartupError
+from tracker.errors import ClientError, Refused, StartupError
 
 
 class Commands(click.Group):
@@ -53,5 +53,8 @@ def run() -> None:
     try:
         cli(prog_name="tracker")
     except (ClientError, StartupError) as error:
-        click.echo(f"tracker: {error}", err=True)
+        said: object = error
+        if isinstance(error, Refused) and error.status == 401:  # told in terms of HTTP
+            said = "the server's API key is needed: set API_KEY, or give --api-key"
+        click.echo(f"tracker: {said}", err=True)
         sys.exit(error.exit_code)
