@@ -24,6 +24,8 @@ TESTS = (
     "tests/test_faults.py",
     "tests/test_ephemeral.py",
     "tests/test_docs_pages.py",
+    "tests/test_dashboard_files.py",
+    "tests/test_dashboard_live.py",
 )
 TESTS_OF_FOLDER = ("tests/test_executable.py", "tests/test_cli.py")
 
