@@ -17,7 +17,9 @@ class TaskTimeline extends HTMLElement {
 	#complete = true;
 	#from = 0;
 	#to = 0;
+	// A window that has the present in it moves along with it.
 	#follows = true;
+	#shownAt = 0;
 	#axis = h("div.timeline-axis", { "aria-hidden": "true" });
 	#lanes = h("div.timeline-lanes", { role: "list" });
 	#none = h("p.empty-note", t("project.none"));
@@ -67,12 +69,9 @@ class TaskTimeline extends HTMLElement {
 	}
 
 	tick() {
-		if (this.#follows && this.#to) {
-			const span = this.#to - this.#from;
-			this.#to = serverNow() + span * 0.02;
-			this.#from = this.#to - span;
-		}
-		this.#draw();
+		const passed = serverNow() - this.#shownAt;
+		if (this.#follows && this.#to) this.#show(this.#from + passed, this.#to + passed);
+		else this.#draw();
 	}
 
 	#known() {
@@ -98,7 +97,8 @@ class TaskTimeline extends HTMLElement {
 		const span = Math.min(LONGEST, Math.max(SHORTEST, to - from));
 		const middle = (from + to) / 2;
 		[this.#from, this.#to] = [middle - span / 2, middle + span / 2];
-		this.#follows = this.#from < serverNow() && serverNow() < this.#to;
+		this.#shownAt = serverNow();
+		this.#follows = this.#from < this.#shownAt && this.#shownAt < this.#to;
 		this.#draw();
 	}
 
