@@ -27,7 +27,14 @@ TESTS = (
     "tests/test_dashboard_files.py",
     "tests/test_dashboard_live.py",
 )
-TESTS_OF_FOLDER = ("tests/test_executable.py", "tests/test_cli.py")
+TESTS_OF_FOLDER = (
+    "tests/test_executable.py",
+    "tests/test_cli.py",
+    "tests/test_backup.py",
+    "tests/test_doctor.py",
+    "tests/test_export.py",
+    "tests/test_prune.py",
+)
 
 
 def test(program: Path, tests: tuple[str, ...]) -> int:

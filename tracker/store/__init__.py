@@ -6,15 +6,13 @@ the log, before the report is answered.
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
-import logging
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
-from tracker.errors import NotFound, Unavailable
-from tracker.store import events, health, overview, projects, reports, search, stats, tasks
+from tracker.errors import NotFound
+from tracker.store import events, health, overview, projects, reports, stats, tasks
+from tracker.store.background import Background
 from tracker.store.connection import MEMORY, lock, open_writer
 from tracker.store.events import Bounds, EventFilter, Page
 from tracker.store.projects import ProjectQuery
@@ -46,19 +44,10 @@ __all__ = [
     "idempotency",
 ]
 
-logger = logging.getLogger(__name__)
-
 T = TypeVar("T")
 
 # Of one project's tasks deleted in one transaction: others' reports wait for no more than these.
 _DELETED_AT_ONCE = 200
-
-# Search follows the log by at most this, in seconds, and this many events a transaction.
-_SEARCH_EVERY = 0.25
-_INDEXED_AT_ONCE = 100
-
-# Seconds. Until then a subscriber may still be sent what was pruned.
-_PRUNING_NOTICED_WITHIN = 1.0
 
 # Where a page of the log ends, whatever its limit, in characters.
 _PAGE_SIZE = 2 * 1024 * 1024
@@ -119,10 +108,9 @@ class Store:
         self._readers: Readers = (
             WriterReaders(self._writer, clock) if path is None else FileReaders(path, clock)
         )
-        self._unsearched = asyncio.Event()
-        self._unsearched.set()
-        self._retention = Retention(keep, self._writer, clock)
-        self._background: list[asyncio.Task[None]] = []
+        self._background = Background(
+            self._writer, self._readers, Retention(keep, self._writer, clock), listener.forget
+        )
 
     @property
     def name(self) -> str:
@@ -132,19 +120,11 @@ class Store:
     def start(self) -> None:
         """Begin to work for the running event loop."""
         self._writer.start()
-        self._background = [
-            asyncio.create_task(self._follow_the_log()),
-            asyncio.create_task(self._retention.run()),
-            asyncio.create_task(self._notice_pruning()),
-        ]
-        for task in self._background:
-            task.add_done_callback(_tell_of_a_fault)
+        self._background.start()
 
     async def close(self) -> None:
         """Commit what waits, checkpoint the WAL, let go of the database."""
-        for task in self._background:
-            task.cancel()
-        await asyncio.gather(*self._background, return_exceptions=True)
+        await self._background.stop()
         await self._readers.close()
         await self._writer.close()
         self._release()
@@ -259,43 +239,11 @@ class Store:
         if committed:
             self.last_id = committed[-1].id
             self._listener.publish(committed)
-            self._unsearched.set()
-
-    async def _follow_the_log(self) -> None:
-        while True:
-            await self._unsearched.wait()
-            self._unsearched.clear()
-            await asyncio.sleep(_SEARCH_EVERY)
-            try:
-                while not await self._writer.submit(_index_some):
-                    pass
-            except Unavailable:  # the next round tries again
-                self._unsearched.set()
-
-    async def _notice_pruning(self) -> None:
-        """What was pruned, by retention or by a command beside the server, is forgotten."""
-        known = 0
-        while True:
-            await asyncio.sleep(_PRUNING_NOTICED_WITHIN)
-            with contextlib.suppress(Unavailable):
-                pruned = (await self.read(events.bounds)).pruned
-                if pruned > known:
-                    known = pruned
-                    self._listener.forget()
+            self._background.events_came()
 
     def _release(self) -> None:
         if self._lock is not None:
             self._lock.release()
-
-
-def _tell_of_a_fault(task: asyncio.Task[None]) -> None:
-    """Reports and reads go on; search or retention does not, until the next start."""
-    if not task.cancelled() and task.exception() is not None:
-        logger.error("Work in the background has failed.", exc_info=task.exception())
-
-
-def _index_some(connection: apsw.Connection, _now: int) -> bool:
-    return search.index_some(connection, _INDEXED_AT_ONCE)
 
 
 def no_such_project(name: str) -> NotFound:

@@ -1,0 +1,96 @@
+"""What the store does between reports: the search index, retention, noticing what was pruned."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from tracker.errors import Unavailable
+from tracker.store import events, search
+
+if TYPE_CHECKING:
+    import apsw
+
+    from tracker.store.readers import Readers
+    from tracker.store.retention import Retention
+    from tracker.store.writer import Writer
+
+logger = logging.getLogger(__name__)
+
+# Search follows the log by at most this, in seconds, and this many events a transaction.
+_SEARCH_EVERY = 0.25
+_INDEXED_AT_ONCE = 100
+
+# Seconds. Until then a subscriber may still be sent what was pruned.
+_PRUNING_NOTICED_WITHIN = 1.0
+
+
+class Background:
+    """Tasks beside the reports. A fault of ours in one is logged, and ends that one alone."""
+
+    def __init__(
+        self,
+        writer: Writer,
+        readers: Readers,
+        retention: Retention,
+        on_pruned: Callable[[], None],
+    ) -> None:
+        """`on_pruned` hears when events have been pruned, by whomever."""
+        self._writer = writer
+        self._readers = readers
+        self._retention = retention
+        self._on_pruned = on_pruned
+        self._unsearched = asyncio.Event()
+        self._unsearched.set()
+        self._tasks: list[asyncio.Task[None]] = []
+
+    def start(self) -> None:
+        """Begin to work for the running event loop."""
+        work = (self._follow_the_log(), self._notice_pruning(), self._retention.run())
+        self._tasks = [asyncio.create_task(one) for one in work]
+        for task in self._tasks:
+            task.add_done_callback(_tell_of_a_fault)
+
+    async def stop(self) -> None:
+        """Leave what is under way where it is."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def events_came(self) -> None:
+        """There is something to index."""
+        self._unsearched.set()
+
+    async def _follow_the_log(self) -> None:
+        while True:
+            await self._unsearched.wait()
+            self._unsearched.clear()
+            await asyncio.sleep(_SEARCH_EVERY)
+            try:
+                while not await self._writer.submit(_index_some):
+                    pass
+            except Unavailable:  # the next round tries again
+                self._unsearched.set()
+
+    async def _notice_pruning(self) -> None:
+        """By retention, or by a command beside the server."""
+        known = 0
+        while True:
+            await asyncio.sleep(_PRUNING_NOTICED_WITHIN)
+            with contextlib.suppress(Unavailable):
+                pruned = (await self._readers.run(events.bounds)).pruned
+                if pruned > known:
+                    known = pruned
+                    self._on_pruned()
+
+
+def _tell_of_a_fault(task: asyncio.Task[None]) -> None:
+    if not task.cancelled() and task.exception() is not None:
+        logger.error("Work in the background has failed.", exc_info=task.exception())
+
+
+def _index_some(connection: apsw.Connection, _now: int) -> bool:
+    return search.index_some(connection, _INDEXED_AT_ONCE)
