@@ -69,8 +69,8 @@ class Stream:
 
         `after` None: from now on. Neither gap nor duplicate: an event is passed by moving the
         cursor over it, wherever it is read from. Where some of it was pruned, or `after` is from
-        another database, a notice comes before what there is. A batch is empty when nothing has
-        been said for `heartbeat` seconds.
+        another database, a notice comes, and then what is left of the log from its beginning. A
+        batch is empty when nothing has been said for `heartbeat` seconds.
 
         Raises:
             Unavailable: the log cannot be read now.
@@ -88,7 +88,7 @@ class Stream:
                     batch = Batch(page.events, page.cursor)
                 else:
                     told = page.bounds.pruned
-                    batch = self._resync(cursor, page.bounds)
+                    batch = self._resync(page.bounds)
             cursor = batch.cursor
             if batch.messages or (due is not None and self._clock.monotonic() >= due):
                 yield batch
@@ -98,10 +98,8 @@ class Stream:
     def _due(self, heartbeat: float | None) -> float | None:
         return None if heartbeat is None else self._clock.monotonic() + heartbeat
 
-    def _resync(self, cursor: int, bounds: LogBounds) -> Batch:
-        """Tells the reader to read the state afresh; what is left of the log follows."""
-        if cursor > bounds.last:  # the number is from another database
-            cursor = 0
+    def _resync(self, bounds: LogBounds) -> Batch:
+        """Tells the reader to read the state afresh, and goes back to the log's beginning."""
         data = orjson.dumps({"oldest_id": bounds.oldest, "last_id": bounds.last})
-        notice = Notice("resync_required", data, self._clock.now_ms(), cursor)
-        return Batch([notice], cursor)
+        notice = Notice("resync_required", data, self._clock.now_ms(), cursor=0)
+        return Batch([notice], cursor=0)
