@@ -87,7 +87,7 @@ class Soak:
                 self.load.url = self.crowd.url = server.url
                 self.server = server
                 time.sleep(seconds)
-                self.largest = max(self.largest, resident(server))
+                self.largest = max(self.largest, server.memory)
         finally:
             self.server = self.load.url = self.crowd.url = None
             ended = server.stop(signal.SIGKILL if kill else signal.SIGTERM, 30)
@@ -200,15 +200,6 @@ def log(database: Path) -> tuple[dict[str | None, list[int]], int]:
             ids[None].append(id_)
             ids[project].append(id_)
         return ids, int(connection.execute("SELECT pruned FROM marks").get)
-
-
-def resident(server: Server) -> int:
-    """The server's memory in bytes; 0 where that cannot be read."""
-    with suppress(OSError):
-        for line in Path(f"/proc/{server.process.pid}/status").read_text().splitlines():
-            if line.startswith("VmRSS"):
-                return int(line.split()[1]) * 1024
-    return 0
 
 
 def p99(folder: Path, seconds: float) -> tuple[float, float]:
