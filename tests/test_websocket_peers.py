@@ -126,7 +126,7 @@ def test_silent_peer_is_pinged_and_given_up(start_server: StartServer) -> None:
         assert silent.end() == Close(1011, "no pong came")
         assert list(silent.frames()) == []
         assert nothing_more(orderly)  # by now it has answered several pings
-        assert open_sockets(server) == 1
+        wait_for(lambda: open_sockets(server) == 1, what="the silent one to be given up")
     assert_quiet(server)
 
 

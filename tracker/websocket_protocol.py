@@ -21,7 +21,7 @@ from websockets.server import ServerProtocol
 from tracker.api.errors import REFUSED, code_of, error_body
 from tracker.clock import Clock
 from tracker.timing import Timing
-from tracker.ws.socket import FRAMES
+from tracker.ws.socket import FRAMES, CloseCode
 
 
 class WebSocketProtocol(WebSocketsSansIOProtocol):
@@ -60,7 +60,7 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
     def send_receive_event_to_app(self) -> None:
         if self.curr_msg_data_type == "text" and not _is_utf8(b"".join(self.frames)):
             self.frames = []
-            self._fail(1007, "text must be UTF-8")
+            self._fail(CloseCode.INVALID_TEXT, "text must be UTF-8")
             return
         super().send_receive_event_to_app()
 
@@ -131,7 +131,7 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
     def keepalive_timeout(self) -> None:
         self.pong_timer = None
         self.pending_ping_payload = None
-        self._fail(1011, "no pong came")
+        self._fail(CloseCode.INTERNAL_ERROR, "no pong came")
 
     def shutdown(self) -> None:
         """The application closes with 1001 by itself; see that it ends all the same."""

@@ -14,6 +14,7 @@ import orjson
 from tracker.api.reply import Reply
 from tracker.clock import Clock, iso
 from tracker.errors import Issue, RateLimited, TrackerError, Unauthorized, Unavailable
+from tracker.ws.socket import CloseCode
 
 logger = logging.getLogger(__name__)
 
@@ -126,5 +127,7 @@ class ErrorHandlers:
         elif ws is not None and not ws.closed:
             if ws.unaccepted:  # answered in HTTP; see tracker.websocket_protocol
                 await ws.close(REFUSED + reply.status, reply.body.decode())
-            else:  # 1011: internal error; 1008: policy violation
-                await ws.close(1011 if reply.status == 500 else 1008)
+            elif reply.status == STATUSES["INTERNAL_ERROR"]:
+                await ws.close(CloseCode.INTERNAL_ERROR)
+            else:
+                await ws.close(CloseCode.POLICY_VIOLATION)

@@ -26,7 +26,9 @@ class CloseCode:
     """Why the server closes. 3xxx: IANA's registry of WebSocket close codes; else RFC 6455."""
 
     GOING_AWAY: Final = 1001
+    INVALID_TEXT: Final = 1007
     POLICY_VIOLATION: Final = 1008
+    INTERNAL_ERROR: Final = 1011
     TRY_AGAIN_LATER: Final = 1013
     UNAUTHORIZED: Final = 3000
     FORBIDDEN: Final = 3003
