@@ -60,7 +60,7 @@ def build(path: Path, tasks: int) -> None:
             number += len(group)
             if number % _AT_ONCE == 0:
                 _next_transaction(connection)
-        while not search.index_some(connection, _AT_ONCE):
+        while not search.index_some(connection, number, _AT_ONCE):
             _next_transaction(connection)
         connection.execute("COMMIT")
         connection.pragma("wal_checkpoint(truncate)")

@@ -109,7 +109,11 @@ class Store:
             WriterReaders(self._writer, clock) if path is None else FileReaders(path, clock)
         )
         self._background = Background(
-            self._writer, self._readers, Retention(keep, self._writer, clock), listener.forget
+            self._writer,
+            self._readers,
+            Retention(keep, self._writer, clock),
+            on_pruned=listener.forget,
+            newest=self.last_id,
         )
 
     @property
@@ -239,7 +243,7 @@ class Store:
         if committed:
             self.last_id = committed[-1].id
             self._listener.publish(committed)
-            self._background.events_came()
+            self._background.events_came(self.last_id)
 
     def _release(self) -> None:
         if self._lock is not None:

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING
 
 from tracker.errors import Unavailable
@@ -20,9 +21,10 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-# Search follows the log by at most this, in seconds, and this many events a transaction.
+# Search follows the log in rounds, this many seconds apart and this many events a transaction: few
+# at once would have every report's commit carry pages of the index, many would hold reports up.
 _SEARCH_EVERY = 0.25
-_INDEXED_AT_ONCE = 100
+_INDEXED_AT_ONCE = 500
 
 # Seconds. Until then a subscriber may still be sent what was pruned.
 _PRUNING_NOTICED_WITHIN = 1.0
@@ -37,12 +39,15 @@ class Background:
         readers: Readers,
         retention: Retention,
         on_pruned: Callable[[], None],
+        newest: int,
     ) -> None:
-        """`on_pruned` hears when events have been pruned, by whomever."""
+        """`on_pruned` hears when events have been pruned, by whomever. `newest`: the log's last
+        event."""
         self._writer = writer
         self._readers = readers
         self._retention = retention
         self._on_pruned = on_pruned
+        self._newest = newest
         self._unsearched = asyncio.Event()
         self._unsearched.set()
         self._tasks: list[asyncio.Task[None]] = []
@@ -60,8 +65,9 @@ class Background:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    def events_came(self) -> None:
+    def events_came(self, newest: int) -> None:
         """There is something to index."""
+        self._newest = newest
         self._unsearched.set()
 
     async def _follow_the_log(self) -> None:
@@ -69,8 +75,9 @@ class Background:
             await self._unsearched.wait()
             self._unsearched.clear()
             await asyncio.sleep(_SEARCH_EVERY)
+            index_some = partial(_index_some, self._newest)  # what comes now is the next round's
             try:
-                while not await self._writer.submit(_index_some):
+                while not await self._writer.submit(index_some):
                     pass
             except Unavailable:  # the next round tries again
                 self._unsearched.set()
@@ -92,5 +99,5 @@ def _tell_of_a_fault(task: asyncio.Task[None]) -> None:
         logger.error("Work in the background has failed.", exc_info=task.exception())
 
 
-def _index_some(connection: apsw.Connection, _now: int) -> bool:
-    return search.index_some(connection, _INDEXED_AT_ONCE)
+def _index_some(upto: int, connection: apsw.Connection, _now: int) -> bool:
+    return search.index_some(connection, upto, _INDEXED_AT_ONCE)

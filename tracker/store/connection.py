@@ -10,7 +10,7 @@ import apsw
 from filelock import FileLock, Timeout
 
 from tracker.errors import ConfigError, InUse
-from tracker.store import migrations
+from tracker.store import migrations, multirow
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -59,7 +59,7 @@ def open_writer(
     with one_line(name):
         if path is not None and path.exists() and path.stat().st_size:
             _check_untouched(path)
-        connection = apsw.Connection(name, vfs=vfs)
+        connection = apsw.Connection(name, vfs=vfs, statementcachesize=multirow.STATEMENTS)
         try:
             version = migrations.check(connection, name)
             # Only counts before the first table is made; lets pruned space be given back.
