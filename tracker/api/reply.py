@@ -4,12 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple, Protocol
 
 import falcon
 import falcon.asgi
 
 _NONE: Mapping[str, str] = MappingProxyType({})
+
+
+# Where a server that takes a whole answer at once offers it, in the ASGI scope's extensions.
+ANSWERER: Final = "tracker.answerer"
+
+
+class Answerer(Protocol):
+    """A connection that takes a whole answer at once; see `tracker.protocols`."""
+
+    def answer(self, send: Any, status: int, body: bytes) -> bool:
+        """Send a JSON answer; `send` is the request's, as ASGI has it. False if not now."""
 
 
 class Reply(NamedTuple):
@@ -27,8 +38,11 @@ class Reply(NamedTuple):
         for name, value in self.headers.items():
             resp.set_header(name, value)
 
-    async def send(self, send: Any) -> None:
-        """Answer as ASGI has it."""
+    async def send(self, scope: Mapping[str, Any], send: Any) -> None:
+        """Answer the request of that ASGI scope; at once, if the server can."""
+        answerer: Answerer | None = scope.get("extensions", {}).get(ANSWERER)
+        if answerer and not self.headers and answerer.answer(send, self.status, self.body):
+            return
         headers = [
             (b"content-type", b"application/json"),
             (b"content-length", b"%d" % len(self.body)),

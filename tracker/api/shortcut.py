@@ -54,7 +54,7 @@ class WebhookShortcut:
             reply = await self._reports.accept(kind, event["body"])
         except Exception as error:  # noqa: BLE001 - the one place that answers failures logs them
             reply = self._errors.reply(error, f"POST {scope['path']}")
-        await reply.send(send)
+        await reply.send(scope, send)
 
     def _is_plain(self, scope: dict[str, Any]) -> bool:
         if scope.get("method") != "POST":

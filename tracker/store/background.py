@@ -24,7 +24,7 @@ logger = logging.getLogger(__name__)
 # Search follows the log in rounds, this many seconds apart and this many events a transaction: few
 # at once would have every report's commit carry pages of the index, many would hold reports up.
 _SEARCH_EVERY = 0.25
-_INDEXED_AT_ONCE = 500
+_INDEXED_AT_ONCE = 200
 
 # Seconds. Until then a subscriber may still be sent what was pruned.
 _PRUNING_NOTICED_WITHIN = 1.0
