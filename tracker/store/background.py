@@ -26,6 +26,10 @@ logger = logging.getLogger(__name__)
 _SEARCH_EVERY = 0.25
 _INDEXED_AT_ONCE = 200
 
+# Seconds. Without it the next would have a commit of its own, ahead of the reports that just were
+# answered and come again; so it joins theirs.
+_SEARCH_PAUSE = 0.004
+
 # Seconds. Until then a subscriber may still be sent what was pruned.
 _PRUNING_NOTICED_WITHIN = 1.0
 
@@ -78,7 +82,7 @@ class Background:
             index_some = partial(_index_some, self._newest)  # what comes now is the next round's
             try:
                 while not await self._writer.submit(index_some):
-                    pass
+                    await asyncio.sleep(_SEARCH_PAUSE)
             except Unavailable:  # the next round tries again
                 self._unsearched.set()
 
