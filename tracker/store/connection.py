@@ -74,9 +74,9 @@ def open_writer(
             connection.pragma("foreign_keys", True)
             connection.pragma("recursive_triggers", False)
             connection.pragma("cache_size", -16_384)
-            # Ten times the usual: the commit that moves the WAL into the database keeps others
-            # waiting, so it should be much rarer than one in a hundred.
-            connection.pragma("wal_autocheckpoint", 10_000)
+            # Four times the usual: the commit that moves the WAL into the database keeps others
+            # waiting, so it should be rarer than one in a hundred.
+            connection.pragma("wal_autocheckpoint", 4_000)
             connection.pragma("temp_store", "memory")
             migrations.migrate(connection, path, version)
         except BaseException:
