@@ -1,5 +1,5 @@
 """What uvicorn's HTTP connections lack: limits on headers and on waiting, errors in the contract's
-shape, and answers in one system call.
+shape, and a way to send a whole answer at once.
 
 Touches parts of uvicorn that are not public; it is pinned in pyproject.toml.
 """

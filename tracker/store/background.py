@@ -80,8 +80,10 @@ class Background:
             self._unsearched.clear()
             await asyncio.sleep(_SEARCH_EVERY)
             index_some = partial(_index_some, self._newest)  # what comes now is the next round's
+            caught_up = False
             try:
-                while not await self._writer.submit(index_some):
+                while not caught_up:
+                    caught_up = await self._writer.submit(index_some)
                     await asyncio.sleep(_SEARCH_PAUSE)
             except Unavailable:  # the next round tries again
                 self._unsearched.set()
