@@ -15,6 +15,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
+import time
 from collections.abc import Callable, Sequence
 from queue import SimpleQueue
 from typing import Any, TypeVar
@@ -35,6 +36,9 @@ Recorder = Callable[[apsw.Connection, int, Sequence[Any]], list[Any]]
 
 # How long a report waits for another program to let go of the database, in seconds.
 PATIENCE = 5.0
+
+# Seconds between two looks at another program's lock.
+_LOOK_EVERY = 0.002
 
 
 class _Entry:
@@ -86,6 +90,8 @@ class Writer:
         self._busy = False  # a group is being gathered or committed
         self._closed: Unavailable | None = None
         self._idle: asyncio.Future[None] | None = None  # awaited by `close`
+        self._patient_until = 0.0  # on the clock's monotonic time
+        connection.set_busy_handler(self._keep_waiting)
         self._groups: SimpleQueue[list[_Entry] | None] = SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="writer", daemon=True)
         self._loop: asyncio.AbstractEventLoop
@@ -199,8 +205,7 @@ class Writer:
 
     def _commit(self, group: list[_Entry]) -> list[Any]:
         """What was recorded of the group's items; their entries hold it too, or what failed."""
-        patience = group[0].since + PATIENCE - self._clock.monotonic()
-        self._connection.set_busy_timeout(max(1, int(patience * 1000)))
+        self._patient_until = group[0].since + PATIENCE
         try:
             try:
                 return self._transaction(group, self._together)
@@ -212,6 +217,11 @@ class Writer:
             for entry in group:
                 entry.error = Unavailable(message)
             return []
+
+    def _keep_waiting(self, _tries: int) -> bool:
+        """For another program's lock. SQLite's own handler would look ever more seldom."""
+        time.sleep(_LOOK_EVERY)
+        return self._clock.monotonic() < self._patient_until
 
     def _transaction(
         self, group: list[_Entry], run: Callable[[list[_Entry], int], list[Any]]
