@@ -46,6 +46,7 @@ class App(NamedTuple):
     """The application, and those of its parts that the server's start and stop need."""
 
     asgi: ASGI
+    shortcut: WebhookShortcut | None
     store: Store
     hub: Hub
     keys: Keys
@@ -126,10 +127,10 @@ def create_app(
     for page in PAGES:
         app.add_route(page, DashboardPage(dashboard))
     app.add_route("/assets/{version}/{name:path}", DashboardAssets(dashboard))
-    asgi: ASGI = HeadAsGet(DeferBody(app))
+    shortcut = None
     if not settings.rate_limit_webhook:
-        asgi = WebhookShortcut(asgi, webhooks, reports, authenticator, hosts, errors)
-    return App(asgi, store, hub, keys, clock)
+        shortcut = WebhookShortcut(webhooks, reports, authenticator, hosts, errors)
+    return App(HeadAsGet(DeferBody(app)), shortcut, store, hub, keys, clock)
 
 
 class Lifespan:

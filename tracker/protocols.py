@@ -1,13 +1,20 @@
 """What uvicorn's HTTP connections lack: limits on headers and on waiting, errors in the contract's
-shape, and a way to send a whole answer at once.
+shape, and a shorter way for the plain webhook (`tracker.api.shortcut`).
+
+uvicorn makes a task for each request, and an answer passes through it in two parts that are checked
+and formatted each by itself: together a quarter of what a webhook costs.
 
 Touches parts of uvicorn that are not public; it is pinned in pyproject.toml.
 """
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Sized
+from functools import partial
 from typing import Any, Final
 
+from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import (
     STATUS_LINE,
     HttpToolsProtocol,
@@ -15,8 +22,10 @@ from uvicorn.protocols.http.httptools_impl import (
 )
 
 from tracker.api.errors import error_body
-from tracker.api.reply import ANSWERER
+from tracker.api.reply import Reply
+from tracker.api.shortcut import WebhookShortcut
 from tracker.clock import Clock
+from tracker.model import Kind
 
 MAX_HEADER_BYTES: Final = 64 * 1024
 
@@ -29,18 +38,63 @@ _JSON_OF_LENGTH: Final = b"content-type: application/json\r\ncontent-length: "
 _VERSIONS: Final = ("1.0", "1.1")
 
 
-class HttpProtocol(HttpToolsProtocol):
-    """HTTP/1.1 with limits. The application finds it in the scope's extensions, as
-    `tracker.api.reply.Answerer`."""
+class _Unheard:
+    """Nobody waits for it."""
 
-    def __init__(self, *args: Any, clock: Clock, **kwargs: Any) -> None:
+    def set(self) -> None:
+        pass
+
+
+class PlainCycle:
+    """A plain webhook from its headers to its answer, in the place of uvicorn's cycle: the same
+    attributes, as far as the connection looks at them."""
+
+    __slots__ = ("body", "disconnected", "keep_alive", "kind", "more_body", "response_complete")
+
+    message_event = _Unheard()
+
+    def __init__(self, kind: Kind, keep_alive: bool) -> None:
+        self.kind = kind
+        self.body = b""
+        self.disconnected = False
+        self.keep_alive = keep_alive
+        self.more_body = True
+        self.response_complete = False
+
+
+class _OrderlyFlow(FlowControl):
+    """Reads on only when no request waits for its turn: uvicorn would after each answer, and a
+    client that sends without end would fill the memory."""
+
+    def __init__(self, transport: asyncio.Transport, waiting: Sized) -> None:
+        super().__init__(transport)
+        self._waiting = waiting
+
+    def resume_reading(self) -> None:
+        if not self._waiting:
+            super().resume_reading()
+
+
+class HttpProtocol(HttpToolsProtocol):
+    """HTTP/1.1 with limits."""
+
+    cycle: RequestResponseCycle | PlainCycle  # type: ignore[assignment]
+
+    def __init__(
+        self, *args: Any, clock: Clock, shortcut: WebhookShortcut | None = None, **kwargs: Any
+    ) -> None:
         super().__init__(*args, **kwargs)
         self._clock = clock
-        self._extensions = {ANSWERER: self}
+        self._shortcut = shortcut
+        self._running: RequestResponseCycle | None = None
         self._bytes = 0  # of the message that is being received
         self._heard_at = self.loop.time()
         self._paused_at = 0.0
-        self._head: tuple[object, int, bytes] | None = None  # see `answer`
+        self._head: tuple[object, int, bytes] | None = None  # see `_head_before_length`
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self.flow = _OrderlyFlow(transport, self.pipeline)
 
     def data_received(self, data: bytes) -> None:
         self._heard_at = self.loop.time()
@@ -58,39 +112,28 @@ class HttpProtocol(HttpToolsProtocol):
             raise ValueError("headers too large")  # ends the parser's work on this connection
         if self.parser.get_http_version() not in _VERSIONS:  # the parser takes 0.9 and 2.0 too
             raise ValueError("not HTTP/1")
-        super().on_headers_complete()
-        self.scope["extensions"] = self._extensions  # type: ignore[typeddict-item]
+        kind = self._kind_of_plain_webhook()
+        if kind is None:
+            super().on_headers_complete()
+        else:
+            self.scope = None  # type: ignore[assignment]
+            self.cycle = PlainCycle(kind, self.parser.should_keep_alive())
 
     def on_message_complete(self) -> None:
         super().on_message_complete()
         self._bytes = 0
+        cycle = self.cycle
+        if type(cycle) is PlainCycle and self._shortcut and not cycle.response_complete:
+            self._shortcut.take(cycle.kind, cycle.body, partial(self._answer, cycle))
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if self._running is not None:  # uvicorn tells only the newest of pipelined requests
+            self._running.disconnected = True
+        super().connection_lost(exc)
 
     def pause_writing(self) -> None:
         self._paused_at = self.loop.time()
         super().pause_writing()
-
-    def answer(self, send: Any, status: int, body: bytes) -> bool:
-        """Send a whole JSON answer at once, in one system call; `send` is the request's. False,
-        and nothing is sent, if the client has to read first.
-
-        uvicorn takes an answer in two parts, checks and formats their headers each time and
-        writes them one after the other: together a sixth of what a webhook costs.
-        """
-        cycle: RequestResponseCycle = send.__self__
-        if cycle.disconnected:
-            return True
-        if self.flow.write_paused:
-            return False
-        cycle.response_started = cycle.response_complete = True
-        end = b"" if cycle.keep_alive else b"\r\nconnection: close"
-        self.transport.write(
-            b"%b%d%b\r\n\r\n%b" % (self._head_before_length(status), len(body), end, body)
-        )
-        cycle.message_event.set()
-        if not cycle.keep_alive:
-            self.transport.close()
-        cycle.on_response()
-        return True
 
     def send_400_response(self, msg: str) -> None:
         self._refuse(
@@ -101,18 +144,56 @@ class HttpProtocol(HttpToolsProtocol):
 
     def drop_if_stalled(self, now: float, patience: float) -> None:
         """Cut a request that stopped coming, and an answer that is not being read, for more than
-        `patience` seconds."""
+        `patience` seconds. End a connection that has been without requests for too long."""
+        quiet = now - self._heard_at
         unread = self.flow.write_paused and now - self._paused_at > patience
         expected = self.cycle is None or self._is_in_headers() or self.cycle.more_body
-        if unread or (expected and now - self._heard_at > patience):
+        if unread or (expected and quiet > patience):
             self.transport.abort()
+        elif self._is_answered() and quiet > self.timeout_keep_alive:
+            self.transport.close()
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
+        self._running = cycle
+        super()._start_asgi_task(cycle, app)
+
+    def _kind_of_plain_webhook(self) -> Kind | None:
+        if (
+            self._shortcut is not None
+            and (self.cycle is None or self.cycle.response_complete)  # else it has to queue up
+            and not self.flow.write_paused
+            and self.parser.get_method() == b"POST"
+            and self.parser.get_http_version() == "1.1"
+        ):
+            return self._shortcut.find(self.url, self.headers)
+        return None
+
+    def _answer(self, cycle: PlainCycle, reply: Reply) -> None:
+        """Send the whole answer at once, in one system call."""
+        cycle.response_complete = True
+        if self.transport.is_closing():
+            return
+        end = b"" if cycle.keep_alive else b"\r\nconnection: close"
+        for name, value in reply.headers.items():
+            end += f"\r\n{name}: {value}".encode()
+        head = self._head_before_length(reply.status)
+        self.transport.write(b"%b%d%b\r\n\r\n%b" % (head, len(reply.body), end, reply.body))
+        if not cycle.keep_alive:
+            self.transport.close()
+        if self.pipeline:
+            self.on_response_complete()
+        else:  # without its timer: `drop_if_stalled` ends the connection
+            self.server_state.total_requests += 1
 
     def _is_in_headers(self) -> bool:
         # uvicorn makes the scope when a message begins, and fills it in after its headers.
         return self.scope is not None and "path" not in self.scope
 
+    def _is_answered(self) -> bool:
+        return self.cycle is not None and self.cycle.response_complete
+
     def _is_discarding(self) -> bool:
-        return self.cycle is not None and self.cycle.response_complete and self.cycle.more_body
+        return self._is_answered() and self.cycle.more_body
 
     def _header_size(self) -> int:
         return len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)

@@ -32,8 +32,6 @@ logger = logging.getLogger(__name__)
 _GRACE = 6
 _PATIENCE_AT_STOP = 2.0
 _SWEEP_EVERY = 1.0
-# Longer than clients pause between reports, so that they seldom meet a connection being closed.
-_KEEP_ALIVE = 75
 
 
 def run(settings: Settings, timing: Timing = CONTRACT) -> int:
@@ -188,7 +186,7 @@ def _config(app: App, timing: Timing) -> uvicorn.Config:
     return uvicorn.Config(
         app.asgi,
         loop="auto",
-        http=partial(HttpProtocol, clock=app.clock),  # type: ignore[arg-type]
+        http=partial(HttpProtocol, clock=app.clock, shortcut=app.shortcut),  # type: ignore[arg-type]
         ws=partial(WebSocketProtocol, clock=app.clock, timing=timing),  # type: ignore[arg-type]
         ws_max_size=64 * 1024,
         ws_per_message_deflate=False,
@@ -199,6 +197,6 @@ def _config(app: App, timing: Timing) -> uvicorn.Config:
         access_log=False,
         proxy_headers=False,
         server_header=False,
-        timeout_keep_alive=_KEEP_ALIVE,
+        timeout_keep_alive=timing.keep_alive,
         timeout_graceful_shutdown=_GRACE,
     )

@@ -20,6 +20,10 @@ class Timing(NamedTuple):
     request: float = 30.0
     """For a client that began a request and went quiet, or does not read its answer."""
 
+    keep_alive: int = 75
+    """Between a client's requests on one connection: longer than agents pause between reports, so
+    that they seldom meet a connection being closed."""
+
     heartbeat: float = 15.0
     """Silence on a stream of server-sent events, until a comment is sent."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
@@ -13,7 +14,7 @@ from tracker.api.reply import Reply
 from tracker.api.schemas import to_report
 from tracker.clock import iso
 from tracker.errors import Issue, ValidationFailed
-from tracker.model import Kind, seconds
+from tracker.model import Kind, Report, seconds
 from tracker.store import Idempotency, Recorded, Store, idempotency
 
 MAX_KEY_LENGTH: Final = 255
@@ -40,14 +41,27 @@ class Reports:
     def __init__(self, store: Store) -> None:
         self._store = store
 
-    async def accept(self, kind: Kind, body: bytes, key: str | None = None) -> Reply:
-        """Record the report; `key` is its `Idempotency-Key`. Raises what may go wrong with it."""
+    def submit(self, kind: Kind, body: bytes, key: str | None = None) -> Submitted:
+        """Have the report recorded; `key` is its `Idempotency-Key`. Raises what may be wrong with
+        it, and Unavailable."""
         report = to_report(kind, parse_object(body))
         idempotency_key = None if key is None else _idempotency_key(key, kind, body)
-        recorded = await self._store.record(report, idempotency_key, len(body))
+        return Submitted(report, self._store.record(report, idempotency_key, len(body)))
+
+
+class Submitted(NamedTuple):
+    """A report on its way into the log."""
+
+    report: Report
+    recorded: asyncio.Future[Recorded]
+
+    def reply(self) -> Reply:
+        """The answer, once it is recorded. Raises what went wrong."""
+        recorded = self.recorded.result()
+        kind = self.report.kind
         return Reply(
             201 if recorded.created and kind is Kind.START else 200,
-            _answer(kind, report.task_id, recorded),
+            _answer(kind, self.report.task_id, recorded),
             {"Idempotent-Replayed": "true"} if recorded.event is None else {},
         )
 
@@ -63,8 +77,9 @@ class Webhook:
         """Record a report."""
         check_content_type(req)
         body = await read_body(req)
-        reply = await self._reports.accept(self._kind, body, req.get_header("Idempotency-Key"))
-        reply.put_into(resp)
+        submitted = self._reports.submit(self._kind, body, req.get_header("Idempotency-Key"))
+        await submitted.recorded
+        submitted.reply().put_into(resp)
 
 
 def _answer(kind: Kind, task_id: str, recorded: Recorded) -> bytes:

@@ -6,6 +6,7 @@ the log, before the report is answered.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
@@ -133,15 +134,16 @@ class Store:
         await self._writer.close()
         self._release()
 
-    async def record(self, report: Report, key: Idempotency | None, size: int) -> Recorded:
-        """Write one report; returns once it is committed. `size` is its body's, in bytes.
+    def record(
+        self, report: Report, key: Idempotency | None, size: int
+    ) -> asyncio.Future[Recorded]:
+        """Write one report; done once it is committed. `size` is its body's, in bytes.
 
-        Raises:
+        The future's error, or raised at once:
             IdempotencyKeyReused: `key` belongs to another request.
             Unavailable: nothing was recorded; the same request may succeed later.
         """
-        recorded: Recorded = await self._writer.submit_item(Submission(report, key), size)
-        return recorded
+        return self._writer.submit_item(Submission(report, key), size)
 
     async def delete_task(self, project: str, task_id: str) -> None:
         """Delete a task and its events. Raises NotFound, Unavailable."""
