@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 MEMORY = ":memory:"
 
+# Only the writer's thread uses its connection, so SQLite need not lock it for every call.
+_FOR_ONE_THREAD = apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE | apsw.SQLITE_OPEN_NOMUTEX
+
 # Of SQLite's virtual machine, when a server looks over its database at the start: about 0.2 s, in
 # which it gets through half a gigabyte.
 _STEPS_OF_CHECK = 2_000_000
@@ -59,7 +62,9 @@ def open_writer(
     with one_line(name):
         if path is not None and path.exists() and path.stat().st_size:
             _check_untouched(path)
-        connection = apsw.Connection(name, vfs=vfs, statementcachesize=multirow.STATEMENTS)
+        connection = apsw.Connection(
+            name, _FOR_ONE_THREAD, vfs=vfs, statementcachesize=multirow.STATEMENTS
+        )
         try:
             version = migrations.check(connection, name)
             # Only counts before the first table is made; lets pruned space be given back.
