@@ -11,7 +11,7 @@ import apsw
 import pytest
 
 from tests.load import problems
-from tests.power import Nobody, PowerLog
+from tests.power import Nobody, PowerLog, Sync
 from tracker.clock import SystemClock
 from tracker.errors import Unavailable
 from tracker.model import Kind, Report
@@ -33,7 +33,15 @@ def power(request: pytest.FixtureRequest) -> Iterator[PowerLog]:
 
 
 def open_store(path: Path, power: PowerLog, durability: Durability = "full") -> Store:
-    return Store(path, durability, SystemClock(), Nobody(), on_death=lambda: None, vfs=power.name)
+    return Store(
+        path,
+        durability,
+        SystemClock(),
+        Nobody(),
+        on_death=lambda: None,
+        vfs=power.name,
+        checkpoint_pages=200,  # so that the power goes in the middle of some
+    )
 
 
 def report(number: int) -> Report:
@@ -86,6 +94,7 @@ def test_power_cut(tmp_path: Path, power: PowerLog, durability: Durability) -> N
     store = open_store(tmp_path / "tracker.db", power, durability)
     acknowledged = asyncio.run(record(store, power))
     assert len(acknowledged) == REPORTS
+    assert sum(done == Sync("tracker.db") for done in power.operations) > 5, "no checkpoints"
     missing = missing_after_cuts(power, durability, acknowledged, tmp_path)
     if durability == "full":
         assert missing == 0

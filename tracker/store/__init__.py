@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 from tracker.errors import NotFound
 from tracker.store import events, health, overview, projects, reports, stats, tasks
 from tracker.store.background import Background
+from tracker.store.checkpoint import PAGES, Checkpoints
 from tracker.store.connection import MEMORY, lock, open_writer
 from tracker.store.events import Bounds, EventFilter, Page
 from tracker.store.projects import ProjectQuery
@@ -82,20 +83,24 @@ class Store:
         on_death: Callable[[], None],
         keep: Keep = KEEP_ALL,
         vfs: str | None = None,
+        checkpoint_pages: int = PAGES,
     ) -> None:
         """Open, make or upgrade the database. `path` None: in memory, gone at the end.
 
         `on_death` is called if the store can no longer record anything and never will. `keep`: what
         is older or more is pruned. `vfs` names the SQLite file system that is written through:
-        tests have one that loses power.
+        tests have one that loses power. `checkpoint_pages`: see `tracker.store.checkpoint`.
 
         Raises:
             InUse: another server has it.
             ConfigError: it cannot be used as it is.
         """
         self._lock = None if path is None else lock(path)
+        self._checkpoints = None
         try:
             connection = open_writer(path, durability, vfs)
+            if path is not None:
+                self._checkpoints = Checkpoints(connection, path, vfs, checkpoint_pages)
         except BaseException:
             self._release()
             raise
@@ -104,7 +109,12 @@ class Store:
         self._clock = clock
         self._listener = listener
         self._writer = Writer(
-            connection, clock, reports.record, on_commit=self._committed, on_death=on_death
+            connection,
+            clock,
+            reports.record,
+            on_commit=self._committed,
+            between=self._checkpoints.look_after if self._checkpoints else lambda: None,
+            on_death=on_death,
         )
         self._readers: Readers = (
             WriterReaders(self._writer, clock) if path is None else FileReaders(path, clock)
@@ -124,6 +134,8 @@ class Store:
 
     def start(self) -> None:
         """Begin to work for the running event loop."""
+        if self._checkpoints:
+            self._checkpoints.start()
         self._writer.start()
         self._background.start()
 
@@ -131,6 +143,8 @@ class Store:
         """Commit what waits, checkpoint the WAL, let go of the database."""
         await self._background.stop()
         await self._readers.close()
+        if self._checkpoints:
+            await asyncio.to_thread(self._checkpoints.close)
         await self._writer.close()
         self._release()
 

@@ -69,8 +69,7 @@ def open_writer(
             version = migrations.check(connection, name)
             # Only counts before the first table is made; lets pruned space be given back.
             connection.pragma("auto_vacuum", "incremental")
-            # On macOS an fsync ends in the drive's cache unless it is asked to go on from there.
-            connection.pragma("fullfsync", True)
+            _sync_fully(connection)
             # The change to WAL is made by a rollback journal, whose end has to be durable too:
             # brought back by a power cut, it would undo the file that the WAL belongs to.
             connection.pragma("synchronous", "extra")
@@ -79,14 +78,21 @@ def open_writer(
             connection.pragma("foreign_keys", True)
             connection.pragma("recursive_triggers", False)
             connection.pragma("cache_size", -16_384)
-            # Four times the usual: the commit that moves the WAL into the database keeps others
-            # waiting, so it should be rarer than one in a hundred.
-            connection.pragma("wal_autocheckpoint", 4_000)
             connection.pragma("temp_store", "memory")
             migrations.migrate(connection, path, version)
         except BaseException:
             connection.close()
             raise
+        return connection
+
+
+def open_checkpointer(path: Path, vfs: str | None) -> apsw.Connection:
+    """A connection that moves the WAL of `open_writer` into the database."""
+    with one_line(str(path)):
+        connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READWRITE, vfs=vfs)
+        _sync_fully(connection)
+        # SQLite looks for the WAL when a connection first reads; without one it does nothing.
+        migrations.check(connection, str(path))
         return connection
 
 
@@ -133,6 +139,11 @@ def open_reader(path: Path) -> apsw.Connection:
     connection.set_busy_timeout(1000)
     connection.pragma("cache_size", -4_096)
     return connection
+
+
+def _sync_fully(connection: apsw.Connection) -> None:
+    # On macOS an fsync ends in the drive's cache unless it is asked to go on from there.
+    connection.pragma("fullfsync", True)
 
 
 def _check_untouched(path: Path) -> None:

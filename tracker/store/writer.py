@@ -72,15 +72,18 @@ class Writer:
         *,
         on_commit: Callable[[Sequence[Any]], None],
         on_death: Callable[[], None],
+        between: Callable[[], None] = lambda: None,
         max_waiting: int = 10_000,
         max_bytes: int = 32 * 1024 * 1024,
     ) -> None:
-        """`on_death` is called, once, if the thread ends by a fault of ours: the process must not
-        go on as if it could still record anything. The two maxima bound what waits."""
+        """`between` runs on the writer's thread after each group, while that is answered.
+        `on_death` is called, once, if the thread ends by a fault of ours: the process must not go
+        on as if it could still record anything. The two maxima bound what waits."""
         self._connection = connection
         self._clock = clock
         self._recorder = recorder
         self._on_commit = on_commit
+        self._between = between
         self._on_death = on_death
         self._max_waiting = max_waiting
         self._max_bytes = max_bytes
@@ -193,11 +196,12 @@ class Writer:
         while (group := self._groups.get()) is not None:
             try:
                 recorded = self._commit(group)
+                self._call(self._finished, group, recorded)
+                self._between()
             except BaseException:
                 logger.critical("The database writer failed; the server stops.", exc_info=True)
                 self._call(self._died, group)
                 return
-            self._call(self._finished, group, recorded)
 
     def _call(self, callback: Callable[..., None], *arguments: Any) -> None:
         if not self._loop.is_closed():

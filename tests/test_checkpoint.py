@@ -1,0 +1,110 @@
+"""The WAL goes into the database while it is written, and stays small."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+
+import apsw
+import pytest
+
+from tests.load import problems
+from tracker.store.checkpoint import Checkpoints
+from tracker.store.connection import open_reader, open_writer
+
+PAGES = 50
+PAGES_A_WRITE = 5
+PAGE = 4096
+
+
+class Bench:
+    """A writer's connection with its checkpoints; each write is a transaction of some pages."""
+
+    def __init__(self, folder: Path) -> None:
+        self.path = folder / "tracker.db"
+        self.log = folder / "tracker.db-wal"
+        self.connection = open_writer(self.path, "full")
+        self.connection.execute("CREATE TABLE written (item TEXT NOT NULL) STRICT")
+        self.checkpoints = Checkpoints(self.connection, self.path, None, PAGES)
+        self.checkpoints.start()
+        self.count = 0
+        self._first = 0
+        self._first = self.begun
+
+    def write(self) -> None:
+        self.count += 1
+        self.connection.execute("INSERT INTO written VALUES (?)", ("x" * PAGES_A_WRITE * PAGE,))
+        self.checkpoints.look_after()
+
+    def write_until(self, condition: Callable[[], bool]) -> None:
+        until = time.monotonic() + 20
+        while not condition():
+            assert time.monotonic() < until
+            self.write()
+
+    @property
+    def begun(self) -> int:
+        """How often the log has begun anew: its header counts that (SQLite's file format, 4.1)."""
+        return int.from_bytes(self.log.read_bytes()[12:16], "big") - self._first
+
+    @property
+    def size(self) -> int:
+        """Of the log, in pages."""
+        return self.log.stat().st_size // PAGE
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Iterator[Bench]:
+    bench = Bench(tmp_path)
+    yield bench
+    bench.checkpoints.close()
+    bench.connection.close()
+    with closing(apsw.Connection(str(bench.path))) as connection:
+        assert problems(connection) == []
+        assert connection.execute("SELECT count(*) FROM written").get == bench.count
+
+
+def test_the_log_begins_anew(bench: Bench) -> None:
+    bench.write_until(lambda: bench.begun == 20)
+    # Begun anew, it is written over: the file is as long as the log ever was.
+    assert bench.size < bench.count * PAGES_A_WRITE / 4
+
+
+def test_nothing_is_moved_before_it_is_time(bench: Bench) -> None:
+    for _ in range(3):
+        bench.write()
+        time.sleep(0.05)  # long enough for a thread that would be at it
+    assert bench.begun == 0
+
+
+def test_a_reader_holds_it_back_only_while_it_reads(bench: Bench) -> None:
+    bench.write()
+    with closing(open_reader(bench.path)) as reader:
+        reader.execute("BEGIN")
+        assert reader.execute("SELECT count(*) FROM written").get == 1
+        for _ in range(100):
+            bench.write()
+        assert reader.execute("SELECT count(*) FROM written").get == 1
+        assert bench.begun == 0
+        reader.execute("ROLLBACK")
+    bench.write_until(lambda: bench.begun == 1)
+
+
+def test_trouble_is_logged_and_tried_again(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    with monkeypatch.context() as broken:
+        broken.setattr(bench.checkpoints, "_connection", FullDisk())
+        broken.setattr(bench.checkpoints, "_writer", FullDisk())
+        bench.write_until(lambda: caplog.text.count("could not be moved") > 2)
+    assert bench.begun == 0
+    bench.write_until(lambda: bench.begun == 1)
+
+
+class FullDisk:
+    """A connection to what is on one."""
+
+    def wal_checkpoint(self, **_: object) -> tuple[int, int]:
+        raise apsw.FullError("database or disk is full")

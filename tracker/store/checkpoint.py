@@ -1,0 +1,91 @@
+"""Checkpoints: moves the write-ahead log (WAL) into the database while reports go on.
+
+SQLite's own checkpoint is part of a commit, which then takes ten times as long as others; under
+load every hundredth report waited for that. Here a thread with a connection of its own moves what
+is there, which keeps nobody waiting. What came meanwhile, a few pages, is moved by the writer
+between two groups; then all of the WAL is in the database, and the next commit begins it anew.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from enum import Enum
+from pathlib import Path
+from queue import SimpleQueue
+
+import apsw
+
+from tracker.store.connection import open_checkpointer
+
+logger = logging.getLogger(__name__)
+
+PAGES = 2_000
+"""How many the WAL holds before they are moved: 8 MB. With fewer, the same pages would be moved
+more often; with more, each time would take longer."""
+
+
+class _Stage(Enum):
+    RESTING = 1
+    MOVING = 2  # the thread is at it
+    MOVED = 3  # the rest is the writer's
+
+
+class Checkpoints:
+    """Of one database. `look_after` is the writer's thread's, the others are their caller's."""
+
+    def __init__(
+        self, connection: apsw.Connection, path: Path, vfs: str | None, pages: int
+    ) -> None:
+        """`connection` is the writer's, and no longer checkpoints by itself. `pages`: see PAGES."""
+        self._writer = connection
+        self._connection = open_checkpointer(path, vfs)
+        self._pages = pages
+        self._in_log = 0  # pages, at the last commit
+        self._begin_at = pages
+        self._stage = _Stage.RESTING
+        self._orders: SimpleQueue[bool] = SimpleQueue()  # False: stop
+        self._thread = threading.Thread(target=self._run, name="checkpoints", daemon=True)
+        connection.set_wal_hook(self._count)
+
+    def start(self) -> None:
+        """Begin to work."""
+        self._thread.start()
+
+    def close(self) -> None:
+        """Wait for what is being moved. What is left is moved when the writer's connection closes,
+        which has to be after this."""
+        self._orders.put(False)
+        if self._thread.is_alive():
+            self._thread.join()
+        self._connection.close()
+
+    def look_after(self) -> None:
+        """Begin or finish a checkpoint if it is time; to be called between transactions."""
+        if self._stage is _Stage.RESTING and self._in_log >= self._begin_at:
+            self._stage = _Stage.MOVING
+            self._orders.put(True)
+        elif self._stage is _Stage.MOVED:
+            self._move(self._writer)
+            self._stage = _Stage.RESTING
+
+    def _count(self, _connection: apsw.Connection, _database: str, pages: int) -> int:
+        self._in_log = pages
+        return apsw.SQLITE_OK
+
+    def _run(self) -> None:
+        while self._orders.get():
+            self._move(self._connection)
+            self._stage = _Stage.MOVED
+
+    def _move(self, connection: apsw.Connection) -> None:
+        """Move what no reader holds back, and plan the next time."""
+        left = self._in_log
+        try:
+            total, moved = connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
+            left = total - moved
+        except apsw.BusyError:
+            pass  # another program is at it
+        except apsw.Error as error:
+            logger.warning("The WAL could not be moved into the database: %s", error)
+        self._begin_at = self._pages + left
