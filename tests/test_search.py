@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from tests.clocked import ClockedServer
 from tests.server import wait_for
 from tracker.store.connection import open_writer
-from tracker.store.search import match_expression
+from tracker.store.search import index_some, match_expression
 
 PATH = "/api/projects/p/tasks"
 
@@ -175,3 +175,27 @@ def test_index_catches_up_after_a_restart(tmp_path: Path, monkeypatch: pytest.Mo
         wait_for(lambda: second.get(PATH, q="word")["total"] == 9, what="all nine in the index")
     finally:
         second.stop()
+
+
+def test_index_is_merged_as_it_grows(tmp_path: Path) -> None:
+    """What is added in small pieces does not stay so: a search looks into each."""
+    with closing(open_writer(tmp_path / "tracker.db", "normal")) as connection:
+        connection.execute("INSERT INTO projects (name, created_at, updated_at) VALUES ('p', 0, 0)")
+        for piece in range(200):
+            connection.execute(MANY_TASKS, {"first": piece * 10})
+            assert index_some(connection, upto=(piece + 1) * 10, limit=10)
+        segments = connection.execute("SELECT count(DISTINCT segid) FROM search_idx").get
+        assert segments < 10
+        assert (
+            connection.execute("SELECT count(*) FROM search WHERE search MATCH 'word'").get == 2000
+        )
+
+
+MANY_TASKS = """
+  WITH RECURSIVE numbers(n) AS (SELECT :first UNION ALL SELECT n + 1 FROM numbers LIMIT 10)
+  INSERT INTO tasks (project_id, task_id, title, agent, status, progress, attempt, started_at,
+    metadata, created_at, updated_at)
+  SELECT 1, 'task-' || n, 'word number' || n, 'a', 'running', 0, 1, 0, '{}', 0, 0 FROM numbers;
+  INSERT INTO events (project_id, task, type, at, data)
+  SELECT 1, id, 'task_started', 0, '{}' FROM tasks WHERE id > :first;
+"""

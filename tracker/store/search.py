@@ -6,6 +6,7 @@ import apsw
 
 _MARK = "SELECT searched FROM marks"
 _MOVE_MARK = "UPDATE marks SET searched = ?"
+_MERGE = "INSERT INTO search (search, rank) VALUES ('merge', ?)"
 _NEXT_MARK = """
   SELECT max(id) FROM (SELECT id FROM events WHERE id > ? AND id <= ? ORDER BY id LIMIT ?)
 """
@@ -16,6 +17,10 @@ _INDEX = """
   FROM tasks WHERE id IN (SELECT task FROM events WHERE id > ? AND id <= ?)
 """
 
+# What is added makes a segment of its own, and a search looks into each segment; so they are merged
+# as they come, some pages at a time (https://sqlite.org/fts5.html, section 6.8).
+_PAGES_MERGED_AT_ONCE = 8
+
 
 def index_some(connection: apsw.Connection, upto: int, limit: int) -> bool:
     """Index the tasks of the next `limit` events, none past event `upto`. True when that far."""
@@ -24,6 +29,7 @@ def index_some(connection: apsw.Connection, upto: int, limit: int) -> bool:
     if mark is None:
         return True
     connection.execute(_INDEX, (searched, mark))
+    connection.execute(_MERGE, (_PAGES_MERGED_AT_ONCE,))
     connection.execute(_MOVE_MARK, (mark,))
     return bool(mark >= upto)
 
