@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import closing
 from pathlib import Path
@@ -195,6 +196,48 @@ def test_who_goes_away_is_recorded_all_the_same(run: Run) -> None:
 
     bench = run(scenario)
     assert bench.groups == [[("recorded", 1), ("recorded", 2)]]
+
+
+def count(connection: apsw.Connection, _now: int) -> int:
+    return int(connection.execute("SELECT count(*) FROM written").get)
+
+
+def test_patient_job_joins_the_next_group(run: Run) -> None:
+    async def scenario(bench: Bench) -> None:
+        patient = bench.writer.submit_patiently(count)
+        await asyncio.sleep(0)
+        await bench.writer.submit_item(1, 0)
+        assert patient.done()
+        assert await patient == 1  # reports go first
+
+    run(scenario)
+
+
+def test_patient_job_waits_for_ever_for_nobody(run: Run) -> None:
+    async def scenario(bench: Bench) -> None:
+        assert await bench.writer.submit_patiently(insert(1)) == "did 1"
+        under_way = asyncio.Event()
+        loop = asyncio.get_running_loop()
+
+        def tell(_connection: apsw.Connection, _now: int) -> None:
+            loop.call_soon_threadsafe(under_way.set)
+            time.sleep(0.05)  # until after the next has been submitted
+
+        group = bench.writer.submit(tell)
+        await under_way.wait()
+        patient = bench.writer.submit_patiently(insert(2))
+        await group
+        assert not patient.done()
+        assert await patient == "did 2"
+
+    assert run(scenario).written == [1, 2]
+
+
+def test_patient_job_is_done_before_the_end(run: Run) -> None:
+    async def scenario(bench: Bench) -> None:
+        bench.writer.submit_patiently(insert(1))
+
+    assert run(scenario).written == [1]
 
 
 def test_queue_is_bounded_in_number(run: Run) -> None:

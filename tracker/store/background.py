@@ -21,14 +21,10 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-# Search follows the log in rounds, this many seconds apart and this many events a transaction: few
-# at once would have every report's commit carry pages of the index, many would hold reports up.
+# Search follows the log in rounds, this many seconds apart and at least this many events at once:
+# few would have every report's commit carry pages of the index, many would hold reports up.
 _SEARCH_EVERY = 0.25
-_INDEXED_AT_ONCE = 200
-
-# Seconds. Without it the next would have a commit of its own, ahead of the reports that just were
-# answered and come again; so it joins theirs.
-_SEARCH_PAUSE = 0.004
+_INDEXED_AT_ONCE = 100
 
 # Seconds. Until then a subscriber may still be sent what was pruned.
 _PRUNING_NOTICED_WITHIN = 1.0
@@ -79,12 +75,12 @@ class Background:
             await self._unsearched.wait()
             self._unsearched.clear()
             await asyncio.sleep(_SEARCH_EVERY)
-            index_some = partial(_index_some, self._newest)  # what comes now is the next round's
-            caught_up = False
+            upto = seen = self._newest  # what comes now is the next round's
+            limit = _INDEXED_AT_ONCE
             try:
-                while not caught_up:
-                    caught_up = await self._writer.submit(index_some)
-                    await asyncio.sleep(_SEARCH_PAUSE)
+                while not await self._writer.submit_patiently(partial(_index_some, upto, limit)):
+                    came, seen = self._newest - seen, self._newest
+                    limit = max(_INDEXED_AT_ONCE, 3 * came)  # or it would never catch up
             except Unavailable:  # the next round tries again
                 self._unsearched.set()
 
@@ -105,5 +101,5 @@ def _tell_of_a_fault(task: asyncio.Task[None]) -> None:
         logger.error("Work in the background has failed.", exc_info=task.exception())
 
 
-def _index_some(upto: int, connection: apsw.Connection, _now: int) -> bool:
-    return search.index_some(connection, upto, _INDEXED_AT_ONCE)
+def _index_some(upto: int, limit: int, connection: apsw.Connection, _now: int) -> bool:
+    return search.index_some(connection, upto, limit)

@@ -37,6 +37,10 @@ Recorder = Callable[[apsw.Connection, int, Sequence[Any]], list[Any]]
 # How long a report waits for another program to let go of the database, in seconds.
 PATIENCE = 5.0
 
+# How long a job that is in no hurry waits for a group to join, in seconds. Under load they follow
+# each other faster.
+_PATIENCE_OF_JOBS = 0.01
+
 # Seconds between two looks at another program's lock.
 _LOOK_EVERY = 0.002
 
@@ -88,6 +92,7 @@ class Writer:
         self._max_waiting = max_waiting
         self._max_bytes = max_bytes
         self._waiting: list[_Entry] = []
+        self._patient: list[_Entry] = []
         self._bytes = 0  # of everything not yet answered
         self._seen = 0  # how many waited at the last tick
         self._busy = False  # a group is being gathered or committed
@@ -114,6 +119,14 @@ class Writer:
         """
         return self._enter(job, None, 0)
 
+    def submit_patiently(self, job: Job[T]) -> asyncio.Future[T]:
+        """Like `submit`, for what is in no hurry: it joins the next group of the others. If none
+        begins for some milliseconds it has a group of its own, which then delays nobody."""
+        entry = self._entry(job, None, 0)
+        self._patient.append(entry)
+        self._begin_later()
+        return entry.future
+
     def submit_item(self, item: Any, size: int) -> asyncio.Future[Any]:
         """Have `item` recorded in the next group; like `submit`. `size` is roughly what it keeps
         in memory, in bytes."""
@@ -123,6 +136,7 @@ class Writer:
         """Commit what waits, then stop the thread and close the connection."""
         if self._closed is None:
             self._closed = Unavailable("The server is stopping; send this again later.")
+        self._begin()
         if self._busy:
             self._idle = self._loop.create_future()
             await self._idle
@@ -132,35 +146,49 @@ class Writer:
         self._connection.close()
 
     def _enter(self, job: Job[Any] | None, item: Any, size: int) -> asyncio.Future[Any]:
+        entry = self._entry(job, item, size)
+        self._waiting.append(entry)
+        self._bytes += size
+        self._begin()
+        return entry.future
+
+    def _entry(self, job: Job[Any] | None, item: Any, size: int) -> _Entry:
         if self._closed:
             raise self._closed
         if len(self._waiting) >= self._max_waiting or self._bytes + size > self._max_bytes:
             raise Unavailable("Too many reports are waiting to be written; send this one again.")
-        future = self._loop.create_future()
-        self._waiting.append(_Entry(job, item, size, self._clock.monotonic(), future))
-        self._bytes += size
-        if not self._busy:
+        return _Entry(job, item, size, self._clock.monotonic(), self._loop.create_future())
+
+    def _begin(self) -> None:
+        """Begin a group, if none is under way and there is anything for it."""
+        if not self._busy and (self._waiting or self._patient):
             self._busy = True
-            self._seen = len(self._waiting)
-            self._loop.call_soon(self._tick)
-        return future
+            self._gather()
+
+    def _begin_later(self) -> None:
+        self._loop.call_later(_PATIENCE_OF_JOBS, self._begin)
+
+    def _gather(self) -> None:
+        self._seen = len(self._waiting)
+        self._loop.call_soon(self._tick)
 
     def _tick(self) -> None:
         """A group starts once a whole turn of the loop brought nothing new."""
         if len(self._waiting) > self._seen:
-            self._seen = len(self._waiting)
-            self._loop.call_soon(self._tick)
+            self._gather()
             return
-        group, self._waiting = self._waiting, []
+        group = self._waiting + self._patient
+        self._waiting, self._patient = [], []
         self._groups.put(group)
 
     def _finished(self, group: list[_Entry], recorded: list[Any]) -> None:
         """Publish and answer a group; begin the next, which gathered meanwhile."""
-        if self._waiting:
-            self._seen = len(self._waiting)
-            self._loop.call_soon(self._tick)
+        if self._waiting or (self._patient and self._closed):
+            self._gather()
         else:
             self._rest()
+            if self._patient:
+                self._begin_later()
         try:
             self._on_commit(recorded)
         except Exception:
@@ -178,7 +206,8 @@ class Writer:
 
     def _died(self, group: list[_Entry]) -> None:
         self._closed = Unavailable("The database writer has stopped; see the server's log.")
-        waiting, self._waiting = self._waiting, []
+        waiting = self._waiting + self._patient
+        self._waiting, self._patient = [], []
         self._rest()
         for entry in [*group, *waiting]:
             if not entry.future.done():
