@@ -19,7 +19,7 @@ _INDEX = """
 
 # What is added makes a segment of its own, and a search looks into each segment; so they are merged
 # as they come, some pages at a time (https://sqlite.org/fts5.html, section 6.8).
-_PAGES_MERGED_AT_ONCE = 8
+_PAGES_MERGED_AT_ONCE = 5
 
 
 def index_some(connection: apsw.Connection, upto: int, limit: int) -> bool:
