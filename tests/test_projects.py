@@ -46,9 +46,23 @@ def test_fields(clocked: ClockedServer) -> None:
             "active_tasks": 2,
             "completed_tasks": 1,
             "failed_tasks": 1,
-            "activity": [{"date": "2024-01-15", "completed": 1, "failed": 1}],
         }
     ]
+
+
+def test_activity_is_told_if_asked_for(clocked: ClockedServer) -> None:
+    clocked.report("start", "p", "running")
+    for _ in range(3):
+        clocked.report("finish", "p", f"completed {clocked.clock.now_ms()}")
+        clocked.report("error", "p", f"failed {clocked.clock.now_ms()}")
+        clocked.clock.advance(seconds=86_400)
+    clocked.report("start", "q")
+    answer = clocked.get("/api/projects", activity_days=2, sort_by="name", sort_order="asc")
+    assert [project["activity"] for project in answer["projects"]] == [
+        [{"date": f"2024-01-{day}", "completed": 1, "failed": 1} for day in (16, 17)],
+        [],
+    ]
+    assert "activity" not in clocked.get("/api/projects", activity_days=0)["projects"][0]
 
 
 @pytest.mark.parametrize(
@@ -96,6 +110,8 @@ def test_equal_times_go_by_id(clocked: ClockedServer) -> None:
         ("limit", "many"),
         ("limit", "1.5"),
         ("limit", ""),
+        ("activity_days", "-1"),
+        ("activity_days", "367"),
         ("offset", "-1"),
         ("offset", "x"),
         ("offset", str(2**63)),

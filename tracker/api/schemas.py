@@ -157,10 +157,19 @@ class ProjectsQuery(_Query):
     offset: _Offset = 0
     sort_by: Literal["name", "created_at", "updated_at"] = "updated_at"
     sort_order: Literal["asc", "desc"] = "desc"
+    activity_days: Annotated[int, Field(ge=0, le=366)] = Field(
+        default=0, description="Tell of so many of each project's latest active days (UTC)."
+    )
 
     def to_query(self) -> ProjectQuery:
         """The store's form of it."""
-        return ProjectQuery(self.limit, self.offset, self.sort_by, self.sort_order == "desc")
+        return ProjectQuery(
+            self.limit,
+            self.offset,
+            self.sort_by,
+            descending=self.sort_order == "desc",
+            activity_days=self.activity_days,
+        )
 
 
 # ISO 8601's calendar dates; of its weeks, Python would silently take the Monday.

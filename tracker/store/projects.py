@@ -13,10 +13,10 @@ _LIST = """
   SELECT id, name, created_at, updated_at, pending, running, completed, failed, (
     SELECT json_group_array(json_array(day, completed, failed)) FROM (
       SELECT day, completed, failed FROM days
-      WHERE project_id = projects.id ORDER BY day DESC LIMIT {days}
+      WHERE :activity_days AND project_id = projects.id ORDER BY day DESC LIMIT :activity_days
     )
   )
-  FROM projects ORDER BY {order}, id {direction} LIMIT ? OFFSET ?
+  FROM projects ORDER BY {order}, id {direction} LIMIT :limit OFFSET :offset
 """
 _COUNT = "SELECT count(*) FROM projects"
 _ID = "SELECT id FROM projects WHERE name = ?"
@@ -31,28 +31,23 @@ _DELETE_EMPTY = """
   WHERE id = ? AND NOT EXISTS (SELECT 1 FROM tasks WHERE project_id = projects.id)
 """
 
-# Of how many of its latest active days a project's activity is told.
-ACTIVITY_DAYS = 30
-
 SORTABLE = ("name", "created_at", "updated_at")
 
 
 class ProjectQuery(NamedTuple):
-    """A page of projects."""
+    """A page of projects, each with its activity on so many of its latest active days."""
 
     limit: int = 50
     offset: int = 0
     sort_by: str = "updated_at"
     descending: bool = True
+    activity_days: int = 0
 
 
 def page(connection: apsw.Connection, query: ProjectQuery) -> tuple[list[dict[str, Any]], int]:
     """The page, and how many projects there are in all."""
     order, direction = _order(query)
-    rows = connection.execute(
-        _LIST.format(order=order, direction=direction, days=ACTIVITY_DAYS),
-        (query.limit, query.offset),
-    )
+    rows = connection.execute(_LIST.format(order=order, direction=direction), query._asdict())
     projects = [
         {
             "id": id_,
@@ -63,14 +58,18 @@ def page(connection: apsw.Connection, query: ProjectQuery) -> tuple[list[dict[st
             "active_tasks": pending + running,
             "completed_tasks": completed,
             "failed_tasks": failed,
-            "activity": [
-                {"date": iso_date(day), "completed": done, "failed": bad}
-                for day, done, bad in reversed(orjson.loads(days))
-            ],
+            **({"activity": _activity(days)} if query.activity_days else {}),
         }
         for id_, name, created_at, updated_at, pending, running, completed, failed, days in rows
     ]
     return projects, connection.execute(_COUNT).get
+
+
+def _activity(days: str) -> list[dict[str, Any]]:
+    return [
+        {"date": iso_date(day), "completed": completed, "failed": failed}
+        for day, completed, failed in reversed(orjson.loads(days))
+    ]
 
 
 def find(connection: apsw.Connection, name: str) -> int | None:

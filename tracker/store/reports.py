@@ -144,7 +144,7 @@ _Name = tuple[str, int]  # the agent's task id and the project's
 
 
 def _write(connection: apsw.Connection, now: int, reports: Sequence[Report]) -> list[Recorded]:
-    projects = _projects(connection, now, {report.project for report in reports})
+    projects = _projects(connection, now, dict.fromkeys(report.project for report in reports))
     names = [(report.task_id, projects[report.project]) for report in reports]
     changes = _find_tasks(connection, set(names))
     written = []

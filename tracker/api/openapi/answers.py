@@ -66,7 +66,8 @@ class Project(BaseModel):
     completed_tasks: Count
     failed_tasks: Count
     activity: list[Day] = Field(
-        description="The last 30 days (UTC) on which a task ended, oldest first."
+        default=[],
+        description="The latest days (UTC) on which a task ended, if activity_days asks for them.",
     )
 
 

@@ -89,7 +89,6 @@ PROJECTS: Final = {
             "active_tasks": 3,
             "completed_tasks": 11,
             "failed_tasks": 1,
-            "activity": [{"date": "2024-01-15", "completed": 3, "failed": 0}],
         }
     ],
     "total": 1,

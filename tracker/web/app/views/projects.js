@@ -4,6 +4,7 @@ import { api } from "../data/index.js";
 import { dayBars, emptyStart, heading, lastDays, paced, timeShown, View } from "../parts/index.js";
 
 const PAGE = 60;
+const DAYS = 30;
 
 class ProjectsView extends View {
 	#grid = h("div.cards", { role: "list" });
@@ -21,7 +22,9 @@ class ProjectsView extends View {
 	}
 
 	async load() {
-		const { projects, total } = await api.projects({ limit: Math.min(500, this.#limit) });
+		const { projects, total } = await api.projects({
+			limit: Math.min(500, this.#limit), activity_days: DAYS,
+		});
 		if (!total) return fill(this, heading(t("nav.projects")), await emptyStart());
 		if (!this.#grid.isConnected) fill(this, heading(t("nav.projects")), this.#grid, this.#more);
 		this.#show(projects, (project) => project.id);
@@ -57,7 +60,7 @@ class Card extends HTMLElement {
 			count("running", project.active_tasks),
 			count("completed", project.completed_tasks),
 			count("failed", project.failed_tasks));
-		fill(this.#chart, dayBars(lastDays(project.activity, 30),
+		fill(this.#chart, dayBars(lastDays(project.activity, DAYS),
 			{ width: 240, height: 36, label: t("projects.activity") }));
 		fill(this.#seen, t("task.lastWord"), " ", timeShown(project.updated_at));
 	}
