@@ -140,6 +140,8 @@ def test_every_failure_is_described_with_its_codes(document: Document) -> None:
     for operation in document.operations:
         assert {400, 500} <= operation.responses.keys(), operation
         assert (401 in operation.responses) == (operation.content.get("security") != []), operation
+        changes = operation.method != "GET"
+        assert (403 in operation.responses) == (changes and 401 in operation.responses), operation
         assert (404 in operation.responses) == ("{" in operation.path), operation
         for status, answer in operation.responses.items():
             codes = set(re.findall(r"`([A-Z_]+)`", answer["description"]))
@@ -149,8 +151,7 @@ def test_every_failure_is_described_with_its_codes(document: Document) -> None:
                 assert example["error"]["code"] in codes, operation
             said |= codes
     introduction = document.content["info"]["description"]
-    # FORBIDDEN is for browser sessions; the introduction tells of a method that is not there.
-    assert STATUSES.keys() - said <= {"FORBIDDEN", "METHOD_NOT_ALLOWED"}
+    assert STATUSES.keys() - said == {"METHOD_NOT_ALLOWED"}  # told of in the introduction
     assert "METHOD_NOT_ALLOWED" in introduction
 
 

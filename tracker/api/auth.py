@@ -22,7 +22,9 @@ _OPEN: Final = frozenset(
 _OPEN_UNDER: Final = ("/assets/", "/projects/", "/docs/", "/redoc/")
 
 # These change nothing (RFC 9110, 9.2.1).
-_SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
+SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
+
+FOREIGN_PAGE: Final = "A browser session is for this server's own pages; send the API key instead."
 
 
 class Authenticator:
@@ -57,12 +59,8 @@ class Authenticator:
             raise refusal("This has to be given", "An API key is needed")
         # The browser sends the cookie for pages of this host's other ports too. They cannot read
         # the answers, but could change things, and a WebSocket's messages can be read by anyone.
-        if (req.method not in _SAFE_METHODS or req.scope["type"] == "websocket") and is_foreign(
-            req
-        ):
-            raise Forbidden(
-                "A browser session is for this server's own pages; send the API key instead."
-            )
+        if (req.method not in SAFE_METHODS or req.scope["type"] == "websocket") and is_foreign(req):
+            raise Forbidden(FOREIGN_PAGE)
 
 
 def is_open(path: str) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
+from tracker.api.auth import FOREIGN_PAGE
 from tracker.api.body import MAX_BODY_BYTES
 from tracker.api.errors import INTERNAL_ERROR, STATUSES
 from tracker.api.webhooks import MAX_KEY_LENGTH
@@ -70,6 +71,12 @@ FAILURES: Final[Mapping[str, Failure]] = {
         "X-API-Key",
         "This has to be given",
         ("WWW-Authenticate",),
+    ),
+    "Forbidden": Failure(
+        {"FORBIDDEN": "a page of another site used the browser's session of the dashboard."},
+        FOREIGN_PAGE,
+        "request",
+        FOREIGN_PAGE,
     ),
     "NotFound": Failure(
         {"NOT_FOUND": "there is no such project or task."},

@@ -13,7 +13,7 @@ from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue, models_jso
 from pydantic_core import core_schema
 
 import tracker
-from tracker.api.auth import is_open
+from tracker.api.auth import SAFE_METHODS, is_open
 from tracker.api.openapi import components
 from tracker.api.openapi.answers import Error
 from tracker.api.openapi.operations import JSON, OPERATIONS, TAGS, Answer, Operation
@@ -105,10 +105,12 @@ def _answers(operation: Operation) -> dict[str, Any]:
 def _failures(operation: Operation) -> Iterable[str]:
     """Which of the shared failures can really occur."""
     body = operation.body is not None
+    secured = not is_open(operation.path)
     occurs = {
         "BadRequest": not body,
         "BadBody": body,
-        "Unauthorized": not is_open(operation.path),
+        "Unauthorized": secured,
+        "Forbidden": secured and operation.method.upper() not in SAFE_METHODS,
         "NotFound": "{" in operation.path,
         "PayloadTooLarge": body,
         "UnsupportedMediaType": body,
