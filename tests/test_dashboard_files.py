@@ -93,12 +93,16 @@ def test_info(shared_server: Server, start_server: Any) -> None:
         "websockets_per_project": 10,
         "body_bytes": 1_048_576,
         "stack_trace_bytes": 10_240,
+        "retain_days": 0,
+        "retain_bytes": 0,
     }
-    own = start_server(key=None)
+    own = start_server("--retain-days", "0.5", "--retain-bytes", "100000000", key=None)
     key_file = own.database.with_name("tracker.db.api-key")
     headers = {"X-API-Key": key_file.read_text(encoding="utf-8").strip()}
     info = own.http.get("/api/info", headers=headers).json()
     assert info["api_key_file"] == str(key_file)
+    limits = info["limits"]
+    assert (limits["retain_days"], limits["retain_bytes"]) == (0.5, 100_000_000)
     assert headers["X-API-Key"] not in str(info)
 
 

@@ -278,7 +278,8 @@ def test_settings_tell_what_is_in_force(open_dashboard: Open, shared_server: Ser
     dashboard = open_dashboard("/settings", permissions=["clipboard-read", "clipboard-write"])
     page = dashboard.page
     server = page.locator(".section").filter(has=page.get_by_role("heading", name="Server"))
-    for shown in (shared_server.url, str(shared_server.database), "No limit", "1 MB", "10 KB"):
+    kept = "Days ended tasks are keptNo limit"
+    for shown in (shared_server.url, str(shared_server.database), "1 MB", "10 KB", kept):
         expect(server).to_contain_text(shown)
     for number, language in enumerate(("curl", "Python", "JavaScript")):
         snippet = page.locator(".snippet").nth(number)

@@ -33,6 +33,8 @@ class Info:
                 "websockets_per_project": settings.ws_per_project,
                 "body_bytes": MAX_BODY_BYTES,
                 "stack_trace_bytes": MAX_STACK_TRACE_BYTES,
+                "retain_days": settings.retain_days,
+                "retain_bytes": settings.retain_bytes,
             },
         }
 

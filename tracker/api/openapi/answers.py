@@ -255,6 +255,8 @@ class Limits(BaseModel):
     websockets_per_project: Count
     body_bytes: Count
     stack_trace_bytes: Count
+    retain_days: Annotated[float, Field(ge=0)]
+    retain_bytes: Count
 
 
 class Info(BaseModel):

@@ -258,6 +258,8 @@ INFO: Final = {
         "websockets_per_project": 10,
         "body_bytes": 1_048_576,
         "stack_trace_bytes": 10_240,
+        "retain_days": 90,
+        "retain_bytes": 0,
     },
     "last_id": 42,
     "timestamp": _TIME,

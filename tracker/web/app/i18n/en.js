@@ -125,6 +125,8 @@ export default {
 			body: "Largest report",
 			database: "Database",
 			durability: "Durability",
+			keptBytes: "Ended tasks pruned beyond",
+			keptDays: "Days ended tasks are kept",
 			key: "API key",
 			requests: "API requests a minute",
 			sockets: "WebSockets a project",

@@ -125,6 +125,8 @@ export default {
 			body: "Наибольшее сообщение",
 			database: "База данных",
 			durability: "Надёжность",
+			keptBytes: "Завершённые удаляются сверх",
+			keptDays: "Дней хранятся завершённые",
 			key: "Ключ API",
 			requests: "Запросов к API в минуту",
 			sockets: "WebSocket на проект",

@@ -23,7 +23,7 @@ class SettingsView extends View {
 
 	async load() {
 		const info = await api.info();
-		const limit = (n) => (n ? number(n) : t("settings.noLimit"));
+		const limit = (n, words = number) => (n ? words(n) : t("settings.noLimit"));
 		const facts = {
 			address: h("code", location.origin),
 			version: info.version,
@@ -35,6 +35,8 @@ class SettingsView extends View {
 			sockets: limit(info.limits.websockets_per_project),
 			body: bytes(info.limits.body_bytes),
 			trace: bytes(info.limits.stack_trace_bytes),
+			keptDays: limit(info.limits.retain_days),
+			keptBytes: limit(info.limits.retain_bytes, bytes),
 		};
 		this.#server.replaceChildren(this.#server.firstChild,
 			h("dl.pairs", Object.entries(facts).map(([name, value]) =>
