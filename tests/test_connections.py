@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import json
 import re
+import struct
 import time
 from collections.abc import Iterator
-from contextlib import closing, suppress
+from contextlib import ExitStack, closing, suppress
 from pathlib import Path
-from socket import socket
+from socket import SO_LINGER, SOL_SOCKET, socket
 
 import pytest
 
 from tests.hasty import hasty
-from tests.raw import connect, read_all, request, webhook
-from tests.server import Server
+from tests.raw import connect, parse, read_all, request, webhook
+from tests.server import KEY, Server, wait_for
 
 CLOSE = b"Connection: close\r\n"
 BAD = webhook("status", b"{}").replace(CLOSE, b"")
@@ -84,8 +85,8 @@ def test_pipelined_requests_are_answered_in_order(server: Server) -> None:
     assert answers[-1][1]["status"] == "completed"
 
 
-def test_hundreds_of_pipelined_reports(server: Server) -> None:
-    ids = [f"many-{number}" for number in range(300)]
+def test_a_thousand_pipelined_reports(server: Server) -> None:
+    ids = [f"many-{number}" for number in range(1000)]
     data = b"".join(report(task_id) for task_id in ids) + request("GET", "/health")
     answers = conversation(server, data)
     assert [answer.get("task_id") for _, answer in answers] == [*ids, None]
@@ -120,10 +121,7 @@ def test_wish_for_the_end_is_heard(server: Server) -> None:
 def test_client_that_leaves_at_once_has_reported(server: Server) -> None:
     with closing(connect(server)) as connection:
         connection.sendall(report("gone") + get("/health") * 3)
-    until = time.monotonic() + 10
-    while server.http.get("/api/projects/p/tasks/gone").status_code != 200:
-        assert time.monotonic() < until
-        time.sleep(0.02)
+    until_there(server, "gone")
     assert "Traceback" not in server.log
 
 
@@ -137,6 +135,32 @@ def test_who_does_not_read_is_not_answered_for_ever(server: Server) -> None:
     assert server.report("start", "after").status_code in (200, 201)
 
 
+def test_thousands_of_requests_at_once_take_little_memory(server: Server) -> None:
+    """Anybody may send them: they have no key."""
+    before = server.memory
+    flood = b"GET / HTTP/1.1\r\n\r\n" * 12_000
+    with ExitStack() as stack:
+        for _ in range(20):
+            connection = stack.enter_context(closing(connect(server, timeout=0.2)))
+            with suppress(TimeoutError):
+                connection.sendall(flood)
+        assert server.report("start", "meanwhile").status_code in (200, 201)
+        assert server.memory - before < 64 * 1024 * 1024  # 15 MB a connection, if all were taken in
+
+
+def test_upgrade_does_not_overtake_a_report(server: Server) -> None:
+    upgrade = b"GET /ws HTTP/1.1\r\nHost: localhost\r\nX-API-Key: " + KEY.encode()
+    upgrade += b"\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13"
+    upgrade += b"\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+    with closing(connect(server)) as connection:
+        connection.sendall(report("before an upgrade") + upgrade)
+        assert parse(read_all(connection)).status in (201, 400)
+    until_there(server, "before an upgrade")
+    task = server.http.get("/api/projects/p/tasks/before an upgrade").json()
+    assert len(task["events"]) == 1
+    assert "Traceback" not in server.log
+
+
 @pytest.mark.parametrize("first", [report("quiet"), get("/health")], ids=["webhook", "other"])
 def test_quiet_connection_is_ended(tmp_path: Path, first: bytes) -> None:
     hurried = Server.start(tmp_path, command=hasty(keep_alive=1))
@@ -147,6 +171,24 @@ def test_quiet_connection_is_ended(tmp_path: Path, first: bytes) -> None:
             assert read_all(connection) == b""  # fails by its time-out if nobody hangs up
     finally:
         hurried.stop()
+
+
+def test_whose_client_never_waits_is_no_idle_server(tmp_path: Path) -> None:
+    busy = Server.start(tmp_path, "--idle-timeout", "1")
+    try:
+        until = time.monotonic() + 3.5
+        while time.monotonic() < until:
+            with closing(connect(busy)) as connection:
+                connection.setsockopt(SOL_SOCKET, SO_LINGER, struct.pack("ii", 1, 0))  # a reset
+                connection.sendall(report("impatient"))
+            time.sleep(0.1)
+        assert busy.process.poll() is None
+    finally:
+        busy.stop()
+
+
+def until_there(server: Server, task_id: str) -> None:
+    wait_for(lambda: server.http.get(f"/api/projects/p/tasks/{task_id}").status_code == 200, 10)
 
 
 def answer_of(connection: socket) -> tuple[int, dict[str, object]]:

@@ -10,7 +10,7 @@ Touches parts of uvicorn that are not public; it is pinned in pyproject.toml.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sized
+from collections.abc import Callable
 from functools import partial
 from typing import Any, Final
 
@@ -28,6 +28,9 @@ from tracker.clock import Clock
 from tracker.model import Kind
 
 MAX_HEADER_BYTES: Final = 64 * 1024
+
+# Bytes. One read may bring thousands of requests, each of which takes memory until its turn.
+_PARSED_AT_ONCE: Final = 4096
 
 # What is read and thrown away of a body after its request was answered, so that the client gets
 # to see the answer (a 413, say) before the connection is cut.
@@ -63,15 +66,15 @@ class PlainCycle:
 
 
 class _OrderlyFlow(FlowControl):
-    """Reads on only when no request waits for its turn: uvicorn would after each answer, and a
-    client that sends without end would fill the memory."""
+    """Asks before it reads on: uvicorn would after each answer, however many requests wait for
+    theirs, and a client that sends without end would fill the memory."""
 
-    def __init__(self, transport: asyncio.Transport, waiting: Sized) -> None:
+    def __init__(self, transport: asyncio.Transport, may_read: Callable[[], bool]) -> None:
         super().__init__(transport)
-        self._waiting = waiting
+        self._may_read = may_read
 
     def resume_reading(self) -> None:
-        if not self._waiting:
+        if self._may_read():
             super().resume_reading()
 
 
@@ -87,6 +90,7 @@ class HttpProtocol(HttpToolsProtocol):
         self._clock = clock
         self._shortcut = shortcut
         self._running: RequestResponseCycle | None = None
+        self._unparsed = b""
         self._bytes = 0  # of the message that is being received
         self._heard_at = self.loop.time()
         self._paused_at = 0.0
@@ -94,10 +98,37 @@ class HttpProtocol(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
-        self.flow = _OrderlyFlow(transport, self.pipeline)
+        self.flow = _OrderlyFlow(transport, self._may_read)
 
     def data_received(self, data: bytes) -> None:
         self._heard_at = self.loop.time()
+        self._unparsed += data
+        self._parse()
+
+    def _parse(self) -> None:
+        """Go on with what was received, until requests have to wait for their turn."""
+        data, self._unparsed = self._unparsed, b""
+        for begin in range(0, len(data), _PARSED_AT_ONCE):
+            if self.pipeline:
+                self._unparsed = data[begin:]
+                return
+            if self.transport.is_closing() or self.transport.get_protocol() is not self:
+                return
+            self._parse_some(data[begin : begin + _PARSED_AT_ONCE])
+
+    def _go_on(self) -> None:
+        self._parse()
+        self.flow.resume_reading()
+
+    def _may_read(self) -> bool:
+        """Whether to read on; if something is left of what was read, that has its turn first."""
+        if self.pipeline:
+            return False
+        if self._unparsed:
+            self.loop.call_soon(self._go_on)
+        return not self._unparsed
+
+    def _parse_some(self, data: bytes) -> None:
         self._bytes += len(data)
         if self._bytes > _DISCARDED_BYTES and self._is_discarding():
             self.transport.abort()
@@ -120,11 +151,19 @@ class HttpProtocol(HttpToolsProtocol):
             self.cycle = PlainCycle(kind, self.parser.should_keep_alive())
 
     def on_message_complete(self) -> None:
+        cycle = self.cycle
+        was_coming = cycle is not None and cycle.more_body  # an upgrade leaves the last one's
         super().on_message_complete()
         self._bytes = 0
-        cycle = self.cycle
-        if type(cycle) is PlainCycle and self._shortcut and not cycle.response_complete:
+        self.server_state.total_requests += 1  # uvicorn counts none whose client has left
+        if type(cycle) is PlainCycle and was_coming and self._shortcut:
             self._shortcut.take(cycle.kind, cycle.body, partial(self._answer, cycle))
+
+    def handle_websocket_upgrade(self) -> None:
+        if self.cycle is None or self.cycle.response_complete:
+            super().handle_websocket_upgrade()
+        else:
+            self._refuse(400, "Wait for the answer to what was sent before, then upgrade.")
 
     def connection_lost(self, exc: Exception | None) -> None:
         if self._running is not None:  # uvicorn tells only the newest of pipelined requests
@@ -180,10 +219,8 @@ class HttpProtocol(HttpToolsProtocol):
         self.transport.write(b"%b%d%b\r\n\r\n%b" % (head, len(reply.body), end, reply.body))
         if not cycle.keep_alive:
             self.transport.close()
-        if self.pipeline:
+        if self.pipeline:  # else without uvicorn's timer: `drop_if_stalled` ends the connection
             self.on_response_complete()
-        else:  # without its timer: `drop_if_stalled` ends the connection
-            self.server_state.total_requests += 1
 
     def _is_in_headers(self) -> bool:
         # uvicorn makes the scope when a message begins, and fills it in after its headers.
