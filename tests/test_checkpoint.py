@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -90,6 +91,31 @@ def test_a_reader_holds_it_back_only_while_it_reads(bench: Bench) -> None:
         assert bench.begun == 0
         reader.execute("ROLLBACK")
     bench.write_until(lambda: bench.begun == 1)
+
+
+def test_readers_who_take_turns_do_not_hold_it_back_for_ever(bench: Bench) -> None:
+    """There always is one who began before the other ended."""
+    bench.connection.set_busy_timeout(1000)
+    stop = threading.Event()
+
+    def read(first: float) -> None:
+        with closing(open_reader(bench.path)) as reader:
+            stop.wait(first)
+            while not stop.is_set():
+                with reader:
+                    reader.execute("SELECT count(*) FROM written").fetchall()
+                    stop.wait(0.02)
+
+    bench.write()
+    readers = [threading.Thread(target=read, args=(0.005 * n,)) for n in range(4)]
+    try:
+        for reader in readers:
+            reader.start()
+        bench.write_until(lambda: bench.begun == 3)
+    finally:
+        stop.set()
+        for reader in readers:
+            reader.join()
 
 
 def test_trouble_is_logged_and_tried_again(

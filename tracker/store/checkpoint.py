@@ -24,6 +24,10 @@ PAGES = 2_000
 """How many the WAL holds before they are moved: 8 MB. With fewer, the same pages would be moved
 more often; with more, each time would take longer."""
 
+_MANY = 8
+"""Times PAGES, from where on reports wait a little for readers: as long as there always is one, the
+WAL cannot begin anew."""
+
 
 class _Stage(Enum):
     RESTING = 1
@@ -66,26 +70,31 @@ class Checkpoints:
             self._stage = _Stage.MOVING
             self._orders.put(True)
         elif self._stage is _Stage.MOVED:
-            self._move(self._writer)
+            many = self._in_log >= _MANY * self._pages
+            _move(
+                self._writer,
+                apsw.SQLITE_CHECKPOINT_RESTART if many else apsw.SQLITE_CHECKPOINT_PASSIVE,
+            )
+            # In case that readers keep the log from beginning anew: later, and then ever more so.
+            self._begin_at = self._in_log + (self._in_log if many else self._pages)
             self._stage = _Stage.RESTING
 
     def _count(self, _connection: apsw.Connection, _database: str, pages: int) -> int:
+        if pages < self._in_log:  # it has begun anew
+            self._begin_at = self._pages
         self._in_log = pages
         return apsw.SQLITE_OK
 
     def _run(self) -> None:
         while self._orders.get():
-            self._move(self._connection)
+            _move(self._connection, apsw.SQLITE_CHECKPOINT_PASSIVE)
             self._stage = _Stage.MOVED
 
-    def _move(self, connection: apsw.Connection) -> None:
-        """Move what no reader holds back, and plan the next time."""
-        left = self._in_log
-        try:
-            total, moved = connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
-            left = total - moved
-        except apsw.BusyError:
-            pass  # another program is at it
-        except apsw.Error as error:
-            logger.warning("The WAL could not be moved into the database: %s", error)
-        self._begin_at = self._pages + left
+
+def _move(connection: apsw.Connection, mode: int) -> None:
+    try:
+        connection.wal_checkpoint(mode=mode)
+    except apsw.BusyError:
+        pass  # readers, or another program that is at it
+    except Exception as error:  # noqa: BLE001 - it is tried again, and reports go on
+        logger.warning("The WAL could not be moved into the database: %r", error)
