@@ -98,6 +98,8 @@ class Soak:
     def _settle(self) -> None:
         """Have every reader read to the end; compare what all of them have."""
         server = Server.start(self.folder, *FLAGS)
+        for subscriber in self.crowd.subscribers:
+            subscriber.settle()
         self.crowd.url = server.url
         ids, pruned = log(self.database)
         try:

@@ -30,6 +30,10 @@ class Subscriber:
         self.surprises: list[str] = []
         self._restless = restless
 
+    def settle(self) -> None:
+        """Leave no more by itself: who is cut off while it reads afresh begins afresh again."""
+        self._restless = None
+
     @property
     def last(self) -> int:
         """Where it is in the log."""

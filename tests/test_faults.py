@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -207,6 +208,23 @@ def test_file_that_is_no_good_is_named_and_left_alone(
     assert database.read_bytes() == content
     beside = {path.name for path in tmp_path.iterdir()} - {"tracker.db.lock"}
     assert beside == {"tracker.db"}
+
+
+def test_broken_search_index_stops_no_report(tmp_path: Path) -> None:
+    server = Server.start(tmp_path)
+    try:
+        server.report("start", "p", "before")
+        wait_for(lambda: server.http.get("/api/search?q=before").json()["tasks"])
+        with closing(apsw.Connection(str(server.database))) as connection:
+            connection.set_busy_timeout(5000)
+            connection.execute("UPDATE search_data SET block = x'" + "ff" * 40 + "' WHERE id = 10")
+        for number in range(20):
+            assert server.report("start", "p", f"after {number}").status_code == 201
+            time.sleep(0.05)  # so that rounds of the index come in between
+        wait_for(lambda: "The search index is broken" in server.log)
+        assert server.report("finish", "p", "before").status_code == 200
+    finally:
+        server.stop()
 
 
 def test_broken_pages_behind_the_wal_of_a_killed_server(tmp_path: Path, healthy: bytes) -> None:

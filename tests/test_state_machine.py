@@ -236,7 +236,7 @@ class ServerAndModel(RuleBasedStateMachine):
         assert {name: actual[name] for name in names} == {name: expected[name] for name in names}
 
     def _compare_projects(self) -> None:
-        listed = self._get("/api/projects", sort_by="name", sort_order="asc", activity_days=366)
+        listed = self._get("/api/projects", sort_by="name", sort_order="asc", activity_days=100)
         assert listed["total"] == len(self.model.projects)
         for project, (name, expected) in zip(
             listed["projects"], sorted(self.model.projects.items()), strict=True

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import threading
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import closing
@@ -22,7 +23,7 @@ from tracker.store.writer import Writer
 class Bench:
     """A writer over a table of one column, and what it said to its surroundings."""
 
-    def __init__(self, path: Path, **limits: int) -> None:
+    def __init__(self, path: Path, **limits: Any) -> None:
         self.path = path
         connection = apsw.Connection(str(path))
         connection.execute("CREATE TABLE written (item ANY) STRICT")
@@ -67,7 +68,7 @@ Run = Callable[..., Bench]
 def run(tmp_path: Path) -> Run:
     """Plays a scenario with a writer that runs, and closes it."""
 
-    def play(scenario: Scenario, **limits: int) -> Bench:
+    def play(scenario: Scenario, **limits: Any) -> Bench:
         bench = Bench(tmp_path / "bench.db", **limits)
 
         async def main() -> None:
@@ -307,4 +308,35 @@ def test_death_is_told_once_and_leaves_nobody_waiting(
     bench = run(scenario)
     assert bench.groups == []
     assert bench.written == []
+    assert "the server stops" in caplog.text
+
+
+@pytest.mark.parametrize("closing", [False, True])
+def test_death_between_groups_leaves_nobody_waiting(
+    run: Run, caplog: pytest.LogCaptureFixture, closing: bool
+) -> None:
+    go_on = threading.Event()
+
+    def between() -> None:
+        go_on.wait(20)
+        raise MemoryError
+
+    async def scenario(bench: Bench) -> None:
+        first = bench.writer.submit_item(1, 0)
+        assert await first == ("recorded", 1)  # committed, though the writer then dies
+        second = bench.writer.submit_item(2, 0)
+        for _ in range(3):  # it is on its way to the thread
+            await asyncio.sleep(0)
+        third = bench.writer.submit_item(3, 0)
+        end = asyncio.create_task(bench.writer.close()) if closing else None
+        await asyncio.sleep(0)
+        go_on.set()
+        for error in await outcomes(second, third):
+            assert isinstance(error, Unavailable)
+        if end:
+            await end
+        assert bench.deaths == 1
+
+    bench = run(scenario, between=between)
+    assert bench.written == [1]
     assert "the server stops" in caplog.text

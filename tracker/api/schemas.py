@@ -157,7 +157,7 @@ class ProjectsQuery(_Query):
     offset: _Offset = 0
     sort_by: Literal["name", "created_at", "updated_at"] = "updated_at"
     sort_order: Literal["asc", "desc"] = "desc"
-    activity_days: Annotated[int, Field(ge=0, le=366)] = Field(
+    activity_days: Annotated[int, Field(ge=0, le=100)] = Field(
         default=0, description="Tell of so many of each project's latest active days (UTC)."
     )
 

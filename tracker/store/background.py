@@ -9,12 +9,12 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
 
+import apsw
+
 from tracker.errors import Unavailable
 from tracker.store import events, search
 
 if TYPE_CHECKING:
-    import apsw
-
     from tracker.store.readers import Readers
     from tracker.store.retention import Retention
     from tracker.store.writer import Writer
@@ -102,4 +102,10 @@ def _tell_of_a_fault(task: asyncio.Task[None]) -> None:
 
 
 def _index_some(upto: int, limit: int, connection: apsw.Connection, _now: int) -> bool:
-    return search.index_some(connection, upto, limit)
+    try:
+        return search.index_some(connection, upto, limit)
+    except apsw.CorruptError as error:  # which would say that no report can be written either
+        raise RuntimeError(
+            "The search index is broken: searches miss what comes now. Make a new database of this "
+            "one, by tracker export and tracker import."
+        ) from error

@@ -41,6 +41,9 @@ PATIENCE = 5.0
 # each other faster.
 _PATIENCE_OF_JOBS = 0.01
 
+# How long `between` waits for readers, in seconds: reports wait along.
+_PATIENCE_BETWEEN = 0.1
+
 # Seconds between two looks at another program's lock.
 _LOOK_EVERY = 0.002
 
@@ -206,17 +209,19 @@ class Writer:
 
     def _died(self, group: list[_Entry]) -> None:
         self._closed = Unavailable("The database writer has stopped; see the server's log.")
-        waiting = self._waiting + self._patient
+        waiting = group + self._waiting + self._patient
         self._waiting, self._patient = [], []
+        while not self._groups.empty():  # the thread will not
+            waiting += self._groups.get() or []
         self._rest()
-        for entry in [*group, *waiting]:
+        for entry in waiting:
             if not entry.future.done():
                 entry.future.set_exception(self._closed)
         self._on_death()
 
     def _rest(self) -> None:
         self._busy = False
-        if self._idle is not None:
+        if self._idle is not None and not self._idle.done():
             self._idle.set_result(None)
 
     # On the writer's thread.
@@ -226,6 +231,7 @@ class Writer:
             try:
                 recorded = self._commit(group)
                 self._call(self._finished, group, recorded)
+                self._patient_until = self._clock.monotonic() + _PATIENCE_BETWEEN
                 self._between()
             except BaseException:
                 logger.critical("The database writer failed; the server stops.", exc_info=True)
@@ -303,9 +309,10 @@ class Writer:
             except _REFUSALS:
                 raise
             except Exception as error:
-                entry.error = error
                 if not isinstance(error, TrackerError):
-                    logger.exception("A report could not be written.")
+                    logger.exception("Something could not be written.")
+                # Whoever lets go of a traceback last, on any thread, lets go of its cursors.
+                entry.error = error.with_traceback(None)
                 connection.execute("ROLLBACK TO entry")
             connection.execute("RELEASE entry")
         return recorded
