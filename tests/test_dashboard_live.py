@@ -47,6 +47,16 @@ def test_the_form_signs_in_and_the_button_out(open_dashboard: Open) -> None:
     assert cookies == []
 
 
+def test_signing_out_holds_for_all_tabs(open_dashboard: Open) -> None:
+    dashboard = open_dashboard("/events")
+    other = dashboard.page.context.new_page()
+    other.goto(f"{dashboard.server.url}/stats")
+    expect(other.locator(".state")).to_have_attribute("data-state", "live")
+    dashboard.page.get_by_role("button", name="Sign out").click()
+    for page in (dashboard.page, other):
+        expect(page.get_by_label("API key")).to_be_visible()
+
+
 def test_a_wrong_key_in_the_address_asks_for_the_right_one(open_dashboard: Open) -> None:
     dashboard = open_dashboard(key="wrong-key")
     expect(dashboard.page.get_by_label("API key")).to_be_visible()

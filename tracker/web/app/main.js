@@ -1,5 +1,4 @@
-// The page: signs in, follows the log, shows the view of the address. Everything is put together
-// here; the other modules know nothing of one another but what they import.
+// The page: signs in, follows the log, shows the view of the address. All is put together here.
 import { h } from "./lib/dom.js";
 import { t, language } from "./lib/i18n.js";
 import * as keys from "./lib/keys.js";
@@ -23,7 +22,7 @@ import "./views/task.js";
 
 const live = new Live(store, () => shell.showState(live));
 const alerts = new Alerts(() => title());
-let shell = new Shell(live, signedOut);
+let shell = new Shell(live);
 
 function makeView(name, args, query) {
 	const View = customElements.get(`${name}-view`);
@@ -61,7 +60,7 @@ function redraw() {
 	applyTheme();
 	document.documentElement.lang = language();
 	if (!shell.element.isConnected) return;
-	shell = new Shell(live, signedOut);
+	shell = new Shell(live);
 	document.body.replaceChildren(shell.element);
 	shell.showState(live);
 	show({ focus: false });
@@ -83,6 +82,7 @@ applyTheme();
 document.documentElement.lang = language();
 onPref((name) => {
 	if (name === "language") redraw();
+	else if (name === "out") signedOut();
 	else applyTheme();
 });
 whenSignedOut(signedOut);

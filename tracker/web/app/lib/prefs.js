@@ -1,7 +1,7 @@
 // What the user chose for this browser. Never the key: that stays in the session's cookie.
 
 const NAMESPACE = "tracker.";
-const listeners = new Set();
+let tell;
 
 export function pref(name, fallback) {
 	return localStorage.getItem(NAMESPACE + name) ?? fallback;
@@ -9,11 +9,13 @@ export function pref(name, fallback) {
 
 export function setPref(name, value) {
 	localStorage.setItem(NAMESPACE + name, value);
-	for (const listener of listeners) listener(name, value);
+	tell(name);
 }
 
+/** The one listener hears other tabs too. */
 export function onPref(listener) {
-	listeners.add(listener);
+	tell = listener;
+	addEventListener("storage", ({ key }) => tell(key?.slice(NAMESPACE.length)));
 }
 
 /** "system", "light" or "dark". Without the attribute the style sheet follows the system. */

@@ -16,7 +16,7 @@ export class Shell {
 	#links = Object.fromEntries(PLACES.map((name) =>
 		[name, h("a.nav-link", { href: paths[name]() }, icon(name), h("span", t(`nav.${name}`)))]));
 
-	constructor(live, onSignOut) {
+	constructor(live) {
 		this.element = h("div.shell",
 			h("a.skip", { href: "#main", onclick: (event) => (event.preventDefault(), this.main.focus()) }, t("skip")),
 			h("header.side",
@@ -29,7 +29,7 @@ export class Shell {
 						tool("help", t("help.title"), openHelp),
 						tool("theme", t("settings.theme"), nextTheme),
 						languageButton(),
-						tool("out", t("signOut"), () => api.signOut().catch(() => null).then(onSignOut))))),
+						tool("out", t("signOut"), () => api.signOut().catch(() => null).then(() => setPref("out", Date.now())))))),
 			this.main);
 		this.showState(live);
 	}
