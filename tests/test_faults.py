@@ -210,6 +210,27 @@ def test_file_that_is_no_good_is_named_and_left_alone(
     assert beside == {"tracker.db"}
 
 
+@pytest.mark.parametrize("had_log", [False, True])
+def test_start_waits_for_a_command_that_has_the_file(
+    tmp_path: Path, healthy: bytes, had_log: bool
+) -> None:
+    """As one that ends beside a killed server does, while it puts the log away."""
+    database = tmp_path / "tracker" / "tracker.db"
+    database.parent.mkdir()
+    database.write_bytes(healthy)
+    with closing(apsw.Connection(str(database))) as command:
+        if had_log:
+            command.execute("UPDATE marks SET pruned = pruned")
+        command.pragma("locking_mode", "exclusive")
+        command.execute("UPDATE marks SET pruned = pruned")
+        release = threading.Timer(0.7, command.close)
+        release.start()
+        server = Server.start(database.parent, "--db", str(database))
+        release.join()
+    assert server.report("start", "p").status_code == 201
+    assert server.stop() == 0
+
+
 def test_broken_search_index_stops_no_report(tmp_path: Path) -> None:
     server = Server.start(tmp_path)
     try:

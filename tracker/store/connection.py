@@ -26,8 +26,9 @@ _FOR_ONE_THREAD = apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE | apsw.SQ
 # which it gets through half a gigabyte.
 _STEPS_OF_CHECK = 2_000_000
 
-# How long a command waits for the server's transactions.
+# How long a command waits for the server's transactions, and a server that starts for a command's.
 _PATIENCE_MS = 30_000
+_PATIENCE_AT_START_MS = 5_000
 
 
 def lock(path: Path) -> FileLock:
@@ -66,6 +67,7 @@ def open_writer(
             name, _FOR_ONE_THREAD, vfs=vfs, statementcachesize=multirow.STATEMENTS
         )
         try:
+            connection.set_busy_timeout(_PATIENCE_AT_START_MS)
             version = migrations.check(connection, name)
             # Only counts before the first table is made; lets pruned space be given back.
             connection.pragma("auto_vacuum", "incremental")
@@ -90,6 +92,7 @@ def open_checkpointer(path: Path, vfs: str | None) -> apsw.Connection:
     """A connection that moves the WAL of `open_writer` into the database."""
     with one_line(str(path)):
         connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READWRITE, vfs=vfs)
+        connection.set_busy_timeout(_PATIENCE_AT_START_MS)
         _sync_fully(connection)
         # SQLite looks for the WAL when a connection first reads; without one it does nothing.
         migrations.check(connection, str(path))
@@ -109,8 +112,8 @@ def open_existing(path: Path) -> apsw.Connection:
         _check_untouched(path)
         connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READWRITE)
         try:
-            _check_is_newest(connection, path)
             connection.set_busy_timeout(_PATIENCE_MS)
+            _check_is_newest(connection, path)
             connection.pragma("foreign_keys", True)
             connection.pragma("recursive_triggers", False)
         except BaseException:
@@ -126,7 +129,9 @@ def open_unchanging(path: Path) -> apsw.Connection:
     server's, or a killed one's, and has to be read along.
     """
     if Path(f"{path}-wal").exists():
-        return apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY)
+        connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY)
+        connection.set_busy_timeout(_PATIENCE_AT_START_MS)
+        return connection
     return apsw.Connection(
         f"{path.absolute().as_uri()}?immutable=1",
         flags=apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI,
@@ -157,13 +162,22 @@ def _check_untouched(path: Path) -> None:
     index = Path(f"{path}-shm")
     had_index = index.exists()
     try:
-        with closing(open_unchanging(path)) as connection:
-            migrations.check(connection, str(path))
-            _check_pages(connection)
+        try:
+            _look_over(path)
+        except apsw.CorruptError:  # or another program was at it, and it was not unchanging
+            _look_over(path)
+    except apsw.BusyError:  # the index is another program's
+        raise
     except BaseException:
         if not had_index:
             index.unlink(missing_ok=True)
         raise
+
+
+def _look_over(path: Path) -> None:
+    with closing(open_unchanging(path)) as connection:
+        migrations.check(connection, str(path))
+        _check_pages(connection)
 
 
 def _check_is_newest(connection: apsw.Connection, path: Path) -> None:
