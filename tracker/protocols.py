@@ -102,8 +102,11 @@ class HttpProtocol(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         self._heard_at = self.loop.time()
-        self._unparsed += data
-        self._parse()
+        if len(data) <= _PARSED_AT_ONCE and not self._unparsed:
+            self._parse_some(data)
+        else:
+            self._unparsed += data
+            self._parse()
 
     def _parse(self) -> None:
         """Go on with what was received, until requests have to wait for their turn."""
