@@ -331,7 +331,7 @@ def test_death_between_groups_leaves_nobody_waiting(
         end = asyncio.create_task(bench.writer.close()) if closing else None
         await asyncio.sleep(0)
         go_on.set()
-        for error in await outcomes(second, third):
+        for error in await asyncio.wait_for(outcomes(second, third), 20):
             assert isinstance(error, Unavailable)
         if end:
             await end

@@ -144,9 +144,10 @@ class HttpProtocol(HttpToolsProtocol):
         if self._bytes > MAX_HEADER_BYTES and self._header_size() > MAX_HEADER_BYTES:
             self._refuse_headers()
             raise ValueError("headers too large")  # ends the parser's work on this connection
-        if self.parser.get_http_version() not in _VERSIONS:  # the parser takes 0.9 and 2.0 too
+        version = self.parser.get_http_version()
+        if version not in _VERSIONS:  # the parser takes 0.9 and 2.0 too
             raise ValueError("not HTTP/1")
-        kind = self._kind_of_plain_webhook()
+        kind = self._kind_of_plain_webhook() if version == "1.1" else None
         if kind is None:
             super().on_headers_complete()
         else:
@@ -205,7 +206,6 @@ class HttpProtocol(HttpToolsProtocol):
             and (self.cycle is None or self.cycle.response_complete)  # else it has to queue up
             and not self.flow.write_paused
             and self.parser.get_method() == b"POST"
-            and self.parser.get_http_version() == "1.1"
         ):
             return self._shortcut.find(self.url, self.headers)
         return None
