@@ -22,6 +22,7 @@ LAYERS: dict[str, tuple[set[str], set[str]]] = {
     "leaf": (
         {
             "errors",
+            "files",
             "clock",
             "model",
             "wire",

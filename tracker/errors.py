@@ -12,9 +12,11 @@
     ├─ IdempotencyKeyReused      IDEMPOTENCY_KEY_REUSED
     ├─ RateLimited               RATE_LIMITED, with `retry_after`
     └─ Unavailable               SERVICE_UNAVAILABLE, with `retry_after`
-    StartupError                 the server cannot start; carries the process's exit code
+    StartupError                 the server, or a command on its files, cannot do its work; carries
+                                 the process's exit code
     ├─ ConfigError               78 (sysexits EX_CONFIG): somebody has to change something
-    └─ InUse                     75 (sysexits EX_TEMPFAIL): try again later
+    ├─ InUse                     75 (sysexits EX_TEMPFAIL): try again later
+    └─ NoRoom                    1: the disk is full
     ClientError                  a client of ours failed; carries the process's exit code
     ├─ Refused                   1: the server answered with an error; carries status and code
     └─ Unreachable               69 (sysexits EX_UNAVAILABLE): no server answered
@@ -105,7 +107,8 @@ class Unavailable(TrackerError):
 
 
 class StartupError(Exception):
-    """The server cannot start. The text is the one line that the user reads."""
+    """The server, or a command on its files, cannot do its work. The text is the one line that the
+    user reads."""
 
     exit_code: ClassVar[int]
 
@@ -116,6 +119,10 @@ class ConfigError(StartupError):
 
 class InUse(StartupError):
     exit_code = 75
+
+
+class NoRoom(StartupError):
+    exit_code = 1
 
 
 class ClientError(Exception):

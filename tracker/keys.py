@@ -15,7 +15,8 @@ from typing import Final, NamedTuple
 from tracker.errors import ConfigError
 from tracker.settings import Settings
 
-API_KEY_SUFFIX: Final = "api-key"
+KEPT_SUFFIXES: Final = ("api-key", "secret-key")
+API_KEY_SUFFIX, SIGNING_KEY_SUFFIX = KEPT_SUFFIXES
 
 MIN_LENGTH: Final = 8
 MIN_LENGTH_BEYOND_LOOPBACK: Final = 16
@@ -64,7 +65,7 @@ def obtain(settings: Settings, database: Path | None) -> Keys:
     beyond = not is_loopback(settings.host)
     return Keys(
         settings.api_key or _kept(database, API_KEY_SUFFIX, beyond=beyond),
-        settings.secret_key or _kept(database, "secret-key", beyond=beyond),
+        settings.secret_key or _kept(database, SIGNING_KEY_SUFFIX, beyond=beyond),
     )
 
 

@@ -1,0 +1,112 @@
+"""Files that appear whole and durably under their names, or not at all.
+
+What is written is for its owner alone (0600). It is written to a file of its own beside the target,
+which then takes the target's place: a link is never written through, and whoever has the old file
+open keeps it as it was.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import stat
+import tempfile
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Final
+
+from tracker.errors import ConfigError, NoRoom
+
+# The end of the name of what is not finished; `tracker doctor` lists what a killed command left.
+UNFINISHED: Final = ".unfinished"
+
+_FULL: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
+@contextlib.contextmanager
+def replacing(target: Path, *, force: bool, protected: Iterable[Path] = ()) -> Iterator[Path]:
+    """An empty file beside `target`, which takes its place at the end of the block, unless that
+    fails. `force`: there may be a file already.
+
+    Raises:
+        ConfigError: `target` is one of the `protected` files (whatever its name), a link, no
+            regular file, exists without `force`, or cannot be written.
+        NoRoom: the disk is full.
+    """
+    _check_target(target, force=force, protected=protected)
+    with telling(target):
+        descriptor, name = tempfile.mkstemp(
+            prefix=f"{target.name}.", suffix=UNFINISHED, dir=target.parent
+        )
+        os.close(descriptor)
+    part = Path(name)
+    try:
+        yield part
+        with telling(target):
+            sync(part)
+            if force:
+                part.replace(target)
+            else:  # it may have come to be in the meantime
+                put_new(part, target)
+            sync_folder(target.parent)
+    finally:
+        for leftover in (part, *(Path(f"{part}{end}") for end in ("-journal", "-wal", "-shm"))):
+            leftover.unlink(missing_ok=True)
+
+
+def put_new(part: Path, target: Path) -> None:
+    """Give `part` the name `target`, which must be free. Raises FileExistsError, OSError."""
+    try:
+        os.link(part, target)
+    except FileExistsError:
+        raise
+    except OSError:  # a file system without links: what is left is to look, then to rename
+        if target.exists():
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST)) from None
+        part.replace(target)
+    else:
+        part.unlink()
+
+
+def sync(path: Path) -> None:
+    """Have the file's content on the disk when this returns. Raises OSError."""
+    with path.open("rb+") as file:
+        os.fsync(file.fileno())
+
+
+def sync_folder(folder: Path) -> None:
+    """Have the folder's names on the disk when this returns. Raises OSError."""
+    if os.name == "posix":  # elsewhere a folder cannot be opened
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+@contextlib.contextmanager
+def telling(name: Path | str) -> Iterator[None]:
+    """A failure of the file system as the one line that the user reads. Raises ConfigError,
+    NoRoom."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in _FULL:
+            raise NoRoom(f"{name}: the disk is full; make room, then repeat this") from None
+        raise ConfigError(f"{name}: cannot be written: {error.strerror or error}") from None
+
+
+def _check_target(target: Path, *, force: bool, protected: Iterable[Path]) -> None:
+    with telling(target):
+        try:
+            found = target.lstat()
+        except FileNotFoundError:
+            return
+    if not stat.S_ISREG(found.st_mode):
+        raise ConfigError(f"{target}: a link, a folder or a device; give the name of a file")
+    for path in protected:
+        if path.exists() and path.samefile(target):
+            raise ConfigError(f"{target}: this is {path}, which is in use; choose another name")
+    if not force:
+        raise ConfigError(f"{target}: exists; choose another name, or replace it with --force")
