@@ -78,9 +78,11 @@ def test_restore_puts_the_backup_in_place_and_keeps_the_old(tmp_path: Path) -> N
     try:
         tasks = server.http.get("/api/projects/project/tasks").json()["tasks"]
         assert [task["task_id"] for task in tasks] == ["in the backup"]
-        assert server.report("start", "project", "new").json()["event_id"] > newest
-        with closing(open_websocket(server, f"&since={newest - 1}")) as socket:
-            assert json.loads(read_frame(socket)[1])["type"] == "resync_required"
+        new = server.report("start", "project", "new").json()["event_id"]
+        assert new == 2**32
+        for cursor, expected in ((newest, "resync_required"), (1, "task_started")):
+            with closing(open_websocket(server, f"&since={cursor}")) as socket:
+                assert json.loads(read_frame(socket)[1])["type"] == expected
     finally:
         assert server.stop() == 0
 

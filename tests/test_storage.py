@@ -24,7 +24,8 @@ from tracker.clock import SystemClock
 from tracker.errors import ConfigError, InUse, Unavailable
 from tracker.model import Kind, Report
 from tracker.settings import Durability
-from tracker.store.connection import lock, open_reader, open_writer
+from tracker.store.connection import open_reader, open_writer
+from tracker.store.lock import DatabaseLock
 from tracker.store.recount import Mismatch, recount
 from tracker.wire import Event
 
@@ -136,12 +137,12 @@ def test_lock_is_the_files_whatever_it_is_called(database: Path, tmp_path: Path)
     other_name = tmp_path / "link.db"
     with opened(database):
         other_name.symlink_to(database)
-        held = lock(database)
+        held = DatabaseLock(database)
         for name in (database, other_name, tmp_path / "x" / ".." / "tracker.db"):
             with pytest.raises(InUse, match=rf"^{name}: in use by another server"):
-                lock(name)
+                DatabaseLock(name)
         held.release()
-        lock(other_name).release()
+        DatabaseLock(other_name).release()
 
 
 # What is refused and left alone. More of it: test_faults.py.
@@ -352,4 +353,4 @@ def test_store_that_cannot_be_opened_lets_go_of_its_lock(database: Path) -> None
     database.write_bytes(b"no database" * 100)
     with pytest.raises(ConfigError):
         store.Store(database, "full", SystemClock(), Nobody(), on_death=lambda: None)
-    lock(database).release()
+    DatabaseLock(database).release()

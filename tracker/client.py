@@ -180,19 +180,35 @@ class Client:
         task_id: str | None = None,
         type: str | None = None,  # noqa: A002 - the API's name for it
     ) -> Iterator[Json]:
-        """The events after number `since`, oldest first, up to the present end of the log."""
+        """The events after number `since`, oldest first, up to the present end of the log.
+
+        As in `follow`, a message of type `resync_required` says that the log no longer holds
+        `since`, or is another one since a restore; what is left of it follows.
+        """
+        wanted = {"project": project, "task_id": task_id, "type": type}
         more = True
         while more:
-            page = self._get(
-                "/api/events",
-                since=since,
-                project=project,
-                task_id=task_id,
-                type=type,
-                limit=_EVENT_PAGE,
-            )
+            page = self._get("/api/events", since=since, limit=_EVENT_PAGE, **wanted)
+            if page["resync_required"] and since:
+                ends = {"oldest_id": page["oldest_id"], "last_id": page["last_id"]}
+                yield {"type": "resync_required", "data": ends}
+                since = 0
+                continue
             yield from page["events"]
             since, more = page["last_id"], page["has_more"]
+
+    def newest_events(self, count: int, *, project: str | None = None) -> list[Json]:
+        """The newest `count` events, oldest first."""
+        found: list[Json] = []
+        before = None
+        while len(found) < count:
+            wanted = min(count - len(found), _EVENT_PAGE)
+            page = self._get("/api/events", newest=wanted, before=before, project=project)
+            if not page["events"]:
+                break
+            found = [*page["events"], *found]
+            before = found[0]["id"]
+        return found
 
     def follow(self, since: int | None = None, *, project: str | None = None) -> Iterator[Json]:
         """The events after number `since` (None: from now on), then each as it comes, for ever.

@@ -55,6 +55,12 @@ def replacing(target: Path, *, force: bool, protected: Iterable[Path] = ()) -> I
             leftover.unlink(missing_ok=True)
 
 
+def make_private(path: Path) -> None:
+    """An empty file for its owner alone, in the place of any that is there. Raises OSError."""
+    path.unlink(missing_ok=True)
+    os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+
+
 def put_new(part: Path, target: Path) -> None:
     """Give `part` the name `target`, which must be free. Raises FileExistsError, OSError."""
     try:

@@ -25,13 +25,18 @@ class Events:
         self._store = store
 
     async def on_get(self, req: falcon.asgi.Request, resp: falcon.asgi.Response) -> None:
-        """Events after `since`, oldest first.
+        """Events after `since`, oldest first; or the `newest`.
 
         `last_id` is the cursor for the next page; `resync_required` says that `since` is from
         before what was pruned, or from another database.
         """
         query = read_query(req, EventsQuery)
-        page = await self._store.events(query.since, query.to_filter(), query.limit)
+        if query.newest is None:
+            page = await self._store.events(query.since, query.to_filter(), query.limit)
+            resync = not page.bounds.reach(query.since)
+        else:
+            page = await self._store.newest_events(query.before, query.to_filter(), query.newest)
+            resync = False
         answer(
             req,
             resp,
@@ -40,7 +45,7 @@ class Events:
                 "last_id": page.cursor,
                 "has_more": page.cursor < page.bounds.last,
                 "oldest_id": page.bounds.oldest,
-                "resync_required": not page.bounds.reach(query.since),
+                "resync_required": resync,
             },
         )
 

@@ -250,6 +250,10 @@ class EventsQuery(_Query):
     task_id: str | None = None
     type: EventType | None = None
     limit: Annotated[int, Field(ge=1, le=1000)] = 100
+    newest: Annotated[int, Field(ge=1, le=1000)] | None = Field(
+        default=None, description="So many of the newest instead, whatever `since` and `limit` say."
+    )
+    before: _ID = Field(default=2**63 - 1, description="With `newest`: events with a smaller id.")
 
     def to_filter(self) -> EventFilter:
         """The store's form of it."""

@@ -15,7 +15,6 @@ from tracker.cli.database import (
     size,
     with_database,
 )
-from tracker.errors import ConfigError
 
 
 @click.command()
@@ -32,9 +31,7 @@ def backup(file: Path, *, force: bool, db: str | None, as_json: bool) -> None:
     from tracker.store.backup import back_up
 
     database = find_database(db)
-    if file.exists() and not force:
-        raise ConfigError(f"{file}: exists; choose another name, or replace it with --force")
-    contents = back_up(database, file.absolute(), progress("Copying"))
+    contents = back_up(database, file.absolute(), progress("Copying"), force=force)
     result = {"file": str(file.absolute()), "bytes": file.stat().st_size, **contents}
     conclude(
         result,
@@ -51,10 +48,11 @@ def backup(file: Path, *, force: bool, db: str | None, as_json: bool) -> None:
 def restore(file: Path, *, db: str | None, as_json: bool) -> None:
     """Put a backup in the database's place.
 
-    What was there is kept beside it. The server has to be stopped. Subscribers are told to read
-    afresh; numbers of events go on after the newest of the old database and the backup.
+    What was there is kept beside it. The server has to be stopped. Numbers of events go on at the
+    next multiple of 2^32; subscribers who know of events that are not in the backup are told to
+    read afresh. Browsers have to sign in again.
     """
-    from tracker.store.backup import restore
+    from tracker.store.restore import restore
 
     database = find_database(db)
     announce(f"Replacing {database} by {file}; what is there now is kept beside it.")

@@ -31,7 +31,7 @@ Event = dict[str, Any]
 def tail(client: Client, *, project: str | None, lines: int, follow: bool, as_json: bool) -> None:
     """Print the newest events; -f goes on as they come."""
     last = client.last_event_id()
-    newest = _newest(client, last, project, lines)
+    newest = client.newest_events(lines, project=project)
     live = follow and not as_json and sys.stdout.isatty()
     with contextlib.ExitStack() as stack:
         tell: Callable[[Event], None] = print_json
@@ -44,7 +44,8 @@ def tail(client: Client, *, project: str | None, lines: int, follow: bool, as_js
             tell(event)
         if follow:
             stack.enter_context(contextlib.suppress(KeyboardInterrupt))
-            for event in client.follow(newest[-1]["id"] if newest else last, project=project):
+            since = max([last, *(event["id"] for event in newest)])
+            for event in client.follow(since, project=project):
                 tell(event)
 
 
@@ -74,6 +75,10 @@ class _Live:
         """Print the event and move its task's bar."""
         self._bars.print(_line(event))
         data = event["data"]
+        if event["type"] == "resync_required":  # those tasks may be no more, or have long ended
+            for bar in self._shown.values():
+                self._bars.remove_task(bar)
+            self._shown.clear()
         if "task_id" not in data:
             return
         task = (data["project"], data["task_id"])
@@ -84,18 +89,6 @@ class _Live:
             self._bars.update(self._shown[task], completed=data["progress"])
         elif task in self._shown:
             self._bars.remove_task(self._shown.pop(task))
-
-
-def _newest(client: Client, last: int, project: str | None, count: int) -> list[Event]:
-    """The newest events, oldest first. The log is read forwards, so further and further back."""
-    back = max(count, 1)
-    while count:
-        since = max(0, last - back)
-        events = list(client.events(since, project=project))
-        if len(events) >= count or since == 0:
-            return events[-count:]
-        back *= 10
-    return []
 
 
 def _line(event: Event) -> Text:

@@ -15,10 +15,12 @@ from tracker.errors import NotFound
 from tracker.store import events, health, overview, projects, reports, stats, tasks
 from tracker.store.background import Background
 from tracker.store.checkpoint import PAGES, Checkpoints
-from tracker.store.connection import MEMORY, lock, open_writer
+from tracker.store.connection import MEMORY, open_writer
 from tracker.store.events import Bounds, EventFilter, Page
+from tracker.store.lock import DatabaseLock
 from tracker.store.projects import ProjectQuery
 from tracker.store.readers import FileReaders, Readers, WriterReaders
+from tracker.store.recovery import recover
 from tracker.store.reports import Idempotency, Recorded, Submission, idempotency
 from tracker.store.retention import KEEP_ALL, Keep, Retention
 from tracker.store.tasks import TaskQuery
@@ -95,10 +97,14 @@ class Store:
             InUse: another server has it.
             ConfigError: it cannot be used as it is.
         """
-        self._lock = None if path is None else lock(path)
+        self._lock = None if path is None else DatabaseLock(path)
         self._checkpoints = None
         try:
+            if path is not None:
+                recover(path)
             connection = open_writer(path, durability, vfs)
+            if self._lock:
+                self._lock.confirm()
             if path is not None:
                 self._checkpoints = Checkpoints(connection, path, vfs, checkpoint_pages)
         except BaseException:
@@ -237,6 +243,13 @@ class Store:
         once they have `max_size` characters."""
         return await self.read(
             lambda connection: events.after(connection, after, wanted, limit, max_size)
+        )
+
+    async def newest_events(self, before: int, wanted: EventFilter, limit: int) -> Page:
+        """The newest of the events whose id is smaller than `before`, oldest first; bounded as
+        `events` is."""
+        return await self.read(
+            lambda connection: events.newest(connection, before, wanted, limit, _PAGE_SIZE)
         )
 
     async def page(self, after: int, project: str | None) -> Page:

@@ -1,16 +1,17 @@
-"""Opens the database: one connection that writes, several that read, and one lock on it all."""
+"""Opens the database: one connection that writes, several that read."""
 
 from __future__ import annotations
 
+import shutil
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import apsw
-from filelock import FileLock, Timeout
 
-from tracker.errors import ConfigError, InUse
+from tracker.errors import ConfigError, InUse, NoRoom
 from tracker.store import migrations, multirow
+from tracker.store.recovery import refuse_unfinished
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,6 +23,11 @@ MEMORY = ":memory:"
 # Only the writer's thread uses its connection, so SQLite need not lock it for every call.
 _FOR_ONE_THREAD = apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE | apsw.SQLITE_OPEN_NOMUTEX
 
+MAKE_ROOM = "make room (`tracker doctor` lists old copies beside the database)"
+
+# Bytes that the index of a WAL takes at first.
+_ROOM_FOR_INDEX = 32_768
+
 # Of SQLite's virtual machine, when a server looks over its database at the start: about 0.2 s, in
 # which it gets through half a gigabyte.
 _STEPS_OF_CHECK = 2_000_000
@@ -29,24 +35,6 @@ _STEPS_OF_CHECK = 2_000_000
 # How long a command waits for the server's transactions, and a server that starts for a command's.
 _PATIENCE_MS = 30_000
 _PATIENCE_AT_START_MS = 5_000
-
-
-def lock(path: Path) -> FileLock:
-    """Hold the database for this process, whatever links lead to it; released when the process
-    ends, however it ends.
-
-    Raises:
-        InUse: another server has it.
-        ConfigError: the directory cannot be written.
-    """
-    held = FileLock(f"{path.resolve()}.lock", thread_local=False)  # any thread may let go of it
-    try:
-        held.acquire(timeout=0)
-    except Timeout:
-        raise InUse(f"{path}: in use by another server; stop it or choose another --db") from None
-    except OSError as error:
-        raise ConfigError(f"{path}: cannot be opened: {error.strerror or error}") from None
-    return held
 
 
 def open_writer(
@@ -104,10 +92,12 @@ def open_existing(path: Path) -> apsw.Connection:
     have to be small, or the server's reports wait for them.
 
     Raises:
+        InUse: a restore is at work, or was broken off.
         ConfigError: there is none, it cannot be used, or this version would have to change it.
     """
     if not _has_content(path):
         raise ConfigError(f"{path}: there is no database; choose another --db")
+    refuse_unfinished(path)
     with one_line(str(path)):
         _check_untouched(path)
         connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READWRITE)
@@ -204,10 +194,31 @@ def _has_content(path: Path) -> bool:
 
 @contextmanager
 def one_line(name: str) -> Iterator[None]:
-    """SQLite's refusal as the one line that the user reads."""
+    """SQLite's refusal as the one line that the user reads. Raises InUse, NoRoom, ConfigError."""
     try:
         yield
     except apsw.BusyError:
         raise InUse(f"{name}: locked by another program; try again") from None
     except apsw.Error as error:
-        raise ConfigError(f"{name}: cannot be used as the database: {error}") from None
+        if is_full(error, Path(name)):
+            raise NoRoom(f"{name}: the disk is full; {MAKE_ROOM}, then repeat this") from None
+        raise ConfigError(f"{name}: cannot be used as the database: {_said(error)}") from None
+
+
+def is_full(error: apsw.Error, path: Path) -> bool:
+    """Whether that is for want of room on the disk of `path`. SQLite says so of the database and
+    its WAL; of the WAL's index it says that it cannot be opened or written."""
+    if isinstance(error, apsw.FullError):
+        return True
+    if not isinstance(error, apsw.IOError | apsw.CantOpenError):
+        return False
+    try:
+        return shutil.disk_usage(path.absolute().parent).free < _ROOM_FOR_INDEX
+    except OSError:
+        return False
+
+
+def _said(error: apsw.Error) -> str:
+    """SQLite's words; of a copy that failed it says "not an error"."""
+    text = str(error)
+    return type(error).__name__ if "not an error" in text else " ".join(text.split())

@@ -9,12 +9,12 @@ import apsw
 from tracker.wire import Event
 
 # One page of the log: the project and the task are looked up by name.
-_AFTER = """
+_PAGE = """
   SELECT events.id, projects.name, events.type, events.data, events.at
   FROM events JOIN projects ON projects.id = events.project_id
-  WHERE events.id > :after
+  WHERE events.id > :after AND events.id < :before
     {filters}
-  ORDER BY events.id LIMIT :limit
+  ORDER BY events.id {order} LIMIT :limit
 """
 _OF_PROJECT = "AND events.project_id = (SELECT id FROM projects WHERE name = :project)"
 _OF_TYPE = "AND events.type = :type"
@@ -29,11 +29,14 @@ _LAST = "SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'events'
 _BOUNDS = """
   SELECT (SELECT pruned FROM marks), (SELECT min(id) FROM events)
 """
-
+_GAPS = "SELECT first, last FROM gaps ORDER BY first"
 
 _OF_ONE_TASK = """
   SELECT id, type, data, at FROM events WHERE task = ? ORDER BY id DESC LIMIT ?
 """
+
+# Greater than any id.
+_NO_ID = 2**63 - 1
 
 # How many of its events a task is shown with; the rest is a question to `/api/events`.
 HISTORY = 1000
@@ -49,16 +52,20 @@ class EventFilter(NamedTuple):
 
 class Bounds(NamedTuple):
     """The log's ends: `oldest` is the smallest id that may still be there, `last` the newest id
-    ever given, `pruned` the newest id that pruning has removed."""
+    ever given, `pruned` the newest id that pruning has removed. `gaps`: the first and last of the
+    numbers that restores have jumped over."""
 
     oldest: int
     last: int
     pruned: int
+    gaps: tuple[tuple[int, int], ...] = ()
 
     def reach(self, cursor: int) -> bool:
         """Whether the log has all that ever came after `cursor`: nothing of it was pruned, and
-        the cursor is none of another database."""
-        return self.pruned <= cursor <= self.last
+        the cursor is none of another database, or of the one that a restore has replaced."""
+        return self.pruned <= cursor <= self.last and not any(
+            first <= cursor <= last for first, last in self.gaps
+        )
 
 
 class Page(NamedTuple):
@@ -81,7 +88,9 @@ def bounds(connection: apsw.Connection) -> Bounds:
     """Where the log begins and ends."""
     last = last_id(connection)
     pruned, oldest = connection.execute(_BOUNDS).get
-    return Bounds(last + 1 if oldest is None else oldest, last, pruned)
+    gaps = tuple((int(first), int(end)) for first, end in connection.execute(_GAPS))
+    # A mark past the log's end, written by a stranger, would have every reader begin for ever.
+    return Bounds(last + 1 if oldest is None else oldest, last, min(pruned, last), gaps)
 
 
 def after(
@@ -90,6 +99,30 @@ def after(
     """The first of the events whose id is greater than `cursor`: `limit` at most, and no more
     once they have `max_size` characters, so that no reader makes the server hold much of the
     log."""
+    limits = bounds(connection)
+    page, whole = _some(_rows(connection, wanted, limit, after=cursor), limit, max_size)
+    return Page(page, limits.last if whole else page[-1].id, limits)
+
+
+def newest(
+    connection: apsw.Connection, before: int, wanted: EventFilter, limit: int, max_size: int
+) -> Page:
+    """The newest of the events whose id is smaller than `before`, oldest first; bounded as `after`
+    is."""
+    limits = bounds(connection)
+    page, _ = _some(_rows(connection, wanted, limit, before=before), limit, max_size)
+    return Page(page[::-1], limits.last, limits)
+
+
+def _rows(
+    connection: apsw.Connection,
+    wanted: EventFilter,
+    limit: int,
+    *,
+    after: int = 0,
+    before: int | None = None,
+) -> apsw.Cursor:
+    """One row more than `limit`: of those past `after`, or from `before` on back."""
     filters = []
     if wanted.type is not None:
         filters.append(_OF_TYPE)
@@ -97,17 +130,23 @@ def after(
         filters.append(_OF_TASK if wanted.project is None else _OF_TASK_IN_PROJECT)
     elif wanted.project is not None:
         filters.append(_OF_PROJECT)
-    limits = bounds(connection)
-    parameters = {"after": cursor, "limit": limit + 1, **wanted._asdict()}
+    order, before = ("ASC", _NO_ID) if before is None else ("DESC", before)
+    return connection.execute(
+        _PAGE.format(filters=" ".join(filters), order=order),
+        {"after": after, "before": before, "limit": limit + 1, **wanted._asdict()},
+    )
+
+
+def _some(rows: apsw.Cursor, limit: int, max_size: int) -> tuple[list[Event], bool]:
+    """As many events as fit, and whether those were all."""
     page: list[Event] = []
     size = 0
-    rows = connection.execute(_AFTER.format(filters=" ".join(filters)), parameters)
     for id_, name, type_, data, at in rows:
         if len(page) == limit or size > max_size:
-            return Page(page, page[-1].id, limits)
+            return page, False
         page.append(Event(id_, name, type_, data.encode(), at))
         size += len(data)
-    return Page(page, limits.last, limits)
+    return page, True
 
 
 def newest_of_task(connection: apsw.Connection, task: int) -> list[Event]:

@@ -18,7 +18,9 @@ import apsw
 
 from tracker.errors import ConfigError
 from tracker.store import events, projects
-from tracker.store.connection import lock, one_line, open_existing, open_writer
+from tracker.store.connection import one_line, open_existing, open_writer
+from tracker.store.lock import DatabaseLock
+from tracker.store.recovery import recover
 
 Record = dict[str, Any]
 Progress = Callable[[int, int], None]
@@ -133,8 +135,9 @@ def import_(path: Path, records: Iterable[Record]) -> dict[str, int]:
         InUse: a server has the database.
         ConfigError: not the whole of an export, or ids or names in it are taken.
     """
-    held = lock(path)
+    held = DatabaseLock(path)
     try:
+        recover(path)
         with closing(open_writer(path, "full")) as connection, one_line(str(path)), connection:
             counts = _insert(connection, path, iter(records))
     finally:

@@ -84,7 +84,7 @@ class Stream:
             if batch is None:
                 page = await self._log.page(cursor, project)
                 checked = True
-                if page.bounds.reach(max(cursor, told)):
+                if told == page.bounds.pruned or page.bounds.reach(max(cursor, told)):
                     batch = Batch(page.events, page.cursor)
                 else:
                     told = page.bounds.pruned

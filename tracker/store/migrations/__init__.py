@@ -1,20 +1,30 @@
 """Brings a database to the newest version, one committed step after the other.
 
 Step N is the file `000N_….sql` beside this one. A step and the record that it ran (SQLite's
-`user_version`) commit together. A database that is upgraded, rather than made, is copied first.
+`user_version`) commit together. A database that is upgraded, rather than made, is copied first; the
+log says where to, and how to go back.
 """
 
 from __future__ import annotations
 
+import logging
+import re
+import shutil
 from importlib import resources
 from pathlib import Path
 
 import apsw
 
-from tracker.errors import ConfigError
+from tracker import files
+from tracker.errors import ConfigError, NoRoom
+
+logger = logging.getLogger(__name__)
 
 # "ATT1" in ASCII: tells our files from other programs' databases.
 APPLICATION_ID = 0x41545431
+
+# Bytes that the steps themselves may take, in the WAL and in the database.
+_ROOM_FOR_STEPS = 16 * 2**20
 
 
 def steps() -> list[str]:
@@ -48,13 +58,34 @@ def check(connection: apsw.Connection, name: str) -> int:
 
 
 def migrate(connection: apsw.Connection, path: Path | None, version: int) -> None:
-    """Run the steps that `connection`, at `version`, has not seen. `path` None: in memory."""
-    todo = steps()[version:]
-    if todo and version and path is not None:
-        backup = path.with_name(f"{path.name}.v{version}.backup")
-        backup.unlink(missing_ok=True)
-        connection.execute("VACUUM INTO ?", (str(backup),))
-    for number, sql in enumerate(todo, start=version + 1):
+    """Run the steps that `connection`, at `version`, has not seen. `path` None: in memory.
+
+    Raises:
+        NoRoom: the disk has none for the copy and the upgrade; nothing was changed.
+    """
+    if path is None or version in (0, newest()):
+        run(connection, version)
+        return
+    logger.warning("Upgrading %s from schema %d to %d; first it is copied", path, version, newest())
+    copy = _copy(connection, path, version)
+    try:
+        run(connection, version)
+    except BaseException:
+        if connection.pragma("user_version") == version:  # nothing has changed
+            copy.unlink()
+        raise
+    logger.warning(
+        "Upgraded %s to schema %d. As it was before, it is %s: to go back, stop the server and "
+        "have the older tracker restore that. `tracker prune --upgrade-copies` removes it",
+        path,
+        newest(),
+        copy,
+    )
+
+
+def run(connection: apsw.Connection, version: int) -> None:
+    """Run the steps that come after `version`."""
+    for number, sql in enumerate(steps()[version:], start=version + 1):
         connection.execute("BEGIN IMMEDIATE")
         try:
             connection.execute(sql)
@@ -62,5 +93,49 @@ def migrate(connection: apsw.Connection, path: Path | None, version: int) -> Non
             connection.execute(f"PRAGMA user_version = {number}")
             connection.execute("COMMIT")
         except BaseException:
-            connection.execute("ROLLBACK")
+            if connection.in_transaction:  # a full disk has rolled back by itself
+                connection.execute("ROLLBACK")
             raise
+
+
+def copies(path: Path) -> list[Path]:
+    """The copies that upgrades of the database at `path` have made."""
+    pattern = re.compile(rf"{re.escape(path.name)}\.v\d+(\.\d+)?\.backup")
+    return sorted(found for found in path.parent.iterdir() if pattern.fullmatch(found.name))
+
+
+def _copy(connection: apsw.Connection, path: Path, version: int) -> Path:
+    """A copy of the database beside it, whole and durable when this returns."""
+    part = path.with_name(f"{path.name}.v{version}.backup{files.UNFINISHED}")
+    with files.telling(part):
+        files.make_private(part)  # also frees what a killed upgrade left
+        needed = connection.pragma("page_count") * connection.pragma("page_size")
+        free = shutil.disk_usage(path.parent).free
+        if free < needed + _ROOM_FOR_STEPS:
+            part.unlink()
+            raise NoRoom(
+                f"{path}: its upgrade makes a copy first and needs {_mib(needed + _ROOM_FOR_STEPS)}"
+                f" free; there are {_mib(free)}. Nothing was changed: make room, then start again"
+            )
+        try:
+            connection.execute("VACUUM INTO ?", (str(part),))
+            files.sync(part)
+            copy = _free_name(path, version)
+            files.put_new(part, copy)
+            files.sync_folder(path.parent)
+        finally:
+            part.unlink(missing_ok=True)
+    return copy
+
+
+def _free_name(path: Path, version: int) -> Path:
+    """There may be one from before somebody went back to the older tracker."""
+    copy, number = path.with_name(f"{path.name}.v{version}.backup"), 1
+    while copy.exists():
+        number += 1
+        copy = path.with_name(f"{path.name}.v{version}.{number}.backup")
+    return copy
+
+
+def _mib(size: int) -> str:
+    return f"{size / 2**20:.0f} MiB"

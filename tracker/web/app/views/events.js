@@ -36,9 +36,8 @@ class EventsView extends View {
 	}
 
 	async load() {
-		const { last_id: last } = await api.info();
+		const { events, last_id: last } = await api.events({ newest: AT_FIRST });
 		if (!last) return this.append(await emptyStart());
-		const { events } = await api.events({ since: Math.max(0, last - AT_FIRST), limit: AT_FIRST });
 		this.#add(events);
 	}
 
