@@ -42,8 +42,8 @@ def replacing(target: Path, *, force: bool, protected: Iterable[Path] = ()) -> I
         os.close(descriptor)
     part = Path(name)
     try:
-        yield part
         with telling(target):
+            yield part
             sync(part)
             if force:
                 part.replace(target)

@@ -85,15 +85,16 @@ def _shown(name: str, value: Any) -> Any:
 
 def _database(db: str | None) -> dict[str, Any]:
     from tracker.store.checks import examine
+    from tracker.store.leftovers import leftovers
 
     alive = (lambda: click.echo(".", err=True, nl=False)) if sys.stderr.isatty() else lambda: None
     try:
         path = find_database(db)
-        if not path.exists():
-            return {"file": str(path), "exists": False, "problems": []}
-        return {"file": str(path), "exists": True, **examine(path, alive)}
+        left = [{**item._asdict(), "file": str(item.file)} for item in leftovers(path)]
+        found = {"file": str(path), "exists": path.exists(), "leftovers": left, "problems": []}
+        return {**found, **examine(path, alive)} if found["exists"] else found
     except StartupError as error:
-        return {"file": db, "exists": None, "problems": [str(error)]}
+        return {"file": db, "exists": None, "leftovers": [], "problems": [str(error)]}
 
 
 def _show(result: dict[str, Any]) -> None:
@@ -113,6 +114,8 @@ def _show(result: dict[str, Any]) -> None:
         )
     elif database["exists"] is False:
         click.echo(f"  {database['file']}: there is none yet; the server makes it")
+    for left in database["leftovers"]:
+        click.echo(f"  {left['file']}: {size(left['bytes'])}, {left['kind']}")
     click.echo(f"Connection to {result['connection']['url']}")
     for finding in result["connection"]["tried"]:
         if finding["problem"] is None:

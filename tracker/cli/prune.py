@@ -57,6 +57,9 @@ class _Size(click.ParamType[int]):
     help="Then the oldest ended tasks, until the database is no larger than this.",
 )
 @click.option("--project", metavar="NAME", help="Of this project only.")
+@click.option(
+    "--upgrade-copies", is_flag=True, help="The copies that upgrades of the database have made."
+)
 @click.option("--dry-run", is_flag=True, help="Only say what would go.")
 @with_database
 @as_json
@@ -65,6 +68,7 @@ def prune(
     older_than: int | None,
     max_size: int | None,
     project: str | None,
+    upgrade_copies: bool,
     dry_run: bool,
     db: str | None,
     as_json: bool,
@@ -74,13 +78,18 @@ def prune(
     The space is given back. Tasks that have not ended stay. The server may go on meanwhile; it can
     do the same by itself: see --retain-days and --retain-bytes of `tracker serve`.
     """
-    if older_than is None and max_size is None:
-        raise click.UsageError("Say what is old: --older-than 30d, or --max-size 1GB.")
+    if older_than is None and max_size is None and not upgrade_copies:
+        raise click.UsageError(
+            "Say what is old: --older-than 30d, --max-size 1GB, or --upgrade-copies."
+        )
+    from tracker.store.leftovers import remove_upgrade_copies
     from tracker.store.pruning import prune_database
 
     database = find_database(db)
+    # First: they may be what fills the disk.
+    copies = remove_upgrade_copies(database, dry_run=dry_run) if upgrade_copies else []
     before = None if older_than is None else SystemClock().now_ms() - older_than
-    if not dry_run:
+    if not dry_run and (before is not None or max_size is not None):
         announce(f"Removing from {database}: {_describe(before, max_size, project)}.")
     pruned, bytes_left = prune_database(
         database,
@@ -90,10 +99,22 @@ def prune(
         dry_run=dry_run,
         progress=progress("Pruning"),
     )
+    went = "would go" if dry_run else "removed"
+    said = [f"{copy.file}: {size(copy.bytes)}, {went}." for copy in copies]
+    if upgrade_copies and not copies:
+        said.append("There are no copies of upgrades.")
+    said.append(
+        f"{pruned.tasks} tasks and {pruned.events} events {went}; "
+        f"{size(bytes_left)} are in use{' then' if dry_run else ''}."
+    )
     conclude(
-        {**pruned._asdict(), "bytes": bytes_left, "dry_run": dry_run},
-        f"{pruned.tasks} tasks and {pruned.events} events {'would go' if dry_run else 'removed'}; "
-        f"{size(bytes_left)} are in use{' then' if dry_run else ''}.",
+        {
+            **pruned._asdict(),
+            "bytes": bytes_left,
+            "dry_run": dry_run,
+            "upgrade_copies": [str(copy.file) for copy in copies],
+        },
+        "\n".join(said),
         as_json=as_json,
     )
 

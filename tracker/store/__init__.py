@@ -259,8 +259,12 @@ class Store:
         )
 
     async def health(self) -> dict[str, Any]:
-        """Really write and read. Raises Unavailable."""
-        await self._writer.submit(health.write)
+        """Really write, as much as was refused last, and read. Raises Unavailable."""
+        size = min(max(health.LEAST_PROBE, 3 * self._writer.refused), health.MOST_PROBE)
+        await self._writer.submit(lambda connection, _now: health.write(connection, size))
+        self._writer.refused = 0
+        if size > health.LEAST_PROBE:
+            await self._writer.submit(lambda connection, _now: health.shrink(connection))
         return await self.read(health.read)
 
     async def read(self, query: Callable[[apsw.Connection], T]) -> T:

@@ -36,6 +36,9 @@ def problems(connection: apsw.Connection) -> list[str]:
         ]
         orphans = connection.execute(_ORPHANS, (_LISTED,))
         found += [f"a row of {table} belongs to no {parent}" for table, _, parent, _ in orphans]
+        limits = events.bounds(connection)
+        if not limits.last < events.MOST_IDS:
+            found.append(f"the last number given is {limits.last}: none is left to give")
         found += [
             f"counters of {item.table}, {item.row}: kept {item.kept}, counted {item.recounted}"
             for item in recount(connection)[:_LISTED]

@@ -35,6 +35,9 @@ _OF_ONE_TASK = """
   SELECT id, type, data, at FROM events WHERE task = ? ORDER BY id DESC LIMIT ?
 """
 
+MOST_IDS = 2**53
+"""Ids stay below it, so that they are exact in every client (the contract's "Events")."""
+
 # Greater than any id.
 _NO_ID = 2**63 - 1
 

@@ -2,30 +2,60 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import apsw
 
-# There and back: SQLite writes nothing for a row that gets the values it has.
-_WRITE = "UPDATE marks SET searched = searched + 1; UPDATE marks SET searched = searched - 1"
+from tracker.errors import Unavailable
+
+LEAST_PROBE: Final = 32 * 1024
+"""Bytes of a probe: more than nearly all reports need in the WAL."""
+
+MOST_PROBE: Final = 4 * 1024 * 1024
+"""Bytes: what the largest report needs, in its event, its task and the indexes."""
+
+_WRITE = "UPDATE probe SET written = randomblob(?)"
+_SHRINK = "UPDATE probe SET written = x''"
 _READ = "SELECT count(*) FROM marks"
 
 
-def write(connection: apsw.Connection, _now: int) -> None:
-    """A write that changes nothing but has to get through."""
-    connection.execute(_WRITE)
+def write(connection: apsw.Connection, size: int) -> None:
+    """Write `size` bytes, so that a disk which has no room for a report has none for this."""
+    connection.execute(_WRITE, (size,))
+
+
+def shrink(connection: apsw.Connection) -> None:
+    """Let the next report have the pages of a large probe."""
+    connection.execute(_SHRINK)
 
 
 def read(connection: apsw.Connection) -> dict[str, Any]:
-    """What `/db-check` tells of the database; sizes in bytes."""
+    """What `/db-check` tells of the database; sizes in bytes.
+
+    Raises:
+        Unavailable: there is less room than the largest report may need.
+    """
     connection.execute(_READ)
+    _check_room(connection)
     size = connection.pragma("page_count") * connection.pragma("page_size")
     return {
         "sqlite_version": apsw.sqlite_lib_version(),
         "size_bytes": size,
         "wal_size_bytes": _size(connection.filename_wal),
     }
+
+
+def _check_room(connection: apsw.Connection) -> None:
+    if not connection.filename:  # in memory
+        return
+    free = shutil.disk_usage(Path(connection.filename).parent).free
+    if free < MOST_PROBE:
+        raise Unavailable(
+            f"The disk is as good as full: {free} bytes are free. Make room, or remove old tasks "
+            "by `tracker prune`."
+        )
 
 
 def _size(name: str) -> int:

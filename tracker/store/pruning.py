@@ -5,12 +5,13 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from contextlib import closing
+from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import apsw
 
-from tracker.errors import ConfigError
+from tracker.errors import ConfigError, NoRoom
 from tracker.store import events, projects, prune
 from tracker.store.connection import one_line, open_existing
 from tracker.store.prune import Pruned, Rule, Step
@@ -18,6 +19,8 @@ from tracker.store.prune import Pruned, Rule, Step
 # Seconds that one transaction takes, and rests for the server between two.
 _WORK = 0.02
 _REST = 0.02
+
+T = TypeVar("T")
 
 Progress = Callable[[int, int], None]
 """Told how far along the log this is, and how long that is."""
@@ -44,6 +47,7 @@ def prune_database(
 
     Raises:
         ConfigError: there is no such database or project, or it cannot be used.
+        NoRoom: the disk is too full even for that.
     """
     with one_line(str(path)), closing(open_existing(path)) as connection:
         project_id = None if project is None else projects.find(connection, project)
@@ -77,11 +81,11 @@ def _apply(connection: apsw.Connection, rules: list[Rule], progress: Progress) -
     for rule in rules:
         step = Step(Pruned(), cursor=0, done=False)
         while not step.done:
-            step = _step(connection, rule, step.cursor)
+            step = _with_room(connection, partial(_step, connection, rule, step.cursor))
             pruned += step.pruned
             progress(last if step.done else step.cursor, last)
             time.sleep(_REST)
-    while not prune.give_back(connection):
+    while not _with_room(connection, partial(prune.give_back, connection)):
         time.sleep(_REST)
     return Outcome(pruned, prune.size(connection))
 
@@ -93,6 +97,30 @@ def _step(connection: apsw.Connection, rule: Rule, cursor: int) -> Step:
         step = prune.prune_some(connection, rule, cursor, lambda: time.monotonic() > end)
         connection.execute("COMMIT")
     except BaseException:
-        connection.execute("ROLLBACK")
+        if connection.in_transaction:  # a full disk has rolled back by itself
+            connection.execute("ROLLBACK")
         raise
     return step
+
+
+def _with_room(connection: apsw.Connection, work: Callable[[], T]) -> T:
+    """On a full disk the WAL is moved into the database, so that there is room in it again.
+
+    Raises:
+        NoRoom: there is too little even so.
+    """
+    try:
+        return work()
+    except apsw.FullError:
+        pass
+    try:
+        connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
+        return work()
+    except (apsw.FullError, apsw.BusyError):
+        wal = Path(connection.filename_wal)
+        size = wal.stat().st_size if wal.exists() else 0
+        raise NoRoom(
+            f"{connection.filename}: the disk is so full that not even the WAL can be moved into "
+            "the database, and pruning has to write before it frees anything: make "
+            f"{size // 2**20 + 1} MiB of room (`tracker doctor` lists old copies), then repeat this"
+        ) from None

@@ -40,8 +40,6 @@ logger = logging.getLogger(__name__)
 NUMBERS_JUMP: Final = 2**32
 """A restored database goes on at the next multiple of this (the contract's "Events")."""
 
-_MOST_NUMBERS: Final = 2**53
-
 _BEFORE: Final = ".before-restore-"
 
 # What was given out since the backup, or by what the restore replaces, is never given again. All
@@ -122,7 +120,7 @@ def _replace(path: Path, source: Path, note: Note, progress: Progress) -> Restor
 def _go_on(copy: apsw.Connection, path: Path) -> None:
     last = events.last_id(copy)
     following = _next_number(last, path)
-    if following >= _MOST_NUMBERS:
+    if following >= events.MOST_IDS:
         raise ConfigError("the numbers of events would pass 2^53; this is no backup of ours")
     with copy:
         for sql in _GO_ON:

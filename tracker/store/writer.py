@@ -44,6 +44,9 @@ _PATIENCE_OF_JOBS = 0.01
 # How long `between` waits for readers, in seconds: reports wait along.
 _PATIENCE_BETWEEN = 0.1
 
+# Seconds between two words to the log about what the database refuses.
+_QUIET = 10.0
+
 # Seconds between two looks at another program's lock.
 _LOOK_EVERY = 0.002
 
@@ -86,6 +89,9 @@ class Writer:
         """`between` runs on the writer's thread after each group, while that is answered.
         `on_death` is called, once, if the thread ends by a fault of ours: the process must not go
         on as if it could still record anything. The two maxima bound what waits."""
+        self.refused = 0
+        """The bytes of the largest report that the database has refused since whoever reads this
+        set it to 0."""
         self._connection = connection
         self._clock = clock
         self._recorder = recorder
@@ -102,6 +108,7 @@ class Writer:
         self._closed: Unavailable | None = None
         self._idle: asyncio.Future[None] | None = None  # awaited by `close`
         self._patient_until = 0.0  # on the clock's monotonic time
+        self._quiet_until = 0.0  # likewise
         connection.set_busy_handler(self._keep_waiting)
         self._groups: SimpleQueue[list[_Entry] | None] = SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="writer", daemon=True)
@@ -251,11 +258,18 @@ class Writer:
             except _EntryError:
                 return self._transaction(group, self._apart)
         except _RefusedError as refused:
-            logger.warning("The database refused %d reports: %s", len(group), refused.error)
+            self._tell_of_refusal(refused.error)
             message = f"{_explain(refused.error)} Nothing was recorded; send this again."
+            self.refused = max(self.refused, *(entry.size for entry in group))
             for entry in group:
                 entry.error = Unavailable(message)
             return []
+
+    def _tell_of_refusal(self, error: apsw.Error) -> None:
+        """Not each time: what is refused is tried again, and the log may lie on the same disk."""
+        if self._clock.monotonic() >= self._quiet_until:
+            self._quiet_until = self._clock.monotonic() + _QUIET
+            logger.warning("The database takes nothing at the moment: %s", error)
 
     def _keep_waiting(self, _tries: int) -> bool:
         """For another program's lock. SQLite's own handler would look ever more seldom."""
