@@ -149,10 +149,15 @@ def _check_ours(path: Path) -> None:
 
 
 def _close_up(path: Path) -> None:
-    """Have all of the old database in its one file, and nobody at it. Raises InUse."""
+    """Have all of the old database in its one file, and nobody at it. Raises InUse.
+
+    One that is broken is left as it is: SQLite would take a WAL that it cannot read for none.
+    """
     if not path.stat().st_size:
         return
     try:
+        with closing(open_unchanging(path)) as connection:
+            events.last_id(connection)
         with closing(apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READWRITE)) as connection:
             connection.pragma("locking_mode", "exclusive")
             connection.execute("BEGIN EXCLUSIVE; COMMIT")
