@@ -23,7 +23,9 @@ MEMORY = ":memory:"
 # Only the writer's thread uses its connection, so SQLite need not lock it for every call.
 _FOR_ONE_THREAD = apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE | apsw.SQLITE_OPEN_NOMUTEX
 
-MAKE_ROOM = "make room (`tracker doctor` lists old copies beside the database)"
+# SQLite tells a quota or a limit on files from a disk that fails as little as we can.
+NO_ROOM = "the disk is full, or a quota or limit is used up, or it fails"
+_MAKE_ROOM = "make room (`tracker doctor` lists old copies beside the database)"
 
 # Bytes that the index of a WAL takes at first.
 _ROOM_FOR_INDEX = 32_768
@@ -201,14 +203,14 @@ def one_line(name: str) -> Iterator[None]:
         raise InUse(f"{name}: locked by another program; try again") from None
     except apsw.Error as error:
         if is_full(error, Path(name)):
-            raise NoRoom(f"{name}: the disk is full; {MAKE_ROOM}, then repeat this") from None
+            raise NoRoom(f"{name}: {NO_ROOM}; {_MAKE_ROOM}, then repeat this") from None
         raise ConfigError(f"{name}: cannot be used as the database: {_said(error)}") from None
 
 
 def is_full(error: apsw.Error, path: Path) -> bool:
-    """Whether that is for want of room on the disk of `path`. SQLite says so of the database and
-    its WAL; of the WAL's index it says that it cannot be opened or written."""
-    if isinstance(error, apsw.FullError):
+    """Whether that is for want of room on the disk of `path`. Of a full disk SQLite says so, unless
+    it is the WAL's index that has no room: that cannot be opened or written, it says."""
+    if isinstance(error, apsw.FullError) or is_refused_write(error):
         return True
     if not isinstance(error, apsw.IOError | apsw.CantOpenError):
         return False
@@ -216,6 +218,11 @@ def is_full(error: apsw.Error, path: Path) -> bool:
         return shutil.disk_usage(path.absolute().parent).free < _ROOM_FOR_INDEX
     except OSError:
         return False
+
+
+def is_refused_write(error: apsw.Error) -> bool:
+    """Whether the system refused to write: what quotas and limits look like, but not they alone."""
+    return getattr(error, "extendedresult", 0) == apsw.SQLITE_IOERR_WRITE
 
 
 def _said(error: apsw.Error) -> str:

@@ -13,7 +13,7 @@ import apsw
 
 from tracker.errors import ConfigError, NoRoom
 from tracker.store import events, projects, prune
-from tracker.store.connection import one_line, open_existing
+from tracker.store.connection import is_full, one_line, open_existing
 from tracker.store.prune import Pruned, Rule, Step
 
 # Seconds that one transaction takes, and rests for the server between two.
@@ -111,12 +111,15 @@ def _with_room(connection: apsw.Connection, work: Callable[[], T]) -> T:
     """
     try:
         return work()
-    except apsw.FullError:
-        pass
+    except apsw.Error as error:
+        if not is_full(error, Path(connection.filename)):
+            raise
     try:
         connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
         return work()
-    except (apsw.FullError, apsw.BusyError):
+    except apsw.Error as error:
+        if not isinstance(error, apsw.BusyError) and not is_full(error, Path(connection.filename)):
+            raise
         wal = Path(connection.filename_wal)
         size = wal.stat().st_size if wal.exists() else 0
         raise NoRoom(

@@ -24,6 +24,7 @@ import apsw
 
 from tracker.clock import Clock
 from tracker.errors import TrackerError, Unavailable
+from tracker.store.connection import NO_ROOM, is_refused_write
 
 logger = logging.getLogger(__name__)
 
@@ -372,4 +373,6 @@ def _explain(error: apsw.Error) -> str:
         return "Another program holds the database."
     if isinstance(error, apsw.FullError):
         return "The disk is full."
+    if is_refused_write(error):
+        return f"{NO_ROOM[0].upper()}{NO_ROOM[1:]}."
     return "The database cannot be written."
