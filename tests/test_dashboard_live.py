@@ -5,11 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import httpx
 import pytest
 from playwright.sync_api import expect
 
+from tests.cli import run
 from tests.clocked import ClockedServer
 from tests.dashboard import Dashboard
 from tests.server import KEY, Server
@@ -240,3 +242,31 @@ def test_who_asked_for_it_is_told_of_failures_while_away(
         "Failed: Task asked",
         "Failed: Task again",
     ]
+
+
+def test_a_restore_is_obeyed_by_a_page_that_stays_open(
+    open_dashboard: Open, tmp_path: Path
+) -> None:
+    """What it undid goes; what is older is still there, though its numbers are far away."""
+    server = Server.start(tmp_path / "server")
+    port = str(server.ready["port"])
+    server.report("start", "project", "kept", task="In the backup")
+    db = ("--db", str(server.database))
+    assert run("backup", "copy.db", *db, home=tmp_path).returncode == 0
+    server.report("start", "project", "undone", task="After the backup")
+    dashboard = open_dashboard("/events", server=server)
+    page = dashboard.page
+    expect(page.get_by_text("After the backup")).to_be_visible()
+    assert server.stop() == 0
+    assert run("restore", "copy.db", *db, home=tmp_path).returncode == 0
+    server = Server.start(tmp_path / "server", "--port", port)
+    try:
+        page.get_by_label("API key").fill(KEY)  # sessions end with a restore
+        page.get_by_role("button", name="Sign in").click()
+        dashboard.is_live()
+        expect(page.get_by_text("In the backup")).to_be_visible()
+        expect(page.get_by_text("After the backup")).to_have_count(0)
+        server.report("status", "project", "kept", task="In the backup", message="goes on")
+        expect(page.get_by_text("goes on")).to_be_visible()
+    finally:
+        assert server.stop() == 0

@@ -213,3 +213,24 @@ def test_an_upgrade_is_made_or_not(
             with closing(apsw.Connection(str(item.file))) as copy:
                 assert copy.execute("SELECT count(*) FROM tasks").get == 40
                 assert problems(copy) == []
+
+
+@pytest.mark.parametrize("command", [("backup", "copy"), ("export", "copy")], ids=lambda c: c[0])
+def test_a_file_appears_whole_or_not_at_all(
+    tmp_path: Path, original: Path, command: tuple[str, ...]
+) -> None:
+    fill(original / "tracker.db", "old", 5)
+    fill(tmp_path / "same.db", "old", 5)
+    whole = run("export", "--db", "same.db", home=tmp_path).stdout
+    outcomes = {}
+    for killed in kill_at_each_step(tmp_path, *command, "--db", "tracker.db"):
+        written = killed.folder / "copy"
+        outcomes[killed] = written.exists()
+        if not written.exists():
+            continue
+        if command[0] == "backup":
+            assert found(written) == {"old": 5}
+        else:
+            assert written.read_bytes() == whole
+        assert opened(killed.folder / "tracker.db") == {"old": 5}
+    assert_each(outcomes, [False, True])
