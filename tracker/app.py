@@ -11,6 +11,7 @@ import falcon.asgi
 
 from tracker.api.auth import Authenticator
 from tracker.api.body import ASGI, DeferBody
+from tracker.api.credentials import Unambiguous
 from tracker.api.dashboard import PAGES, DashboardAssets, DashboardPage, load
 from tracker.api.docs import Assets, OpenApi, Page
 from tracker.api.errors import ErrorHandlers
@@ -86,6 +87,7 @@ def create_app(
     middleware: list[Any] = [
         RawPath(),
         origins.middleware(),
+        Unambiguous(),
         hosts,
         authenticator,
         RateLimits(settings.rate_limit_webhook, settings.rate_limit_api, clock),

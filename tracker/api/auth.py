@@ -8,6 +8,7 @@ from typing import Final
 
 import falcon.asgi
 
+from tracker.api.credentials import given_key
 from tracker.api.origin import is_foreign
 from tracker.errors import Forbidden, Issue, Unauthorized
 from tracker.sessions import Sessions
@@ -16,10 +17,10 @@ from tracker.sessions import Sessions
 _OPEN: Final = frozenset(
     {
         *("/", "/projects", "/stats", "/events", "/settings"),
-        *("/health", "/docs", "/redoc", "/openapi.json", "/favicon.ico"),
+        *("/health", "/docs", "/redoc", "/openapi.json"),
     }
 )
-_OPEN_UNDER: Final = ("/assets/", "/projects/", "/docs/", "/redoc/")
+_OPEN_UNDER: Final = ("/assets/", "/projects/", "/docs/assets/")
 
 # These change nothing (RFC 9110, 9.2.1).
 SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -64,26 +65,13 @@ class Authenticator:
 
 
 def is_open(path: str) -> bool:
-    """Whether the path is answered without a key."""
+    """Whether the path, as it was sent, is answered without a key."""
     return path in _OPEN or path.startswith(_OPEN_UNDER)
 
 
 def is_preflight(req: falcon.asgi.Request) -> bool:
     """Whether a browser asks what it may send: it never sends a key with that."""
     return req.method == "OPTIONS" and req.get_header("Access-Control-Request-Method") is not None
-
-
-def given_key(req: falcon.asgi.Request) -> str | None:
-    """The API key that came with the request, right or wrong."""
-    key = req.get_header("X-API-Key")
-    if key is not None:
-        return key
-    authorization = req.get_header("Authorization")
-    if authorization is not None:
-        scheme, _, token = authorization.partition(" ")
-        if scheme.lower() == "bearer":
-            return token.strip()
-    return req.get_param("api_key")
 
 
 def refusal(issue: str, what: str) -> Unauthorized:

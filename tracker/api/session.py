@@ -5,7 +5,8 @@ from __future__ import annotations
 import falcon.asgi
 import orjson
 
-from tracker.api.auth import given_key, refusal
+from tracker.api.auth import refusal
+from tracker.api.credentials import given_key
 from tracker.clock import iso
 from tracker.sessions import LIFETIME, Sessions
 

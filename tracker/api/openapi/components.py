@@ -46,7 +46,8 @@ class Failure(NamedTuple):
 
 
 _BAD_REQUEST: Final = {
-    "BAD_REQUEST": "the request cannot be understood, or its Host is not this server's."
+    "BAD_REQUEST": "the request cannot be understood, names its Host or its key twice, or its Host "
+    "is not this server's."
 }
 _INVALID: Final = {"VALIDATION_ERROR": "a value is missing or wrong; `details.errors` lists all."}
 
