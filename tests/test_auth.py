@@ -75,8 +75,9 @@ def test_what_is_not_the_key(stranger: httpx.Client, wrong: dict[str, Any]) -> N
         stranger.get("/api/projects", **wrong),
         stranger.post("/webhook/start", json=BODY, **wrong),
     ):
-        assert answer.status_code == 401
-        assert answer.json()["error"]["code"] == "UNAUTHORIZED"
+        # The latter after many of them.
+        refused = (401, "UNAUTHORIZED"), (429, "RATE_LIMITED")
+        assert (answer.status_code, answer.json()["error"]["code"]) in refused
 
 
 def test_nothing_is_recorded_without_the_key(stranger: httpx.Client, project: str) -> None:

@@ -6,9 +6,15 @@ The order is that of SECURITY.md.
 from __future__ import annotations
 
 import json
+import re
+import signal
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack, suppress
 
+import httpx
 import pytest
+from websockets.exceptions import ConnectionClosed
+from websockets.sync.client import ClientConnection, connect
 
 from tests import raw
 from tests.server import KEY, Server
@@ -21,8 +27,162 @@ from tests.server import KEY, Server
 
 # --- Signing out.
 
+# Seconds. Half of what it takes until a stream notices anything by itself.
+SOON = 7.0
+
+
+def sign_in(server: Server) -> dict[str, str]:
+    """What a browser sends from then on, and whoever stole it could send too."""
+    answer = server.http.post("/api/session")
+    server.http.cookies.clear()
+    return {"Cookie": answer.headers["Set-Cookie"].partition(";")[0]}
+
+
+def sign_out(server: Server, cookie: dict[str, str], query: str = "") -> None:
+    answer = httpx.delete(f"{server.url}/api/session{query}", headers=cookie, trust_env=False)
+    assert answer.status_code == 204
+
+
+def socket_of(server: Server, cookie: dict[str, str]) -> ClientConnection:
+    return connect(f"{server.ws_url}/ws", additional_headers=cookie, proxy=None)
+
+
+def close_code(socket: ClientConnection) -> int | None:
+    """How the server closes it; None: not soon."""
+    with suppress(TimeoutError, ConnectionClosed):
+        while True:
+            socket.recv(timeout=SOON)
+    return socket.close_code
+
+
+def assert_worth_nothing(server: Server, cookie: dict[str, str]) -> None:
+    """By every way in."""
+    with httpx.Client(base_url=server.url, headers=cookie, trust_env=False) as thief:
+        assert thief.get("/api/projects").status_code == 401
+        assert thief.get("/api/events/stream").status_code == 401
+        body = {"project": "stolen", "task": "T", "task_id": "t", "agent": "a"}
+        assert thief.post("/webhook/start", json=body).status_code == 401
+        assert thief.delete("/api/session?all").status_code == 401
+    with socket_of(server, cookie) as socket:
+        assert close_code(socket) == 3000
+
+
+def knows(server: Server, cookie: dict[str, str]) -> bool:
+    answer = httpx.get(f"{server.url}/api/projects", headers=cookie, trust_env=False)
+    return answer.status_code == 200
+
+
+def test_a_stolen_session_ends_where_its_owner_signs_out(server: Server) -> None:
+    stolen, other = sign_in(server), sign_in(server)
+    assert knows(server, stolen)
+    sign_out(server, stolen)
+    assert_worth_nothing(server, stolen)
+    assert knows(server, other)
+
+
+@pytest.mark.parametrize("query", ["", "?all"])
+def test_what_a_session_opened_is_closed_with_it(server: Server, query: str) -> None:
+    ended, other = sign_in(server), sign_in(server)
+    with ExitStack() as stack:
+        sockets = [stack.enter_context(socket_of(server, cookie)) for cookie in (ended, other, {})]
+        by_key = f"{server.ws_url}/ws?api_key={KEY}"
+        sockets[2] = stack.enter_context(connect(by_key, proxy=None))
+        http = stack.enter_context(httpx.Client(base_url=server.url, timeout=SOON))
+        streams = [
+            stack.enter_context(http.stream("GET", "/api/events/stream", headers=headers))
+            for headers in (ended, other, {"X-API-Key": KEY})
+        ]
+        lines = [stream.iter_lines() for stream in streams]
+        assert [next(each) for each in lines] == [": connected"] * 3
+        sign_out(server, ended, query)
+        assert close_code(sockets[0]) == 3000
+        assert list(lines[0]) == [""]  # to its end, and without a word more
+        going_on = (1, 2) if not query else (2,)
+        server.report("start", "p")
+        for place in going_on:
+            assert json.loads(sockets[place].recv(timeout=SOON))["type"] == "task_started"
+            assert any(line == "event: task_started" for line in lines[place])
+        if query:
+            assert close_code(sockets[1]) == 3000
+            assert list(lines[1]) == [""]
+
+
+@pytest.mark.parametrize("query", ["", "?all"])
+def test_it_stays_ended_though_the_server_is_killed(
+    start_server: Callable[..., Server], query: str
+) -> None:
+    kept = {"SECRET_KEY": "secret-of-the-suite"}
+    server = start_server(variables=kept)
+    ended, other = sign_in(server), sign_in(server)
+    sign_out(server, ended, query)
+    server.stop(getattr(signal, "SIGKILL", signal.SIGTERM))
+    again = start_server("--db", str(server.database), variables=kept)
+    assert_worth_nothing(again, ended)
+    assert knows(again, other) == (not query)
+
+
+def test_all_sessions_can_be_ended_by_the_key(server: Server) -> None:
+    cookies = [sign_in(server) for _ in range(3)]
+    assert server.http.delete("/api/session?all").status_code == 204
+    assert not any(knows(server, cookie) for cookie in cookies)
+    assert knows(server, sign_in(server))
+
 
 # --- Wrong keys.
+
+
+def test_guessing_is_logged_and_slowed_and_starves_nobody(server: Server) -> None:
+    guesses = [f"guessed-key-{number}" for number in range(150)]
+    with httpx.Client(base_url=server.url, trust_env=False) as stranger:
+        answers = []
+        for guess in guesses:
+            answers.append(stranger.get("/api/projects", headers={"X-API-Key": guess}))
+            # The right key comes from the same address, all the time.
+            assert server.report("status", "p").status_code in (200, 201)
+    assert [answer.status_code for answer in answers] == [401] * 10 + [429] * 140
+    refused = answers[-1]
+    assert refused.json()["error"]["code"] == "RATE_LIMITED"
+    assert 1 <= int(refused.headers["Retry-After"]) <= 60
+    told = re.findall(r"Wrong API keys from (\S+): (\d+)", server.log)
+    assert told == [("127.0.0.1", "1"), ("127.0.0.1", "10"), ("127.0.0.1", "100")]
+    assert "guessed-key" not in server.log
+
+
+def test_guessing_is_slowed_by_every_way_in(server: Server) -> None:
+    url = f"{server.ws_url}/ws?api_key=guessed-key"
+    codes = []
+    for _ in range(11):
+        with connect(url, proxy=None) as socket:
+            codes.append((close_code(socket), socket.close_reason))
+    assert codes[:10] == [(3000, "unauthorized")] * 10
+    assert codes[10][0] == 1013
+    assert re.fullmatch(r"too many wrong keys; wait \d+ s", codes[10][1] or "")
+    body = {"project": "p", "task": "T", "task_id": "t", "agent": "a"}
+    name, _, token = sign_in(server)["Cookie"].partition("=")
+    with httpx.Client(base_url=server.url, trust_env=False) as stranger:
+        for headers in (
+            {"X-API-Key": "guessed-key"},
+            {"Authorization": "Bearer guessed-key"},
+            {"Cookie": f"{name}={token[:-8]}deadbeef"},  # a forged session is a guess too
+        ):
+            assert stranger.post("/webhook/start", json=body, headers=headers).status_code == 429
+            assert stranger.post("/api/session", headers=headers).status_code == 429
+            assert stranger.get("/api/events/stream", headers=headers).status_code == 429
+        assert stranger.post("/api/session?api_key=guessed-key").status_code == 429
+        for headers in ({}, {"X-API-Key": ""}):  # no key is no wrong one
+            assert stranger.get("/api/projects", headers=headers).status_code == 401
+    with connect(f"{server.ws_url}/ws?api_key={KEY}", proxy=None) as socket:
+        socket.send('{"type":"ping"}')
+        assert json.loads(socket.recv(timeout=SOON))["type"] == "pong"
+
+
+def test_a_session_that_is_over_is_no_guess(server: Server) -> None:
+    """A page that was signed out asks a few times more before it knows."""
+    ended = sign_in(server)
+    sign_out(server, ended, "?all")
+    with httpx.Client(base_url=server.url, headers=ended, trust_env=False) as page:
+        assert {page.get("/api/projects").status_code for _ in range(30)} == {401}
+    assert "Wrong API keys" not in server.log
 
 
 # --- What a terminal or a spreadsheet would obey.
