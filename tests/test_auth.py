@@ -66,9 +66,8 @@ def test_ways_to_send_the_key(stranger: httpx.Client, way: dict[str, Any]) -> No
         {"params": {"api_key": ""}},
         {"params": {"api_key": "\0"}},
         {"params": {"key": KEY}},
-        # The first of the ways that is used counts.
-        {"headers": {"X-API-Key": "wrong"}, "params": {"api_key": KEY}},
-        {"headers": {"Authorization": "Bearer wrong"}, "params": {"api_key": KEY}},
+        # What a proxy adds does not stand for it.
+        {"headers": {"X-API-Key": "wrong", "Authorization": f"Bearer {KEY}"}},
     ],
 )
 def test_what_is_not_the_key(stranger: httpx.Client, wrong: dict[str, Any]) -> None:
@@ -76,8 +75,9 @@ def test_what_is_not_the_key(stranger: httpx.Client, wrong: dict[str, Any]) -> N
         stranger.get("/api/projects", **wrong),
         stranger.post("/webhook/start", json=BODY, **wrong),
     ):
-        assert answer.status_code == 401
-        assert answer.json()["error"]["code"] == "UNAUTHORIZED"
+        # The latter after many of them.
+        refused = (401, "UNAUTHORIZED"), (429, "RATE_LIMITED")
+        assert (answer.status_code, answer.json()["error"]["code"]) in refused
 
 
 def test_nothing_is_recorded_without_the_key(stranger: httpx.Client, project: str) -> None:

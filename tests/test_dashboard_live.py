@@ -59,6 +59,39 @@ def test_signing_out_holds_for_all_tabs(open_dashboard: Open) -> None:
         expect(page.get_by_label("API key")).to_be_visible()
 
 
+def test_signing_out_holds_for_other_browsers_of_that_session(open_dashboard: Open) -> None:
+    """A copied cookie: from then on it neither shows nor follows anything."""
+    dashboard = open_dashboard("/events")
+    other = open_dashboard("/stats", key="")
+    other.page.context.add_cookies(dashboard.page.context.cookies())
+    other.go("/stats")
+    dashboard.page.get_by_role("button", name="Sign out").click()
+    for page in (dashboard.page, other.page):
+        expect(page.get_by_label("API key")).to_be_visible()
+
+
+def test_signing_out_everywhere(open_dashboard: Open, start_server: Callable[..., Server]) -> None:
+    server = start_server()
+    dashboard, other = (open_dashboard(path, server=server) for path in ("/settings", "/stats"))
+    dashboard.page.get_by_role("button", name="Sign out everywhere").click()
+    for page in (dashboard.page, other.page):
+        expect(page.get_by_label("API key")).to_be_visible()
+
+
+def test_what_was_typed_outlives_another_refusal(open_dashboard: Open) -> None:
+    """Each request of a page that is signed out is refused, some of them late."""
+    page = open_dashboard("/stats", key="").page
+    page.get_by_label("API key").fill("half a k")
+    page.evaluate(
+        """async () => {
+            const links = [...document.querySelectorAll("link[rel=modulepreload]")];
+            const { api } = await import(links.find((l) => l.href.endsWith("data/api.js")).href);
+            await api.info().catch(() => null);
+        }"""
+    )
+    expect(page.get_by_label("API key")).to_have_value("half a k")
+
+
 def test_a_wrong_key_in_the_address_asks_for_the_right_one(open_dashboard: Open) -> None:
     dashboard = open_dashboard(key="wrong-key")
     expect(dashboard.page.get_by_label("API key")).to_be_visible()

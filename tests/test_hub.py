@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from tests.loop import on_loop
+from tracker.lease import Lease
 from tracker.wire import Event
 from tracker.ws.hub import Batch, Hub
 
@@ -258,6 +259,20 @@ async def test_wait_ends_with_the_hub() -> None:
     hub.close()
     await waiting
     await hub.wait(0)
+
+
+@on_loop
+async def test_wait_ends_with_the_lease_alone() -> None:
+    hub, lease = Hub(), Lease()
+    ending, staying = (asyncio.create_task(hub.wait(0, None, held)) for held in (lease, Lease()))
+    await asyncio.sleep(0)
+    lease.end()
+    hub.look_up()
+    hub.look_up()
+    await ending
+    assert not staying.done()
+    hub.publish(events(1, 1))
+    await staying
 
 
 @on_loop

@@ -33,6 +33,7 @@ LAYERS: dict[str, tuple[set[str], set[str]]] = {
             "packages",
             "timing",
             "sessions",
+            "lease",
             "demo",
         },
         set(),

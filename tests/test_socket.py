@@ -14,10 +14,11 @@ from tests.loop import on_loop
 from tests.test_stream import ListLog
 from tracker.clock import SystemClock
 from tracker.errors import Unavailable
+from tracker.lease import Lease
 from tracker.timing import CONTRACT
 from tracker.ws.connections import Connections
 from tracker.ws.hub import Batch, Hub
-from tracker.ws.socket import FRAMES, Socket
+from tracker.ws.socket import FRAMES, Admitted, Socket
 from tracker.ws.stream import Stream
 
 Send = Callable[[dict[str, Any]], Awaitable[None]]
@@ -37,6 +38,7 @@ class Scene:
     def __init__(self, stream: Any = None) -> None:
         clock = SystemClock()
         self.hub = Hub()
+        self.lease = Lease()
         self.log = ListLog(page_size=10)
         self.hub.publish(self.log.append("aab"))
         self.connections = Connections(clock, per_project=0)
@@ -50,7 +52,10 @@ class Scene:
         stream = stream or Stream(self.hub, self.log, clock)
         timing = CONTRACT._replace(send=0.01)
         self.app.add_route(
-            "/ws", Socket(stream, self.connections, clock, timing, lambda _req: ("a", 0))
+            "/ws",
+            Socket(
+                stream, self.connections, clock, timing, lambda _req: Admitted("a", 0, self.lease)
+            ),
         )
 
     async def _note(
@@ -125,6 +130,19 @@ async def test_peer_that_takes_nothing() -> None:
     scene = Scene()
     await scene.play(frames=Frames(lambda _frames: False, drain))
     assert scene.close_code == 3008
+    assert scene.faults == []
+
+
+@on_loop
+async def test_peer_that_takes_nothing_when_its_lease_ends() -> None:
+    scene = Scene()
+
+    async def drain(_patience: float) -> None:
+        scene.lease.end()
+        await asyncio.Event().wait()
+
+    await scene.play(frames=Frames(lambda _frames: False, drain))
+    assert scene.close_code == 3000
     assert scene.faults == []
 
 

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from tests.loop import on_loop
 from tracker.clock import SystemClock
 from tracker.errors import Unavailable
+from tracker.lease import Lease
 from tracker.wire import Event, Notice
 from tracker.ws.hub import Batch, Hub
 from tracker.ws.stream import Stream
@@ -339,6 +340,34 @@ async def test_log_that_cannot_be_read() -> None:
     async with aclosing(Stream(hub, BrokenLog(), SystemClock()).batches(0, None)) as batches:
         with pytest.raises(Unavailable):
             await take(batches)
+
+
+@on_loop
+async def test_stream_ends_with_the_lease() -> None:
+    hub, log = Hub(), ListLog(page_size=10)
+    stream, lease = Stream(hub, log, SystemClock()), Lease()
+    ending, staying = (stream.batches(None, None, 3600, held) for held in (lease, Lease()))
+    tasks = [asyncio.create_task(take(batches)) for batches in (ending, staying)]
+    await turns(3)
+    lease.end()
+    with pytest.raises(StopAsyncIteration):
+        await tasks[0]
+    hub.publish(log.append("a"))
+    assert ids(await tasks[1]) == [1]
+    await staying.aclose()
+
+
+@on_loop
+async def test_nothing_more_comes_once_the_lease_is_over() -> None:
+    hub, log = Hub(), ListLog(page_size=10)
+    lease = Lease()
+    batches = Stream(hub, log, SystemClock()).batches(0, None, None, lease)
+    hub.publish(log.append("a"))
+    assert ids(await take(batches)) == [1]
+    hub.publish(log.append("a"))
+    lease.end()
+    with pytest.raises(StopAsyncIteration):
+        await take(batches)
 
 
 @on_loop

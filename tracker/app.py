@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -11,6 +12,7 @@ import falcon.asgi
 
 from tracker.api.auth import Authenticator
 from tracker.api.body import ASGI, DeferBody
+from tracker.api.credentials import Unambiguous
 from tracker.api.dashboard import PAGES, DashboardAssets, DashboardPage, load
 from tracker.api.docs import Assets, OpenApi, Page
 from tracker.api.errors import ErrorHandlers
@@ -29,7 +31,9 @@ from tracker.api.sockets import SocketAdmission
 from tracker.api.stats import ProjectStats, Stats, WebSocketStats
 from tracker.api.tasks import Task, Tasks
 from tracker.api.webhooks import Reports, Webhook
+from tracker.api.wrong_keys import WrongKeys
 from tracker.clock import Clock, SystemClock
+from tracker.errors import Unavailable
 from tracker.keys import Keys, obtain
 from tracker.model import Kind
 from tracker.sessions import Sessions
@@ -76,8 +80,8 @@ def create_app(
     keys = obtain(settings, database)
     stream = Stream(hub, store, clock)
     connections = Connections(clock, settings.ws_per_project)
-    sessions = Sessions(keys, clock)
-    authenticator = Authenticator(keys.api, sessions)
+    sessions = Sessions(keys, clock, store)
+    authenticator = Authenticator(keys.api, sessions, WrongKeys(clock))
     hosts = AllowedHosts(settings.allowed_host, settings.host)
     reports = Reports(store)
     errors = ErrorHandlers(clock)
@@ -86,10 +90,11 @@ def create_app(
     middleware: list[Any] = [
         RawPath(),
         origins.middleware(),
+        Unambiguous(),
         hosts,
         authenticator,
         RateLimits(settings.rate_limit_webhook, settings.rate_limit_api, clock),
-        Lifespan(store, hub),
+        Lifespan(store, hub, sessions),
     ]
     app: falcon.asgi.App[Any, Any] = falcon.asgi.App(middleware=middleware)
     app.ws_options.max_receive_queue = 0
@@ -136,9 +141,10 @@ def create_app(
 class Lifespan:
     """Starts the store with the event loop, and stops what is live before it."""
 
-    def __init__(self, store: Store, hub: Hub) -> None:
+    def __init__(self, store: Store, hub: Hub, sessions: Sessions) -> None:
         self._store = store
         self._hub = hub
+        self._sessions = sessions
 
     async def process_startup(self, _scope: dict[str, Any], _event: dict[str, Any]) -> None:
         """The ASGI server begins."""
@@ -147,4 +153,6 @@ class Lifespan:
     async def process_shutdown(self, _scope: dict[str, Any], _event: dict[str, Any]) -> None:
         """The ASGI server has answered what it received."""
         self._hub.close()
+        with suppress(Unavailable):  # a full disk may have room by now
+            await self._sessions.keep()
         await self._store.close()

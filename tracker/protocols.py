@@ -64,6 +64,10 @@ class PlainCycle:
         self.more_body = True
         self.response_complete = False
 
+    @property
+    def response_started(self) -> bool:
+        return self.response_complete
+
 
 class _OrderlyFlow(FlowControl):
     """Asks before it reads on: uvicorn would after each answer, however many requests wait for
@@ -89,9 +93,12 @@ class HttpProtocol(HttpToolsProtocol):
         super().__init__(*args, **kwargs)
         self._clock = clock
         self._shortcut = shortcut
-        self._running: RequestResponseCycle | None = None
+        self._running: RequestResponseCycle | PlainCycle | None = None
         self._unparsed = b""
         self._bytes = 0  # of the message that is being received
+        self._framing = 0  # bytes since the message's or its body's begin, or the last of its body
+        self._in_head = True
+        self._last_words = b""  # the connection's own answer, once those before it are given
         self._heard_at = self.loop.time()
         self._paused_at = 0.0
         self._head: tuple[object, int, bytes] | None = None  # see `_head_before_length`
@@ -101,6 +108,8 @@ class HttpProtocol(HttpToolsProtocol):
         self.flow = _OrderlyFlow(transport, self._may_read)
 
     def data_received(self, data: bytes) -> None:
+        if self._last_words:
+            return
         self._heard_at = self.loop.time()
         if len(data) <= _PARSED_AT_ONCE and not self._unparsed:
             self._parse_some(data)
@@ -116,6 +125,8 @@ class HttpProtocol(HttpToolsProtocol):
                 self._unparsed = data[begin:]
                 return
             if self.transport.is_closing() or self.transport.get_protocol() is not self:
+                return
+            if self._last_words:
                 return
             self._parse_some(data[begin : begin + _PARSED_AT_ONCE])
 
@@ -133,14 +144,27 @@ class HttpProtocol(HttpToolsProtocol):
 
     def _parse_some(self, data: bytes) -> None:
         self._bytes += len(data)
+        self._framing += len(data)
         if self._bytes > _DISCARDED_BYTES and self._is_discarding():
             self.transport.abort()
             return
         super().data_received(data)
-        if self._bytes > MAX_HEADER_BYTES and self._is_in_headers():
+        if self._framing > MAX_HEADER_BYTES:
             self._refuse_headers()
 
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Take a header. One that comes after the body, a trailer, goes nowhere (RFC 9110, 6.5.1):
+        it must not say who sends this, or what."""
+        if self._in_head:
+            super().on_header(name, value)
+
+    def on_body(self, body: bytes) -> None:
+        self._framing = 0
+        super().on_body(body)
+
     def on_headers_complete(self) -> None:
+        self._in_head = False
+        self._framing = 0
         if self._bytes > MAX_HEADER_BYTES and self._header_size() > MAX_HEADER_BYTES:
             self._refuse_headers()
             raise ValueError("headers too large")  # ends the parser's work on this connection
@@ -152,13 +176,14 @@ class HttpProtocol(HttpToolsProtocol):
             super().on_headers_complete()
         else:
             self.scope = None  # type: ignore[assignment]
-            self.cycle = PlainCycle(kind, self.parser.should_keep_alive())
+            self.cycle = self._running = PlainCycle(kind, self.parser.should_keep_alive())
 
     def on_message_complete(self) -> None:
         cycle = self.cycle
         was_coming = cycle is not None and cycle.more_body  # an upgrade leaves the last one's
         super().on_message_complete()
-        self._bytes = 0
+        self._bytes = self._framing = 0
+        self._in_head = True
         self.server_state.total_requests += 1  # uvicorn counts none whose client has left
         if type(cycle) is PlainCycle and was_coming and self._shortcut:
             self._shortcut.take(cycle.kind, cycle.body, partial(self._answer, cycle))
@@ -168,6 +193,11 @@ class HttpProtocol(HttpToolsProtocol):
             super().handle_websocket_upgrade()
         else:
             self._refuse(400, "Wait for the answer to what was sent before, then upgrade.")
+
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        if self._last_words and not self._is_answering():
+            self._end()
 
     def connection_lost(self, exc: Exception | None) -> None:
         if self._running is not None:  # uvicorn tells only the newest of pipelined requests
@@ -222,7 +252,7 @@ class HttpProtocol(HttpToolsProtocol):
         self.transport.write(b"%b%d%b\r\n\r\n%b" % (head, len(reply.body), end, reply.body))
         if not cycle.keep_alive:
             self.transport.close()
-        if self.pipeline:  # else without uvicorn's timer: `drop_if_stalled` ends the connection
+        if self.pipeline or self._last_words:  # else `drop_if_stalled` is timer enough
             self.on_response_complete()
 
     def _is_in_headers(self) -> bool:
@@ -251,12 +281,30 @@ class HttpProtocol(HttpToolsProtocol):
         self._refuse(431, f"The headers are over {MAX_HEADER_BYTES} bytes; send fewer.")
 
     def _refuse(self, status: int, message: str) -> None:
-        """Answer for the connection itself: no request got as far as the application."""
-        if self.transport.is_closing():
+        """Answer for the connection itself, and end it: a request got no further than here. Those
+        before it are answered first, or their clients would take this for the answer to them."""
+        if self.transport.is_closing() or self._last_words:
             return
+        if self.cycle is not None and self.cycle.more_body:  # it broke off in its body
+            if self.cycle.response_started:
+                self.transport.close()
+                return
+            if self.pipeline:
+                self.pipeline.popleft()
+            else:
+                self._running = None
         body = error_body("BAD_REQUEST", message, self._clock.now_ms())
-        self.transport.write(
-            b"%b%b%d\r\nconnection: close\r\n\r\n%b"
-            % (STATUS_LINE[status], _JSON_OF_LENGTH, len(body), body)
+        self._last_words = b"%b%b%d\r\nconnection: close\r\n\r\n%b" % (
+            *(STATUS_LINE[status], _JSON_OF_LENGTH, len(body)),
+            body,
         )
-        self.transport.close()
+        if not self._is_answering():
+            self._end()
+
+    def _is_answering(self) -> bool:
+        return bool(self.pipeline) or not (self._running is None or self._running.response_complete)
+
+    def _end(self) -> None:
+        if not self.transport.is_closing():
+            self.transport.write(self._last_words)
+            self.transport.close()

@@ -8,18 +8,21 @@ from typing import Final
 
 import falcon.asgi
 
+from tracker.api.credentials import given_key
 from tracker.api.origin import is_foreign
-from tracker.errors import Forbidden, Issue, Unauthorized
+from tracker.api.wrong_keys import WrongKeys
+from tracker.errors import Forbidden, Issue, RateLimited, Unauthorized
+from tracker.lease import Lease
 from tracker.sessions import Sessions
 
 # Open without a key (the contract's "Authentication"); the dashboard's pages are one static file.
 _OPEN: Final = frozenset(
     {
         *("/", "/projects", "/stats", "/events", "/settings"),
-        *("/health", "/docs", "/redoc", "/openapi.json", "/favicon.ico"),
+        *("/health", "/docs", "/redoc", "/openapi.json"),
     }
 )
-_OPEN_UNDER: Final = ("/assets/", "/projects/", "/docs/", "/redoc/")
+_OPEN_UNDER: Final = ("/assets/", "/projects/", "/docs/assets/")
 
 # These change nothing (RFC 9110, 9.2.1).
 SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -30,41 +33,63 @@ FOREIGN_PAGE: Final = "A browser session is for this server's own pages; send th
 class Authenticator:
     """Falcon middleware, and the same check for WebSockets."""
 
-    def __init__(self, api_key: str, sessions: Sessions) -> None:
+    def __init__(self, api_key: str, sessions: Sessions, wrong_keys: WrongKeys) -> None:
         self._key = api_key.encode()
         self._sessions = sessions
+        self._wrong_keys = wrong_keys
+        self._lease = Lease()  # of whoever has the key
 
     async def process_request(self, req: falcon.asgi.Request, _resp: falcon.asgi.Response) -> None:
-        """Raises Unauthorized, Forbidden."""
+        """Leaves the lease in the request's context. Raises as `check` does."""
         if is_open(req.path) or is_preflight(req):
             return
-        self.check(req)
+        req.context.lease = self.check(req)
 
-    def check(self, req: falcon.asgi.Request) -> None:
-        """Raises Unauthorized unless the request carries the key or a session; Forbidden if it
-        carries a session for another site's page."""
+    def check(self, req: falcon.asgi.Request) -> Lease:
+        """For how long whoever sent this is let in.
+
+        Raises:
+            Unauthorized: the request carries neither the key nor a session.
+            RateLimited: it carries a wrong one, after many.
+            Forbidden: it carries a session for another site's page.
+        """
         given = given_key(req)
         if given is None:
-            self._check_session(req)
-        elif not self.accepts(given.encode("utf-8", "replace")):
-            raise refusal("This is not the key of this server", "The API key is wrong")
+            return self._check_session(req)
+        if not self.accepts(given.encode("utf-8", "replace")):
+            raise self._wrong(req) if given else _missing()
+        return self._lease
 
     def accepts(self, key: bytes) -> bool:
         """Whether that is the key; takes the same time whatever it is."""
         return hmac.compare_digest(key, self._key)
 
-    def _check_session(self, req: falcon.asgi.Request) -> None:
+    def _check_session(self, req: falcon.asgi.Request) -> Lease:
         given = req.get_cookie_values(self._sessions.cookie) or ()
-        if not any(self._sessions.recognises(session) for session in given):
-            raise refusal("This has to be given", "An API key is needed")
+        sessions = [self._sessions.read(token) for token in given]
+        leases = [self._sessions.lease(session) for session in sessions if session is not None]
+        lease = next((lease for lease in leases if lease is not None), None)
+        if lease is None:  # one that is over was not guessed
+            raise self._wrong(req) if None in sessions else _missing()
         # The browser sends the cookie for pages of this host's other ports too. They cannot read
         # the answers, but could change things, and a WebSocket's messages can be read by anyone.
         if (req.method not in SAFE_METHODS or req.scope["type"] == "websocket") and is_foreign(req):
             raise Forbidden(FOREIGN_PAGE)
+        return lease
+
+    def _wrong(self, req: falcon.asgi.Request) -> Unauthorized | RateLimited:
+        wait = self._wrong_keys.take(req.scope)
+        if wait:
+            return RateLimited(
+                "Too many wrong keys came from this address; check the key, and go on with the "
+                f"right one at once or in {wait} s.",
+                wait,
+            )
+        return refusal("This is not the key of this server", "The API key is wrong")
 
 
 def is_open(path: str) -> bool:
-    """Whether the path is answered without a key."""
+    """Whether the path, as it was sent, is answered without a key."""
     return path in _OPEN or path.startswith(_OPEN_UNDER)
 
 
@@ -73,22 +98,13 @@ def is_preflight(req: falcon.asgi.Request) -> bool:
     return req.method == "OPTIONS" and req.get_header("Access-Control-Request-Method") is not None
 
 
-def given_key(req: falcon.asgi.Request) -> str | None:
-    """The API key that came with the request, right or wrong."""
-    key = req.get_header("X-API-Key")
-    if key is not None:
-        return key
-    authorization = req.get_header("Authorization")
-    if authorization is not None:
-        scheme, _, token = authorization.partition(" ")
-        if scheme.lower() == "bearer":
-            return token.strip()
-    return req.get_param("api_key")
-
-
 def refusal(issue: str, what: str) -> Unauthorized:
     """The answer to a key that is missing or wrong."""
     return Unauthorized(
         f"{what}; send it as the header X-API-Key or Authorization: Bearer, or as ?api_key=.",
         [Issue("X-API-Key", issue)],
     )
+
+
+def _missing() -> Unauthorized:
+    return refusal("This has to be given", "An API key is needed")

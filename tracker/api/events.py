@@ -13,6 +13,7 @@ from falcon.asgi import SSEvent
 from tracker.api.resources import answer, read_query
 from tracker.api.schemas import EventsQuery, StreamQuery, validate
 from tracker.errors import Unavailable
+from tracker.lease import Lease
 from tracker.store import Store
 from tracker.timing import Timing
 from tracker.ws.stream import Stream
@@ -66,14 +67,15 @@ class EventStream:
             since = validate(StreamQuery, {"since": last_event_id}).since
         resp.set_header("Cache-Control", "no-cache")
         resp.set_header("X-Accel-Buffering", "no")
-        resp.sse = self._events(since, query.project)
+        resp.sse = self._events(since, query.project, req.context.lease)
 
     async def _events(
-        self, since: int | None, project: str | None
+        self, since: int | None, project: str | None, lease: Lease
     ) -> AsyncGenerator[SSEvent, None]:
         yield _Encoded(b": connected\n\n")
         try:
-            async with aclosing(self._stream.batches(since, project, self._heartbeat)) as batches:
+            stream = self._stream.batches(since, project, self._heartbeat, lease)
+            async with aclosing(stream) as batches:
                 async for batch in batches:
                     # The comment keeps proxies from closing, and shows us whose client is gone.
                     yield _Encoded(batch.sse or b": nothing new\n\n")

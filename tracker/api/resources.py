@@ -7,6 +7,7 @@ import hashlib
 from typing import Any, TypeVar
 from urllib.parse import unquote
 
+import falcon
 import falcon.asgi
 import orjson
 from falcon.routing import BaseConverter
@@ -52,13 +53,28 @@ def unchanged(
 
 
 class RawPath:
-    """Routes by the path as it was sent, so that `org%2Frepo` is one segment.
+    """Routes by the path as it was sent, so that `org%2Frepo` is one segment, and that a rule which
+    looks at the path sees what the router sees.
 
-    Falcon is handed the path decoded; `NameConverter` decodes the segments instead.
+    Falcon is handed the path decoded, and overlooks slashes before it; `NameConverter` decodes the
+    segments instead.
     """
 
     async def process_request(self, req: falcon.asgi.Request, _resp: falcon.asgi.Response) -> None:
+        """Raises HTTPNotFound."""
+        self.restore(req)
+
+    async def process_request_ws(
+        self, req: falcon.asgi.Request, _ws: falcon.asgi.WebSocket
+    ) -> None:
+        """Raises HTTPNotFound."""
+        self.restore(req)
+
+    def restore(self, req: falcon.asgi.Request) -> None:
+        """Raises HTTPNotFound for a path with an empty segment: nothing of ours has one."""
         raw: bytes = req.scope.get("raw_path") or b""
+        if b"//" in raw:
+            raise falcon.HTTPNotFound
         if b"%" in raw:
             req.path = raw.decode("latin-1")
 

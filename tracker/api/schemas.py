@@ -269,6 +269,14 @@ class StreamQuery(_Query):
     project: Name | None = Field(default=None, description="Left out: all projects.")
 
 
+class SignOutQuery(_Query):
+    """`DELETE /api/session`."""
+
+    all: Annotated[bool, BeforeValidator(lambda given: given or True)] = Field(
+        default=False, description="End every session of this server; `?all` alone says so too."
+    )
+
+
 class ProjectStatsQuery(_Query):
     """`GET /api/stats/projects/{project_name}`."""
 

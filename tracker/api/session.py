@@ -5,7 +5,10 @@ from __future__ import annotations
 import falcon.asgi
 import orjson
 
-from tracker.api.auth import given_key, refusal
+from tracker.api.auth import refusal
+from tracker.api.credentials import given_key
+from tracker.api.resources import read_query
+from tracker.api.schemas import SignOutQuery
 from tracker.clock import iso
 from tracker.sessions import LIFETIME, Sessions
 
@@ -35,7 +38,13 @@ class Session:
         resp.status = 201
         resp.data = orjson.dumps({"expires_at": iso(ends)})
 
-    async def on_delete(self, _req: falcon.asgi.Request, resp: falcon.asgi.Response) -> None:
-        """Sign out: the browser forgets the session."""
+    async def on_delete(self, req: falcon.asgi.Request, resp: falcon.asgi.Response) -> None:
+        """Sign out: the session is over, wherever its cookie went; or all sessions are. Without a
+        session, one of the two is left to do."""
+        query = read_query(req, SignOutQuery)
         resp.unset_cookie(self._sessions.cookie, path="/", same_site="Strict")
+        if query.all:
+            await self._sessions.revoke_all()
+        else:
+            await self._sessions.revoke(req.get_cookie_values(self._sessions.cookie) or ())
         resp.status = 204

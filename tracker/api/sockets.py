@@ -8,8 +8,8 @@ from tracker.api.auth import Authenticator
 from tracker.api.origin import Origins
 from tracker.api.resources import read_query
 from tracker.api.schemas import StreamQuery
-from tracker.errors import Forbidden, Unauthorized, ValidationFailed
-from tracker.ws.socket import CloseCode, RefusalError
+from tracker.errors import Forbidden, RateLimited, Unauthorized, ValidationFailed
+from tracker.ws.socket import Admitted, CloseCode, RefusalError
 
 
 class SocketAdmission:
@@ -19,17 +19,21 @@ class SocketAdmission:
         self._authenticator = authenticator
         self._origins = origins
 
-    def __call__(self, req: falcon.asgi.Request) -> tuple[str | None, int | None]:
-        """The project and the cursor asked for. Raises RefusalError."""
+    def __call__(self, req: falcon.asgi.Request) -> Admitted:
+        """What was asked for. Raises RefusalError."""
         if not self._origins.admits(req):
             raise RefusalError(
                 CloseCode.FORBIDDEN, "the page's origin is not allowed; --cors-origin"
             )
         try:
-            self._authenticator.check(req)
+            lease = self._authenticator.check(req)
             query = read_query(req, StreamQuery)
         except Unauthorized:
             raise RefusalError(CloseCode.UNAUTHORIZED, "unauthorized") from None
+        except RateLimited as error:
+            raise RefusalError(
+                CloseCode.TRY_AGAIN_LATER, f"too many wrong keys; wait {error.retry_after} s"
+            ) from None
         except Forbidden:
             raise RefusalError(
                 CloseCode.FORBIDDEN, "a browser session is for this server's own pages"
@@ -37,4 +41,4 @@ class SocketAdmission:
         except ValidationFailed as error:
             field, issue = error.issues[0]
             raise RefusalError(CloseCode.POLICY_VIOLATION, f"{field}: {issue}"[:120]) from None
-        return query.project, query.since
+        return Admitted(query.project, query.since, lease)

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from tracker.errors import NotFound
-from tracker.store import events, health, overview, projects, reports, stats, tasks
+from tracker.store import events, health, overview, projects, reports, sessions, stats, tasks
 from tracker.store.background import Background
 from tracker.store.checkpoint import PAGES, Checkpoints
 from tracker.store.connection import MEMORY, open_writer
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
     from tracker.clock import Clock
     from tracker.model import Report
+    from tracker.sessions import Ended
     from tracker.settings import Durability
     from tracker.wire import Event
 
@@ -112,6 +113,7 @@ class Store:
             raise
         self.path = path
         self.last_id = events.last_id(connection)
+        self.ended_sessions = sessions.read(connection)  # at the start
         self._clock = clock
         self._listener = listener
         self._writer = Writer(
@@ -257,6 +259,10 @@ class Store:
         return await self.events(
             after, EventFilter(project=project), _CURSOR_PAGE, _CURSOR_PAGE_SIZE
         )
+
+    async def keep_ended_sessions(self, ended: Ended) -> None:
+        """Set the epoch of the sessions, add to those that are revoked. Raises Unavailable."""
+        await self._writer.submit(lambda connection, now: sessions.write(connection, now, ended))
 
     async def health(self) -> dict[str, Any]:
         """Really write, as much as was refused last, and read. Raises Unavailable."""

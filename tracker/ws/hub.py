@@ -12,6 +12,7 @@ from collections import deque
 from collections.abc import Iterable, Sequence
 from functools import cached_property
 
+from tracker.lease import Lease
 from tracker.wire import Event, Notice
 
 # What batches are kept for others at the same place, in bytes of their events.
@@ -67,7 +68,7 @@ class Hub:
         self._batches_bytes = 0
         self._news = asyncio.Event()
         self._waiting = 0  # subscribers, for news
-        self._planned: asyncio.TimerHandle | None = None  # the next wake-up, if it was put off
+        self._planned: asyncio.Handle | None = None  # the next wake-up, if it was put off
         self._rested_at = 0.0  # when the next may be, on the event loop's clock
 
     def begin_after(self, last_id: int) -> None:
@@ -113,14 +114,22 @@ class Hub:
             self._batches[key] = batch
         return batch
 
-    async def wait(self, cursor: int, seconds: float | None = None) -> None:
-        """Return once there is anything past `cursor`, the hub is closed, or time has passed."""
+    def look_up(self) -> None:
+        """Wake everyone, soon: a lease that some wait under is over."""
+        if self._planned is None:
+            self._planned = asyncio.get_running_loop().call_soon(self._wake)
+
+    async def wait(
+        self, cursor: int, seconds: float | None = None, lease: Lease | None = None
+    ) -> None:
+        """Return once there is anything past `cursor`, the hub is closed, the lease is over (and
+        `look_up` was called), or time has passed."""
         if seconds is None:
-            await self._wait(cursor)
+            await self._wait(cursor, lease)
         else:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(seconds):
-                    await self._wait(cursor)
+                    await self._wait(cursor, lease)
 
     async def round_trip(self, seconds: float = 1.0) -> bool:
         """Whether a wake-up reaches one who waits. The others look, find nothing, and wait on."""
@@ -132,8 +141,8 @@ class Hub:
             task.cancel()
         return not pending
 
-    async def _wait(self, cursor: int) -> None:
-        while self.last_id <= cursor and not self.closed:
+    async def _wait(self, cursor: int, lease: Lease | None) -> None:
+        while self.last_id <= cursor and not self.closed and not (lease and lease.over):
             self._waiting += 1
             try:
                 await self._news.wait()

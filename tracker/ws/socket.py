@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from typing import Final, NoReturn, Protocol, cast
+from collections.abc import AsyncIterator
+from typing import Final, NamedTuple, NoReturn, Protocol, cast
 
 import falcon.asgi
 import orjson
@@ -12,6 +13,7 @@ from falcon.errors import PayloadTypeError, WebSocketDisconnected
 
 from tracker.clock import Clock
 from tracker.errors import Unavailable
+from tracker.lease import Lease
 from tracker.timing import Timing
 from tracker.wire import Notice
 from tracker.ws.connections import Connections
@@ -59,11 +61,19 @@ class RefusalError(EndError):
     """The socket is accepted, so that browsers can see why, and ended with this."""
 
 
+class Admitted(NamedTuple):
+    """What a new socket may have, and for how long."""
+
+    project: str | None
+    since: int | None
+    lease: Lease
+
+
 class Admission(Protocol):
     """Decides on a new socket."""
 
-    def __call__(self, req: falcon.asgi.Request) -> tuple[str | None, int | None]:
-        """The project and the cursor asked for. Raises RefusalError."""
+    def __call__(self, req: falcon.asgi.Request) -> Admitted:
+        """What was asked for. Raises RefusalError."""
 
 
 class Socket:
@@ -87,14 +97,14 @@ class Socket:
         """Admit the socket, then send and receive until one of the two ends."""
         try:
             await ws.accept()
-            project, since = self._admit(req)
+            project, since, lease = self._admit(req)
             if self._connections.full(project):
                 raise RefusalError(
                     CloseCode.TRY_AGAIN_LATER, "the project has all the WebSockets it may have open"
                 )
             with self._connections.opened(project):
                 peer = _Peer(ws, req, self._connections, self._timing.send)
-                async with asyncio.TaskGroup() as both:
+                async with _held(lease), asyncio.TaskGroup() as both:
                     both.create_task(self._send(peer, project, since))
                     both.create_task(self._receive(peer))
         except* (WebSocketDisconnected, OSError):  # the client is gone
@@ -116,6 +126,18 @@ class Socket:
         while True:
             if await peer.receive_type() == "ping":
                 await peer.send(Batch([Notice("pong", b"{}", self._clock.now_ms())], 0))
+
+
+@contextlib.asynccontextmanager
+async def _held(lease: Lease) -> AsyncIterator[None]:
+    """Go on while the lease lasts, whatever is being waited for. Raises EndError."""
+    now = asyncio.get_running_loop().time
+    try:
+        async with asyncio.timeout(None) as limit:
+            with lease.watched(lambda: limit.reschedule(now())):
+                yield
+    except TimeoutError:
+        raise EndError(CloseCode.UNAUTHORIZED, "unauthorized") from None
 
 
 class _Peer:

@@ -8,6 +8,7 @@ from typing import Protocol
 import orjson
 
 from tracker.clock import Clock
+from tracker.lease import Lease
 from tracker.wire import Event, Notice
 from tracker.ws.hub import Batch, Hub
 
@@ -63,9 +64,14 @@ class Stream:
         self._clock = clock
 
     async def batches(
-        self, after: int | None, project: str | None, heartbeat: float | None = None
+        self,
+        after: int | None,
+        project: str | None,
+        heartbeat: float | None = None,
+        lease: Lease | None = None,
     ) -> AsyncGenerator[Batch, None]:
-        """Everything after event `after`, oldest first, then what comes, until the hub closes.
+        """Everything after event `after`, oldest first, then what comes, until the hub closes or
+        the lease is over.
 
         `after` None: from now on. Neither gap nor duplicate: an event is passed by moving the
         cursor over it, wherever it is read from. Where some of it was pruned, or `after` is from
@@ -75,25 +81,27 @@ class Stream:
         Raises:
             Unavailable: the log cannot be read now.
         """
+        lease = lease or Lease()
         cursor = self._hub.last_id if after is None else after
         told = -1  # up to where the reader knows of what was pruned
         checked = after is None  # the ring does not know what another process has pruned
         due = self._due(heartbeat)
-        while not self._hub.closed:
-            batch = self._hub.after(cursor, project) if checked else None
-            if batch is None:
-                page = await self._log.page(cursor, project)
-                checked = True
-                if told == page.bounds.pruned or page.bounds.reach(max(cursor, told)):
-                    batch = Batch(page.events, page.cursor)
-                else:
-                    told = page.bounds.pruned
-                    batch = self._resync(page.bounds)
-            cursor = batch.cursor
-            if batch.messages or (due is not None and self._clock.monotonic() >= due):
-                yield batch
-                due = self._due(heartbeat)
-            await self._hub.wait(cursor, due and due - self._clock.monotonic())
+        with lease.watched(self._hub.look_up):
+            while not self._hub.closed and not lease.over:
+                batch = self._hub.after(cursor, project) if checked else None
+                if batch is None:
+                    page = await self._log.page(cursor, project)
+                    checked = True
+                    if told == page.bounds.pruned or page.bounds.reach(max(cursor, told)):
+                        batch = Batch(page.events, page.cursor)
+                    else:
+                        told = page.bounds.pruned
+                        batch = self._resync(page.bounds)
+                cursor = batch.cursor
+                if batch.messages or (due is not None and self._clock.monotonic() >= due):
+                    yield batch
+                    due = self._due(heartbeat)
+                await self._hub.wait(cursor, due and due - self._clock.monotonic(), lease)
 
     def _due(self, heartbeat: float | None) -> float | None:
         return None if heartbeat is None else self._clock.monotonic() + heartbeat

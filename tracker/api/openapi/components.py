@@ -46,7 +46,8 @@ class Failure(NamedTuple):
 
 
 _BAD_REQUEST: Final = {
-    "BAD_REQUEST": "the request cannot be understood, or its Host is not this server's."
+    "BAD_REQUEST": "the request cannot be understood, names its Host or its key twice, or its Host "
+    "is not this server's."
 }
 _INVALID: Final = {"VALIDATION_ERROR": "a value is missing or wrong; `details.errors` lists all."}
 
@@ -109,11 +110,23 @@ FAILURES: Final[Mapping[str, Failure]] = {
         "This field is required",
     ),
     "RateLimited": Failure(
-        {"RATE_LIMITED": "too many requests; go on after `Retry-After` seconds."},
+        {
+            "RATE_LIMITED": "too many requests; go on after `Retry-After` seconds. Also: too many "
+            "wrong keys from this address; then without the fields of a limit."
+        },
         'The limit of "webhook";q=100;w=60 is used up; go on in 42 s.',
         "request",
         'The limit of "webhook";q=100;w=60 is used up; go on in 42 s.',
         ("Retry-After", "RateLimit-Policy", "RateLimit"),
+    ),
+    "WrongKeys": Failure(
+        {"RATE_LIMITED": "too many wrong keys came from this address."},
+        "Too many wrong keys came from this address; check the key, and go on with the right one "
+        "at once or in 42 s.",
+        "request",
+        "Too many wrong keys came from this address; check the key, and go on with the right one "
+        "at once or in 42 s.",
+        ("Retry-After",),
     ),
     "InternalError": Failure(
         {"INTERNAL_ERROR": "the server failed; its log tells more under this `X-Request-ID`."},

@@ -117,6 +117,7 @@ def _failures(operation: Operation) -> Iterable[str]:
         "Invalid": not body and operation.query is not None,
         "InvalidBody": body,
         "RateLimited": is_limited(operation.path),
+        "WrongKeys": secured and not is_limited(operation.path),
         "InternalError": True,
         "Unavailable": operation.stored,
     }

@@ -291,7 +291,7 @@ OPERATIONS: Final = (
         tag="Dashboard",
         summary="Trade the API key for a browser session",
         description="The session is a cookie that scripts cannot read. It lasts 12 hours, or until "
-        "the key changes, and stands for the key on this server's own pages.",
+        "it is signed out or the key changes, and stands for the key on this server's own pages.",
         answers={201: Answer("Signed in.", answers.SessionAnswer, examples.SESSION)},
         stored=False,
         sets_cookie=True,
@@ -301,9 +301,12 @@ OPERATIONS: Final = (
         path="/api/session",
         id="sign_out",
         tag="Dashboard",
-        summary="End the browser session",
+        summary="End the browser session, or all sessions",
+        description="At once and everywhere: its streams are closed, and its cookie is worth "
+        "nothing any more, whoever has it. 503 means that it may come back with a restart of the "
+        "server.",
         answers={204: Answer("Signed out.")},
-        stored=False,
+        query=schemas.SignOutQuery,
         sets_cookie=True,
     ),
     _check(

@@ -49,6 +49,7 @@ function begin() {
 }
 
 function signedOut() {
+	if (document.querySelector("#key")) return; // what is typed there already stays
 	live.stop();
 	store.reset();
 	document.title = `${t("signIn.title")} · Agent Task Tracker`;

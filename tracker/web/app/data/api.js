@@ -36,7 +36,7 @@ function withQuery(path, query) {
 export const api = {
 	signIn: (key) =>
 		call("/api/session", { method: "POST", headers: { "X-API-Key": key }, signingIn: true }),
-	signOut: () => call("/api/session", { method: "DELETE" }),
+	signOut: (query) => call(withQuery("/api/session", query), { method: "DELETE" }),
 	info: () => call("/api/info"),
 	now: () => call("/api/now"),
 	search: (q, options) => call(withQuery("/api/search", { q, limit: 12 }), options),

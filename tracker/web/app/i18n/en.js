@@ -141,6 +141,7 @@ export default {
 		notifyDenied: "The browser does not allow it for this page.",
 		page: "This page",
 		server: "Server",
+		signOutAll: "Sign out everywhere",
 		theme: "Theme",
 	},
 	signIn: {

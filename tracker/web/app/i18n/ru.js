@@ -141,6 +141,7 @@ export default {
 		notifyDenied: "Браузер не разрешает это для этой страницы.",
 		page: "Эта страница",
 		server: "Сервер",
+		signOutAll: "Выйти везде",
 		theme: "Тема",
 	},
 	signIn: {

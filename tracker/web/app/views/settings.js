@@ -16,7 +16,7 @@ class SettingsView extends View {
 				h("div", section(t("settings.page"),
 					choice("theme", t("settings.theme"), Object.fromEntries(THEMES.map((n) => [n, t(`theme.${n}`)])), pref("theme", "system")),
 					choice("language", t("settings.language"), LANGUAGES, language()),
-					notifications()), this.#server),
+					notifications(), signOutEverywhere()), this.#server),
 				this.#connect),
 		);
 	}
@@ -69,6 +69,13 @@ function notifications() {
 		setPref("notify", box.checked ? "on" : "off");
 	});
 	return h("label.check", box, h("span", t("settings.notify")), state);
+}
+
+function signOutEverywhere() {
+	const problem = h("span.quiet", { role: "alert" });
+	const signOut = () => api.signOut({ all: 1 }).then(() => setPref("out", Date.now()),
+		(error) => { problem.textContent = error.message; });
+	return h("p", h("button.button", { type: "button", onclick: signOut }, t("settings.signOutAll")), problem);
 }
 
 customElements.define("settings-view", SettingsView);

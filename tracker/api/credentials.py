@@ -1,0 +1,80 @@
+"""The API key as a request carries it, and requests that say two things at once.
+
+One reader takes the first of two values, another one the last: a proxy and this server, or two
+parts of this server, would see two different requests. Such a request is refused, by every way in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+import falcon.asgi
+
+from tracker.errors import BadRequest, Issue
+
+# The parameter that carries the key.
+PARAMETER: Final = "api_key"
+
+_ONCE: Final = (
+    (b"host", "Host"),
+    (b"x-api-key", "X-API-Key"),
+    (b"authorization", "Authorization"),
+)
+
+
+class Unambiguous:
+    """Falcon middleware: refuses what contradicts itself. Runs before anything is believed."""
+
+    async def process_request(self, req: falcon.asgi.Request, _resp: falcon.asgi.Response) -> None:
+        """Raises BadRequest."""
+        self.check(req)
+
+    async def process_request_ws(
+        self, req: falcon.asgi.Request, _ws: falcon.asgi.WebSocket
+    ) -> None:
+        """Raises BadRequest."""
+        self.check(req)
+
+    def check(self, req: falcon.asgi.Request) -> None:
+        """Raises BadRequest. Asks the headers as they came: Falcon has joined those of one name."""
+        found = contradiction(req.scope["headers"], req.get_param_as_list(PARAMETER) or ())
+        if found is not None:
+            raise BadRequest("The request says two things at once; say one.", [found])
+
+
+def contradiction(
+    headers: Sequence[tuple[bytes, bytes]], parameters: Sequence[str]
+) -> Issue | None:
+    """What a request says twice, where that leaves open whom it is for or who sends it.
+
+    `headers`: all of them, as they came, their names in lower case. `parameters`: each `api_key` of
+    the query string.
+    """
+    names = [name for name, _ in headers]
+    keyed = names.count(b"x-api-key")
+    for name, shown in _ONCE:  # twice the same is no better (RFC 9112, 3.2)
+        if names.count(name) > 1 and not (keyed == 1 and name == b"authorization"):
+            return Issue(shown, "This header is given twice")
+    keys = {value for value in parameters if value}
+    if keys:
+        first = {name: value.decode("latin-1") for name, value in headers}
+        in_header = _key(first.get(b"x-api-key"), first.get(b"authorization"))
+        if len(keys if in_header is None else keys | {in_header}) > 1:
+            return Issue(PARAMETER, "This is given with two values")
+    return None
+
+
+def given_key(req: falcon.asgi.Request) -> str | None:
+    """The API key that came with the request, right or wrong. An empty parameter is none."""
+    key = _key(req.get_header("X-API-Key"), req.get_header("Authorization"))
+    return (req.get_param(PARAMETER) or None) if key is None else key
+
+
+def _key(x_api_key: str | None, authorization: str | None) -> str | None:
+    """The key in the headers. With `X-API-Key`, `Authorization` is not ours: proxies add their own.
+    It is not ours either if it is no Bearer (RFC 6750, 2.1)."""
+    if x_api_key is not None or authorization is None:
+        return x_api_key
+    scheme, _, token = authorization.partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else None

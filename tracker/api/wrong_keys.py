@@ -1,0 +1,102 @@
+"""Wrong keys: counted by client address, told to the log seldom, answered by 429 past ten a minute.
+
+Whoever has the right key is never asked here, so that nobody starves him by guessing from the same
+address. The address is the connection's: behind a proxy, that is the proxy's.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import logging
+import math
+from collections import OrderedDict
+from typing import Any, Final
+
+from tracker.clock import Clock
+
+logger = logging.getLogger(__name__)
+
+WINDOW: Final = 60.0
+"""Seconds, from an address's first wrong key on."""
+
+PATIENCE: Final = 10
+"""So many wrong keys in a window are answered as what they are."""
+
+# The oldest is forgotten when there are more.
+_ADDRESSES: Final = 1024
+
+# Seconds without a wrong key after which an address's count begins anew.
+_FORGOTTEN_AFTER: Final = 3600.0
+
+# Lines in the log in a window, of all addresses together.
+_LINES: Final = 20
+
+# One holder has all of these addresses (RFC 6177).
+_IPV6_PREFIX: Final = 64
+
+
+class _Guesser:
+    __slots__ = ("latest", "opened", "total", "used")
+
+    def __init__(self) -> None:
+        self.opened = self.latest = -math.inf
+        self.used = 0  # in the window
+        self.total = 0
+
+
+class WrongKeys:
+    """Counts them."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._guessers: OrderedDict[str, _Guesser] = OrderedDict()
+        self._lines_since = -math.inf
+        self._lines = 0
+
+    def take(self, scope: dict[str, Any]) -> int:
+        """Note one in the request of this ASGI scope. The whole seconds after which the next will
+        be answered as what it is; 0 if this one still is."""
+        now = self._clock.monotonic()
+        address = _address(scope)
+        guesser = self._guessers.pop(address, None)
+        if guesser is None or now - guesser.latest >= _FORGOTTEN_AFTER:
+            guesser = _Guesser()
+        self._guessers[address] = guesser  # the newest
+        if len(self._guessers) > _ADDRESSES:
+            self._guessers.popitem(last=False)
+        if now - guesser.opened >= WINDOW:
+            guesser.opened, guesser.used = now, 0
+        guesser.latest = now
+        guesser.used += 1
+        guesser.total += 1
+        if _is_power_of_ten(guesser.total):
+            self._tell(now, address, guesser.total)
+        return math.ceil(guesser.opened + WINDOW - now) if guesser.used > PATIENCE else 0
+
+    def _tell(self, now: float, address: str, count: int) -> None:
+        if now - self._lines_since >= WINDOW:
+            self._lines_since, self._lines = now, 0
+        self._lines += 1
+        if self._lines < _LINES:
+            logger.warning("Wrong API keys from %s: %d", address, count)
+        elif self._lines == _LINES:
+            logger.warning("Wrong API keys from more addresses; no more are named this minute")
+
+
+def _address(scope: dict[str, Any]) -> str:
+    """Whose request it is; of an IPv6 address its network."""
+    host = (scope.get("client") or ("unknown",))[0]
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return str(host)
+    if isinstance(address, ipaddress.IPv4Address):
+        return str(address)
+    if address.ipv4_mapped:
+        return str(address.ipv4_mapped)
+    return str(ipaddress.ip_network((int(address), _IPV6_PREFIX), strict=False))
+
+
+def _is_power_of_ten(number: int) -> bool:
+    text = str(number)
+    return text[0] == "1" and not text[1:].strip("0")
