@@ -99,6 +99,7 @@ class Store:
         self._checkpoints = None
         try:
             connection = open_writer(path, durability, vfs)
+            events.mend(connection)
             if path is not None:
                 self._checkpoints = Checkpoints(connection, path, vfs, checkpoint_pages)
         except BaseException:
