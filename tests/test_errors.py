@@ -21,9 +21,10 @@ from tests import raw
 from tests.clocked import ClockedServer
 from tests.described import PAGES, SOCKET, Document, Operation, Route, routes
 from tests.server import KEY, Server
-from tracker.api.body import MAX_BODY_BYTES, MAX_DEPTH
+from tracker.api.body import MAX_BODY_BYTES
 from tracker.api.errors import STATUSES
 from tracker.errors import Unavailable
+from tracker.parsing import MAX_DEPTH
 from tracker.protocols import MAX_HEADER_BYTES
 from tracker.store.writer import Writer
 

@@ -3,34 +3,18 @@
 from __future__ import annotations
 
 import json
+import re
+import shutil
+import subprocess
 from contextlib import closing
 from pathlib import Path
 
 import apsw
 import pytest
 
-from tests.cli import run
-from tests.load import problems
-from tests.server import Server
-from tracker.store.recount import recount
-
-TABLES = {
-    "projects": "SELECT * FROM projects ORDER BY id",
-    "tasks": "SELECT * FROM tasks ORDER BY id",
-    "events": "SELECT * FROM events ORDER BY id",
-    "agents": "SELECT * FROM agents ORDER BY name",
-    "days": "SELECT * FROM days ORDER BY project_id, day",
-    "last event": "SELECT seq FROM sqlite_sequence WHERE name = 'events'",
-    "pruned": "SELECT pruned FROM marks",
-}
-
-
-def contents(database: Path) -> dict[str, list[tuple[object, ...]]]:
-    """All that matters in a database."""
-    with closing(apsw.Connection(str(database), flags=apsw.SQLITE_OPEN_READONLY)) as connection:
-        assert problems(connection) == []
-        assert recount(connection) == []
-        return {name: connection.execute(sql).fetchall() for name, sql in TABLES.items()}
+from tests.cli import Terminal, run
+from tests.exported import as_table, cells, contents
+from tests.server import COMMAND, Server, environment
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +32,15 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
     server.report("status", "other, project", "waiting", status="pending")
     server.report("start", "other, project", "deleted")
     assert server.http.delete("/api/projects/other%2C%20project/tasks/deleted").status_code == 204
+    server.report("finish", "other, project", "=1+1", result="'=1+1")
+    server.report("status", "other, project", "'=1+1", message="lone\rCR")
+    server.report("finish", "other, project", "long", result="r" * 500_000)
+    server.report("finish", "other, project", "old", duration_seconds=100 * 366 * 86_400)
     assert server.stop() == 0
+    with closing(apsw.Connection(str(server.database))) as connection:  # as a restore leaves it
+        last = connection.execute("SELECT seq FROM sqlite_sequence WHERE name = 'events'").get
+        connection.execute("INSERT INTO gaps VALUES (?, ?)", (last + 1, 2**32 - 1))
+        connection.execute("UPDATE sqlite_sequence SET seq = ? WHERE name = 'events'", (2**32 - 1,))
     return server.database
 
 
@@ -67,7 +59,7 @@ def test_the_server_goes_on_with_what_was_imported(filled: Path, tmp_path: Path)
     out = run("export", "--db", str(filled), home=tmp_path)
     back = run("import", "-", "--db", "tracker.db", "--json", home=tmp_path, stdin=out.stdout)
     counts = json.loads(back.stdout)
-    assert (counts["projects"], counts["tasks"], counts["events"]) == (2, 4, 6)
+    assert (counts["projects"], counts["tasks"], counts["events"]) == (2, 8, 10)
     server = Server.start(tmp_path)
     try:
         last = server.http.get("/api/events").json()["last_id"]
@@ -136,3 +128,94 @@ def test_ids_that_are_taken(filled: Path, tmp_path: Path) -> None:
     assert back.returncode == 78
     assert b"new database" in back.stderr
     assert contents(filled) == before
+
+
+@pytest.mark.parametrize("form", ["jsonl", "csv"])
+def test_a_file_that_a_spreadsheet_or_an_editor_saved(
+    filled: Path, tmp_path: Path, form: str
+) -> None:
+    """With a mark of UTF-8 before it, and ends of lines as on Windows, but not within texts."""
+    export = run("export", "--format", form, "--db", str(filled), home=tmp_path).stdout
+    if form == "csv":
+        rows = cells(export)
+        saved = as_table(rows, list(rows[0]))
+    else:
+        saved = export.replace(b"\n", b"\r\n") + b"\r\n"
+    assert saved.count(b"\r\n") > export.count(b"\r\n")
+    (tmp_path / f"all.{form}").write_bytes(b"\xef\xbb\xbf" + saved)
+    back = run("import", f"all.{form}", "--db", "new.db", home=tmp_path)
+    assert back.returncode == 0, back.stderr
+    assert contents(tmp_path / "new.db") == contents(filled)
+
+
+@pytest.mark.parametrize("form", ["jsonl", "csv"])
+def test_a_file_of_a_version_that_knew_no_gaps(filled: Path, tmp_path: Path, form: str) -> None:
+    arguments = ("--format", form, *(("--keep-formulas",) if form == "csv" else ()))
+    export = run("export", *arguments, "--db", str(filled), home=tmp_path).stdout
+    if form == "csv":
+        rows = cells(export)
+        old = as_table(rows, [name for name in rows[0] if name not in ("gaps", "quoted")])
+    else:
+        head, _, rest = export.partition(b"\n")
+        old = re.sub(rb',"gaps":.*\]\]', b"", head) + b"\n" + rest
+    assert b"gaps" not in old
+    (tmp_path / f"old.{form}").write_bytes(old)
+    back = run("import", f"old.{form}", "--db", "new.db", home=tmp_path)
+    assert back.returncode == 0, back.stderr
+    assert contents(tmp_path / "new.db") == {**contents(filled), "gaps": []}
+
+
+def test_a_mark_past_the_end_is_not_carried_over(filled: Path, tmp_path: Path) -> None:
+    """No import would take it: earlier ones did, and it is still in their databases."""
+    shutil.copy(filled, tmp_path / "marked.db")
+    with closing(apsw.Connection(str(tmp_path / "marked.db"))) as connection:
+        connection.execute("UPDATE marks SET pruned = 1 << 60")
+    out = run("export", "--db", "marked.db", home=tmp_path).stdout
+    back = run("import", "-", "--db", "new.db", home=tmp_path, stdin=out)
+    assert back.returncode == 0, back.stderr
+    last = contents(filled)["last event"]
+    assert contents(tmp_path / "new.db") == {**contents(filled), "pruned": last}
+
+
+@pytest.mark.parametrize("spoil", [
+    lambda table: table.replace(b"\n", b"\r"),
+    lambda table: table.replace(b",quoted\n", b",cited\n", 1),
+    lambda table: table.replace(b",task_id,", b",id,", 1),
+    lambda table: table.replace(b"empty,quoted\n", b"quoted\n", 1),
+    lambda table: table.replace(b",", b";"),
+    lambda table: table.replace(b"\n", b",\n"),
+    lambda table: table.replace(b"\ntask,", b'\n"task" ,', 1),
+    lambda table: table[:len(table) // 2],
+    lambda table: table + b'"',
+], ids=["CR alone", "unknown column", "column twice", "no column", "semicolons", "more cells",
+        "bad quotes", "half", "open quote"])  # fmt: skip
+def test_a_spoilt_table_adds_nothing(filled: Path, tmp_path: Path, spoil) -> None:  # type: ignore[no-untyped-def]
+    table = run("export", "--format", "csv", "--db", str(filled), home=tmp_path).stdout
+    (tmp_path / "all.csv").write_bytes(spoil(table))
+    back = run("import", "all.csv", "--db", "new.db", home=tmp_path)
+    assert (back.returncode, back.stdout) == (78, b"")
+    _, line = back.stderr.decode().splitlines()
+    assert re.match(r"tracker: (line \d+: |the export has no end)", line)
+    assert contents(tmp_path / "new.db")["projects"] == []
+
+
+def test_standard_input_that_is_closed(tmp_path: Path) -> None:
+    done = subprocess.run(
+        ["sh", "-c", '"$@" <&-', "sh", *COMMAND, "import", "-", "--db", "new.db"],
+        check=False,
+        cwd=tmp_path,
+        env=environment(tmp_path),
+        capture_output=True,
+        timeout=60,
+    )
+    assert done.returncode == 78
+    assert done.stderr.decode().splitlines()[1:] == ["tracker: there is no standard input"]
+
+
+def test_an_export_on_a_terminal_obeys_nobody(filled: Path, tmp_path: Path) -> None:
+    for form in ("jsonl", "csv"):
+        terminal = Terminal("export", "--format", form, "--db", str(filled), home=tmp_path)
+        shown = terminal.read_all()
+        terminal.close()
+        assert "漢字" in shown
+        assert not set("\x01\x1b\u2028\u202e\t") & set(shown)

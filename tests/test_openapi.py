@@ -21,7 +21,7 @@ from tests.described import PAGES, SOCKET, Document, Operation, nodes, routes
 from tests.server import Server
 from tracker.api.body import MAX_BODY_BYTES
 from tracker.api.errors import STATUSES
-from tracker.api.schemas import MAX_STACK_TRACE_BYTES
+from tracker.fields import MAX_STACK_TRACE_BYTES
 from tracker.protocols import MAX_HEADER_BYTES
 from tracker.settings import Settings
 from tracker.ws.socket import CloseCode

@@ -1,25 +1,15 @@
-"""Request bodies: read once, up to the limit, and taken for JSON only if they are."""
+"""Request bodies: read once, and up to the limit."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
 import falcon.asgi
-import orjson
 
-from tracker.errors import (
-    BadRequest,
-    InvalidJSON,
-    Issue,
-    PayloadTooLarge,
-    UnsupportedMediaType,
-    ValidationFailed,
-)
+from tracker.errors import BadRequest, Issue, PayloadTooLarge, UnsupportedMediaType
 
 MAX_BODY_BYTES: Final = 1_048_576
-MAX_DEPTH: Final = 100
 
 _RECEIVE: Final = "tracker.receive"
 
@@ -88,48 +78,6 @@ async def read_body(req: falcon.asgi.Request) -> bytes:
         if len(body) > MAX_BODY_BYTES:
             raise _too_large()
     return body
-
-
-def parse_object(body: bytes) -> dict[str, Any]:
-    """JSON (RFC 8259) whose names are unique and that nests no deeper than 100."""
-    try:
-        parsed = orjson.loads(body)
-    except orjson.JSONDecodeError as error:
-        message = "The body is not JSON; see where in details."
-        raise InvalidJSON(message, [Issue("body", str(error))]) from None
-    if not isinstance(parsed, dict):
-        message = "The body has to be a JSON object."
-        raise ValidationFailed(message, [Issue("body", "This has to be an object")])
-    # Each name is followed by a colon. If there are no more colons than names survived, no name
-    # was overwritten by its double; more may also stand in strings, so then it is looked at.
-    if _count_names(parsed, 1) != body.count(b":"):
-        _refuse_duplicates(body)
-    return parsed
-
-
-def _count_names(value: dict[str, Any] | list[Any], depth: int) -> int:
-    if depth > MAX_DEPTH:
-        message = f"The body nests deeper than {MAX_DEPTH} levels."
-        raise InvalidJSON(message, [Issue("body", "Too deeply nested")])
-    count, items = (len(value), value.values()) if type(value) is dict else (0, value)
-    for item in items:
-        if type(item) is dict or type(item) is list:  # half the time of isinstance; no subclasses
-            count += _count_names(item, depth + 1)
-    return count
-
-
-def _refuse_duplicates(body: bytes) -> None:
-    def check(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        unique = dict(pairs)
-        if len(unique) != len(pairs):
-            names = [name for name, _ in pairs]
-            double = next(name for name in names if names.count(name) > 1)
-            message = "The body names the same field twice."
-            raise InvalidJSON(message, [Issue(double[:100], "This field is given twice")])
-        return unique
-
-    # Numbers stay text: one of thousands of digits is no error, and takes no time.
-    json.loads(body, object_pairs_hook=check, parse_int=str, parse_float=str)
 
 
 def _too_large() -> PayloadTooLarge:

@@ -9,8 +9,8 @@ import orjson
 
 import tracker
 from tracker.api.body import MAX_BODY_BYTES
-from tracker.api.schemas import MAX_STACK_TRACE_BYTES
 from tracker.clock import Clock, iso
+from tracker.fields import MAX_STACK_TRACE_BYTES
 from tracker.keys import kept_in
 from tracker.settings import Settings
 from tracker.store import Store

@@ -11,44 +11,30 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import (
-    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
     Field,
-    StringConstraints,
     ValidationError,
     WithJsonSchema,
 )
 
-from tracker.errors import Issue, ValidationFailed
+from tracker.errors import ValidationFailed
+from tracker.fields import (
+    MAX_STACK_TRACE_BYTES,
+    EventType,
+    Message,
+    Name,
+    Progress,
+    Seconds,
+    StackTrace,
+    StatusName,
+    Text,
+    Title,
+    issues_of,
+)
 from tracker.model import Kind, Report, Status
 from tracker.store import EventFilter, ProjectQuery, TaskQuery
-
-MAX_STACK_TRACE_BYTES = 10_240
-MAX_DURATION_SECONDS = 100 * 366 * 86_400
-
-_WITHOUT_NUL = r"^[^\x00]+$"
-
-
-def _at_most_10_kb(text: str) -> str:
-    if len(text.encode()) > MAX_STACK_TRACE_BYTES:
-        raise ValueError(
-            f"at most {MAX_STACK_TRACE_BYTES} bytes of UTF-8 are taken; keep the head and the tail"
-        )
-    return text
-
-
-Name = Annotated[
-    str, StringConstraints(strict=True, min_length=1, max_length=255, pattern=_WITHOUT_NUL)
-]
-Title = Annotated[
-    str, StringConstraints(strict=True, min_length=1, max_length=1000, pattern=_WITHOUT_NUL)
-]
-Text = Annotated[str, StringConstraints(strict=True)]
-StackTrace = Annotated[Text, AfterValidator(_at_most_10_kb), Field(max_length=10_240)]
-Seconds = Annotated[float, Field(strict=True, ge=0, le=MAX_DURATION_SECONDS, allow_inf_nan=False)]
-Progress = Annotated[float, Field(strict=True, ge=0, le=100, allow_inf_nan=False)]
 
 
 class _ReportBody(BaseModel):
@@ -74,11 +60,11 @@ class StartBody(_ReportBody):
 class StatusBody(_ReportBody):
     """`POST /webhook/status`."""
 
-    status: Literal["pending", "running", "completed", "failed"] | None = Field(
+    status: StatusName | None = Field(
         default=None, examples=["running"], description="running if left out."
     )
     progress: Progress | None = Field(default=None, examples=[75], description="In percent.")
-    message: Annotated[Text, Field(max_length=10_000)] | None = Field(
+    message: Message | None = Field(
         default=None, examples=["Implementing core functionality, 75% complete"]
     )
 
@@ -210,7 +196,7 @@ class TasksQuery(_Query):
 
     limit: _Limit = 20
     offset: _Offset = 0
-    status: Literal["pending", "running", "completed", "failed"] | None = None
+    status: StatusName | None = None
     agent: str | None = None
     date_from: _From | None = Field(default=None, description="Started at or after; UTC.")
     date_to: _To | None = Field(
@@ -237,9 +223,6 @@ class TasksQuery(_Query):
             sort_by=self.sort_by,
             descending=self.sort_order == "desc",
         )
-
-
-EventType = Literal["task_started", "task_status_updated", "task_finished", "task_error"]
 
 
 class EventsQuery(_Query):
@@ -311,21 +294,10 @@ class TrendsQuery(_Query):
 
 M = TypeVar("M", bound=BaseModel)
 
-_MISSING = "This field is required"
-
 
 def validate(model: type[M], content: dict[str, Any]) -> M:
     """`content` as the model. Raises ValidationFailed, which lists every problem."""
     try:
         return model.model_validate(content)
     except ValidationError as error:
-        issues = [
-            Issue(
-                ".".join(str(part) for part in problem["loc"]) or "body",
-                _MISSING
-                if problem["type"] == "missing"
-                else problem["msg"].removeprefix("Value error, "),
-            )
-            for problem in error.errors(include_url=False, include_context=False)
-        ]
-        raise ValidationFailed("Invalid data format", issues) from None
+        raise ValidationFailed("Invalid data format", issues_of(error)) from None

@@ -9,12 +9,13 @@ from typing import Any, Final, NamedTuple
 import falcon.asgi
 import orjson
 
-from tracker.api.body import check_content_type, parse_object, read_body
+from tracker.api.body import check_content_type, read_body
 from tracker.api.reply import Reply
 from tracker.api.schemas import to_report
 from tracker.clock import iso
 from tracker.errors import Issue, ValidationFailed
 from tracker.model import Kind, Report, seconds
+from tracker.parsing import parse_object
 from tracker.store import Idempotency, Recorded, Store, idempotency
 
 MAX_KEY_LENGTH: Final = 255

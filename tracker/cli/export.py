@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import io
+import os
 import sys
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
-from typing import TextIO
+from typing import TYPE_CHECKING, BinaryIO, TextIO
 
 import click
 
 from tracker.cli.database import announce, as_json, conclude, find_database, progress, with_database
+from tracker.cli.output import printable
 from tracker.errors import ConfigError
+from tracker.files import telling
+
+if TYPE_CHECKING:
+    from tracker.cli.records import Output
 
 _FORMATS = click.Choice(["jsonl", "csv"])
 _STANDARD = "-"
@@ -29,19 +37,39 @@ _STANDARD = "-"
     show_default=True,
     help="The file's form.",
 )
+@click.option(
+    "--keep-formulas",
+    is_flag=True,
+    help="CSV: leave texts that a spreadsheet takes for formulas as they are.",
+)
+@click.option("--force", is_flag=True, help="Replace FILE if it exists.")
 @with_database
-def export(file: str, *, project: str | None, format_: str, db: str | None) -> None:
+def export(
+    file: str,
+    *,
+    project: str | None,
+    format_: str,
+    keep_formulas: bool,
+    force: bool,
+    db: str | None,
+) -> None:
     """Write projects, tasks and events as JSON lines or CSV.
 
-    To FILE, or to standard output. All of it is of one moment; the server may go on meanwhile. What
-    `tracker import` reads back is the same to the last id.
+    To FILE, for its owner alone, or to standard output. All of it is of one moment; the server may
+    go on meanwhile. What `tracker import` reads back is the same to the last id.
+
+    In CSV, an apostrophe stands before texts that a spreadsheet would take for formulas; the column
+    `quoted` names those of a line, and `tracker import` takes them away again.
     """
-    from tracker.cli.records import WRITERS
+    from tracker.cli.records import WRITERS, write_csv
     from tracker.store.transfer import export as records
 
+    if keep_formulas and format_ != "csv":
+        raise click.UsageError("--keep-formulas goes with --format csv")
     database = find_database(db)
-    with _output(file) as output:
-        WRITERS[format_](output, records(database, project, progress("Exporting")))
+    write = partial(write_csv, keep_formulas=True) if keep_formulas else WRITERS[format_]
+    with _output(file, database, force=force) as output:
+        write(output, records(database, project, progress("Exporting")))
 
 
 @click.command("import")
@@ -53,19 +81,17 @@ def import_(file: str, *, format_: str | None, db: str | None, as_json: bool) ->
     """Read what export wrote.
 
     From FILE, or from standard input: -. The server has to be stopped. Ids stay what they are, so
-    the database must not have them already: a new one is best. It is all or nothing.
+    the database must not have them already: a new one is best. Every record is looked at as the API
+    looks at a report, and it is all or nothing: the line at fault is named.
     """
     from tracker.cli.records import READERS
-    from tracker.store.transfer import import_ as insert
+    from tracker.store.importing import import_ as insert
 
     database = find_database(db)
-    form = format_ or ("csv" if file.endswith(".csv") else "jsonl")
+    form = format_ or ("csv" if file.lower().endswith(".csv") else "jsonl")
     announce(f"Adding to {database} what is in {file}.")
     with _input(file) as source:
-        try:
-            counts = insert(database, READERS[form](source))
-        except UnicodeDecodeError as error:
-            raise ConfigError(f"{file}: this is not UTF-8: {error}") from None
+        counts = insert(database, READERS[form](source))
     conclude(
         {"database": str(database), **counts},
         "{projects} projects, {tasks} tasks and {events} events added.".format_map(counts),
@@ -73,34 +99,49 @@ def import_(file: str, *, format_: str | None, db: str | None, as_json: bool) ->
     )
 
 
+class _Printable:
+    """For a terminal: what agents wrote, without what a terminal obeys."""
+
+    def __init__(self, file: TextIO) -> None:
+        self._file = file
+
+    def write(self, text: str, /) -> None:
+        self._file.write(printable(text, keep="\n"))
+
+
 @contextlib.contextmanager
-def _output(file: str) -> Iterator[TextIO]:
+def _output(file: str, database: Path, *, force: bool) -> Iterator[Output]:
+    """Raises ConfigError, NoRoom; for standard output OSError."""
+    from tracker.store.output import output_file
+
     if file == _STANDARD:
+        if sys.stdout is None:
+            raise OSError(errno.EBADF, os.strerror(errno.EBADF))
         output = io.TextIOWrapper(sys.stdout.buffer, "utf-8", newline="", write_through=True)
         try:
-            yield output
+            yield _Printable(output) if output.isatty() else output
         finally:
             output.detach()
         return
-    path = Path(file)
-    unfinished = path.with_name(f"{path.name}.unfinished")
-    try:
-        with unfinished.open("w", encoding="utf-8", newline="") as output:
-            yield output
-        unfinished.replace(path)
-    except OSError as error:
-        raise ConfigError(f"{file}: cannot be written: {error.strerror or error}") from None
-    finally:
-        unfinished.unlink(missing_ok=True)
+    target = Path(file)
+    with (
+        output_file(target, database, force=force) as part,
+        telling(target),
+        part.open("w", encoding="utf-8", newline="") as output,
+    ):
+        yield output
 
 
 @contextlib.contextmanager
-def _input(file: str) -> Iterator[TextIO]:
+def _input(file: str) -> Iterator[BinaryIO]:
     if file == _STANDARD:
-        yield io.TextIOWrapper(sys.stdin.buffer, "utf-8", newline="")
+        if sys.stdin is None:
+            raise ConfigError("there is no standard input")
+        yield sys.stdin.buffer
         return
     try:
-        with Path(file).open(encoding="utf-8", newline="") as source:
-            yield source
+        source = Path(file).open("rb")  # noqa: SIM115 - what is done with it is another's to tell
     except OSError as error:
         raise ConfigError(f"{file}: cannot be read: {error.strerror or error}") from None
+    with source:
+        yield source

@@ -1,29 +1,55 @@
 """An export's records as lines of JSON or CSV, and back, exactly.
 
 JSON: JSON stays JSON. CSV: one table with every column; an empty cell is no value, unless `empty`
-names its column: then it is an empty text. Times are milliseconds since 1970, UTC.
+names its column: then it is an empty text. What a spreadsheet would take for a formula has an
+apostrophe before it, and `quoted` names its column. Times are milliseconds since 1970, UTC.
 """
 
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any, Final, TextIO
+from contextlib import contextmanager
+from typing import Any, BinaryIO, Final, Protocol
 
 import orjson
 
-from tracker.errors import ConfigError
+from tracker.cli.lines import MAX_RECORD_BYTES, Lines
+from tracker.errors import ConfigError, InvalidJSON, ValidationFailed
+from tracker.parsing import MAX_DEPTH, parse, parse_object
 from tracker.store.transfer import COLUMNS, JSON_COLUMNS, Record
 
+# A record of a file: the line where it begins, and its fields, their JSON parsed.
+Numbered = tuple[int, Record]
+
 _EMPTY: Final = "empty"
-_FLOATS: Final = ("progress",)
-_INTEGERS: Final = (
-    *("id", "at", "attempt", "started_at", "finished_at", "duration_ms", "created_at"),
-    *("updated_at", "version", "last_id", "pruned", "projects", "tasks", "events"),
-)
+_QUOTED: Final = "quoted"
+_HEADER: Final = (*COLUMNS, _EMPTY, _QUOTED)
 
 
-def write_jsonl(file: TextIO, records: Iterable[Record]) -> None:
+class Output(Protocol):
+    """Where records are written."""
+
+    def write(self, text: str, /) -> object:
+        """Write text, whose ends of lines stay as they are. Raises OSError."""
+
+
+# Columns that earlier versions did not write.
+_LATER: Final = frozenset({"gaps", _QUOTED})
+
+# As text they are numbers of JSON.
+_NUMBERS: Final = frozenset({
+    *("id", "at", "attempt", "progress", "started_at", "finished_at", "duration_ms"),
+    *("created_at", "updated_at", "version", "last_id", "pruned", "projects", "tasks", "events"),
+})  # fmt: skip
+
+# What a spreadsheet takes for the beginning of a formula, or drops and then looks at what follows.
+_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
+_APOSTROPHE: Final = "'"
+
+
+def write_jsonl(file: Output, records: Iterable[Record]) -> None:
     """One line of JSON a record."""
     for record in records:
         shown = {
@@ -33,58 +59,110 @@ def write_jsonl(file: TextIO, records: Iterable[Record]) -> None:
         file.write(f"{orjson.dumps(shown).decode()}\n")
 
 
-def read_jsonl(file: TextIO) -> Iterator[Record]:
+def read_jsonl(file: BinaryIO) -> Iterator[Numbered]:
     """What `write_jsonl` wrote. Raises ConfigError."""
-    for number, line in enumerate(file, start=1):
-        try:
-            record = orjson.loads(line)
-        except ValueError as error:
-            raise ConfigError(f"line {number} is not JSON: {error}") from None
-        if not isinstance(record, dict):
-            raise ConfigError(f"line {number} is no JSON object")
-        yield {
-            name: orjson.dumps(value).decode() if name in JSON_COLUMNS else value
-            for name, value in record.items()
-        }
+    lines = Lines(file)
+    for text in lines:
+        lines.begin_record()
+        if text.strip():
+            with _telling(lines.number, "line"):
+                # The data of an event nests as deep as a report, and is inside of a record here.
+                record = parse_object(text.encode(), "line", MAX_DEPTH + 1)
+            yield lines.number, record
 
 
-def write_csv(file: TextIO, records: Iterable[Record]) -> None:
-    """A table with a line of names."""
-    writer = csv.DictWriter(file, [*COLUMNS, _EMPTY], lineterminator="\n")
-    writer.writeheader()
+def write_csv(file: Output, records: Iterable[Record], *, keep_formulas: bool = False) -> None:
+    """A table with a line of names. `keep_formulas`: as they are, for programs alone."""
+    plain = csv.DictWriter(file, _HEADER, lineterminator="\n")
+    # A lone CR would end the line for whoever reads it, and not every Python quotes it.
+    careful = csv.DictWriter(file, _HEADER, lineterminator="\n", quoting=csv.QUOTE_ALL)
+    plain.writeheader()
     for record in records:
-        empty = " ".join(name for name, value in record.items() if value == "")
-        writer.writerow({**record, _EMPTY: empty})
+        texts = {name: value for name, value in record.items() if isinstance(value, str)}
+        quoted = {
+            name: _APOSTROPHE + text
+            for name, text in texts.items()
+            if text.startswith(_FORMULA) and not keep_formulas
+        }
+        empty = [name for name, text in texts.items() if not text]
+        writer = careful if any("\r" in text for text in texts.values()) else plain
+        marks = {_EMPTY: " ".join(empty), _QUOTED: " ".join(quoted)}
+        writer.writerow({**record, **quoted, **marks})
 
 
-def read_csv(file: TextIO) -> Iterator[Record]:
+def read_csv(file: BinaryIO) -> Iterator[Numbered]:
     """What `write_csv` wrote. Raises ConfigError."""
-    reader = csv.DictReader(file)
-    if reader.fieldnames != [*COLUMNS, _EMPTY]:
-        raise ConfigError("the first line does not have the columns of an export")
-    for row in reader:
-        empty = (row.pop(_EMPTY) or "").split()
-        try:
-            yield {
-                name: _value(name, text, empty) for name, text in row.items() if text is not None
-            }
-        except ValueError as error:
-            raise ConfigError(f"line {reader.line_num}: {error}") from None
+    rows = _rows(file)
+    _, header = next(rows, (1, []))
+    missing = set(_HEADER) - set(header) - _LATER
+    if missing or not set(_HEADER) >= set(header) or len(set(header)) != len(header):
+        raise ConfigError("line 1: these are not the columns of an export")
+    for line, row in rows:
+        if len(row) != len(header):
+            raise ConfigError(f"line {line}: has {len(row)} cells, but line 1 has {len(header)}")
+        cells = dict(zip(header, row, strict=True))
+        empty = cells.pop(_EMPTY).split()
+        for name in cells.pop(_QUOTED, "").split():
+            if not cells.get(name, "").startswith(_APOSTROPHE):
+                raise ConfigError(f"line {line}: {name!r:.100}: has lost its apostrophe")
+            cells[name] = cells[name].removeprefix(_APOSTROPHE)
+        yield (
+            line,
+            {
+                name: _value(line, name, text)
+                for name, text in cells.items()
+                if text or name in empty
+            },
+        )
 
 
-WRITERS: Final[dict[str, Callable[[TextIO, Iterable[Record]], None]]] = {
-    "jsonl": write_jsonl,
-    "csv": write_csv,
-}
-READERS: Final[dict[str, Callable[[TextIO], Iterator[Record]]]] = {
+Writer = Callable[[Output, Iterable[Record]], None]
+WRITERS: Final[dict[str, Writer]] = {"jsonl": write_jsonl, "csv": write_csv}
+READERS: Final[dict[str, Callable[[BinaryIO], Iterator[Numbered]]]] = {
     "jsonl": read_jsonl,
     "csv": read_csv,
 }
 
 
-def _value(name: str, text: str, empty: list[str]) -> Any:
-    if not text:
-        return "" if name in empty else None
-    if name in _INTEGERS:
-        return int(text)
-    return float(text) if name in _FLOATS else text
+def _rows(file: BinaryIO) -> Iterator[tuple[int, list[str]]]:
+    csv.field_size_limit(MAX_RECORD_BYTES)
+    lines = Lines(file)
+    rows = csv.reader(lines, strict=True)
+    while True:
+        lines.begin_record()
+        begin = lines.number + 1
+        try:
+            row = next(rows, None)
+        except csv.Error as error:
+            problem = "its lines end in CR alone" if "new-line" in str(error) else error
+            raise ConfigError(f"line {begin}: this CSV cannot be read: {problem}") from None
+        if row is None:
+            return
+        if row:
+            yield begin, row
+
+
+def _value(line: int, name: str, text: str) -> Any:
+    if name not in _NUMBERS and name not in JSON_COLUMNS:
+        return text
+    with _telling(line, name):
+        value = parse(text.encode(), name)
+    if name in _NUMBERS and type(value) not in (int, float):
+        raise ConfigError(f"line {line}: {name}: this is not a number")
+    return value
+
+
+@contextmanager
+def _telling(line: int, what: str) -> Iterator[None]:
+    try:
+        yield
+    except (InvalidJSON, ValidationFailed) as error:
+        field, issue = error.issues[0]
+        where = "" if what == "line" else f"{what}: "
+        if field != what:
+            issue = f"{field!r}: {issue}"
+        elif isinstance(error, InvalidJSON):
+            issue = f"this JSON cannot be read: {issue}"
+        # Which line of the JSON means nothing to somebody who looks at the file.
+        issue = re.sub(r": line 1 (column \d+) \(char \d+\)$", r", \1", issue)
+        raise ConfigError(f"line {line}: {where}{issue}") from None

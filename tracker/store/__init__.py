@@ -106,6 +106,7 @@ class Store:
             connection = open_writer(path, durability, vfs)
             if self._lock:
                 self._lock.confirm()
+            events.mend(connection)
             if path is not None:
                 self._checkpoints = Checkpoints(connection, path, vfs, checkpoint_pages)
         except BaseException:

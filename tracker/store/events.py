@@ -30,6 +30,11 @@ _BOUNDS = """
   SELECT (SELECT pruned FROM marks), (SELECT min(id) FROM events)
 """
 _GAPS = "SELECT first, last FROM gaps ORDER BY first"
+_MEND = """
+  UPDATE marks SET pruned = min(pruned, :last), searched = min(searched, :last)
+  WHERE pruned > :last OR searched > :last
+"""
+
 
 _OF_ONE_TASK = """
   SELECT id, type, data, at FROM events WHERE task = ? ORDER BY id DESC LIMIT ?
@@ -87,12 +92,18 @@ def last_id(connection: apsw.Connection) -> int:
     return int(connection.execute(_LAST).get)
 
 
+def mend(connection: apsw.Connection) -> None:
+    """Put marks past the log's end, which earlier imports took from any file, back to it: readers
+    would be sent to the beginning again and again, and what comes would not be found."""
+    connection.execute(_MEND, {"last": last_id(connection)})
+
+
 def bounds(connection: apsw.Connection) -> Bounds:
     """Where the log begins and ends."""
     last = last_id(connection)
     pruned, oldest = connection.execute(_BOUNDS).get
     gaps = tuple((int(first), int(end)) for first, end in connection.execute(_GAPS))
-    # A mark past the log's end, written by a stranger, would have every reader begin for ever.
+    # Where nobody has mended it yet: see `mend`.
     return Bounds(last + 1 if oldest is None else oldest, last, min(pruned, last), gaps)
 
 

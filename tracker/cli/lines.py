@@ -1,0 +1,56 @@
+"""The lines of a file that may be anything: in bounded memory, each failure told by its line."""
+
+from __future__ import annotations
+
+from codecs import BOM_UTF8
+from typing import BinaryIO, Final
+
+from tracker.errors import ConfigError
+
+# Of one record. Reports make events of at most a few MiB, and tasks of not much more.
+MAX_RECORD_BYTES: Final = 32 * 1024 * 1024
+
+_GZIP: Final = b"\x1f\x8b"
+
+
+class Lines:
+    """Iterates over a file's lines as text; `number` is that of the last one.
+
+    Raises ConfigError: it cannot be read, is not UTF-8, or a record is too large.
+    """
+
+    def __init__(self, file: BinaryIO) -> None:
+        self.number = 0
+        self._file = file
+        self.begin_record()
+
+    def begin_record(self) -> None:
+        """What comes belongs to the next record."""
+        self._begin = self.number + 1
+        self._room = MAX_RECORD_BYTES
+
+    def __iter__(self) -> Lines:
+        return self
+
+    def __next__(self) -> str:
+        try:
+            line = self._file.readline(self._room + 1)
+        except OSError as error:
+            raise ConfigError(f"the file cannot be read: {error.strerror or error}") from None
+        if not line:
+            raise StopIteration
+        self.number += 1
+        self._room -= len(line)
+        if self._room < 0:
+            most = MAX_RECORD_BYTES // 1024**2
+            raise ConfigError(f"line {self._begin}: over {most} MiB without an end; no export")
+        if self.number == 1:  # spreadsheets write a mark before it
+            line = line.removeprefix(BOM_UTF8)
+        try:
+            return line.decode()
+        except UnicodeDecodeError as error:
+            hint = "; unpack it first" if self.number == 1 and line.startswith(_GZIP) else ""
+            raise ConfigError(
+                f"line {self.number}: this is not UTF-8: {error.reason} at byte "
+                f"{error.start + 1}{hint}"
+            ) from None

@@ -1,0 +1,68 @@
+"""JSON of others, taken only if all readers would read the same in it.
+
+Apart from what needs Falcon or Pydantic: requests and imports are read by the same rules.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Final
+
+import orjson
+
+from tracker.errors import InvalidJSON, Issue, ValidationFailed
+
+MAX_DEPTH: Final = 100
+
+
+def parse(text: bytes, what: str = "body", max_depth: int = MAX_DEPTH) -> Any:
+    """JSON (RFC 8259) whose names are unique and that nests no deeper than `max_depth`. `what`
+    names it in the error. Raises InvalidJSON."""
+    try:
+        parsed = orjson.loads(text)
+    except orjson.JSONDecodeError as error:
+        message = f"The {what} is not JSON; see where in details."
+        raise InvalidJSON(message, [Issue(what, str(error))]) from None
+    # Each name is followed by a colon. If there are no more colons than names survived, no name
+    # was overwritten by its double; more may also stand in strings, so then it is looked at.
+    if isinstance(parsed, dict | list) and _count_names(
+        parsed, what, max_depth, max_depth
+    ) != text.count(b":"):
+        _refuse_duplicates(text, what)
+    return parsed
+
+
+def parse_object(text: bytes, what: str = "body", max_depth: int = MAX_DEPTH) -> dict[str, Any]:
+    """See `parse`; a JSON object. Raises InvalidJSON, ValidationFailed."""
+    parsed = parse(text, what, max_depth)
+    if not isinstance(parsed, dict):
+        message = f"The {what} has to be a JSON object."
+        raise ValidationFailed(message, [Issue(what, "This has to be an object")])
+    return parsed
+
+
+def _count_names(
+    value: dict[str, Any] | list[Any], what: str, max_depth: int, levels_left: int
+) -> int:
+    if levels_left == 0:
+        message = f"The {what} nests deeper than {max_depth} levels."
+        raise InvalidJSON(message, [Issue(what, "Too deeply nested")])
+    count, items = (len(value), value.values()) if type(value) is dict else (0, value)
+    for item in items:
+        if type(item) is dict or type(item) is list:  # half the time of isinstance; no subclasses
+            count += _count_names(item, what, max_depth, levels_left - 1)
+    return count
+
+
+def _refuse_duplicates(text: bytes, what: str) -> None:
+    def check(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        unique = dict(pairs)
+        if len(unique) != len(pairs):
+            names = [name for name, _ in pairs]
+            double = next(name for name in names if names.count(name) > 1)
+            message = f"The {what} names the same field twice."
+            raise InvalidJSON(message, [Issue(double[:100], "This field is given twice")])
+        return unique
+
+    # Numbers stay text: one of thousands of digits is no error, and takes no time.
+    json.loads(text, object_pairs_hook=check, parse_int=str, parse_float=str)
