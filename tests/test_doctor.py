@@ -93,12 +93,12 @@ def proxy(shared_server: Server) -> Iterator[Callable[[Answer], Proxy]]:
 
 def test_all_is_well(shared_server: Server, tmp_path: Path) -> None:
     shared_server.report("start", "project")
-    (tmp_path / ".env").write_text("TRACKER_PORT=1234\n")
+    (tmp_path / ".env").write_text("TRACKER_RATE_LIMIT_API=1234\n")
     code, said = doctor(*at(shared_server), home=tmp_path, variables={"TRACKER_LOG_LEVEL": "debug"})
-    assert (code, said["problems"]) == (0, [])
+    assert (code, said["problems"], said["warnings"]) == (0, [], [])
     settings = said["settings"]
     assert settings["API_KEY"] == {"value": f"{len(KEY)} characters", "from": "environment"}
-    assert settings["TRACKER_PORT"] == {"value": 1234, "from": ".env"}
+    assert settings["TRACKER_RATE_LIMIT_API"] == {"value": 1234, "from": ".env"}
     assert settings["TRACKER_LOG_LEVEL"] == {"value": "debug", "from": "environment"}
     assert settings["TRACKER_DB"]["from"] == "flag"
     assert settings["TRACKER_HOST"] == {"value": "127.0.0.1", "from": "default"}

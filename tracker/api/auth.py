@@ -16,7 +16,7 @@ from tracker.sessions import Sessions
 _OPEN: Final = frozenset(
     {
         *("/", "/projects", "/stats", "/events", "/settings"),
-        *("/health", "/docs", "/redoc", "/openapi.json", "/favicon.ico"),
+        *("/health", "/proof", "/docs", "/redoc", "/openapi.json", "/favicon.ico"),
     }
 )
 _OPEN_UNDER: Final = ("/assets/", "/projects/", "/docs/", "/redoc/")
