@@ -264,9 +264,11 @@ def test_the_key_follows_the_proof_on_the_same_connection() -> None:
 
 def test_the_key_does_not_follow_on_another_connection() -> None:
     """Between the two, the port may have been taken."""
-    with Trap(answer=answering(true_proof, "Connection: close")) as server:
-        with pytest.raises(Unreachable):
-            projects_with_kept_key(server.url)
+    with (
+        Trap(answer=answering(true_proof, "Connection: close")) as server,
+        pytest.raises(Unreachable),
+    ):
+        projects_with_kept_key(server.url)
     assert server.targets == ["GET /proof"]
     assert MADE.encode() not in server.received
 
@@ -287,9 +289,11 @@ def test_the_key_does_not_follow_on_another_connection() -> None:
     ],
 )
 def test_without_a_true_proof_nothing_follows(content: Any) -> None:
-    with Trap(answer=answering(content)) as server:
-        with pytest.raises(Unreachable, match="did not prove"):
-            projects_with_kept_key(server.url)
+    with (
+        Trap(answer=answering(content)) as server,
+        pytest.raises(Unreachable, match="did not prove"),
+    ):
+        projects_with_kept_key(server.url)
     assert server.targets == ["GET /proof"]
     assert MADE.encode() not in server.received
 
@@ -306,9 +310,11 @@ def test_without_a_true_proof_nothing_follows(content: Any) -> None:
     ids=lambda answer: answer[9:25],
 )
 def test_other_programs_get_nothing(answer: bytes) -> None:
-    with Trap(answer=lambda _connection, _request: answer) as program:
-        with pytest.raises(Unreachable):
-            projects_with_kept_key(program.url)
+    with (
+        Trap(answer=lambda _connection, _request: answer) as program,
+        pytest.raises(Unreachable),
+    ):
+        projects_with_kept_key(program.url)
     assert program.targets == ["GET /proof"]
     assert MADE.encode() not in program.received
 

@@ -148,6 +148,13 @@ def test_settings_are_those_of_the_help(tmp_path: Path) -> None:
         assert flag.split("`")[1:2] == [] or flag.split("`")[1] in done.stdout
 
 
+@pytest.mark.parametrize("document", [ENGLISH, RUSSIAN], ids=lambda document: document.name)
+def test_what_any_env_may_say_is_what_the_code_takes(document: Document) -> None:
+    (sentence,) = re.findall(r"(?<=[.:] )[^.]*`API_KEY`,\s[^.]*\.", document.prose)
+    named = re.findall(r"`(\w+)`", sentence)
+    assert named == [setting.variable for setting in SETTINGS if setting.in_any_dotenv]
+
+
 def test_error_codes_are_those_of_the_code() -> None:
     rows = API.table("status | code")
     assert {row[1].strip("`"): int(row[0]) for row in rows} == dict(STATUSES)
