@@ -108,6 +108,27 @@ def test_all_is_well(shared_server: Server, tmp_path: Path) -> None:
     ]  # fmt: skip
 
 
+def test_a_kept_key_is_shown_after_the_proof(
+    start_server: Callable[..., Server], tmp_path: Path
+) -> None:
+    server = start_server(key=None)
+    for url in (server.url, server.url.replace("127.0.0.1", "localhost")):
+        done = run(
+            "doctor",
+            "--json",
+            "--db",
+            str(server.database),
+            "--url",
+            url,
+            home=tmp_path,
+            variables={"TRACKER_DB": str(server.database)},
+        )
+        said = json.loads(done.stdout)
+        assert (done.returncode, said["problems"]) == (0, [])
+        tried = [one["what"] for one in said["connection"]["tried"]]
+        assert tried == ["HTTP", "Proof", "API key", "WebSocket"]
+
+
 def test_for_people(shared_server: Server, tmp_path: Path) -> None:
     ended = run("doctor", *at(shared_server), home=tmp_path, variables={"API_KEY": KEY})
     assert ended.returncode == 0, ended.stderr

@@ -234,6 +234,20 @@ def test_the_own_database_of_an_env_is_not_the_users(user: User) -> None:
             assert ("Access-Control-Allow-Origin" in answer.headers) == own
 
 
+@needs_posix
+def test_no_file_of_the_users_is_overwritten_for_an_env(user: User) -> None:
+    mine = user.home / "mine.txt"
+    mine.write_text("mine", encoding="utf-8")
+    (user.repository / ".env").write_text(
+        "TRACKER_DB=tracker.db\nTRACKER_READY_FILE=../mine.txt\n", encoding="utf-8"
+    )
+    with served(user) as (_, stored, log):
+        assert stored == str(user.repository / "tracker.db")
+        assert "TRACKER_READY_FILE ignored" in log.read_text()
+        assert mine.read_text(encoding="utf-8") == "mine"
+    assert mine.read_text(encoding="utf-8") == "mine"
+
+
 @contextmanager
 def served(user: User, **variables: str) -> Iterator[tuple[str, str, Path]]:
     """A server that was started in the repository: its address, its database, its log."""

@@ -91,6 +91,26 @@ def test_which_database_is_an_envs_own(cwd: Path, name: str, own: bool) -> None:
 
 
 @needs_posix
+@pytest.mark.parametrize(
+    ("name", "counts"),
+    [
+        *(("ready.json", True), ("run/ready.json", True), ("../.bashrc", False)),
+        *(("/etc/passwd", False), ("linked/ready.json", False), ("link.json", False)),
+    ],
+)
+def test_no_env_has_files_outside_its_folder_overwritten(
+    cwd: Path, name: str, counts: bool
+) -> None:
+    """The server would put its ready file in their place, and remove it in the end."""
+    (cwd / "linked").symlink_to(cwd.parent)
+    (cwd / "link.json").symlink_to(cwd.parent / ".bashrc")
+    dotenv = DotEnv(cwd, {"TRACKER_DB": "own.db", "TRACKER_READY_FILE": name})
+    heeded, ignored = heed(dotenv, {}, {})
+    assert ("TRACKER_READY_FILE" in heeded) == counts
+    assert ignored == ([] if counts else ["TRACKER_READY_FILE"])
+
+
+@needs_posix
 @pytest.mark.parametrize("link", ["", "-wal", "-shm", "-journal", ".api-key", ".lock", "-WAL"])
 def test_a_database_with_a_link_beside_it_is_nobodys_own(cwd: Path, link: str) -> None:
     """SQLite would write through it, a key would be another's."""

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from tracker.location import MEMORY
-from tracker.settings import SETTINGS, load
+from tracker.settings import SETTINGS, Setting, load
 
 # Variables of client commands, which are no settings of the server.
 _OF_CLIENTS: Final = ("TRACKER_URL", "TRACKER_PROJECT", "TRACKER_AGENT")
@@ -43,22 +43,26 @@ class DotEnv(NamedTuple):
         a key might be another database's.
         """
         name = self.values.get("TRACKER_DB")
-        if not name or name == MEMORY:
+        if not name or name == MEMORY or not self.contains(name):
             return None
+        path = self.folder.resolve() / name
         try:
-            folder = self.folder.resolve()
-            path = folder / name
-            if folder not in path.resolve().parents:
-                return None
             beside = path.parent.iterdir() if path.parent.is_dir() else ()
-            if any(
+            linked = any(
                 _plain(other.name).startswith(_plain(path.name)) and other.is_symlink()
                 for other in beside
-            ):
-                return None
-        except (OSError, ValueError, RuntimeError):  # a NUL in it, links in a circle
+            )
+        except OSError:
             return None
-        return path
+        return None if linked else path
+
+    def contains(self, name: str) -> bool:
+        """Whether a file of that name is inside the folder, whatever links there are."""
+        try:
+            folder = self.folder.resolve()
+            return folder in (folder / name).resolve().parents
+        except (OSError, ValueError, RuntimeError):  # a NUL in it, links in a circle
+            return False
 
 
 def heed(
@@ -72,14 +76,11 @@ def heed(
     """
     told = load(flags, environment, {})
     given = dotenv.values
-    if not told.ephemeral and _is_own(dotenv, told.db):
-        return given, []
+    own = not told.ephemeral and _is_own(dotenv, told.db)
     doubtful = {
         setting.variable: setting.name
         for setting in SETTINGS
-        if setting.variable in given
-        and not setting.in_any_dotenv
-        and not (setting.name == "db" and given[setting.variable] == MEMORY)
+        if setting.variable in given and not _counts(setting, dotenv, own=own)
     }
     # An ephemeral server has neither the port nor the database of one that stays.
     overridden = {"port", "db"} if told.ephemeral else set()
@@ -98,6 +99,16 @@ def unknown(names: Iterable[str]) -> Iterator[str]:
     for name in islice((name for name in wrong if name.startswith(_PREFIX)), _MOST_WARNINGS):
         nearest = get_close_matches(name, known, n=1, cutoff=0)[0]
         yield f"{name[:60]}: there is no such setting; the nearest is {nearest}"
+
+
+def _counts(setting: Setting, dotenv: DotEnv, *, own: bool) -> bool:
+    """Whether what the `.env` says of the setting does; `own`: its own database is in force."""
+    text = dotenv.values[setting.variable]
+    if setting.name == "db" and text == MEMORY:
+        return True
+    if setting.name == "ready_file":  # the server replaces what is there, and removes it
+        return own and dotenv.contains(text)
+    return own or setting.in_any_dotenv
 
 
 def _plain(name: str) -> str:

@@ -97,7 +97,7 @@ def _ignored(variables: Sequence[str]) -> list[str]:
     if not variables:
         return []
     return [
-        f"{_FILE}: {', '.join(variables)} ignored: it may be a stranger's, so these count only for "
-        "a database of its own, with TRACKER_DB inside its folder; give what you mean as flags or "
-        "in the environment"
+        f"{_FILE}: {', '.join(variables)} ignored: it may be a stranger's, so these count only "
+        "together with a TRACKER_DB inside its folder, and files only inside it; give what you "
+        "mean as flags or in the environment"
     ]
