@@ -32,6 +32,7 @@ from tests.markdown import ROOT, Block
 from tests.server import wait_for
 from tracker import keys
 from tracker.settings import SETTINGS, Settings, load
+from tracker.variables import DotEnv, heed
 
 BLOCK_SECONDS = 60
 OUTPUT = ("text", "json")
@@ -212,7 +213,10 @@ class Walk:
         file.write_text(block.code, encoding="utf-8")
         values = dotenv_values(file)
         assert values.keys() <= {setting.variable for setting in SETTINGS}, block.where
-        settings = load({}, {}, values)
+        given = {name: value for name, value in values.items() if value is not None}
+        heeded, ignored = heed(DotEnv(self.checkout.root, given), {}, {})
+        assert ignored == [], block.where
+        settings = load({}, {}, heeded)
         assert settings != Settings()
         keys.check(settings)
 

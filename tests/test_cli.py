@@ -151,29 +151,6 @@ def test_the_server_is_found_by_its_ready_file_and_the_key_it_keeps(
     assert run_anywhere("stats", *flag, home=tmp_path).returncode == 69
 
 
-@needs_posix
-def test_the_kept_key_is_not_shown_to_servers_elsewhere(tmp_path: Path) -> None:
-    (tmp_path / "tracker.db.api-key").write_text("the-kept-key")
-    with socket.create_server(("0.0.0.0", 0)) as listener:
-        listener.settimeout(30)
-        port = listener.getsockname()[1]
-        asked = []
-        for host in ("127.0.0.1", "0.0.0.0"):  # the same, but only one says so
-            client = subprocess.Popen(
-                [*COMMAND, "stats", "--url", f"http://{host}:{port}"],
-                cwd=tmp_path,
-                env=environment(tmp_path, TRACKER_DB=str(tmp_path / "tracker.db")),
-                stderr=subprocess.DEVNULL,
-            )
-            connection, _ = listener.accept()
-            with connection:
-                asked.append(connection.recv(65_536))
-            client.terminate()
-            client.wait()
-    assert b"the-kept-key" in asked[0]
-    assert b"the-kept-key" not in asked[1]
-
-
 def test_lists_for_programs(shared_server: Server, run: Run, project: str) -> None:
     shared_server.report("start", project, "t1")
     shared_server.report("finish", project, "t1", result=HOSTILE)

@@ -93,12 +93,12 @@ def proxy(shared_server: Server) -> Iterator[Callable[[Answer], Proxy]]:
 
 def test_all_is_well(shared_server: Server, tmp_path: Path) -> None:
     shared_server.report("start", "project")
-    (tmp_path / ".env").write_text("TRACKER_PORT=1234\n")
+    (tmp_path / ".env").write_text("TRACKER_RATE_LIMIT_API=1234\n")
     code, said = doctor(*at(shared_server), home=tmp_path, variables={"TRACKER_LOG_LEVEL": "debug"})
-    assert (code, said["problems"]) == (0, [])
+    assert (code, said["problems"], said["warnings"]) == (0, [], [])
     settings = said["settings"]
     assert settings["API_KEY"] == {"value": f"{len(KEY)} characters", "from": "environment"}
-    assert settings["TRACKER_PORT"] == {"value": 1234, "from": ".env"}
+    assert settings["TRACKER_RATE_LIMIT_API"] == {"value": 1234, "from": ".env"}
     assert settings["TRACKER_LOG_LEVEL"] == {"value": "debug", "from": "environment"}
     assert settings["TRACKER_DB"]["from"] == "flag"
     assert settings["TRACKER_HOST"] == {"value": "127.0.0.1", "from": "default"}
@@ -106,6 +106,27 @@ def test_all_is_well(shared_server: Server, tmp_path: Path) -> None:
     assert [tried["what"] for tried in said["connection"]["tried"]] == [
         "HTTP", "API key", "WebSocket",
     ]  # fmt: skip
+
+
+def test_a_kept_key_is_shown_after_the_proof(
+    start_server: Callable[..., Server], tmp_path: Path
+) -> None:
+    server = start_server(key=None)
+    for url in (server.url, server.url.replace("127.0.0.1", "localhost")):
+        done = run(
+            "doctor",
+            "--json",
+            "--db",
+            str(server.database),
+            "--url",
+            url,
+            home=tmp_path,
+            variables={"TRACKER_DB": str(server.database)},
+        )
+        said = json.loads(done.stdout)
+        assert (done.returncode, said["problems"]) == (0, [])
+        tried = [one["what"] for one in said["connection"]["tried"]]
+        assert tried == ["HTTP", "Proof", "API key", "WebSocket"]
 
 
 def test_for_people(shared_server: Server, tmp_path: Path) -> None:

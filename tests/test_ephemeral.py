@@ -82,7 +82,19 @@ def test_it_serves_with_a_key_of_its_own_and_leaves_nothing(
 def test_it_takes_a_key_and_a_port_that_are_given(ephemeral: Callable[..., Ephemeral]) -> None:
     server = ephemeral(API_KEY="a-key-that-was-given")
     assert server.ready["key"] == "a-key-that-was-given"
+    assert server.ready["key_chosen"] is True
     assert server.get("/api/stats").status_code == 200
+
+
+def test_a_key_that_another_server_made_is_one_that_was_given(
+    ephemeral: Callable[..., Ephemeral], tmp_path: Path
+) -> None:
+    """As in a shell that has exported a kept key: the commands work without it too."""
+    key = "vTAbM3gmJ9yqkGUi6pb0hVYtvYhyAClmN9YxnJ2yGOE"
+    server = ephemeral(API_KEY=key)
+    for variables in ({}, {"API_KEY": key}):
+        flags = ("--ready-file", str(server.ready_file))
+        assert run("stats", *flags, home=tmp_path, variables=variables).returncode == 0
 
 
 def test_others_do_not_put_the_key_into_the_ready_file(start_server: Callable[..., Any]) -> None:

@@ -22,6 +22,7 @@ from tests.server import Server
 from tracker.api.body import MAX_BODY_BYTES
 from tracker.api.errors import STATUSES
 from tracker.fields import MAX_STACK_TRACE_BYTES
+from tracker.proof import key_id
 from tracker.protocols import MAX_HEADER_BYTES
 from tracker.settings import Settings
 from tracker.ws.socket import CloseCode
@@ -141,7 +142,8 @@ def test_every_failure_is_described_with_its_codes(document: Document) -> None:
         assert (401 in operation.responses) == (operation.content.get("security") != []), operation
         changes = operation.method != "GET"
         assert (403 in operation.responses) == (changes and 401 in operation.responses), operation
-        assert (404 in operation.responses) == ("{" in operation.path), operation
+        may_be_missing = "{" in operation.path or operation.path == "/proof"
+        assert (404 in operation.responses) == may_be_missing, operation
         for status, answer in operation.responses.items():
             codes = set(re.findall(r"`([A-Z_]+)`", answer["description"]))
             assert {STATUSES[code] for code in codes} <= {status}, operation
@@ -184,6 +186,12 @@ def send(http: httpx.Client, operation: Operation) -> httpx.Response:
         return answer
 
 
+def example_of(document: Document, path: str, name: str) -> str:
+    """A parameter's example."""
+    (operation,) = [one for one in document.operations if one.path == path]
+    return next(str(one["example"]) for one in operation.parameters if one["name"] == name)
+
+
 def in_order(operation: Operation) -> tuple[int, int]:
     """Reports first, deletions last, the innermost of them first."""
     return ["POST", "GET", "DELETE"].index(operation.method), -operation.path.count("/")
@@ -192,8 +200,13 @@ def in_order(operation: Operation) -> tuple[int, int]:
 def test_examples_as_printed_get_the_answers_described(
     start_server: Callable[..., Server], document: Document
 ) -> None:
-    server = start_server(limits=True)
-    for operation in sorted(document.operations, key=in_order):
+    server = start_server(key=None, limits=True)  # one that proves its key
+    key = (server.folder / "tracker.db.api-key").read_text().strip()
+    server.http.headers["X-API-Key"] = key
+    ours = json.dumps(document.content).replace(
+        example_of(document, "/proof", "key_id"), key_id(key)
+    )
+    for operation in sorted(Document(json.loads(ours)).operations, key=in_order):
         answer = send(server.http, operation)
         described = operation.responses.get(answer.status_code)
         assert described is not None, f"{operation}: {answer.status_code}"

@@ -148,6 +148,13 @@ def test_settings_are_those_of_the_help(tmp_path: Path) -> None:
         assert flag.split("`")[1:2] == [] or flag.split("`")[1] in done.stdout
 
 
+@pytest.mark.parametrize("document", [ENGLISH, RUSSIAN], ids=lambda document: document.name)
+def test_what_any_env_may_say_is_what_the_code_takes(document: Document) -> None:
+    (sentence,) = re.findall(r"(?<=[.:] )[^.]*`API_KEY`,\s[^.]*\.", document.prose)
+    named = re.findall(r"`(\w+)`", sentence)
+    assert named == [setting.variable for setting in SETTINGS if setting.in_any_dotenv]
+
+
 def test_error_codes_are_those_of_the_code() -> None:
     rows = API.table("status | code")
     assert {row[1].strip("`"): int(row[0]) for row in rows} == dict(STATUSES)
@@ -161,7 +168,7 @@ def test_close_codes_are_those_of_the_code() -> None:
 
 
 def test_event_is_what_the_server_sends(shared_server: Server, project: str) -> None:
-    (block,) = API.blocks
+    (block,) = [block for block in API.blocks if block.language == "json"]
     shown = json.loads(block.code)
     fields = {name: shown["data"][name] for name in ("agent", "status", "progress", "message")}
     shared_server.report("start", project, "task-123")

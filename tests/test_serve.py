@@ -9,9 +9,10 @@ import signal
 import socket
 import sqlite3
 import stat
+import subprocess
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -22,12 +23,28 @@ from websockets.sync.client import connect
 import tracker
 from tests.cli import Terminal
 from tests.cli import run as run_command
-from tests.server import COMMAND, KEY, Server, wait_for
+from tests.server import COMMAND, KEY, STOP, Server, environment, wait_for
 
 # Longer than ten seconds the contract does not give a stop.
 STOP_SECONDS = 10
 
 needs_posix = pytest.mark.skipif(os.name == "nt", reason="pseudo-terminals, signals to processes")
+
+
+@contextmanager
+def in_background(home: Path, umask: int) -> Iterator[Path]:
+    """A server that was started with that umask; its ready file."""
+    ready_file = home / "ready.json"
+    flags = ("--port", "0", "--db", ":memory:", "--ready-file", str(ready_file))
+    process = subprocess.Popen(
+        [*COMMAND, "serve", *flags], cwd=home, env=environment(home), umask=umask
+    )
+    try:
+        wait_for(ready_file.exists, 30, "the ready file")
+        yield ready_file
+    finally:
+        process.send_signal(STOP)
+        assert process.wait(20) == 0
 
 
 # How it begins.
@@ -104,6 +121,28 @@ def line(output: str, name: str) -> str:
     """What the start-up text says under this name; '' if nothing."""
     found = re.search(rf"^  {name} +(\S.*?)\r?$", output, re.M)
     return found[1] if found else ""
+
+
+@needs_posix
+@pytest.mark.parametrize("exists", [True, False])
+def test_ready_file_is_written_through_no_link(tmp_path: Path, exists: bool) -> None:
+    target = tmp_path / "something of the user's"
+    if exists:
+        target.write_text("old", encoding="utf-8")
+    (tmp_path / "ready.json").symlink_to(target)
+    flags = ("--port", "0", "--db", ":memory:", "--ready-file", "ready.json")
+    done = run_command("serve", *flags, home=tmp_path)
+    assert (done.returncode, done.stderr.count(b"\n")) == (78, 1)
+    assert b"ready.json: a link" in done.stderr
+    assert target.exists() == exists
+    assert not exists or target.read_text(encoding="utf-8") == "old"
+
+
+@needs_posix
+@pytest.mark.parametrize(("umask", "mode"), [(0o022, 0o644), (0o077, 0o600), (0o002, 0o664)])
+def test_ready_file_is_for_whom_the_umask_says(tmp_path: Path, umask: int, mode: int) -> None:
+    with in_background(tmp_path, umask) as ready_file:
+        assert stat.S_IMODE(ready_file.stat().st_mode) == mode
 
 
 @needs_posix

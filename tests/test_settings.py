@@ -71,14 +71,15 @@ class Started:
 
     def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         self.settings: Settings | None = None
+        self.warnings: list[str] = []
         self._dotenv = folder / ".env"
         monkeypatch.chdir(folder)
         for setting in SETTINGS:
             monkeypatch.delenv(setting.variable, raising=False)
         monkeypatch.setattr("tracker.server.run", self._run)
 
-    def _run(self, settings: Settings) -> int:
-        self.settings = settings
+    def _run(self, settings: Settings, *, warnings: list[str]) -> int:
+        self.settings, self.warnings = settings, warnings
         return 0
 
     def __call__(
@@ -152,7 +153,9 @@ def test_precedence(started: Started, setting: Setting) -> None:
     variable = setting.variable
 
     def value(*flags: str, **sources: dict[str, str]) -> Any:
-        # `--ephemeral` sets others aside; see test_ephemeral.py.
+        # `--ephemeral` sets others aside; see test_ephemeral.py. What any `.env` gives: below.
+        if "dotenv" in sources and not setting.in_any_dotenv:
+            sources["dotenv"] = {"TRACKER_DB": "own.db", **sources["dotenv"]}
         return getattr(started(*flags, **sources), setting.name)
 
     assert value() == getattr(Settings(), setting.name)
@@ -229,8 +232,9 @@ def test_dotenv_that_cannot_be_read(tmp_path: Path) -> None:
 
 
 def test_dotenv_of_other_programs_does_not_matter(started: Started) -> None:
-    settings = started(dotenv={"PORT": "1", "DATABASE_URL": "postgres://", "TRACKER_PORT": "7"})
-    assert settings == Settings(port=7)
+    theirs = {"PORT": "1", "DATABASE_URL": "postgres://", "HOST": "0.0.0.0"}
+    assert started(dotenv={**theirs, "TRACKER_RATE_LIMIT_API": "7"}) == Settings(rate_limit_api=7)
+    assert started.warnings == []
 
 
 def test_keys_do_not_show(started: Started) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import socket
 import sys
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 import orjson
@@ -14,6 +16,7 @@ import orjson
 import tracker
 from tracker import keys
 from tracker.app import App
+from tracker.files import replacing, telling
 from tracker.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -32,6 +35,7 @@ class Announcement:
         name = settings.host if self._host not in ("0.0.0.0", "::") else "localhost"
         self._url = f"http://{f'[{name}]' if ':' in name else name}:{self._port}"
         self._ready_file = ready_file
+        self._written: tuple[int, int, int] | None = None
 
     def make(self) -> None:
         """The server is listening."""
@@ -43,9 +47,12 @@ class Announcement:
             logger.info("Listening on %s, database %s", self._url, self._app.store.name)
 
     def withdraw(self) -> None:
-        """The server has stopped."""
-        if self._ready_file is not None:
-            self._ready_file.unlink(missing_ok=True)
+        """The server has stopped. Another one may have written its own file in the meantime."""
+        if self._ready_file is None or self._written is None:
+            return
+        with contextlib.suppress(OSError):  # it is gone, or cannot be removed: nothing is lost
+            if _identity(self._ready_file) == self._written:
+                self._ready_file.unlink()
 
     def _greet(self) -> None:
         database = self._app.store.path
@@ -63,8 +70,9 @@ class Announcement:
         print("Press Ctrl-C to stop.", flush=True)  # noqa: T201
 
     def _write(self, path: Path) -> None:
-        """At once or not at all: whoever waits for the file never reads half of it."""
-        content = {
+        """At once or not at all: whoever waits for the file never reads half of it. Raises
+        ConfigError, NoRoom."""
+        content: dict[str, Any] = {
             "url": self._url,
             "host": self._host,
             "port": self._port,
@@ -72,12 +80,26 @@ class Announcement:
             "version": tracker.__version__,
             "db": self._app.store.name,
         }
-        mode = 0o666  # less what the user's umask takes away
+        mode = 0o666 & ~_umask()
         if self._ephemeral:
             content["key"] = self._app.keys.api
             mode = 0o600
-        unfinished = path.with_name(f".{path.name}.{os.getpid()}")
-        unfinished.unlink(missing_ok=True)
-        with os.fdopen(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as f:
-            f.write(orjson.dumps(content))
-        unfinished.replace(path)
+            if not self._app.keys.api_is_provable:
+                content["key_chosen"] = True  # clients need not ask for a proof
+        with replacing(path, force=True) as part, telling(path):
+            part.write_bytes(orjson.dumps(content))
+            part.chmod(mode)
+            self._written = _identity(part)
+
+
+def _identity(path: Path) -> tuple[int, int, int]:
+    """Which file that is: its number may be given again once it is gone."""
+    found = path.lstat()
+    return found.st_dev, found.st_ino, found.st_mtime_ns
+
+
+def _umask() -> int:
+    """What the user takes from the rights of new files; it can only be read by setting it."""
+    mask = os.umask(0o077)
+    os.umask(mask)
+    return mask

@@ -23,6 +23,7 @@ from tracker.api.info import Info
 from tracker.api.origin import AllowedHosts, Origins
 from tracker.api.overview import Now, Search, Trends
 from tracker.api.projects import Project, Projects
+from tracker.api.proof import Proof
 from tracker.api.ratelimit import RateLimits
 from tracker.api.resources import NameConverter, RawPath
 from tracker.api.session import Session
@@ -74,8 +75,14 @@ def create_app(
     """
     clock = clock or SystemClock()
     hub = Hub()
-    keep = Keep(settings.retain_days, settings.retain_bytes)
-    store = Store(database, settings.durability, clock, hub, on_death=on_death, keep=keep)
+    store = Store(
+        database,
+        settings.durability,
+        clock,
+        hub,
+        on_death=on_death,
+        keep=Keep(settings.retain_days, settings.retain_bytes),
+    )
     hub.begin_after(store.last_id)
     keys = obtain(settings, database)
     stream = Stream(hub, store, clock)
@@ -122,6 +129,7 @@ def create_app(
         "/ws", Socket(stream, connections, clock, timing, SocketAdmission(authenticator, origins))
     )
     app.add_route("/health", Health(clock))
+    app.add_route("/proof", Proof([keys.api] if keys.api_is_provable else []))
     app.add_route("/db-check", DatabaseCheck(store, clock))
     app.add_route("/redis-check", HubCheck(hub, clock))
     app.add_route("/openapi.json", OpenApi())

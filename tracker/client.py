@@ -18,6 +18,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 from urllib.parse import quote
 
+from tracker.credentials import Chosen
 from tracker.transport import Json, Transient, Transport
 
 # The server's limit on a stack trace (the API document's 10KB), in bytes of UTF-8.
@@ -41,8 +42,19 @@ class Client:
         self, url: str, api_key: str, *, timeout: float = 10.0, patience: float = 10.0
     ) -> None:
         """`timeout`: seconds to wait for one answer; `patience`: seconds to keep trying."""
-        self.url = url.rstrip("/")
-        self._transport = Transport(url, api_key, timeout, patience)
+        self._transport = Transport(url, Chosen(api_key), timeout, patience)
+
+    @classmethod
+    def over(cls, transport: Transport) -> Client:
+        """One that speaks through `transport`, which has a key of its own or knows none."""
+        client = cls.__new__(cls)
+        client._transport = transport
+        return client
+
+    @property
+    def url(self) -> str:
+        """The server's address."""
+        return self._transport.url
 
     def start(
         self,
@@ -139,7 +151,7 @@ class Client:
 
     def health(self) -> Json:
         """The server's `/health`, which needs no key."""
-        return self._get("/health")
+        return self._transport.get("/health", {}, openly=True)
 
     def projects(self) -> Iterator[Json]:
         """All projects, by name."""

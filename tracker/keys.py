@@ -6,13 +6,16 @@ Kept beside the database, each in a file of mode 0600: `tracker.db.api-key`,
 
 from __future__ import annotations
 
+import contextlib
 import ipaddress
 import os
+import re
 import secrets
 from pathlib import Path
 from typing import Final, NamedTuple
 
 from tracker.errors import ConfigError
+from tracker.files import read_regular
 from tracker.settings import Settings
 
 KEPT_SUFFIXES: Final = ("api-key", "secret-key")
@@ -32,11 +35,20 @@ _SAMPLES: Final = frozenset(
 )
 
 
+# Far more than any key has.
+_MAX_KEPT_BYTES: Final = 4096
+
+# What `secrets.token_urlsafe(32)` gives: 43 characters, the last one of which carries 4 bits.
+_MADE: Final = re.compile(r"[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]")
+
+
 class Keys(NamedTuple):
-    """The two keys in force."""
+    """The two keys in force. `api_is_provable`: nobody can guess the API key, since a server made
+    it; see `tracker.proof`."""
 
     api: str
     secret: str
+    api_is_provable: bool = False
 
     def __repr__(self) -> str:
         return "Keys(…)"
@@ -63,9 +75,23 @@ def obtain(settings: Settings, database: Path | None) -> Keys:
         ConfigError: a kept key cannot be read or is too weak, or a new one cannot be kept.
     """
     beyond = not is_loopback(settings.host)
+    api = settings.api_key or _kept(database, API_KEY_SUFFIX, beyond=beyond)
     return Keys(
-        settings.api_key or _kept(database, API_KEY_SUFFIX, beyond=beyond),
+        api,
         settings.secret_key or _kept(database, SIGNING_KEY_SUFFIX, beyond=beyond),
+        # One that was given may be the kept one, in a shell that has exported it.
+        api_is_provable=is_made(api) and (not settings.api_key or _is_kept(api, database)),
+    )
+
+
+def is_made(key: str) -> bool:
+    """Whether a server can have made the key itself, of 256 random bits; one that a person chose
+    may be guessed. Fewer kinds of characters come at random once in a billion keys."""
+    return (
+        _MADE.fullmatch(key) is not None
+        and len(set(key)) >= 16
+        and key != key.lower()
+        and key != key.upper()
     )
 
 
@@ -105,12 +131,23 @@ def kept_in(database: Path, suffix: str = API_KEY_SUFFIX) -> Path:
     return database.with_name(f"{database.name}.{suffix}")
 
 
+def read_kept(path: Path) -> str:
+    """The key in the file. Raises OSError, also for what is no regular file; UnicodeDecodeError."""
+    return read_regular(path, _MAX_KEPT_BYTES).decode("utf-8").strip()
+
+
+def _is_kept(key: str, database: Path | None) -> bool:
+    with contextlib.suppress(OSError, UnicodeDecodeError):
+        return database is not None and read_kept(kept_in(database)) == key
+    return False
+
+
 def _kept(database: Path | None, suffix: str, *, beyond: bool) -> str:
     if database is None:
         return secrets.token_urlsafe(32)
     path = kept_in(database, suffix)
     try:
-        key = path.read_text(encoding="utf-8").strip()
+        key = read_kept(path)
     except FileNotFoundError:
         return _make(path)
     except (OSError, UnicodeDecodeError) as error:

@@ -32,9 +32,12 @@ def locate_ready_file(name: str | None) -> Path | None:
     """Where to write that the server listens; None: nowhere.
 
     Raises:
-        ConfigError: it has no directory, or one that cannot be written.
+        ConfigError: it has no directory, or one that cannot be written; or it is a link.
     """
-    return None if name is None else _writable(name, "--ready-file")
+    path = None if name is None else _writable(name, "--ready-file")
+    if path is not None and path.is_symlink():
+        raise ConfigError(f"{path}: a link; choose another --ready-file")
+    return path
 
 
 def _writable(name: str, flag: str) -> Path:

@@ -10,7 +10,7 @@ import logging
 import os
 import socket
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from pathlib import Path
 
@@ -34,13 +34,16 @@ _PATIENCE_AT_STOP = 2.0
 _SWEEP_EVERY = 1.0
 
 
-def run(settings: Settings, timing: Timing = CONTRACT) -> int:
-    """Serve until told to stop; the process's exit code.
+def run(settings: Settings, timing: Timing = CONTRACT, warnings: Iterable[str] = ()) -> int:
+    """Serve until told to stop; the process's exit code. `warnings`: what is to be said about the
+    settings.
 
     Raises:
         ConfigError, InUse: it cannot start.
     """
     logs.configure(settings.log_level, settings.log_format)
+    for warning in warnings:
+        logger.warning("%s", warning)
     keys.check(settings)
     ready_file = locate_ready_file(settings.ready_file)
     server: Server

@@ -1,6 +1,7 @@
 """The one table of settings; flags, environment, help and README follow from it.
 
 Precedence (the contract's "Command line and settings"): flag > environment > `.env` > default.
+What of a `.env` counts is for `tracker.variables` to say; it hands the rest on to `load`.
 """
 
 from __future__ import annotations
@@ -61,6 +62,9 @@ class Setting:
     flag: str | None = None  # None: no flag, the variable only
     repeats: bool = False
     switch: bool = False  # the flag takes no value
+    # Whether any `.env` may give it, a stranger's too: it opens nothing to anybody, and neither
+    # names nor removes data. If not, see `tracker.variables`.
+    in_any_dotenv: bool = False
     default_text: str | None = None
 
     @property
@@ -156,6 +160,7 @@ SETTINGS: tuple[Setting, ...] = (
         "The master key, at least 8 characters; prefer the variable, flags show in process lists.",
         metavar="KEY",
         default_text="made on first run, kept beside the database",
+        in_any_dotenv=True,
     ),
     Setting(
         "secret_key",
@@ -163,6 +168,7 @@ SETTINGS: tuple[Setting, ...] = (
         "Signs browser sessions.",
         metavar="KEY",
         default_text="made on first run, kept beside the database",
+        in_any_dotenv=True,
     ),
     _setting(
         "cors_origin",
@@ -186,6 +192,7 @@ SETTINGS: tuple[Setting, ...] = (
         "Webhooks a minute and key; 0: no limit.",
         parse=_COUNT,
         metavar="N",
+        in_any_dotenv=True,
     ),
     _setting(
         "rate_limit_api",
@@ -193,6 +200,7 @@ SETTINGS: tuple[Setting, ...] = (
         "REST requests a minute and key; 0: no limit.",
         parse=_COUNT,
         metavar="N",
+        in_any_dotenv=True,
     ),
     _setting(
         "ws_per_project",
@@ -200,6 +208,7 @@ SETTINGS: tuple[Setting, ...] = (
         "Open WebSockets a project; 0: no limit.",
         parse=_COUNT,
         metavar="N",
+        in_any_dotenv=True,
     ),
     _setting(
         "durability",
@@ -228,6 +237,7 @@ SETTINGS: tuple[Setting, ...] = (
         "debug, info, warning or error.",
         parse=_choice(get_args(LogLevel)),
         metavar="LEVEL",
+        in_any_dotenv=True,
     ),
     _setting(
         "log_format",
@@ -235,6 +245,7 @@ SETTINGS: tuple[Setting, ...] = (
         "text for people, json for machines.",
         parse=_choice(get_args(LogFormat)),
         metavar="FORMAT",
+        in_any_dotenv=True,
     ),
     _setting(
         "ephemeral",
@@ -251,6 +262,7 @@ SETTINGS: tuple[Setting, ...] = (
         "Stop after so many seconds without requests and open streams; 0: never.",
         parse=_COUNT,
         metavar="SECONDS",
+        in_any_dotenv=True,
     ),
 )
 

@@ -6,9 +6,10 @@ import http.client
 import json
 import time
 from collections.abc import Iterator, Mapping
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 from urllib.parse import urlencode, urlsplit
 
+from tracker.credentials import Credentials
 from tracker.errors import ClientError, Refused, Unreachable
 
 Json = dict[str, Any]
@@ -49,6 +50,34 @@ class Attempts:
         self._pause = min(2 * self._pause, _LONGEST_PAUSE)
 
 
+class Place(NamedTuple):
+    """Where a server is: what its address says."""
+
+    url: str
+    https: bool
+    host: str
+    port: int | None
+    prefix: str
+
+    @classmethod
+    def of(cls, url: str) -> Place:
+        """Raises ClientError: that is no server's address."""
+        try:
+            parts = urlsplit(url)
+            if parts.scheme in ("http", "https") and parts.hostname:
+                https = parts.scheme == "https"
+                prefix = parts.path.rstrip("/")
+                return cls(url.rstrip("/"), https, parts.hostname, parts.port, prefix)
+        except ValueError:  # a port that is none, brackets that do not close
+            pass
+        raise ClientError(f"{url}: a server's address looks like http://localhost:8000")
+
+    def connection(self, timeout: float) -> http.client.HTTPConnection:
+        """One to there, not opened yet. No proxy of the environment is used."""
+        kind = http.client.HTTPSConnection if self.https else http.client.HTTPConnection
+        return kind(self.host, self.port, timeout=timeout)
+
+
 class Transport:
     """Requests to one server, each over a connection of its own.
 
@@ -56,22 +85,15 @@ class Transport:
     the server that was named and to no other.
     """
 
-    def __init__(self, url: str, api_key: str, timeout: float, patience: float) -> None:
+    def __init__(self, url: str, credentials: Credentials, timeout: float, patience: float) -> None:
         """`timeout`: seconds to wait for one answer; `patience`: seconds to keep trying.
 
         Raises:
-            ClientError: the address or the key cannot be right.
+            ClientError: the address cannot be right.
         """
-        parts = urlsplit(url)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise ClientError(f"{url}: a server's address looks like http://localhost:8000")
-        if not (api_key.isascii() and api_key.isprintable()):
-            raise ClientError("the API key holds characters that a header cannot; check API_KEY")
-        self._url = url
-        self._https = parts.scheme == "https"
-        self._host, self._port = parts.hostname, parts.port
-        self._prefix = parts.path.rstrip("/")
-        self._key = api_key
+        self._place = Place.of(url)
+        self.url = self._place.url
+        self._credentials = credentials
         self._timeout = timeout
         self._patience = patience
 
@@ -79,9 +101,10 @@ class Transport:
         """A fresh count of tries."""
         return Attempts(self._patience)
 
-    def get(self, path: str, parameters: Mapping[str, Any]) -> Json:
-        """The JSON object at `path`. Parameters that are None are left out."""
-        return self._until_answered("GET", path + _query(parameters), None, {})
+    def get(self, path: str, parameters: Mapping[str, Any], *, openly: bool = False) -> Json:
+        """The JSON object at `path`. Parameters that are None are left out. `openly`: it needs no
+        key, so none is shown."""
+        return self._until_answered("GET", path + _query(parameters), None, {}, openly=openly)
 
     def post(self, path: str, body: bytes, idempotency_key: str) -> Json:
         """Send JSON; however often that is tried, the server acts on it once."""
@@ -90,7 +113,7 @@ class Transport:
 
     def stream(self, path: str, parameters: Mapping[str, Any]) -> Iterator[Json]:
         """The data of server-sent events; raises Transient when the connection ends."""
-        connection = self._connect(_STREAM_SILENCE)
+        connection = self._place.connection(_STREAM_SILENCE)
         headers = {"Accept": "text/event-stream"}
         try:
             response = self._open(connection, "GET", path + _query(parameters), None, headers)
@@ -104,19 +127,34 @@ class Transport:
             connection.close()
 
     def _until_answered(
-        self, method: str, path: str, body: bytes | None, headers: dict[str, str]
+        self,
+        method: str,
+        path: str,
+        body: bytes | None,
+        headers: dict[str, str],
+        *,
+        openly: bool = False,
     ) -> Json:
         attempts = self.attempts()
         while True:
             try:
-                return self._once(method, path, body, headers)
+                return self._once(method, path, body, headers, openly=openly)
             except Transient as interruption:
                 attempts.pause_after(interruption)
 
-    def _once(self, method: str, path: str, body: bytes | None, headers: dict[str, str]) -> Json:
-        connection = self._connect(self._timeout)
+    def _once(
+        self,
+        method: str,
+        path: str,
+        body: bytes | None,
+        headers: dict[str, str],
+        *,
+        openly: bool,
+    ) -> Json:
+        connection = self._place.connection(self._timeout)
         try:
-            answer = json.loads(self._open(connection, method, path, body, headers).read())
+            response = self._open(connection, method, path, body, headers, openly=openly)
+            answer = json.loads(response.read())
         except (OSError, http.client.HTTPException) as error:
             raise Transient(self._unreachable(error)) from error
         except ValueError:
@@ -124,12 +162,8 @@ class Transport:
         finally:
             connection.close()
         if not isinstance(answer, dict):
-            raise ClientError(f"{self._url}: what answers there is no tracker; check the address")
+            raise ClientError(f"{self.url}: what answers there is no tracker; check the address")
         return answer
-
-    def _connect(self, timeout: float) -> http.client.HTTPConnection:
-        kind = http.client.HTTPSConnection if self._https else http.client.HTTPConnection
-        return kind(self._host, self._port, timeout=timeout)
 
     def _open(
         self,
@@ -138,11 +172,14 @@ class Transport:
         path: str,
         body: bytes | None,
         headers: dict[str, str],
+        *,
+        openly: bool = False,
     ) -> http.client.HTTPResponse:
         """Send a request; its response unless that is an error."""
-        if self._key:
-            headers = {**headers, "X-API-Key": self._key}
-        connection.request(method, self._prefix + path, body, headers)
+        prefix = self._place.prefix
+        if not openly:
+            headers = {**headers, **self._credentials.headers(connection, prefix)}
+        connection.request(method, prefix + path, body, headers)
         response = connection.getresponse()
         if response.status < 300:
             return response
@@ -155,7 +192,7 @@ class Transport:
     def _unreachable(self, error: Exception) -> Unreachable:
         reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
         return Unreachable(
-            f"{self._url}: no answer ({reason}); start a server with `tracker serve`, "
+            f"{self.url}: no answer ({reason}); start a server with `tracker serve`, "
             "or say where it is by --url or TRACKER_URL"
         )
 

@@ -19,7 +19,7 @@ from tracker.sessions import Sessions
 _OPEN: Final = frozenset(
     {
         *("/", "/projects", "/stats", "/events", "/settings"),
-        *("/health", "/docs", "/redoc", "/openapi.json"),
+        *("/health", "/proof", "/docs", "/redoc", "/openapi.json"),
     }
 )
 _OPEN_UNDER: Final = ("/assets/", "/projects/", "/docs/assets/")

@@ -34,6 +34,7 @@ from tracker.fields import (
     issues_of,
 )
 from tracker.model import Kind, Report, Status
+from tracker.proof import KEY_ID_PATTERN, NONCE_PATTERN, decode_nonce
 from tracker.store import EventFilter, ProjectQuery, TaskQuery
 
 
@@ -289,6 +290,22 @@ class TrendsQuery(_Query):
 
     days: Annotated[int, Field(ge=1, le=3660)] = Field(
         default=30, description="How many of the days on which a task ended."
+    )
+
+
+class ProofQuery(_Query):
+    """`GET /proof`."""
+
+    key_id: Annotated[str, StringConstraints(pattern=KEY_ID_PATTERN)] = Field(
+        examples=["a46f9b44a27a4c3c"], description="Which key; the client has it too."
+    )
+    nonce: Annotated[
+        bytes,
+        BeforeValidator(decode_nonce),
+        WithJsonSchema({"type": "string", "pattern": NONCE_PATTERN}),
+    ] = Field(
+        examples=["pB3T8wVNR1Yw0kD9mJxq3A"],
+        description="16 to 64 random bytes in base64url, never used before.",
     )
 
 

@@ -11,7 +11,7 @@ import click
 
 from tracker.cli import env_file
 from tracker.client import Client
-from tracker.discovery import find
+from tracker.discovery import Found, find
 
 _OPTIONS = (
     click.option("--url", metavar="URL", help="The server's address.  [TRACKER_URL]"),
@@ -52,12 +52,16 @@ def with_options(command: Callable[..., None]) -> Callable[..., None]:
 def find_server(
     *, url: str | None, ready_file: str | None, api_key: str | None, patience: float
 ) -> Client:
-    """See `tracker.discovery.find`."""
-    return find(
-        os.environ,
-        env_file.read(),
-        url=url,
-        ready_file=ready_file,
-        api_key=api_key,
-        patience=patience,
-    )
+    """See `tracker.discovery.find`. Says what was left out of account."""
+    found, warnings = seek(url=url, ready_file=ready_file, api_key=api_key)
+    env_file.warn(warnings)
+    return found.client(patience)
+
+
+def seek(
+    *, url: str | None, ready_file: str | None, api_key: str | None
+) -> tuple[Found, list[str]]:
+    """The server, and what there is to say about how it was found."""
+    dotenv = env_file.read()
+    found = find(os.environ, dotenv, url=url, ready_file=ready_file, api_key=api_key)
+    return found, [*env_file.address_ignored(found.ignored), *env_file.misspelt(dotenv)]

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import json
 import time
-from http.client import HTTPConnection, HTTPException, HTTPSConnection
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from http.client import HTTPConnection, HTTPException
 from typing import Any, Final, NamedTuple
-from urllib.parse import urlsplit
 
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus
 from websockets.sync.client import connect
+
+from tracker.credentials import Credentials, Kept
+from tracker.errors import ClientError
+from tracker.transport import Place
 
 _TIMEOUT: Final = 5.0
 
@@ -34,14 +39,22 @@ class _BrokenError(Exception):
     """What was tried does not work; the text says why, and what to do."""
 
 
-def try_address(url: str, key: str) -> tuple[list[Finding], bool]:
-    """What works at `url` and what does not, and whether anything answers there at all."""
-    findings = [_try("HTTP", lambda: _health(url, key))]
-    if findings[0].problem is not None:
+def try_address(url: str, credentials: Credentials) -> tuple[list[Finding], bool]:
+    """What works at `url` and what does not, and whether the server answers there at all. A kept
+    key is shown to none that has not proved to have it.
+
+    Raises:
+        ClientError: that is no server's address.
+    """
+    place = Place.of(url)
+    findings = [_try("HTTP", lambda: _health(place))]
+    if findings[-1].problem is None and isinstance(credentials, Kept):
+        findings.append(_try("Proof", lambda: _proof(place, credentials)))
+    if findings[-1].problem is not None:
         return findings, False
-    findings.append(_try("API key", lambda: _key(url, key)))
-    if findings[1].problem is None:
-        findings.append(_try("WebSocket", lambda: _round_trip(url, key)))
+    findings.append(_try("API key", lambda: _key(place, credentials)))
+    if findings[-1].problem is None:
+        findings.append(_try("WebSocket", lambda: _round_trip(place, credentials)))
     return findings, True
 
 
@@ -54,49 +67,66 @@ def _try(what: str, attempt: Any) -> Finding:
     return Finding(what, None, round((time.monotonic() - started) * 1000, 1))
 
 
-def _health(url: str, key: str) -> None:
-    status, server, body = _get(url, "/health", key)
+def _health(place: Place) -> None:
+    status, server, body = _get(place, "/health", None)
     try:
         healthy = status == 200 and json.loads(body)["status"] == "healthy"
     except (ValueError, KeyError, TypeError):
         healthy = False
     if not healthy:
-        raise _BrokenError(f"{url}/health answers {status}{server}, not as a tracker does")
+        raise _BrokenError(f"{place.url}/health answers {status}{server}, not as a tracker does")
 
 
-def _key(url: str, key: str) -> None:
-    status, server, _ = _get(url, "/api/websocket/stats", key)
+def _proof(place: Place, credentials: Kept) -> None:
+    with closing(place.connection(_TIMEOUT)) as connection, _told(place):
+        credentials.demand_proof(connection, place.prefix)
+
+
+def _key(place: Place, credentials: Credentials) -> None:
+    status, server, _ = _get(place, "/api/websocket/stats", credentials)
     if status == 401:
-        raise _BrokenError(
-            f"the key is not the server's{server}: set API_KEY, or give --api-key"
-            if key
-            else "no key is known: set API_KEY, or give --api-key"
-        )
+        raise _BrokenError(f"the key is not the server's{server}: set API_KEY, or give --api-key")
     if status != 200:
-        raise _BrokenError(f"{url}/api/websocket/stats answers {status}{server}")
+        raise _BrokenError(f"{place.url}/api/websocket/stats answers {status}{server}")
 
 
-def _get(url: str, path: str, key: str) -> tuple[int, str, bytes]:
-    parts = urlsplit(url)
-    kind = HTTPSConnection if parts.scheme == "https" else HTTPConnection
-    connection = kind(parts.hostname or "", parts.port, timeout=_TIMEOUT)
-    try:
-        connection.request("GET", parts.path.rstrip("/") + path, headers={"X-API-Key": key})
+def _get(place: Place, path: str, credentials: Credentials | None) -> tuple[int, str, bytes]:
+    with closing(place.connection(_TIMEOUT)) as connection, _told(place):
+        headers = credentials.headers(connection, place.prefix) if credentials else {}
+        connection.request("GET", place.prefix + path, headers=headers)
         answer = connection.getresponse()
         return answer.status, _named(answer.headers.get("Server")), answer.read(65_536)
+
+
+@contextmanager
+def _told(place: Place) -> Iterator[None]:
+    """What goes wrong before there is an answer, as what is broken."""
+    try:
+        yield
+    except ClientError as error:
+        raise _BrokenError(str(error)) from None
     except (OSError, HTTPException) as error:
-        raise _BrokenError(f"{url}: no answer ({error or type(error).__name__})") from None
-    finally:
-        connection.close()
+        raise _BrokenError(f"{place.url}: no answer ({error or type(error).__name__})") from None
 
 
-def _round_trip(url: str, key: str) -> None:
-    """A ping as the API has it, and its pong."""
-    address = f"{url.replace('http', 'ws', 1)}/ws"
+def _round_trip(place: Place, credentials: Credentials) -> None:
+    """A ping as the API has it, and its pong; on a connection that was made, and perhaps proved,
+    before."""
+    with closing(place.connection(_TIMEOUT)) as connection:
+        with _told(place):
+            connection.connect()
+            headers = credentials.headers(connection, place.prefix)
+        _ping(connection, place, headers)
+
+
+def _ping(connection: HTTPConnection, place: Place, headers: dict[str, str]) -> None:
+    host = f"[{place.host}]" if ":" in place.host else place.host
+    where = host if place.port is None else f"{host}:{place.port}"
     try:
         with connect(
-            address,
-            additional_headers={"X-API-Key": key},
+            f"ws://{where}{place.prefix}/ws",  # TLS, if any, is the connection's own
+            sock=connection.sock,
+            additional_headers=headers,
             compression=None,
             open_timeout=_TIMEOUT,
             close_timeout=1.0,

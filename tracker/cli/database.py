@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -14,7 +13,7 @@ from tracker.cli import env_file
 from tracker.cli.output import print_json
 from tracker.errors import ConfigError
 from tracker.location import locate
-from tracker.settings import load
+from tracker.settings import Settings
 
 with_database = click.option(
     "--db", metavar="FILE", help="The database.  [TRACKER_DB; default: as `tracker serve`]"
@@ -28,7 +27,13 @@ def find_database(db: str | None) -> Path:
     Raises:
         ConfigError: it keeps nothing, or its folder cannot be used.
     """
-    settings = load({"db": db}, os.environ, env_file.read())
+    settings, _, warnings = env_file.in_force({"db": db}, of_interest=("TRACKER_DB",))
+    env_file.warn(warnings)
+    return database_of(settings)
+
+
+def database_of(settings: Settings) -> Path:
+    """The database's file. Raises ConfigError: see `find_database`."""
     path = locate(settings.db)
     if path is None:
         raise ConfigError("--db: a database in memory is gone with its server; name a file")

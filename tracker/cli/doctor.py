@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import os
 import sys
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Any
 
 import click
 
-from tracker.cli.connection import with_options
-from tracker.cli.database import as_json, find_database, size, with_database
+from tracker.cli import env_file
+from tracker.cli.connection import seek, with_options
+from tracker.cli.database import as_json, database_of, size, with_database
 from tracker.cli.output import print_json, printable
-from tracker.discovery import address
 from tracker.errors import StartupError
-from tracker.settings import SETTINGS, Settings, load, source
+from tracker.settings import SETTINGS, Settings, source
 
 UNREACHABLE = 69
 
@@ -39,23 +39,23 @@ def doctor(
     counts again what is counted; sends a message there and back over a WebSocket. Nothing is
     changed. Exit code: 0 all is well, 1 something is wrong, 69 no server answers.
     """
-    from dotenv import dotenv_values
-
     from tracker.cli.connectivity import try_address
 
-    dotenv = dotenv_values(Path.cwd() / ".env")
-    settings = load({"db": db}, os.environ, dotenv)
-    database = _database(db)
-    where, key = address(os.environ, dotenv, url=url, ready_file=ready_file, api_key=api_key)
-    findings, reachable = try_address(where, key)
+    settings, dotenv, warnings = env_file.in_force({"db": db})
+    database = _database(settings)
+    found, said = seek(url=url, ready_file=ready_file, api_key=api_key)
+    warnings = list(dict.fromkeys([*warnings, *said]))
+    env_file.warn(warnings)
+    findings, reachable = try_address(found.url, found.credentials)
     problems = [
         *(f"database: {text}" for text in database["problems"]),
         *(f"{finding.what}: {finding.problem}" for finding in findings if finding.problem),
     ]
     result = {
         "settings": _settings(settings, dotenv, {"db": db}),
+        "warnings": warnings,
         "database": database,
-        "connection": {"url": where, "tried": [finding._asdict() for finding in findings]},
+        "connection": {"url": found.url, "tried": [finding._asdict() for finding in findings]},
         "problems": problems,
     }
     if as_json:
@@ -66,7 +66,7 @@ def doctor(
 
 
 def _settings(
-    settings: Settings, dotenv: dict[str, str | None], flags: dict[str, str | None]
+    settings: Settings, dotenv: Mapping[str, str], flags: dict[str, str | None]
 ) -> dict[str, dict[str, Any]]:
     return {
         setting.variable: {
@@ -83,18 +83,18 @@ def _shown(name: str, value: Any) -> Any:
     return list(value) if isinstance(value, tuple) else value
 
 
-def _database(db: str | None) -> dict[str, Any]:
+def _database(settings: Settings) -> dict[str, Any]:
     from tracker.store.checks import examine
     from tracker.store.leftovers import leftovers
 
     alive = (lambda: click.echo(".", err=True, nl=False)) if sys.stderr.isatty() else lambda: None
     try:
-        path = find_database(db)
+        path = database_of(settings)
         left = [{**item._asdict(), "file": str(item.file)} for item in leftovers(path)]
         found = {"file": str(path), "exists": path.exists(), "leftovers": left, "problems": []}
         return {**found, **examine(path, alive)} if found["exists"] else found
     except StartupError as error:
-        return {"file": db, "exists": None, "leftovers": [], "problems": [str(error)]}
+        return {"file": settings.db, "exists": None, "leftovers": [], "problems": [str(error)]}
 
 
 def _show(result: dict[str, Any]) -> None:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from typing import Any
 
 import click
 
 from tracker.cli import env_file
-from tracker.settings import SETTINGS, Setting, load
+from tracker.settings import SETTINGS, Setting
 
 
 class _Value(click.ParamType[Any]):
@@ -45,10 +44,10 @@ def _options() -> list[click.Parameter]:
 
 def _serve(**flags: Any) -> None:
     given = {name: value for name, value in flags.items() if value not in (None, ())}
-    settings = load(given, os.environ, env_file.read())
+    settings, _, warnings = env_file.in_force(given)
     from tracker.server import run
 
-    sys.exit(run(settings))
+    sys.exit(run(settings, warnings=warnings))
 
 
 serve = click.Command(
@@ -57,5 +56,6 @@ serve = click.Command(
     params=_options(),
     help="Run the server.\n\n"
     "Each flag may be given as the environment variable in brackets instead, or in the file .env "
-    "of the working directory. SECRET_KEY, which signs browser sessions, has no flag.",
+    "of the working directory: keys, limits and logging always, the rest only if the same file "
+    "sets TRACKER_DB inside its folder. SECRET_KEY, which signs browser sessions, has no flag.",
 )

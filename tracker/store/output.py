@@ -38,4 +38,6 @@ def _refuse_held(target: Path) -> None:
     for end in _SQLITES:
         database = database.with_name(database.name.removesuffix(end) or database.name)
     if any(is_held(path) for path in {target, database}):
-        raise ConfigError(f"{target}: in use as the database of a running server; choose another name")
+        raise ConfigError(
+            f"{target}: in use as the database of a running server; choose another name"
+        )

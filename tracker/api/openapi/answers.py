@@ -279,6 +279,12 @@ class Health(BaseModel):
     version: str
 
 
+class Proof(BaseModel):
+    proof: str = Field(
+        pattern=r"^[A-Za-z0-9_-]{43}$", description="HMAC-SHA256 in base64url without padding."
+    )
+
+
 class DatabaseCheck(BaseModel):
     status: Literal["connected"]
     database: Literal["sqlite"]

@@ -8,6 +8,7 @@ from typing import Any, Final, NamedTuple
 from tracker.api.auth import FOREIGN_PAGE
 from tracker.api.body import MAX_BODY_BYTES
 from tracker.api.errors import INTERNAL_ERROR, STATUSES
+from tracker.api.proof import NO_SUCH_KEY
 from tracker.api.webhooks import MAX_KEY_LENGTH
 
 
@@ -84,6 +85,15 @@ FAILURES: Final[Mapping[str, Failure]] = {
         "There is no project 'my-project'; a project appears with its first report.",
         "request",
         "There is no project 'my-project'; a project appears with its first report.",
+    ),
+    "NotProven": Failure(
+        {
+            "NOT_FOUND": "the server has no such key, or one that was chosen; or the client is on "
+            "another machine."
+        },
+        NO_SUCH_KEY,
+        "request",
+        NO_SUCH_KEY,
     ),
     "PayloadTooLarge": Failure(
         {"PAYLOAD_TOO_LARGE": f"the body is over {MAX_BODY_BYTES} bytes."},

@@ -96,7 +96,7 @@ def _answers(operation: Operation) -> dict[str, Any]:
     }
     if operation.conditional:
         answers["304"] = _answer(Answer("Unchanged since the ETag that was sent."), headers)
-    for failure in _failures(operation):
+    for failure in (*operation.failures, *_failures(operation)):
         status = components.FAILURES[failure].status
         answers.setdefault(str(status), {"$ref": f"#/components/responses/{failure}"})
     return dict(sorted(answers.items()))
@@ -153,9 +153,13 @@ def _schema(model: type[BaseModel]) -> dict[str, str]:
 def _query(schema: Mapping[str, Any]) -> Iterable[dict[str, Any]]:
     """A query model as parameters."""
     for name, property_ in schema["properties"].items():
-        bare = {key: value for key, value in property_.items() if key != "description"}
+        moved = ("description", "examples")
+        bare = {key: value for key, value in property_.items() if key not in moved}
         parameter = {"name": name, "in": "query", "schema": bare}
-        yield parameter | {key: property_[key] for key in property_ if key == "description"}
+        parameter |= {key: property_[key] for key in property_ if key == "description"}
+        if name in schema.get("required", ()):
+            parameter |= {"required": True, "example": property_["examples"][0]}
+        yield parameter
 
 
 def _introduction() -> str:

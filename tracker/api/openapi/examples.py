@@ -285,6 +285,7 @@ WEBSOCKET_STATS: Final = {
 
 _CHECKED: Final = "2024-01-15T12:00:00.000Z"
 HEALTH: Final = {"status": "healthy", "timestamp": _CHECKED, "version": "1.0.0"}
+PROOF: Final = {"proof": "q0TOTO-WwRPTcP1w_rAhbSDKFkYPRrXN7nGjZB3Gc9c"}
 DATABASE: Final = {
     "status": "connected",
     "database": "sqlite",

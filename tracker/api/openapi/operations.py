@@ -41,6 +41,7 @@ class Operation(NamedTuple):
     """One method of one route.
 
     `conditional`: answers with an ETag, or 304. `stored`: needs the database, so 503 is possible.
+    `failures`: its own, besides those that follow from the rest.
     """
 
     method: str
@@ -57,6 +58,7 @@ class Operation(NamedTuple):
     conditional: bool = False
     stored: bool = True
     sets_cookie: bool = False
+    failures: tuple[str, ...] = ()
 
 
 def _webhook(
@@ -315,6 +317,19 @@ OPERATIONS: Final = (
         "Is the server alive?",
         {200: Answer("It is.", answers.Health, examples.HEALTH)},
         "Answers also while the database is unavailable.",
+    ),
+    Operation(
+        method="get",
+        path="/proof",
+        id="prove_key",
+        tag="Health",
+        summary="Is this the server that has the key?",
+        description="For clients on the server's own machine that found a key in a file: they show "
+        "it to nobody who has not shown that they have it too. docs/api.md says what is signed.",
+        query=schemas.ProofQuery,
+        answers={200: Answer("It is.", answers.Proof, examples.PROOF)},
+        failures=("NotProven",),
+        stored=False,
     ),
     _check(
         "/db-check",

@@ -1,0 +1,102 @@
+"""The key that a client shows, and to whom.
+
+A key that was found in a file goes only to a server that has proved to have it already.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+from http.client import HTTPConnection, HTTPException
+from typing import Final, Protocol
+
+from tracker.errors import ClientError, Unreachable
+from tracker.proof import encode, is_proof, key_id
+
+# Bytes; a proof is far shorter.
+_MAX_ANSWER: Final = 4096
+
+# Statuses that say "not now".
+_BUSY: Final = frozenset({502, 503, 504})
+
+
+class Credentials(Protocol):
+    """What a request carries that needs a key."""
+
+    def headers(self, connection: HTTPConnection, prefix: str) -> dict[str, str]:
+        """Headers for the next request on `connection`, which must be sent on it and on no other.
+        `prefix` is the path under which the server answers.
+
+        Raises:
+            ClientError: nothing is to be sent.
+            OSError, HTTPException: the connection broke.
+        """
+
+
+class Chosen:
+    """A key that was named for this server: it is sent."""
+
+    def __init__(self, key: str) -> None:
+        """Raises ClientError: no header can carry the key."""
+        if not (key.isascii() and key.isprintable()):
+            raise ClientError("the API key holds characters that a header cannot; check API_KEY")
+        self._key = key
+
+    def headers(self, _connection: HTTPConnection, _prefix: str) -> dict[str, str]:
+        """See `Credentials`."""
+        return {"X-API-Key": self._key} if self._key else {}
+
+
+class Kept:
+    """A key that a server made and kept in a file. Another program may have that server's port by
+    now: on each connection the key is shown only after the other end has proved to have it."""
+
+    def __init__(self, key: str, found_in: str) -> None:
+        self._key = key
+        self._found_in = found_in
+
+    def headers(self, connection: HTTPConnection, prefix: str) -> dict[str, str]:
+        """See `Credentials`."""
+        self.demand_proof(connection, prefix)
+        return {"X-API-Key": self._key}
+
+    def demand_proof(self, connection: HTTPConnection, prefix: str) -> None:
+        """Raises Unreachable unless the other end has the key. `connection` is left open, and never
+        opens itself again: what answers then might be somebody else."""
+        if connection.sock is None:
+            connection.connect()
+        connection.auto_open = 0
+        nonce = secrets.token_bytes(32)
+        query = f"key_id={key_id(self._key)}&nonce={encode(nonce)}"
+        address, port = connection.sock.getpeername()[:2]
+        connection.request("GET", f"{prefix}/proof?{query}")
+        response = connection.getresponse()
+        body = response.read(_MAX_ANSWER)
+        if response.status in _BUSY:
+            raise HTTPException(f"{response.status} {response.reason}")
+        if response.status != 200 or not is_proof(_proof_in(body), self._key, nonce, address, port):
+            raise Unreachable(
+                f"what answers at {connection.host}:{connection.port} did not prove that it has "
+                f"the key in {self._found_in}, so nothing was sent to it: it is another server, or "
+                "older than this program; start the right one with `tracker serve`, or name the "
+                "key by API_KEY"
+            )
+
+
+class Withheld:
+    """No key that may be sent, so that nothing else is either."""
+
+    def __init__(self, reason: ClientError) -> None:
+        self.reason = reason
+
+    def headers(self, connection: HTTPConnection, _prefix: str) -> dict[str, str]:
+        """See `Credentials`. That there is no server at all is worth more to know."""
+        connection.connect()
+        raise self.reason
+
+
+def _proof_in(body: bytes) -> object:
+    try:
+        return json.loads(body)["proof"]
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return None

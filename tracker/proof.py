@@ -1,0 +1,69 @@
+"""The server's proof that it has a key, given before anybody shows it one: `GET /proof`.
+
+A client that finds a key beside a database does not know who listens at the database's old port.
+It asks for a proof over a number of its own choice. The connection's own address is a part of what
+is signed, so a proof that was got from the real server elsewhere and handed on proves nothing.
+
+docs/api.md says the same for those who write clients.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import ipaddress
+import re
+from typing import Final
+
+LABEL: Final = b"tracker-proof"
+_KEY_ID_LABEL: Final = b"tracker-key-id"
+
+# 16 to 64 bytes in base64url without padding.
+NONCE_PATTERN: Final = r"^[A-Za-z0-9_-]{22,86}$"
+KEY_ID_PATTERN: Final = r"^[0-9a-f]{16}$"
+
+
+def key_id(key: str) -> str:
+    """Names a key of 256 random bits without telling anything of it."""
+    return hashlib.sha256(_KEY_ID_LABEL + _secret(key)).hexdigest()[:16]
+
+
+def proof(key: str, nonce: bytes, address: str, port: int) -> str:
+    """What only a holder of the key can say over `nonce`, on a connection whose server's end is
+    `address` and `port`."""
+    end = f"{canonical(address)} {port}".encode()
+    message = LABEL + bytes([len(nonce)]) + nonce + end
+    return encode(hmac.digest(_secret(key), message, "sha256"))
+
+
+def is_proof(given: object, key: str, nonce: bytes, address: str, port: int) -> bool:
+    """Whether that is the proof; takes the same time whatever it is."""
+    expected = proof(key, nonce, address, port)
+    return isinstance(given, str) and hmac.compare_digest(
+        given.encode("utf-8", "replace"), expected.encode()
+    )
+
+
+def canonical(address: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
+    """An IP address in its one form: IPv4 also where a socket of IPv6 has it, no zone. Raises
+    ValueError."""
+    parsed = ipaddress.ip_address(address.partition("%")[0])
+    mapped = getattr(parsed, "ipv4_mapped", None)
+    return parsed if mapped is None else mapped
+
+
+def encode(data: bytes) -> str:
+    """Base64url (RFC 4648, 5) without padding."""
+    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
+
+
+def decode_nonce(text: str) -> bytes:
+    """The nonce that `text` carries. Raises ValueError."""
+    if not re.fullmatch(NONCE_PATTERN, text) or len(text) % 4 == 1:
+        raise ValueError("expected base64url, without padding, of 16 to 64 bytes")
+    return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
+
+
+def _secret(key: str) -> bytes:
+    return hashlib.sha256(key.encode()).digest()
