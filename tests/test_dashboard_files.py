@@ -14,7 +14,8 @@ from tests.clocked import ClockedServer
 from tests.server import Server, quote
 
 APP = Path(tracker.__file__).parent / "web" / "app"
-MOST_BYTES = 150_000
+# What nobody sees in a text is shown wherever it is copied: that took 600 bytes more than 150,000.
+MOST_BYTES = 151_000
 PAGES = ("/", "/projects", "/projects/org%2Frepo", "/projects/p/board", "/projects/p/timeline")
 MORE_PAGES = ("/projects/p/tasks/a%2Fb", "/stats", "/events", "/settings", "/?q=1")
 
