@@ -13,12 +13,12 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 from tracker.client import Client
 from tracker.errors import ClientError, Unreachable
 from tracker.keys import is_loopback, kept_in
 from tracker.settings import default_database, load
+from tracker.transport import split
 
 _EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}
 
@@ -87,7 +87,7 @@ def _kept(url: str, database: str | None) -> str:
 
     A server elsewhere is never shown it.
     """
-    if database is None or not is_loopback(urlsplit(url).hostname or ""):
+    if database is None or not is_loopback(split(url).hostname or ""):
         return ""
     try:
         return kept_in(Path(database)).read_text(encoding="utf-8").strip()

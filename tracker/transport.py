@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import http.client
-import json
 import time
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import SplitResult, urlencode, urlsplit
 
-from tracker.errors import ClientError, Refused, Unreachable
+from tracker import bounded
+from tracker.errors import ClientError, NoTracker, Refused, Unreachable
+from tracker.shapes import Shape, fits
 
 Json = dict[str, Any]
 
@@ -19,6 +20,9 @@ _TRANSIENT: Final = frozenset({429, 502, 503, 504})
 # Seconds: of the first pause between tries, and of the longest. Each is twice the one before.
 _FIRST_PAUSE: Final = 0.1
 _LONGEST_PAUSE: Final = 5.0
+
+# So many times what it may be silent for, an answer may take in all.
+_LONGEST_ANSWER: Final = 6
 
 # Seconds without even a heartbeat (they come every 15) after which a stream counts as dead.
 _STREAM_SILENCE: Final = 45.0
@@ -62,14 +66,12 @@ class Transport:
         Raises:
             ClientError: the address or the key cannot be right.
         """
-        parts = urlsplit(url)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise ClientError(f"{url}: a server's address looks like http://localhost:8000")
+        parts = split(url)
         if not (api_key.isascii() and api_key.isprintable()):
             raise ClientError("the API key holds characters that a header cannot; check API_KEY")
         self._url = url
         self._https = parts.scheme == "https"
-        self._host, self._port = parts.hostname, parts.port
+        self._host, self._port = parts.hostname or "", parts.port
         self._prefix = parts.path.rstrip("/")
         self._key = api_key
         self._timeout = timeout
@@ -79,57 +81,72 @@ class Transport:
         """A fresh count of tries."""
         return Attempts(self._patience)
 
-    def get(self, path: str, parameters: Mapping[str, Any]) -> Json:
-        """The JSON object at `path`. Parameters that are None are left out."""
-        return self._until_answered("GET", path + _query(parameters), None, {})
+    def get(self, path: str, parameters: Mapping[str, Any], shape: Shape) -> Json:
+        """The JSON object at `path`, of this shape. Parameters that are None are left out."""
+        return self._until_answered("GET", path + _query(parameters), None, {}, shape)
 
-    def post(self, path: str, body: bytes, idempotency_key: str) -> Json:
+    def post(self, path: str, body: bytes, idempotency_key: str, shape: Shape) -> Json:
         """Send JSON; however often that is tried, the server acts on it once."""
         headers = {"Content-Type": "application/json", "Idempotency-Key": idempotency_key}
-        return self._until_answered("POST", path, body, headers)
+        return self._until_answered("POST", path, body, headers, shape)
 
-    def stream(self, path: str, parameters: Mapping[str, Any]) -> Iterator[Json]:
-        """The data of server-sent events; raises Transient when the connection ends."""
+    def stream(self, path: str, parameters: Mapping[str, Any], shape: Shape) -> Iterator[Json]:
+        """The data of server-sent events, each of this shape; raises Transient when the connection
+        ends."""
         connection = self._connect(_STREAM_SILENCE)
         headers = {"Accept": "text/event-stream"}
         try:
-            response = self._open(connection, "GET", path + _query(parameters), None, headers)
-            for line in response:
-                if line.startswith(b"data:") and line.endswith(b"\n"):
-                    yield json.loads(line[len(b"data:") :])
+            target = path + _query(parameters)
+            with self._open(connection, "GET", target, None, headers) as response:
+                for line in bounded.lines(response):
+                    if line.startswith(b"data:") and line.endswith(b"\n"):
+                        yield self._checked(line[len(b"data:") :], shape)
             raise ConnectionError("the server ended the stream")
         except (OSError, http.client.HTTPException) as error:
             raise Transient(self._unreachable(error)) from error
+        except ValueError:  # no host has such a name, or the head is none
+            raise NoTracker(self._url) from None
         finally:
             connection.close()
 
     def _until_answered(
-        self, method: str, path: str, body: bytes | None, headers: dict[str, str]
+        self, method: str, path: str, body: bytes | None, headers: dict[str, str], shape: Shape
     ) -> Json:
         attempts = self.attempts()
         while True:
             try:
-                return self._once(method, path, body, headers)
+                return self._once(method, path, body, headers, shape)
             except Transient as interruption:
                 attempts.pause_after(interruption)
 
-    def _once(self, method: str, path: str, body: bytes | None, headers: dict[str, str]) -> Json:
+    def _once(
+        self, method: str, path: str, body: bytes | None, headers: dict[str, str], shape: Shape
+    ) -> Json:
         connection = self._connect(self._timeout)
         try:
-            answer = json.loads(self._open(connection, method, path, body, headers).read())
+            with self._open(connection, method, path, body, headers) as response:
+                return self._checked(bounded.read(response), shape)
         except (OSError, http.client.HTTPException) as error:
             raise Transient(self._unreachable(error)) from error
-        except ValueError:
-            answer = None
+        except ValueError:  # no host has such a name, or the head is none
+            raise NoTracker(self._url) from None
         finally:
             connection.close()
-        if not isinstance(answer, dict):
-            raise ClientError(f"{self._url}: what answers there is no tracker; check the address")
+
+    def _checked(self, body: bytes, shape: Shape) -> Json:
+        try:
+            answer = bounded.loads(body)
+        except ValueError:
+            answer = None
+        if not isinstance(answer, dict) or not fits(answer, shape):
+            raise NoTracker(self._url)
         return answer
 
     def _connect(self, timeout: float) -> http.client.HTTPConnection:
         kind = http.client.HTTPSConnection if self._https else http.client.HTTPConnection
-        return kind(self._host, self._port, timeout=timeout)
+        connection = kind(self._host, self._port, timeout=timeout)
+        bounded.limit(connection, _LONGEST_ANSWER * timeout)
+        return connection
 
     def _open(
         self,
@@ -146,7 +163,8 @@ class Transport:
         response = connection.getresponse()
         if response.status < 300:
             return response
-        refusal = _refusal(response)
+        with response:
+            refusal = _refusal(response)
         if response.status in _TRANSIENT:
             retry_after = response.headers.get("Retry-After", "")
             raise Transient(refusal, float(retry_after) if retry_after.isdecimal() else 0.0)
@@ -160,10 +178,22 @@ class Transport:
         )
 
 
+def split(url: str) -> SplitResult:
+    """A server's address in parts. Raises ClientError: it cannot be one."""
+    try:
+        parts = urlsplit(url)
+        usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        usable = False
+    if not usable or any(character.isspace() or not character.isprintable() for character in url):
+        raise ClientError(f"{url}: a server's address looks like http://localhost:8000")
+    return parts
+
+
 def _refusal(response: http.client.HTTPResponse) -> Refused:
     """The API document's error object, or what stands in for it if a proxy answered."""
     try:
-        error = json.loads(response.read())["error"]
+        error = bounded.loads(bounded.read(response))["error"]
         return Refused(response.status, error["code"], error["message"], error.get("details"))
     except (ValueError, KeyError, TypeError):
         return Refused(response.status, response.reason or "?", "The server gave no reason.")
@@ -171,4 +201,4 @@ def _refusal(response: http.client.HTTPResponse) -> Refused:
 
 def _query(parameters: Mapping[str, Any]) -> str:
     given = {name: value for name, value in parameters.items() if value is not None}
-    return f"?{urlencode(given)}" if given else ""
+    return f"?{urlencode(given, errors='replace')}" if given else ""

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import time
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from typing import Any, Final, NamedTuple
-from urllib.parse import urlsplit
 
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus
 from websockets.sync.client import connect
+
+from tracker import bounded
+from tracker.errors import ClientError
+from tracker.transport import split
 
 _TIMEOUT: Final = 5.0
 
@@ -57,7 +59,7 @@ def _try(what: str, attempt: Any) -> Finding:
 def _health(url: str, key: str) -> None:
     status, server, body = _get(url, "/health", key)
     try:
-        healthy = status == 200 and json.loads(body)["status"] == "healthy"
+        healthy = status == 200 and bounded.loads(body)["status"] == "healthy"
     except (ValueError, KeyError, TypeError):
         healthy = False
     if not healthy:
@@ -77,14 +79,18 @@ def _key(url: str, key: str) -> None:
 
 
 def _get(url: str, path: str, key: str) -> tuple[int, str, bytes]:
-    parts = urlsplit(url)
-    kind = HTTPSConnection if parts.scheme == "https" else HTTPConnection
-    connection = kind(parts.hostname or "", parts.port, timeout=_TIMEOUT)
+    try:
+        parts = split(url)
+        kind = HTTPSConnection if parts.scheme == "https" else HTTPConnection
+        connection = kind(parts.hostname or "", parts.port, timeout=_TIMEOUT)
+    except (ClientError, HTTPException) as error:
+        raise _BrokenError(str(error)) from None
+    bounded.limit(connection, _TIMEOUT)
     try:
         connection.request("GET", parts.path.rstrip("/") + path, headers={"X-API-Key": key})
-        answer = connection.getresponse()
-        return answer.status, _named(answer.headers.get("Server")), answer.read(65_536)
-    except (OSError, HTTPException) as error:
+        with connection.getresponse() as answer:
+            return answer.status, _named(answer.headers.get("Server")), answer.read(65_536)
+    except (OSError, HTTPException, ValueError, ClientError) as error:
         raise _BrokenError(f"{url}: no answer ({error or type(error).__name__})") from None
     finally:
         connection.close()
@@ -124,10 +130,11 @@ def _round_trip(url: str, key: str) -> None:
 
 def _await_pong(websocket: Any) -> None:
     deadline = time.monotonic() + _TIMEOUT
-    while True:  # events may come before the pong
-        message = json.loads(websocket.recv(timeout=max(0.0, deadline - time.monotonic())))
-        if message.get("type") == "pong":
+    while (left := deadline - time.monotonic()) > 0:  # events may come before the pong
+        message = bounded.loads(websocket.recv(timeout=left))
+        if isinstance(message, dict) and message.get("type") == "pong":
             return
+    raise TimeoutError
 
 
 def _closed(error: ConnectionClosed) -> str:
