@@ -5,9 +5,13 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
+from unittest import mock
+
+from click.testing import CliRunner
 
 from tests.server import COMMAND, KEY, Server, environment
 
@@ -31,6 +35,33 @@ def run(
         capture_output=True,
         timeout=EXIT_SECONDS,
     )
+
+
+class Done(NamedTuple):
+    """How a command ended that was run in this process."""
+
+    code: int
+    stdout: str
+    stderr: str
+
+
+def run_here(*arguments: str, home: Path, **variables: str) -> Done:
+    """Run a command in this process, which is faster, and as exact but for how it is started."""
+    from tracker.cli.group import run as run_command
+
+    given = {"HOME": str(home), "TRACKER_DB": str(home / "tracker.db"), **variables}
+    with (
+        CliRunner(env=given).isolation() as (stdout, stderr, _),
+        mock.patch.object(sys, "argv", ["tracker", *arguments]),
+    ):
+        code = 0
+        try:
+            run_command()
+        except SystemExit as end:
+            code = int(end.code or 0)
+        for stream in (sys.stdout, sys.stderr):
+            stream.flush()
+        return Done(code, stdout.getvalue().decode(), stderr.getvalue().decode())
 
 
 def package_environment(home: Path, **variables: str) -> dict[str, str]:

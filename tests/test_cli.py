@@ -20,7 +20,6 @@ from tests.cli import Terminal, json_lines, package_environment
 from tests.cli import run as run_anywhere
 from tests.server import COMMAND, KEY, Server, environment
 from tracker.cli.group import cli
-from tracker.cli.output import printable
 from tracker.cli.overview import COMMANDS
 
 Run = Callable[..., subprocess.CompletedProcess[bytes]]
@@ -199,18 +198,6 @@ def test_nothing_an_agent_wrote_is_obeyed(shared_server: Server, run: Run, proje
     assert HARMLESS in run("tail", "--project", project).stdout.decode()
 
 
-@pytest.mark.parametrize(
-    ("text", "shown"),
-    [
-        ("Обычный текст, 日本語, 👩‍💻", "Обычный текст, 日本語, 👩‍💻"),
-        (HOSTILE, HARMLESS),
-        ("a\u2028b\x00c\ud800", r"a\u2028b\x00c\ud800"),
-    ],
-)
-def test_printable(text: str, shown: str) -> None:
-    assert printable(text) == shown
-
-
 @needs_posix
 def test_colours_on_a_terminal_unless_told_not_to(
     shared_server: Server, terminal: Callable[..., Terminal], run: Run, project: str
@@ -357,3 +344,14 @@ def test_help_and_version_are_the_same_however_they_are_asked_for(run: Run) -> N
         done = run(option)
         assert done.stdout.startswith(begins)
         assert run(option, option).stdout == done.stdout
+
+
+@needs_posix
+def test_an_interrupted_command_is_130(
+    shared_server: Server, terminal: Callable[..., Terminal]
+) -> None:
+    waiting = terminal("demo", "--seconds", "600")
+    waiting.read_until("agents work")
+    waiting.process.send_signal(signal.SIGINT)
+    assert waiting.read_all().endswith("\r\n\r\nStopped.\r\n")
+    assert waiting.process.returncode == 130

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from urllib.parse import quote
 
@@ -9,7 +10,9 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.dashboard import Dashboard
+from tests.foreign import SEEN, obeyed
 from tests.server import Server
+from tracker.text import printable
 
 pytestmark = pytest.mark.browser
 
@@ -90,6 +93,48 @@ def test_search(open_dashboard: Open, hostile: str) -> None:
     dashboard.page.get_by_role("combobox").fill("hacked")
     expect(dashboard.page.get_by_role("option").first).to_contain_text("<script>")
     is_inert(dashboard)
+
+
+@pytest.mark.parametrize(
+    ("text", "copied"),
+    [
+        (
+            "Обычный 👩\u200d💻 ❤\ufe0f\u200d🔥\tтекст\r\nдальше",
+            "Обычный 👩\u200d💻 ❤\ufe0f\u200d🔥\tтекст\nдальше",
+        ),
+        ("a\u202eb\u2066c", r"a\u202eb\u2066c"),
+        ("\u200da\u200d\u200db\ufe0f\ufe0f \u200d", "\\u200da\u200d\\u200db\ufe0f\\ufe0f \\u200d"),
+        ("🏴\U000e0067\U000e007f", r"🏴\udb40\udc67\udb40\udc7f"),
+        ("x\x1b[2J\x9b\u3164\u034f\ufeff", r"x\u001b[2J\u009b\u3164\u034f\ufeff"),
+    ],
+    ids=range(5),
+)
+def test_what_is_copied_has_nothing_unseen(
+    open_dashboard: Open, shared_server: Server, project: str, text: str, copied: str
+) -> None:
+    shared_server.report("finish", project, result=text, metadata={"text": text})
+    path = f"/projects/{quote(project, safe='')}/tasks/task-1"
+    page = open_dashboard(path, permissions=["clipboard-read", "clipboard-write"]).page
+    page.get_by_role("button", name="Copy", exact=True).click()
+    expect(page.get_by_role("button", name="Copied")).to_be_visible()
+    assert page.evaluate("navigator.clipboard.readText()") == copied
+    page.get_by_text("Raw JSON").click()
+    page.locator(".raw-json").get_by_role("button", name="Copy").click()
+    expect(page.get_by_role("button", name="Copied")).to_have_count(2)
+    whole = page.evaluate("navigator.clipboard.readText()")
+    assert obeyed(whole) == set()
+    assert json.loads(whole)["metadata"] == {"text": text}
+
+
+def test_the_browser_knows_nothing_unseen_that_we_do_not(open_dashboard: Open) -> None:
+    """Its Unicode is newer than the lists in our code may be."""
+    unseen = open_dashboard().page.evaluate(
+        r"""() => Array.from({ length: 0x110000 }, (_, code) => code).filter((code) =>
+            /[\p{Default_Ignorable_Code_Point}\p{Bidi_Control}\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/u
+                .test(String.fromCodePoint(code)))"""
+    )
+    passing = {chr(code) for code in unseen if printable(chr(code)) == chr(code)}
+    assert passing == set(SEEN)
 
 
 def test_direction_ends_with_the_text(open_dashboard: Open, hostile: str) -> None:

@@ -34,6 +34,7 @@ LAYERS: dict[str, tuple[set[str], set[str]]] = {
             "location",
             "proof",
             "variables",
+            "text",
             "logs",
             "packages",
             "timing",
@@ -43,7 +44,13 @@ LAYERS: dict[str, tuple[set[str], set[str]]] = {
         },
         set(),
     ),
-    "client": ({"client", "credentials", "transport", "discovery", "pytest_plugin"}, {"leaf"}),
+    "client": (
+        {
+            *("client", "credentials", "transport", "bounded", "shapes", "discovery"),
+            "pytest_plugin",
+        },
+        {"leaf"},
+    ),
     "store": ({"store"}, {"leaf"}),
     "hub": ({"ws.hub", "ws.connections"}, {"leaf"}),
     "ws": ({"ws", "ws.stream", "ws.socket"}, {"leaf", "hub"}),

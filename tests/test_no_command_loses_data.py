@@ -28,6 +28,7 @@ import pytest
 
 from tests.cli import Terminal, run
 from tests.exported import Records, as_csv, as_jsonl, contents, export_of_each_kind
+from tests.full import FULL, NOBODY_READS, PRINTING, needs_full, printing_to
 from tests.load import problems
 from tests.raw import open_websocket, read_frame
 from tests.server import COMMAND, KEY, Server, environment
@@ -786,6 +787,39 @@ def test_commands_say_that_the_disk_is_full(tmp_path: Path) -> None:
     left = {path.name for path in tmp_path.iterdir()} - set(before)
     # An import's, empty; and a WAL that whoever ended for want of room could not tidy up.
     assert left <= {"new.db", "new.db.lock", "tracker.db-wal", "tracker.db-shm"}
+
+
+@needs_full
+@pytest.mark.parametrize("command", PRINTING)
+def test_a_full_disk_under_standard_output_is_one_line(
+    shared_server: Server, command: str, tmp_path: Path
+) -> None:
+    ended = printing_to(FULL, command, server=shared_server, home=tmp_path)
+    assert ended == (1, "tracker: standard output: No space left on device")
+
+
+@needs_full
+@pytest.mark.parametrize("command", PRINTING)
+def test_a_reader_that_has_gone_ends_a_command_quietly(
+    shared_server: Server, command: str, tmp_path: Path
+) -> None:
+    assert printing_to(NOBODY_READS, command, server=shared_server, home=tmp_path) == (141, "")
+
+
+@needs_full
+@pytest.mark.parametrize("kind", ["start", "status", "finish", "error"])
+def test_a_report_is_recorded_though_its_answer_cannot_be_printed(
+    shared_server: Server, project: str, kind: str, tmp_path: Path
+) -> None:
+    message = " --message m" if kind == "error" else ""
+    command = f"{kind} --project '{project}' --task t{message}"
+    ended = printing_to(FULL, command, server=shared_server, home=tmp_path)
+    event = shared_server.task(project, "t")["events"][-1]["id"]
+    assert ended == (
+        1,
+        "tracker: standard output: No space left on device; "
+        f"the report was recorded as event {event}",
+    )
 
 
 # --- Two servers, one database.

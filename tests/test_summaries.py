@@ -5,15 +5,20 @@ from __future__ import annotations
 import json
 import re
 import subprocess
+from collections import Counter
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from markdown_it import MarkdownIt
 
 from tests.cli import run as run_anywhere
 from tests.server import Server
+from tracker.cli import summaries
 
 Run = Callable[..., subprocess.CompletedProcess[bytes]]
 
@@ -82,3 +87,36 @@ def test_the_report_of_nothing(server: Server, tmp_path: Path) -> None:
         done = run_anywhere("report", "--format", format_, home=tmp_path, server=server)
         assert done.returncode == 0
         assert expected in done.stdout.decode()
+
+
+# What Markdown, HTML, and what GitHub and GitLab do beyond, would make links, pictures, mentions
+# and formulas of.
+MARKUP = [
+    *("[a](http://b)", "![a](b)", "<http://a.b>", "http://a.b", "www.a.b", "a@b.co", "@all"),
+    *("[a]: b", "<img src=x>", "<a href=x>", "</summary>", "</pre>", "</details>", "<!--"),
+    *("$a$", "$$", "`$a$`", "|", "`", "``", "\\", "\n", "\n\n", "\n# a", "\r", "&lt;", "&#64;"),
+    *("***", "~~", "---", " ", "a"),
+]
+
+
+@given(st.lists(st.sampled_from(MARKUP), min_size=1).map("".join) | st.text(min_size=1))
+def test_nothing_in_a_page_is_an_agents_markup(text: str) -> None:
+    task = {
+        **dict.fromkeys(("task_id", "title", "agent", "error_type", "error_message"), text),
+        **{"status": "failed", "stack_trace": text, "duration_seconds": 1, "finished_at": None},
+    }
+    done = {**task, "status": "completed", "result": text}
+    figures = {"project": text, "task_stats": {text: 1, "failed": 1}}
+    project = summaries.Project(figures, [task, done])
+    page = summaries.markdown([project])
+    html = MarkdownIt("commonmark").enable(["table", "strikethrough"]).render(page)
+    tags = Counter(re.findall(r"</?([a-z][a-z0-9]*)", html))
+    allowed = {"h1", "h2", "p", "table", "thead", "tbody", "tr", "th", "td", "span"}
+    assert set(tags) <= allowed | {"details", "summary", "pre"}
+    assert tags["table"] == tags["details"] == tags["summary"] == 2
+    assert tags["tr"] == 6
+    seen = re.sub("<pre>.*?</pre>", "", page, flags=re.DOTALL)
+    assert not re.search(r"(?<!<span>)[@$]", seen)
+    # In a block of HTML, addresses are made links of by nobody.
+    assert not re.search(r"https?:|www\.", re.sub("<details>.*", "", seen))
+    ET.fromstring(summaries.junit([project]))

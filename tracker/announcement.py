@@ -18,6 +18,7 @@ from tracker import keys
 from tracker.app import App
 from tracker.files import replacing, telling
 from tracker.settings import Settings
+from tracker.text import printable
 
 logger = logging.getLogger(__name__)
 
@@ -66,7 +67,7 @@ class Announcement:
             lines["API key"] = f"in {keys.kept_in(database)}"
         print(f"Agent Task Tracker {tracker.__version__}")  # noqa: T201
         for name, value in lines.items():
-            print(f"  {name:<10} {value}")  # noqa: T201
+            print(f"  {name:<10} {printable(value)}")  # noqa: T201
         print("Press Ctrl-C to stop.", flush=True)  # noqa: T201
 
     def _write(self, path: Path) -> None:

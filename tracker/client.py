@@ -18,7 +18,10 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 from urllib.parse import quote
 
+from tracker import shapes
 from tracker.credentials import Chosen
+from tracker.errors import TooLarge
+from tracker.shapes import Shape
 from tracker.transport import Json, Transient, Transport
 
 # The server's limit on a stack trace (the API document's 10KB), in bytes of UTF-8.
@@ -151,11 +154,12 @@ class Client:
 
     def health(self) -> Json:
         """The server's `/health`, which needs no key."""
-        return self._transport.get("/health", {}, openly=True)
+        return self._transport.get("/health", {}, shapes.HEALTH, openly=True)
 
     def projects(self) -> Iterator[Json]:
         """All projects, by name."""
-        return self._pages("/api/projects", "projects", sort_by="name", sort_order="asc")
+        ordered = {"sort_by": "name", "sort_order": "asc"}
+        return self._pages("/api/projects", "projects", shapes.PROJECTS, **ordered)
 
     def tasks(
         self,
@@ -166,22 +170,23 @@ class Client:
         q: str | None = None,
     ) -> Iterator[Json]:
         """A project's tasks, newest first; `q`: words to search for."""
-        path = f"/api/projects/{quote(project, safe='')}/tasks"
-        return self._pages(path, "tasks", status=status, agent=agent, q=q)
+        path = f"/api/projects/{_segment(project)}/tasks"
+        return self._pages(path, "tasks", shapes.TASKS, status=status, agent=agent, q=q)
 
     def task(self, project: str, task_id: str) -> Json:
         """One task with its history."""
-        return self._get(f"/api/projects/{quote(project, safe='')}/tasks/{quote(task_id, safe='')}")
+        path = f"/api/projects/{_segment(project)}/tasks/{_segment(task_id)}"
+        return self._get(path, shapes.TASK)
 
     def stats(self, project: str | None = None) -> Json:
         """The figures over everything, or of one project."""
         if project is None:
-            return self._get("/api/stats")
-        return self._get(f"/api/stats/projects/{quote(project, safe='')}")
+            return self._get("/api/stats", shapes.STATS)
+        return self._get(f"/api/stats/projects/{_segment(project)}", shapes.PROJECT_STATS)
 
     def last_event_id(self) -> int:
         """The number of the newest event; 0 before the first."""
-        answer = self._get("/api/events", since=_BEYOND_ANY_EVENT, limit=1)
+        answer = self._get("/api/events", shapes.EVENTS, since=_BEYOND_ANY_EVENT, limit=1)
         return int(answer["last_id"])
 
     def events(
@@ -198,25 +203,26 @@ class Client:
         `since`, or is another one since a restore; what is left of it follows.
         """
         wanted = {"project": project, "task_id": task_id, "type": type}
-        more = True
+        limit, more = _EVENT_PAGE, True
         while more:
-            page = self._get("/api/events", since=since, limit=_EVENT_PAGE, **wanted)
+            page, limit = self._page("/api/events", shapes.EVENTS, limit, since=since, **wanted)
             if page["resync_required"] and since:
                 ends = {"oldest_id": page["oldest_id"], "last_id": page["last_id"]}
                 yield {"type": "resync_required", "data": ends}
                 since = 0
                 continue
             yield from page["events"]
-            since, more = page["last_id"], page["has_more"]
+            more = page["has_more"] and page["last_id"] > since
+            since = page["last_id"]
 
     def newest_events(self, count: int, *, project: str | None = None) -> list[Json]:
         """The newest `count` events, oldest first."""
         found: list[Json] = []
-        before = None
+        before, path = None, "/api/events"
         while len(found) < count:
             wanted = min(count - len(found), _EVENT_PAGE)
-            page = self._get("/api/events", newest=wanted, before=before, project=project)
-            if not page["events"]:
+            page = self._get(path, shapes.EVENTS, newest=wanted, before=before, project=project)
+            if not page["events"] or (found and page["events"][-1]["id"] >= found[0]["id"]):
                 break
             found = [*page["events"], *found]
             before = found[0]["id"]
@@ -233,7 +239,7 @@ class Client:
         while True:
             parameters = {"since": cursor, "project": project}
             try:
-                for message in self._transport.stream("/api/events/stream", parameters):
+                for message in self._stream(parameters):
                     attempts = self._transport.attempts()
                     cursor = message.get("id", 0)
                     yield message
@@ -244,19 +250,39 @@ class Client:
         given = {name: value for name, value in fields.items() if value is not None}
         # Lone surrogates, as in names of files that are not UTF-8, become question marks.
         body = json.dumps(given, ensure_ascii=False, allow_nan=False).encode("utf-8", "replace")
-        return self._transport.post(f"/webhook/{kind}", body, secrets.token_urlsafe(18))
+        key = secrets.token_urlsafe(18)
+        return self._transport.post(f"/webhook/{kind}", body, key, shapes.REPORTED)
 
-    def _pages(self, path: str, name: str, **parameters: Any) -> Iterator[Json]:
-        offset = 0
+    def _stream(self, parameters: Mapping[str, Any]) -> Iterator[Json]:
+        return self._transport.stream("/api/events/stream", parameters, shapes.MESSAGE)
+
+    def _pages(self, path: str, name: str, shape: Shape, **parameters: Any) -> Iterator[Json]:
+        offset, limit = 0, _PAGE
         while True:
-            page = self._get(path, **parameters, limit=_PAGE, offset=offset)
+            page, limit = self._page(path, shape, limit, **parameters, offset=offset)
             yield from page[name]
-            offset += _PAGE
-            if offset >= page["total"]:
+            offset += limit
+            if offset >= page["total"] or not page[name]:
                 return
 
-    def _get(self, path: str, **parameters: Any) -> Json:
-        return self._transport.get(path, parameters)
+    def _page(self, path: str, shape: Shape, limit: int, **parameters: Any) -> tuple[Json, int]:
+        """A page of at most `limit` items, and how many that was: fewer where they are large."""
+        while True:
+            try:
+                return self._get(path, shape, **parameters, limit=limit), limit
+            except TooLarge:
+                if limit == 1:
+                    raise
+                limit = max(1, limit // 8)
+
+    def _get(self, path: str, shape: Shape, **parameters: Any) -> Json:
+        return self._transport.get(path, parameters, shape)
+
+
+def _segment(name: str) -> str:
+    """A name as a part of a path. Lone surrogates, as in arguments that are not UTF-8, become
+    question marks."""
+    return quote(name, safe="", errors="replace")
 
 
 def trim_stack_trace(text: str, limit: int = MAX_STACK_TRACE_BYTES) -> str:

@@ -71,7 +71,7 @@ class Kept:
         address, port = connection.sock.getpeername()[:2]
         connection.request("GET", f"{prefix}/proof?{query}")
         response = connection.getresponse()
-        body = response.read(_MAX_ANSWER)
+        body = response.read(_MAX_ANSWER)  # of a longer one the rest is in the way: no proof
         if response.status in _BUSY:
             raise HTTPException(f"{response.status} {response.reason}")
         if response.status != 200 or not is_proof(_proof_in(body), self._key, nonce, address, port):

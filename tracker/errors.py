@@ -19,6 +19,8 @@
     └─ NoRoom                    1: the disk is full
     ClientError                  a client of ours failed; carries the process's exit code
     ├─ Refused                   1: the server answered with an error; carries status and code
+    ├─ NoTracker                 1: what answers is something else
+    ├─ TooLarge                  1: the answer is larger than a client takes
     └─ Unreachable               69 (sysexits EX_UNAVAILABLE): no server answered
 
 The codes are the contract's; `tracker.api.errors` alone maps them to HTTP.
@@ -142,6 +144,16 @@ class Refused(ClientError):
         self.status = status
         self.code = code
         self.details = details or {}
+
+
+class NoTracker(ClientError):
+    def __init__(self, url: str) -> None:
+        super().__init__(f"{url}: what answers there is no tracker; check the address")
+
+
+class TooLarge(ClientError):
+    def __init__(self) -> None:
+        super().__init__("the answer is larger than any that a tracker should give")
 
 
 class Unreachable(ClientError):

@@ -6,9 +6,8 @@ import logging
 import sys
 from datetime import UTC, datetime
 
-import orjson
-
 from tracker.settings import LogFormat, LogLevel
+from tracker.text import json_line, printable, printable_lines
 
 
 class JsonFormatter(logging.Formatter):
@@ -23,17 +22,19 @@ class JsonFormatter(logging.Formatter):
         }
         if record.exc_info:
             entry["exception"] = self.formatException(record.exc_info)
-        return orjson.dumps(entry, default=str).decode()
+        return json_line(entry)
 
 
 class TextFormatter(logging.Formatter):
-    """Time, level, message."""
+    """Time, level, message in a line; below it, indented, so that no line of it can be taken for
+    one of the log's own, the traceback if there is one."""
 
-    def __init__(self) -> None:
-        super().__init__("%(asctime)s %(levelname)s %(message)s")
-
-    def formatTime(self, record: logging.LogRecord, datefmt: str | None = None) -> str:  # noqa: ARG002, N802
-        return _timestamp(record)
+    def format(self, record: logging.LogRecord) -> str:
+        line = f"{_timestamp(record)} {record.levelname} {printable(record.getMessage())}"
+        if record.exc_info:
+            trace = printable_lines(self.formatException(record.exc_info))
+            line = "\n  ".join([line, *trace.split("\n")])
+        return line
 
 
 def configure(level: LogLevel, format_: LogFormat) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -12,6 +11,7 @@ from typing import Any, Final, NamedTuple
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus
 from websockets.sync.client import connect
 
+from tracker import bounded
 from tracker.credentials import Credentials, Kept
 from tracker.errors import ClientError
 from tracker.transport import Place
@@ -70,7 +70,7 @@ def _try(what: str, attempt: Any) -> Finding:
 def _health(place: Place) -> None:
     status, server, body = _get(place, "/health", None)
     try:
-        healthy = status == 200 and json.loads(body)["status"] == "healthy"
+        healthy = status == 200 and bounded.loads(body)["status"] == "healthy"
     except (ValueError, KeyError, TypeError):
         healthy = False
     if not healthy:
@@ -94,8 +94,8 @@ def _get(place: Place, path: str, credentials: Credentials | None) -> tuple[int,
     with closing(place.connection(_TIMEOUT)) as connection, _told(place):
         headers = credentials.headers(connection, place.prefix) if credentials else {}
         connection.request("GET", place.prefix + path, headers=headers)
-        answer = connection.getresponse()
-        return answer.status, _named(answer.headers.get("Server")), answer.read(65_536)
+        with connection.getresponse() as answer:
+            return answer.status, _named(answer.headers.get("Server")), answer.read(65_536)
 
 
 @contextmanager
@@ -105,7 +105,7 @@ def _told(place: Place) -> Iterator[None]:
         yield
     except ClientError as error:
         raise _BrokenError(str(error)) from None
-    except (OSError, HTTPException) as error:
+    except (OSError, HTTPException, ValueError) as error:
         raise _BrokenError(f"{place.url}: no answer ({error or type(error).__name__})") from None
 
 
@@ -154,10 +154,11 @@ def _ping(connection: HTTPConnection, place: Place, headers: dict[str, str]) -> 
 
 def _await_pong(websocket: Any) -> None:
     deadline = time.monotonic() + _TIMEOUT
-    while True:  # events may come before the pong
-        message = json.loads(websocket.recv(timeout=max(0.0, deadline - time.monotonic())))
-        if message.get("type") == "pong":
+    while (left := deadline - time.monotonic()) > 0:  # events may come before the pong
+        message = bounded.loads(websocket.recv(timeout=left))
+        if isinstance(message, dict) and message.get("type") == "pong":
             return
+    raise TimeoutError
 
 
 def _closed(error: ConnectionClosed) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from tracker.cli import env_file
-from tracker.cli.output import print_json
+from tracker.cli.output import although, print_json, say
 from tracker.errors import ConfigError
 from tracker.location import locate
 from tracker.settings import Settings
@@ -42,15 +42,16 @@ def database_of(settings: Settings) -> Path:
 
 def announce(text: str) -> None:
     """Say what is going to happen to the data."""
-    click.echo(text, err=True)
+    say(text, err=True)
 
 
 def conclude(result: dict[str, Any], text: str, *, as_json: bool) -> None:
     """Say what has happened: to programs or to people."""
-    if as_json:
-        print_json(result)
-    else:
-        click.echo(text)
+    with although(f"it is done all the same: {text}"):
+        if as_json:
+            print_json(result)
+        else:
+            say(text)
 
 
 def progress(what: str) -> Callable[[int, int], None]:

@@ -8,6 +8,7 @@ import time
 import click
 
 from tracker.cli.connection import with_client
+from tracker.cli.output import say
 from tracker.client import Client
 
 
@@ -33,7 +34,7 @@ def demo(client: Client, *, seconds: float, pace: float) -> None:
 
     run = f"demo-{secrets.token_hex(3)}"
     sends = schedule(seconds, secrets.randbits(32), run, pace=(pace * 0.7, pace * 1.4))
-    click.echo(f"{len(AGENTS)} agents work for {seconds:g} s; watch them at {client.url}")
+    say(f"{len(AGENTS)} agents work for {seconds:g} s; watch them at {client.url}")
     began = time.monotonic()
     send_by_kind = {
         "start": client.start,

@@ -12,7 +12,7 @@ import click
 from tracker.cli import env_file
 from tracker.cli.connection import seek, with_options
 from tracker.cli.database import as_json, database_of, size, with_database
-from tracker.cli.output import print_json, printable
+from tracker.cli.output import print_json, say
 from tracker.errors import StartupError
 from tracker.settings import SETTINGS, Settings, source
 
@@ -98,28 +98,30 @@ def _database(settings: Settings) -> dict[str, Any]:
 
 
 def _show(result: dict[str, Any]) -> None:
-    click.echo("Settings")
+    say("Settings")
     for variable, setting in result["settings"].items():
         if setting["from"] != "default":
-            click.echo(f"  {variable} = {printable(setting['value'])}  ({setting['from']})")
-    click.echo("  the rest: defaults")
-    click.echo("Database")
+            say(f"  {variable} = {setting['value']}  ({setting['from']})")
+    say("  the rest: defaults")
+    say("Database")
     database = result["database"]
     if database["exists"]:
-        click.echo(
+        say(
             f"  {database['file']}: {size(database['bytes'])}, and {size(database['wal_bytes'])} "
-            f"of WAL; {size(database['free_bytes'])} free\n"
+            f"of WAL; {size(database['free_bytes'])} free"
+        )
+        say(
             f"  {database['projects']} projects, {database['tasks']} tasks, {database['events']} "
             f"events; SQLite {database['sqlite_version']}, schema {database['schema']}"
         )
     elif database["exists"] is False:
-        click.echo(f"  {database['file']}: there is none yet; the server makes it")
+        say(f"  {database['file']}: there is none yet; the server makes it")
     for left in database["leftovers"]:
-        click.echo(f"  {left['file']}: {size(left['bytes'])}, {left['kind']}")
-    click.echo(f"Connection to {result['connection']['url']}")
+        say(f"  {left['file']}: {size(left['bytes'])}, {left['kind']}")
+    say(f"Connection to {result['connection']['url']}")
     for finding in result["connection"]["tried"]:
         if finding["problem"] is None:
-            click.echo(f"  {finding['what']}: works, {finding['milliseconds']} ms")
-    click.echo("Problems" if result["problems"] else "Nothing is wrong.")
+            say(f"  {finding['what']}: works, {finding['milliseconds']} ms")
+    say("Problems" if result["problems"] else "Nothing is wrong.")
     for problem in result["problems"]:
-        click.echo(f"  {printable(problem)}")
+        say(f"  {problem}")

@@ -10,10 +10,11 @@ from typing import Any, Final, NamedTuple
 
 import click
 
-from tracker.cli.output import printable
+from tracker.cli.output import say
 from tracker.errors import ConfigError
 from tracker.files import read_regular
 from tracker.settings import Settings, load
+from tracker.text import printable
 from tracker.variables import DotEnv, heed, unknown
 
 _FILE: Final = ".env"
@@ -90,7 +91,7 @@ def warn(lines: Iterable[str]) -> None:
     for line in lines:
         if line not in said:
             said.add(line)
-            click.echo(f"tracker: warning: {line}", err=True)
+            say(f"tracker: warning: {line}", err=True)
 
 
 def _ignored(variables: Sequence[str]) -> list[str]:

@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import contextlib
-import errno
-import io
-import os
 import sys
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, TextIO
+from typing import TYPE_CHECKING, BinaryIO
 
 import click
 
 from tracker.cli.database import announce, as_json, conclude, find_database, progress, with_database
-from tracker.cli.output import printable
+from tracker.cli.output import standard_output
 from tracker.errors import ConfigError
 from tracker.files import telling
+from tracker.text import json_printable, printable_lines
 
 if TYPE_CHECKING:
     from tracker.cli.records import Output
@@ -68,7 +66,7 @@ def export(
         raise click.UsageError("--keep-formulas goes with --format csv")
     database = find_database(db)
     write = partial(write_csv, keep_formulas=True) if keep_formulas else WRITERS[format_]
-    with _output(file, database, force=force) as output:
+    with _output(file, format_, database, force=force) as output:
         write(output, records(database, project, progress("Exporting")))
 
 
@@ -99,29 +97,14 @@ def import_(file: str, *, format_: str | None, db: str | None, as_json: bool) ->
     )
 
 
-class _Printable:
-    """For a terminal: what agents wrote, without what a terminal obeys."""
-
-    def __init__(self, file: TextIO) -> None:
-        self._file = file
-
-    def write(self, text: str, /) -> None:
-        self._file.write(printable(text, keep="\n"))
-
-
 @contextlib.contextmanager
-def _output(file: str, database: Path, *, force: bool) -> Iterator[Output]:
+def _output(file: str, format_: str, database: Path, *, force: bool) -> Iterator[Output]:
     """Raises ConfigError, NoRoom; for standard output OSError."""
     from tracker.store.output import output_file
 
     if file == _STANDARD:
-        if sys.stdout is None:
-            raise OSError(errno.EBADF, os.strerror(errno.EBADF))
-        output = io.TextIOWrapper(sys.stdout.buffer, "utf-8", newline="", write_through=True)
-        try:
-            yield _Printable(output) if output.isatty() else output
-        finally:
-            output.detach()
+        with standard_output(json_printable if format_ == "jsonl" else printable_lines) as output:
+            yield output
         return
     target = Path(file)
     with (

@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+import io
 import sys
 from importlib import import_module
 from keyword import iskeyword
+from typing import Final
 
 import click
 
 import tracker
+from tracker.cli.output import say
 from tracker.cli.overview import COMMANDS, HELP, VERSION
 from tracker.errors import ClientError, Refused, StartupError
+from tracker.text import printable_lines
+
+# Characters of an error that are shown.
+_LONGEST: Final = 2_000
+
+_INTERRUPTED: Final = 130
 
 
 class Commands(click.Group):
@@ -51,10 +60,20 @@ def cli() -> None:
 def run() -> None:
     """Do what the command line says; what goes wrong becomes one line and an exit code."""
     try:
-        cli(prog_name="tracker")
+        sys.exit(cli.main(prog_name="tracker", standalone_mode=False))
+    except click.ClickException as error:
+        told = io.StringIO()
+        error.show(told)
+        click.echo(printable_lines(told.getvalue()), err=True, nl=False)
+        sys.exit(error.exit_code)
+    except click.Abort:
+        click.echo("Stopped.", err=True)
+        sys.exit(_INTERRUPTED)
     except (ClientError, StartupError) as error:
-        said: object = error
+        said = str(error)
         if isinstance(error, Refused) and error.status == 401:  # told in terms of HTTP
             said = "the server's API key is needed: set API_KEY, or give --api-key"
-        click.echo(f"tracker: {said}", err=True)
+        if len(said) > _LONGEST:  # another server's
+            said = f"{said[:_LONGEST]}…"
+        say(f"tracker: {said}", err=True)
         sys.exit(error.exit_code)

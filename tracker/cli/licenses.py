@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from tracker.cli.output import console, print_json
+from tracker.text import printable_lines
 
 
 @click.command()
@@ -34,4 +35,4 @@ def licenses(*, as_json: bool, texts: bool) -> None:
     if texts:
         for package in packages:
             out.print(Text(f"\n{package.name} {package.version}\n", "bold"))
-            out.print(Text(package.text), soft_wrap=True)
+            out.print(Text(printable_lines(package.text)), soft_wrap=True)

@@ -2,44 +2,70 @@
 
 from __future__ import annotations
 
-import json
-import re
+import io
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
+
+import click
+
+from tracker.cli.streams import OutputFailed
+from tracker.text import json_line, printable
 
 if TYPE_CHECKING:
     from rich.console import Console
-
-# What terminals obey: controls, ends of lines, changes of direction, and what cannot be seen. The
-# joiners U+200C and U+200D stay: emoji and several scripts are written with them.
-_OBEYED = re.compile(
-    r"[\x00-\x1f\x7f-\x9f\xad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff"
-    r"\ufff9-\ufffb\ud800-\udfff\U000e0001-\U000e007f]"
-)
 
 # Where output is no terminal, in characters: wide enough not to cut names short.
 _WIDTH_OF_A_FILE = 240
 
 
-def printable(text: object, keep: str = "") -> str:
-    """What an agent wrote, without what a terminal obeys: escape sequences, line breaks, changes
-    of direction. They show as `\\x1b`. Characters in `keep` stay."""
-    return _OBEYED.sub(lambda match: match[0] if match[0] in keep else _escape(match[0]), str(text))
+def say(text: object, *, err: bool = False) -> None:
+    """A line for people, which may hold what others wrote."""
+    click.echo(printable(text), err=err)
 
 
 def print_json(value: Any) -> None:
     """One line of JSON in UTF-8, whatever the locale; nothing in it is obeyed by a terminal."""
-    line = _OBEYED.sub(
-        lambda match: json.dumps(match[0])[1:-1], json.dumps(value, ensure_ascii=False)
-    )
-    print_utf8(f"{line}\n")
+    print_utf8(f"{json_line(value)}\n")
 
 
 def print_utf8(text: str) -> None:
     """Text for programs and files: UTF-8, whatever the locale."""
     sys.stdout.buffer.write(text.encode("utf-8", "replace"))
     sys.stdout.buffer.flush()
+
+
+class _Records(io.TextIOWrapper):
+    make_safe: Callable[[str], str] = str
+
+    def write(self, text: str, /) -> int:
+        """See io.TextIOWrapper."""
+        return super().write(self.make_safe(text))
+
+
+@contextmanager
+def standard_output(make_safe: Callable[[str], str]) -> Iterator[TextIO]:
+    """Standard output as a file in UTF-8, for records that programs read: each is written at once.
+    On a terminal it goes through `make_safe` first, as others wrote what is in it."""
+    output = _Records(sys.stdout.buffer, "utf-8", newline="", write_through=True)
+    if sys.stdout.isatty():
+        output.make_safe = make_safe
+    try:
+        yield output
+    finally:
+        output.detach()
+
+
+@contextmanager
+def although(done: str) -> Iterator[None]:
+    """If standard output fails here, the line that says so also says what was `done`."""
+    try:
+        yield
+    except OutputFailed as failed:
+        failed.add_note(done)
+        raise
 
 
 def console() -> Console:
@@ -66,7 +92,3 @@ def duration(seconds: float | None) -> str:
     minutes, rest = divmod(int(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}h {minutes:02}m {rest:02}s" if hours else f"{minutes}m {rest:02}s"
-
-
-def _escape(character: str) -> str:
-    return character.encode("unicode_escape").decode("ascii")

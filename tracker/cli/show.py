@@ -8,8 +8,9 @@ from typing import Any
 import click
 
 from tracker.cli.connection import with_client
-from tracker.cli.output import console, duration, local_time, print_json, printable
+from tracker.cli.output import console, duration, local_time, print_json
 from tracker.client import Client
+from tracker.text import printable, printable_lines
 
 
 @click.command()
@@ -33,7 +34,7 @@ def show(client: Client, *, project: str, task_id: str, as_json: bool) -> None:
     out.print(status_text(task["status"]), f"{task['progress']:g}%, attempt {task['attempt']}")
     out.print(table(("", ""), ((name, value) for name, value in _facts(task) if value)))
     if task["stack_trace"]:
-        out.print(Text(printable(task["stack_trace"], keep="\n\t"), "dim"))
+        out.print(Text(printable_lines(task["stack_trace"]), "dim"))
     out.print()
     out.print(
         table(

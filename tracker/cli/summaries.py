@@ -12,14 +12,19 @@ from collections.abc import Iterator
 from typing import Any, Final, NamedTuple
 from xml.etree import ElementTree as ET
 
-from tracker.cli.output import duration, printable
+from tracker.cli.output import duration
+from tracker.text import json_printable, printable, printable_lines
 
 # A summary page takes 1 MiB on GitHub: so many tasks are listed, and failures told with traces.
 _LISTED: Final = 500
 _DETAILED: Final = 30
 
 _ICONS: Final = {"pending": "⏳", "running": "🔵", "completed": "✅", "failed": "❌"}
-_MARKDOWN: Final = re.compile(r"([\\`*_{}\[\]()#+\-.!|~@:])")
+_MARKDOWN: Final = re.compile(r"([\\`*_{}\[\]()#+\-.!|~:])")
+
+# No escape keeps these from becoming addresses, mentions and formulas, but an element of their own.
+_LINKED: Final = re.compile("[@$]")
+_APART: Final = r"<span>\g<0></span>"
 
 
 class Project(NamedTuple):
@@ -40,10 +45,8 @@ def markdown(projects: list[Project]) -> str:
     if not projects:
         lines.append("No task was reported.")
     for project in projects:
-        counts = ", ".join(
-            f"{count} {status}" for status, count in project.stats["task_stats"].items() if count
-        )
-        lines += [f"## {_text(project.name)}", "", counts, ""]
+        counts = [f"{n} {status}" for status, n in project.stats["task_stats"].items() if n]
+        lines += [f"## {_text(project.name)}", "", _text(", ".join(counts)), ""]
         lines += ["| | Task | Agent | Duration | |", "|---|---|---|---:|---|"]
         lines += [_row(task) for task in project.tasks[:_LISTED]]
         if len(project.tasks) > _LISTED:
@@ -81,7 +84,7 @@ def junit(projects: list[Project]) -> str:
 def as_json(projects: list[Project]) -> str:
     """For programs: the API's own objects."""
     content = {"projects": [{**project.stats, "tasks": project.tasks} for project in projects]}
-    return json.dumps(content, indent=1) + "\n"
+    return json_printable(json.dumps(content, indent=1)) + "\n"
 
 
 def _row(task: dict[str, Any]) -> str:
@@ -122,9 +125,8 @@ def _shortened(text: str, limit: int = 300) -> str:
 
 def _details(task: dict[str, Any]) -> Iterator[str]:
     if task.get("stack_trace"):
-        trace = html.escape(printable(task["stack_trace"], keep="\n\t"))
-        title = html.escape(printable(task["title"]))
-        yield f"<details><summary>❌ {title}</summary>"
+        trace = html.escape(printable_lines(task["stack_trace"]))
+        yield f"<details><summary>❌ {_html(task['title'])}</summary>"
         yield ""
         yield f"<pre>{trace}</pre>"
         yield ""
@@ -133,7 +135,12 @@ def _details(task: dict[str, Any]) -> Iterator[str]:
 
 def _text(text: str) -> str:
     """Text that Markdown leaves as it is, in a table too."""
-    return _MARKDOWN.sub(r"\\\1", html.escape(printable(text), quote=False))
+    return _LINKED.sub(_APART, _MARKDOWN.sub(r"\\\1", html.escape(printable(text), quote=False)))
+
+
+def _html(text: str) -> str:
+    """Text within HTML, which pages look through for mentions and formulas too."""
+    return _LINKED.sub(_APART, html.escape(printable(text)))
 
 
 def _case(suite: ET.Element, project: str, task: dict[str, Any]) -> None:
@@ -150,9 +157,9 @@ def _case(suite: ET.Element, project: str, task: dict[str, Any]) -> None:
         )
         failure.text = _xml(task.get("stack_trace") or task["error_message"] or "")
     elif task["status"] != "completed":
-        ET.SubElement(case, "skipped", message=_outcome(task))
+        ET.SubElement(case, "skipped", message=_xml(_outcome(task)))
 
 
 def _xml(text: str) -> str:
     """XML 1.0 has no way to write most control characters."""
-    return printable(text, keep="\n\t").replace("\ufffe", "").replace("\uffff", "")
+    return printable_lines(text).replace("\ufffe", "").replace("\uffff", "")

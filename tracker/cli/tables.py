@@ -8,7 +8,7 @@ from typing import Any, Final
 from rich.table import Table
 from rich.text import Text
 
-from tracker.cli.output import printable
+from tracker.text import printable
 
 STATUS_STYLES: Final = {
     "pending": "yellow",
@@ -44,12 +44,14 @@ def status_text(status: str) -> Text:
 def saying(data: dict[str, Any]) -> str:
     """What an event's data says, in a few words."""
     if "error_type" in data:
-        return f"{data['error_type']}: {data['error_message']}"
+        return f"{data['error_type']}: {data.get('error_message')}"
     said = data.get("message") or data.get("result") or ""
-    return f"{data['progress']:g}% {said}".rstrip() if data["status"] == "running" else str(said)
+    if data.get("status") == "running" and "progress" in data:
+        return f"{data['progress']:g}% {said}".rstrip()
+    return str(said)
 
 
 def _cell(value: object) -> Text:
-    if value in STATUS_STYLES:
-        return status_text(str(value))
+    if isinstance(value, str) and value in STATUS_STYLES:
+        return status_text(value)
     return Text("" if value is None else printable(value))

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from tracker.cli.connection import with_client
-from tracker.cli.output import console, local_time, print_json, printable
+from tracker.cli.output import console, local_time, print_json
 from tracker.client import Client
+from tracker.text import printable
 
 if TYPE_CHECKING:
     from rich.progress import TaskID
@@ -61,6 +62,7 @@ class _Live:
             TaskProgressColumn(),
             console=console(),
             transient=True,
+            auto_refresh=False,  # by a thread, in which a failure to write would be told as a trace
         )
         self._shown: dict[tuple[str, str], TaskID] = {}
 
@@ -81,14 +83,15 @@ class _Live:
             self._shown.clear()
         if "task_id" not in data:
             return
-        task = (data["project"], data["task_id"])
-        if data["status"] in ("running", "pending"):
+        task = (data.get("project", ""), data["task_id"])
+        if data.get("status") in ("running", "pending"):
             if task not in self._shown:
-                name = printable(f"{data['project']}  {data['title']}")
+                name = printable(f"{task[0]}  {data.get('title', '')}")
                 self._shown[task] = self._bars.add_task(name, total=100)
-            self._bars.update(self._shown[task], completed=data["progress"])
+            self._bars.update(self._shown[task], completed=data.get("progress"))
         elif task in self._shown:
             self._bars.remove_task(self._shown.pop(task))
+        self._bars.refresh()
 
 
 def _line(event: Event) -> Text:
@@ -97,10 +100,12 @@ def _line(event: Event) -> Text:
     from tracker.cli.tables import STATUS_STYLES, saying
 
     data = event["data"]
-    if "task_id" not in data:
+    if event["type"] == "resync_required":
         return Text("Older events are gone; what is left follows.", "yellow")
     line = Text(local_time(event["timestamp"]), "dim")
-    line.append(f"  {printable(data['project'])}/{printable(data['task_id'])}", "")
-    line.append(f"  {printable(data['status'])}", STATUS_STYLES.get(data["status"], ""))
-    line.append(f"  {printable(data['title'])}  {printable(saying(data))}".rstrip(), "")
+    name = "/".join(data[part] for part in ("project", "task_id") if part in data)
+    status = data.get("status", event["type"])
+    line.append(f"  {printable(name)}", "")
+    line.append(f"  {printable(status)}", STATUS_STYLES.get(status, ""))
+    line.append(f"  {printable(data.get('title', ''))}  {printable(saying(data))}".rstrip(), "")
     return line

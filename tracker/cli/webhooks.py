@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from tracker.cli.connection import with_client
-from tracker.cli.output import print_json, printable
+from tracker.cli.output import although, print_json, say
 from tracker.client import Client
 
 # Seconds. A job's report is worth a wait for a server that is just being restarted.
@@ -58,11 +58,12 @@ def _webhook(command: Callable[..., dict[str, Any]]) -> Callable[..., None]:
         as_json = options.pop("as_json")
         options["task_id"] = options["task_id"] or _id_of(options["task"])
         answer = command(client, **options)
-        if as_json:
-            print_json(answer)
-        else:
-            name = printable(f"{options['project']}/{options['task_id']}")
-            click.echo(f"{answer['message']}: {name}, event {answer['event_id']}")
+        event = f"event {answer['event_id']}"
+        with although(f"the report was recorded as {event}"):
+            if as_json:
+                print_json(answer)
+            else:
+                say(f"{answer['message']}: {options['project']}/{options['task_id']}, {event}")
 
     return functools.reduce(lambda inner, option: option(inner), reversed(_OPTIONS), wrapped)
 

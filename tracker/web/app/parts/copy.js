@@ -1,17 +1,29 @@
 // A button that copies text and says so.
 import { fill, h, icon, t } from "../lib/index.js";
 
+// Unseen or reordering, as in tracker/text.py.
+const UNSEEN = /(?:[\p{DI}\p{Bidi_C}\p{Cs}\p{Zl}\p{Zp}\ufff9-\ufffb\u{13430}-\u{1343f}]|[^\P{Cc}\n\t])+/gu;
+
 export function copyButton(label, getText, style = "") {
 	const words = h("span", label);
 	const button = h(`button.button.copy${style}`, { type: "button" }, icon("copy"), words);
 	let timer = 0;
 	button.addEventListener("click", async () => {
-		const done = await copy(getText());
+		const done = await copy(visible(getText()));
 		clearTimeout(timer);
 		fill(words, done ? t("copy.done") : t("copy.failed"));
 		timer = setTimeout(() => fill(words, label), 1600);
 	});
 	return h("span.copy-holder", { role: "status" }, button);
+}
+
+/** With escapes, which JSON reads back, for what an agent wrote so that nobody sees it. */
+function visible(text) {
+	return text.replace(/\r\n/g, "\n").replace(UNSEEN, (run, at, whole) => {
+		const [kept] = at && /\S/.test(whole[at - 1]) ? /^[\ufe0e\ufe0f]?[\u200c\u200d]?/.exec(run) : [""];
+		const escape = (unit) => `\\u${unit.charCodeAt().toString(16).padStart(4, "0")}`;
+		return kept + run.slice(kept.length).replace(/[^]/g, escape);
+	});
 }
 
 /** The clipboard's API is there on https and localhost only; elsewhere the old way has to do. */
