@@ -249,6 +249,14 @@ def test_an_env_that_cannot_be_read(tmp_path: Path, kind: str, command: str) -> 
     assert done.stderr.startswith(b"tracker: .env: cannot be read: ")
 
 
+def test_lines_that_are_not_understood_are_said_once(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("TRACKER_URL=" + dead_end() + "\nAPI_KEY=a-key\n" + "=\n" * 9000)
+    done = run("stats", home=tmp_path)
+    assert done.returncode == 69  # the rest is read
+    assert done.stderr.splitlines()[0] == b"tracker: warning: .env: line 3 cannot be understood"
+    assert done.stderr.count(b"\n") == 2
+
+
 def test_a_folder_of_that_name_is_none(tmp_path: Path) -> None:
     (tmp_path / ".env").mkdir()
     done = run("wait", "--ready", "--timeout", "0", "--url", dead_end(), home=tmp_path)

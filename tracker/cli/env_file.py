@@ -39,10 +39,14 @@ def read() -> DotEnv:
         raise ConfigError(f"{path}: cannot be read: {error.strerror}") from None
     except UnicodeDecodeError as error:
         raise ConfigError(f"{path}: cannot be read: {error}") from None
-    from dotenv import dotenv_values
+    from dotenv.parser import parse_stream
 
-    # Not interpolated: ${SECRET} in a stranger's address would be sent to them.
-    values = dotenv_values(stream=io.StringIO(text), interpolate=False)
+    # Parsed, and no more: ${SECRET} in a stranger's address would be sent to them.
+    bindings = list(parse_stream(io.StringIO(text)))
+    wrong = [binding.original.line for binding in bindings if binding.error]
+    if wrong:
+        warn([f"{path}: line {wrong[0]} cannot be understood"])
+    values = {binding.key: binding.value for binding in bindings if binding.key is not None}
     return DotEnv(folder, {name: text for name, text in values.items() if text is not None})
 
 
