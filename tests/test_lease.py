@@ -27,6 +27,7 @@ async def test_all_who_watch_hear_of_the_end() -> None:
             pass
         assert (heard.times, lease.over) == (0, False)
         lease.end()
+        lease.end()
         assert (heard.times, lease.over) == (2, True)
     assert left.times == 0
 

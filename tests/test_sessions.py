@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import re
+import socket
 import sqlite3
 from collections.abc import Callable, Iterator
 from http.cookies import SimpleCookie
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
 import pytest
@@ -199,6 +201,29 @@ def test_streams_end_with_its_12_hours(clocked: ClockedServer) -> None:
         with pytest.raises(ConnectionClosed):
             socket.recv(timeout=10)
         assert socket.close_code == 3000
+
+
+def test_many_sign_out_at_once(clocked: ClockedServer) -> None:
+    """While the sockets are on their way out."""
+    cookie = clocked.http.post("/api/session").headers["Set-Cookie"].partition(";")[0]
+    address = f"{clocked.url.replace('http', 'ws', 1)}/ws"
+    with contextlib.ExitStack() as stack:
+        sockets = [
+            stack.enter_context(connect(address, additional_headers={"Cookie": cookie}, proxy=None))
+            for _ in range(20)
+        ]
+        request = raw.request("DELETE", "/api/session?all").replace(b"Connection: close\r\n", b"")
+        where = urlsplit(clocked.url)
+        connections = [
+            stack.enter_context(socket.create_connection((where.hostname, where.port), 20))
+            for _ in range(20)
+        ]
+        for connection in connections:
+            connection.sendall(request)
+        assert {connection.recv(100)[:13] for connection in connections} == {b"HTTP/1.1 204 "}
+        for opened in sockets:
+            with pytest.raises(ConnectionClosed):
+                opened.recv(timeout=10)
 
 
 def test_who_reads_nothing_is_closed_too(server: Server) -> None:

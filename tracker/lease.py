@@ -23,7 +23,9 @@ class Lease:
         self._timer: asyncio.TimerHandle | None = None
 
     def end(self) -> None:
-        """It was revoked, or its time is over: tell all who watch it."""
+        """It was revoked, or its time is over: tell all who watch it, once."""
+        if self.over:
+            return
         self.over = True
         for tell in tuple(self._watchers.values()):
             tell()
