@@ -89,6 +89,7 @@ def import_(path: Path, records: Iterable[Numbered]) -> dict[str, int]:
     try:
         recover(path)
         with closing(open_writer(path, "full")) as connection, one_line(str(path)), connection:
+            held.confirm()
             counts = _Import(connection, path).run(iter(records))
     finally:
         held.release()

@@ -55,7 +55,8 @@ class Head(_Record):
     version: Literal[1]
     last_id: _Mark
     pruned: _Mark
-    gaps: list[_Range] = []
+    # Each page of the log is read with all of them.
+    gaps: Annotated[list[_Range], Field(max_length=10_000)] = []
 
     @field_validator("pruned")
     @classmethod
