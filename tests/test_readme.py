@@ -27,7 +27,8 @@ from tracker.ws.socket import CloseCode
 ENGLISH = Document("README.md")
 RUSSIAN = Document("README.ru.md")
 API = Document("docs/api.md")
-DOCUMENTS = [ENGLISH, RUSSIAN, Document("CONTRIBUTING.md"), Document("CHANGELOG.md")] + [
+MORE = ("CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md")
+DOCUMENTS = [ENGLISH, RUSSIAN, *map(Document, MORE)] + [
     Document(str(path.relative_to(ROOT))) for path in sorted((ROOT / "docs").rglob("*.md"))
 ]
 SOURCES = "\n".join(path.read_text("utf-8") for path in (ROOT / "tracker").rglob("*.py"))
