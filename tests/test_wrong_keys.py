@@ -8,6 +8,7 @@ import re
 import pytest
 
 from tracker.api.wrong_keys import WrongKeys
+from tracker.timing import CONTRACT
 
 
 class Clock:
@@ -26,7 +27,7 @@ class Clock:
 class Scene:
     def __init__(self) -> None:
         self.clock = Clock()
-        self.counted = WrongKeys(self.clock)
+        self.counted = WrongKeys(self.clock, CONTRACT.guesses)
 
     def guess(self, host: str = "192.0.2.1", times: int = 1) -> list[int]:
         return [self.counted.take({"client": (host, 4711)}) for _ in range(times)]

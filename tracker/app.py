@@ -88,7 +88,7 @@ def create_app(
     stream = Stream(hub, store, clock)
     connections = Connections(clock, settings.ws_per_project)
     sessions = Sessions(keys, clock, store)
-    authenticator = Authenticator(keys.api, sessions, WrongKeys(clock))
+    authenticator = Authenticator(keys.api, sessions, WrongKeys(clock, timing.guesses))
     hosts = AllowedHosts(settings.allowed_host, settings.host)
     reports = Reports(store)
     errors = ErrorHandlers(clock)

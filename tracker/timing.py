@@ -27,6 +27,9 @@ class Timing(NamedTuple):
     heartbeat: float = 15.0
     """Silence on a stream of server-sent events, until a comment is sent."""
 
+    guesses: float = 60.0
+    """For an address that sent wrong keys, from the first until it may send as many more."""
+
     close: float = 2.0
     """For the peer's part in an orderly end of its connection, which then is cut."""
 

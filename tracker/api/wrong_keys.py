@@ -16,9 +16,6 @@ from tracker.clock import Clock
 
 logger = logging.getLogger(__name__)
 
-WINDOW: Final = 60.0
-"""Seconds, from an address's first wrong key on."""
-
 PATIENCE: Final = 10
 """So many wrong keys in a window are answered as what they are."""
 
@@ -28,8 +25,9 @@ _ADDRESSES: Final = 1024
 # Seconds without a wrong key after which an address's count begins anew.
 _FORGOTTEN_AFTER: Final = 3600.0
 
-# Lines in the log in a window, of all addresses together.
+# Lines in the log in so many seconds, of all addresses together.
 _LINES: Final = 20
+_LINES_WINDOW: Final = 60.0
 
 # One holder has all of these addresses (RFC 6177).
 _IPV6_PREFIX: Final = 64
@@ -47,8 +45,10 @@ class _Guesser:
 class WrongKeys:
     """Counts them."""
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, window: float) -> None:
+        """`window`: seconds, from an address's first wrong key on."""
         self._clock = clock
+        self._window = window
         self._guessers: OrderedDict[str, _Guesser] = OrderedDict()
         self._lines_since = -math.inf
         self._lines = 0
@@ -64,17 +64,17 @@ class WrongKeys:
         self._guessers[address] = guesser  # the newest
         if len(self._guessers) > _ADDRESSES:
             self._guessers.popitem(last=False)
-        if now - guesser.opened >= WINDOW:
+        if now - guesser.opened >= self._window:
             guesser.opened, guesser.used = now, 0
         guesser.latest = now
         guesser.used += 1
         guesser.total += 1
         if _is_power_of_ten(guesser.total):
             self._tell(now, address, guesser.total)
-        return math.ceil(guesser.opened + WINDOW - now) if guesser.used > PATIENCE else 0
+        return math.ceil(guesser.opened + self._window - now) if guesser.used > PATIENCE else 0
 
     def _tell(self, now: float, address: str, count: int) -> None:
-        if now - self._lines_since >= WINDOW:
+        if now - self._lines_since >= _LINES_WINDOW:
             self._lines_since, self._lines = now, 0
         self._lines += 1
         if self._lines < _LINES:
