@@ -8,12 +8,17 @@ from contextlib import closing
 from pathlib import Path
 
 import apsw
+import pytest
 
 from tests.cli import run
 from tests.load import problems
 from tests.raw import open_websocket, read_frame
 from tests.server import Server, wait_for
+from tracker.model import Kind, Report
+from tracker.store.connection import open_writer
+from tracker.store.prune import Rule, prune_some
 from tracker.store.recount import recount
+from tracker.store.reports import Submission, record
 
 DAY = 86_400_000
 
@@ -177,3 +182,21 @@ def test_retention_by_size(tmp_path: Path) -> None:
     finally:
         assert server.stop() == 0
     assert_sound(server.database)
+
+
+@pytest.mark.parametrize("events", [99, 100, 101, 200])
+def test_a_task_goes_however_many_events_it_has(tmp_path: Path, events: int) -> None:
+    """A hundred are deleted at a time; a task whose last hundred went alone was never met again."""
+    with closing(open_writer(tmp_path / "tracker.db", "off")) as connection:  # type: ignore[arg-type]
+        kinds = [Kind.STATUS] * (events - 1) + [Kind.FINISH]
+        with connection:
+            record(
+                connection, 1000, [Submission(Report(kind, "p", "t", "T", "a")) for kind in kinds]
+            )
+        step, cursor = None, 0
+        while step is None or not step.done:
+            with connection:
+                step = prune_some(connection, Rule(before=2000), cursor, lambda: False)
+            cursor = step.cursor
+        for table in ("events", "tasks", "projects"):
+            assert connection.execute(f"SELECT count(*) FROM {table}").get == 0

@@ -32,6 +32,7 @@ _DELETE_EVENTS = """
     SELECT id FROM events WHERE task = ? ORDER BY id LIMIT ?
   ) RETURNING id
 """
+_HAS_EVENTS = "SELECT EXISTS (SELECT 1 FROM events WHERE task = ?)"
 _DELETE_TASK = "DELETE FROM tasks WHERE id = ?"
 _MOVE_MARK = "UPDATE marks SET pruned = max(pruned, ?)"
 
@@ -96,7 +97,8 @@ def prune_some(
             deleted = [row[0] for row in connection.execute(_DELETE_EVENTS, (task, _AT_ONCE))]
             pruned += Pruned(events=len(deleted))
             newest = max(newest, *deleted)
-            if len(deleted) == _AT_ONCE:  # the task has more: it is met again at its next event
+            if len(deleted) == _AT_ONCE and connection.execute(_HAS_EVENTS, (task,)).get:
+                # It is met again at its next event; without one it never would be.
                 done = False
                 break
             connection.execute(_DELETE_TASK, (task,))
