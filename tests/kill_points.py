@@ -19,7 +19,7 @@ _TRIALS: Final = f"""
 import json, os, shutil, signal, sys
 import apsw
 import tracker.cli.group, tracker.cli.records
-import tracker.store.leftovers, tracker.store.pruning, tracker.store.transfer
+import tracker.store.importing, tracker.store.leftovers, tracker.store.pruning
 from tracker.cli import main
 
 every = {_EVERY_WRITE}

@@ -186,6 +186,19 @@ def test_nor_by_another_name_of_it(kept: Server, way: str) -> None:
     assert target.is_symlink() or target.stat().st_nlink == 2
 
 
+@needs_posix
+def test_nor_onto_the_database_of_another_server(
+    kept: Server, start_server: Callable[..., Server]
+) -> None:
+    other = start_server()
+    other.report("start", "p", "precious")
+    for end in ("", "-wal", "-shm"):
+        said = export_beside(kept, f"{other.database}{end}", "--force")
+        assert "database of a running server" in said
+    assert other.report("finish", "p", "precious").status_code == 200
+    assert len(contents(other.database)["events"]) == 2
+
+
 def test_nor_over_a_file_without_force(kept: Server) -> None:
     target = kept.folder / "all.jsonl"
     target.write_text("mine", encoding="utf-8")

@@ -118,8 +118,6 @@ def _output(file: str, format_: str, database: Path, *, force: bool) -> Iterator
 @contextlib.contextmanager
 def _input(file: str) -> Iterator[BinaryIO]:
     if file == _STANDARD:
-        if sys.stdin is None:
-            raise ConfigError("there is no standard input")
         yield sys.stdin.buffer
         return
     try:
