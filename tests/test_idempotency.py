@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 import json
+import random
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from pathlib import Path
 from typing import Any
 
+import apsw
 import httpx
 import pytest
 
 from tests.clocked import ClockedServer
-from tests.server import Server
+from tests.server import Server, wait_for
+from tracker.errors import IdempotencyKeyReused
+from tracker.model import Kind, Report
+from tracker.store import idempotency, idempotency_keys, reports
+from tracker.store.connection import open_writer
+from tracker.store.reports import Recorded, Submission
 
 KEY = "key-1"
 
@@ -173,3 +182,65 @@ def test_parallel_requests_of_one_key_are_one_event(shared_server: Server, proje
     assert len({answer.text for answer in answers}) == 1
     assert sum("Idempotent-Replayed" not in answer.headers for answer in answers) == 1
     assert event_count(shared_server, project) == 1
+
+
+def test_keyed_reports_of_a_group_are_as_those_that_come_one_by_one() -> None:
+    """The same keys twice, other bodies under them, and reports without one, in every order."""
+    kinds = (Kind.START, Kind.STATUS, Kind.FINISH)
+    chance = random.Random(7)
+    submissions = []
+    for number in range(400):
+        kind, project = chance.choice(kinds), f"p{chance.randrange(3)}"
+        report = Report(kind, project, f"t{chance.randrange(5)}", "T", "a")
+        name = f"key {chance.randrange(60)}"
+        key = idempotency(name, kind, repr(report).encode()) if number % 4 else None
+        submissions.append(Submission(report, key))
+    with closing(open_writer(None, "full")) as one, closing(open_writer(None, "full")) as many:
+        singly = [reports.record(one, 5, [submission])[0] for submission in submissions]
+        together = []
+        while submissions:
+            size = chance.randrange(1, 90)
+            together += reports.record(many, 5, submissions[:size])
+            submissions = submissions[size:]
+        assert [shown(result) for result in together] == [shown(result) for result in singly]
+        for sql in ("SELECT * FROM events", "SELECT * FROM tasks", "SELECT * FROM idempotency"):
+            assert one.execute(sql).fetchall() == many.execute(sql).fetchall()
+    assert {type(result) for result in singly} == {Recorded, IdempotencyKeyReused}
+    assert {result.event is None for result in singly if isinstance(result, Recorded)} == {
+        True,
+        False,
+    }
+
+
+def shown(result: Recorded | IdempotencyKeyReused) -> object:
+    return (*result.answer, result.event is None) if isinstance(result, Recorded) else str(result)
+
+
+def test_keys_past_their_lifetime_go_in_small_steps() -> None:
+    with closing(open_writer(None, "full")) as connection:
+        for number in range(25):
+            report = Report(Kind.STATUS, "p", f"t{number}", "T", "a")
+            key = idempotency(f"key {number}", Kind.STATUS, b"")
+            reports.record(connection, number, [Submission(report, key)])
+        now = idempotency_keys.LIFETIME_MS + 20  # twenty are too old
+        left = []
+        done = False
+        while not done:
+            done = idempotency_keys.forget_some(connection, now, 8)
+            left.append(connection.execute("SELECT count(*) FROM idempotency").get)
+        assert left == [17, 9, 5]
+
+
+def test_a_running_server_forgets_them(tmp_path: Path) -> None:
+    first = ClockedServer(tmp_path / "tracker.db")
+    post(first, "status", "p")
+    first.stop()
+    with closing(apsw.Connection(str(tmp_path / "tracker.db"))) as connection:
+        connection.execute("UPDATE idempotency SET at = at - 86400001")
+    second = ClockedServer(tmp_path / "tracker.db")
+    try:
+        with closing(apsw.Connection(str(tmp_path / "tracker.db"))) as connection:
+            count = "SELECT count(*) FROM idempotency"
+            wait_for(lambda: connection.execute(count).get == 0, what="the old key to go")
+    finally:
+        second.stop()

@@ -17,11 +17,12 @@ from tracker.store.background import Background
 from tracker.store.checkpoint import PAGES, Checkpoints
 from tracker.store.connection import MEMORY, open_writer
 from tracker.store.events import Bounds, EventFilter, Page
+from tracker.store.idempotency_keys import Idempotency, idempotency
 from tracker.store.lock import DatabaseLock
 from tracker.store.projects import ProjectQuery
 from tracker.store.readers import FileReaders, Readers, WriterReaders
 from tracker.store.recovery import recover
-from tracker.store.reports import Idempotency, Recorded, Submission, idempotency
+from tracker.store.reports import Recorded, Submission
 from tracker.store.retention import KEEP_ALL, Keep, Retention
 from tracker.store.tasks import TaskQuery
 from tracker.store.writer import Writer

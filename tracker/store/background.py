@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import apsw
 
 from tracker.errors import Unavailable
-from tracker.store import events, search
+from tracker.store import events, idempotency_keys, search
 
 if TYPE_CHECKING:
     from tracker.store.readers import Readers
@@ -25,6 +25,12 @@ logger = logging.getLogger(__name__)
 # few would have every report's commit carry pages of the index, many would hold reports up.
 _SEARCH_EVERY = 0.25
 _INDEXED_AT_ONCE = 100
+
+# Idempotency keys that are past their lifetime: how many go in one transaction (a millisecond or
+# two), and the seconds between two, and between two rounds.
+_FORGOTTEN_AT_ONCE = 200
+_REST_OF_FORGETTING = 0.05
+_FORGET_EVERY = 60.0
 
 # Seconds. Until then a subscriber may still be sent what was pruned.
 _PRUNING_NOTICED_WITHIN = 1.0
@@ -54,7 +60,12 @@ class Background:
 
     def start(self) -> None:
         """Begin to work for the running event loop."""
-        work = (self._follow_the_log(), self._notice_pruning(), self._retention.run())
+        work = (
+            self._follow_the_log(),
+            self._notice_pruning(),
+            self._forget_keys(),
+            self._retention.run(),
+        )
         self._tasks = [asyncio.create_task(one) for one in work]
         for task in self._tasks:
             task.add_done_callback(_tell_of_a_fault)
@@ -94,6 +105,20 @@ class Background:
                 if pruned > known:
                     known = pruned
                     self._on_pruned()
+
+    async def _forget_keys(self) -> None:
+        """Those of `Idempotency-Key` that are past their lifetime, a few in each transaction."""
+        while True:
+            with contextlib.suppress(Unavailable):  # the next round tries again
+                done = False
+                while not done:
+                    done = await self._writer.submit_patiently(_forget_some_keys)
+                    await asyncio.sleep(_REST_OF_FORGETTING)
+            await asyncio.sleep(_FORGET_EVERY)
+
+
+def _forget_some_keys(connection: apsw.Connection, now: int) -> bool:
+    return idempotency_keys.forget_some(connection, now, _FORGOTTEN_AT_ONCE)
 
 
 def _tell_of_a_fault(task: asyncio.Task[None]) -> None:

@@ -16,8 +16,8 @@ Row = tuple[str | bytes | int | float | None, ...]
 
 _MOST = 64
 
-# Those of four kinds and every length, and the rest of what a connection runs.
-STATEMENTS = 4 * _MOST + 100
+# Those of six kinds and every length, and the rest of what a connection runs.
+STATEMENTS = 6 * _MOST + 100
 
 
 def execute(

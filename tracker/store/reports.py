@@ -7,17 +7,16 @@ in the order in which they came, by `tracker.model.apply`; the task is written o
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 import apsw
 import orjson
 
-from tracker.clock import MS_PER_DAY
 from tracker.errors import IdempotencyKeyReused
-from tracker.model import Kind, Report, Status, Task, apply
-from tracker.store import multirow
+from tracker.model import Report, Status, Task, apply
+from tracker.store import idempotency_keys, multirow
+from tracker.store.idempotency_keys import Idempotency, Used
 from tracker.wire import Event, event_data, event_type
 
 _FIND_PROJECT = "SELECT id FROM projects WHERE name = ?"
@@ -44,23 +43,6 @@ _UPDATE_TASKS = """
   FROM (VALUES {rows}) WHERE tasks.id = column1
 """
 _INSERT_EVENTS = "INSERT INTO events (project_id, task, type, at, data) VALUES {rows}"
-_FIND_KEY = """
-  SELECT fingerprint, event_id, at, created, duration_ms FROM idempotency WHERE key = ?
-"""
-_FORGET_KEYS = "DELETE FROM idempotency WHERE at < ?"
-_INSERT_KEY = """
-  INSERT INTO idempotency (key, fingerprint, event_id, at, created, duration_ms)
-  VALUES (?, ?, ?, ?, ?, ?)
-"""
-
-KEY_LIFETIME_MS = MS_PER_DAY
-
-
-class Idempotency(NamedTuple):
-    """An `Idempotency-Key` and what tells its request from others: kind and body."""
-
-    key: str
-    fingerprint: bytes
 
 
 class Submission(NamedTuple):
@@ -83,50 +65,50 @@ class Recorded(NamedTuple):
     duration_ms: int | None
     event: Event | None
 
-
-def idempotency(key: str, kind: Kind, body: bytes) -> Idempotency:
-    """The same key on another webhook, or with another body, is another request."""
-    return Idempotency(key, hashlib.blake2b(body, digest_size=16, person=kind.encode()).digest())
+    @property
+    def answer(self) -> tuple[int, int, bool, int | None]:
+        """What an idempotency key remembers of it."""
+        return self.event_id, self.at, self.created, self.duration_ms
 
 
 def record(
     connection: apsw.Connection, now: int, submissions: Sequence[Submission]
-) -> list[Recorded]:
-    """Write the reports, in order, or find what their keys have written before.
+) -> list[Recorded | IdempotencyKeyReused]:
+    """Write the reports, in order; for each what became of it, now or when its key was first used,
+    or that its key belongs to another request."""
+    keys = [submission.key for submission in submissions if submission.key is not None]
+    if not keys:
+        return [*_write(connection, now, [submission.report for submission in submissions])]
+    used = idempotency_keys.find(connection, now, [key.key for key in keys])
+    owners = {key.key: key for key in reversed(keys) if key.key not in used}
+    new = [
+        submission
+        for submission in submissions
+        if submission.key is None or owners.get(submission.key.key) is submission.key
+    ]
+    written = iter(_write(connection, now, [submission.report for submission in new]))
+    results: list[Recorded | IdempotencyKeyReused] = []
+    fresh: dict[str, Used] = {}
+    for _, key in submissions:
+        if key is None:
+            results.append(next(written))
+        elif owners.get(key.key) is key:
+            recorded = next(written)
+            results.append(recorded)
+            fresh[key.key] = used[key.key] = Used(key.fingerprint, *recorded.answer)
+        else:
+            results.append(_answer_again(key, used[key.key]))
+    idempotency_keys.remember(connection, fresh)
+    return results
 
-    Raises:
-        IdempotencyKeyReused: a key belongs to another request; nothing may be kept of the group.
-    """
-    if all(submission.key is None for submission in submissions):
-        return _write(connection, now, [submission.report for submission in submissions])
-    # One by one, so that of two with the same key the second finds the first.
-    return [_record_once(connection, now, submission) for submission in submissions]
 
-
-def _record_once(connection: apsw.Connection, now: int, submission: Submission) -> Recorded:
-    report, key = submission
-    if key is None:
-        return _write(connection, now, [report])[0]
-    connection.execute(_FORGET_KEYS, (now - KEY_LIFETIME_MS,))
-    recorded = _recorded_under(connection, key)
-    if recorded is None:
-        (recorded,) = _write(connection, now, [report])
-        answer = (recorded.event_id, now, recorded.created, recorded.duration_ms)
-        connection.execute(_INSERT_KEY, (*key, *answer))
-    return recorded
-
-
-def _recorded_under(connection: apsw.Connection, key: Idempotency) -> Recorded | None:
-    row = connection.execute(_FIND_KEY, (key.key,)).fetchone()
-    if row is None:
-        return None
-    fingerprint, event_id, at, created, duration_ms = row
-    if fingerprint != key.fingerprint:
-        raise IdempotencyKeyReused(
+def _answer_again(key: Idempotency, used: Used) -> Recorded | IdempotencyKeyReused:
+    if used.fingerprint != key.fingerprint:
+        return IdempotencyKeyReused(
             "This Idempotency-Key was used for another request within the last 24 hours; "
             "use a new key for each new report."
         )
-    return Recorded(event_id, at, bool(created), duration_ms, event=None)
+    return Recorded(used.event_id, used.at, used.created, used.duration_ms, event=None)
 
 
 class _Change:

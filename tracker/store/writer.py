@@ -33,7 +33,7 @@ Job = Callable[[apsw.Connection, int], T]
 """Runs on the writer's thread with the connection and the transaction's time in milliseconds."""
 
 Recorder = Callable[[apsw.Connection, int, Sequence[Any]], list[Any]]
-"""Records items together: one result for each, in order."""
+"""Records items together: for each, in order, its result, or the error that is its own."""
 
 # How long a report waits for another program to let go of the database, in seconds.
 PATIENCE = 5.0
@@ -337,8 +337,11 @@ class Writer:
             return []
         recorded = self._recorder(self._connection, now, [entry.item for entry in entries])
         for entry, result in zip(entries, recorded, strict=True):
-            entry.result = result
-        return recorded
+            if isinstance(result, TrackerError):
+                entry.error = result
+            else:
+                entry.result = result
+        return [result for result in recorded if not isinstance(result, TrackerError)]
 
 
 class _EntryError(Exception):
