@@ -226,8 +226,9 @@ def test_with_a_body_that_is_not_json(tracker: Tracker, body: bytes) -> None:
 def test_with_a_name_given_twice(tracker: Tracker) -> None:
     for operation in with_body(tracker):
         body = json.dumps(operation.body["example"])
-        twice = body.removesuffix("}") + ', "project": "another"}'
-        tracker.check(post(tracker, operation, twice), "INVALID_JSON", "project")
+        first = next(iter(operation.body["example"]))
+        twice = body.removesuffix("}") + f', "{first}": "another"}}'
+        tracker.check(post(tracker, operation, twice), "INVALID_JSON", first)
         deep = body.removesuffix("}") + ', "extra": {"a": [{"b": ":", "b": 2}]}}'
         tracker.check(post(tracker, operation, deep), "INVALID_JSON", "b")
 
@@ -309,6 +310,8 @@ def test_for_a_project_or_task_that_is_not_there(tracker: Tracker, name: str) ->
 
 def test_with_an_idempotency_key_that_will_not_do(tracker: Tracker) -> None:
     for operation in with_body(tracker):
+        if operation.path == "/webhook/batch":  # has them inside
+            continue
         schema = tracker.document.follow(operation.body["schema"])
         body = {**operation.body["example"], "project": f"keys of {operation}"}
         key = f"key of {operation}"

@@ -11,12 +11,12 @@ import falcon
 import falcon.asgi
 
 from tracker.api.auth import Authenticator
-from tracker.api.body import ASGI, DeferBody
-from tracker.api.credentials import Unambiguous
+from tracker.api.body import ASGI
 from tracker.api.dashboard import PAGES, DashboardAssets, DashboardPage, load
 from tracker.api.docs import Assets, OpenApi, Page
 from tracker.api.errors import ErrorHandlers
 from tracker.api.events import Events, EventStream
+from tracker.api.guard import Guard
 from tracker.api.head import HeadAsGet
 from tracker.api.health import DatabaseCheck, Health, HubCheck
 from tracker.api.info import Info
@@ -25,18 +25,17 @@ from tracker.api.overview import Now, Search, Trends
 from tracker.api.projects import Project, Projects
 from tracker.api.proof import Proof
 from tracker.api.ratelimit import RateLimits
+from tracker.api.reports import Reports
 from tracker.api.resources import NameConverter, RawPath
 from tracker.api.session import Session
-from tracker.api.shortcut import WebhookShortcut
 from tracker.api.sockets import SocketAdmission
 from tracker.api.stats import ProjectStats, Stats, WebSocketStats
 from tracker.api.tasks import Task, Tasks
-from tracker.api.webhooks import Reports, Webhook
+from tracker.api.webhooks import WebhookMount, WebhookRoute, Webhooks
 from tracker.api.wrong_keys import WrongKeys
 from tracker.clock import Clock, SystemClock
 from tracker.errors import Unavailable
 from tracker.keys import Keys, obtain
-from tracker.model import Kind
 from tracker.sessions import Sessions
 from tracker.settings import Settings
 from tracker.store import Keep, Store
@@ -51,7 +50,7 @@ class App(NamedTuple):
     """The application, and those of its parts that the server's start and stop need."""
 
     asgi: ASGI
-    shortcut: WebhookShortcut | None
+    webhooks: Webhooks
     store: Store
     hub: Hub
     keys: Keys
@@ -89,18 +88,18 @@ def create_app(
     connections = Connections(clock, settings.ws_per_project)
     sessions = Sessions(keys, clock, store)
     authenticator = Authenticator(keys.api, sessions, WrongKeys(clock, timing.guesses))
-    hosts = AllowedHosts(settings.allowed_host, settings.host)
-    reports = Reports(store)
+    guard = Guard(AllowedHosts(settings.allowed_host, settings.host))
+    limits = RateLimits(settings.rate_limit_webhook, settings.rate_limit_api, clock)
     errors = ErrorHandlers(clock)
     origins = Origins(settings.cors_origin)
+    webhooks = Webhooks(Reports(store), guard, authenticator, limits, origins, errors)
 
     middleware: list[Any] = [
         RawPath(),
         origins.middleware(),
-        Unambiguous(),
-        hosts,
+        guard,
         authenticator,
-        RateLimits(settings.rate_limit_webhook, settings.rate_limit_api, clock),
+        limits,
         Lifespan(store, hub, sessions),
     ]
     app: falcon.asgi.App[Any, Any] = falcon.asgi.App(middleware=middleware)
@@ -108,9 +107,8 @@ def create_app(
     app.router_options.converters["name"] = NameConverter
     errors.install(app)
 
-    webhooks = {f"/webhook/{kind}": kind for kind in Kind}
-    for path, kind in webhooks.items():
-        app.add_route(path, Webhook(kind, reports))
+    for path in webhooks.paths:
+        app.add_route(path, WebhookRoute())
     app.add_route("/api/projects", Projects(store))
     app.add_route("/api/projects/{project_name:name}", Project(store))
     app.add_route("/api/projects/{project_name:name}/tasks", Tasks(store))
@@ -140,10 +138,7 @@ def create_app(
     for page in PAGES:
         app.add_route(page, DashboardPage(dashboard))
     app.add_route("/assets/{version}/{name:path}", DashboardAssets(dashboard))
-    shortcut = None
-    if not settings.rate_limit_webhook:
-        shortcut = WebhookShortcut(webhooks, reports, authenticator, hosts, errors)
-    return App(HeadAsGet(DeferBody(app)), shortcut, store, hub, keys, clock)
+    return App(HeadAsGet(WebhookMount(app, webhooks)), webhooks, store, hub, keys, clock)
 
 
 class Lifespan:

@@ -1,5 +1,5 @@
 """What uvicorn's HTTP connections lack: limits on headers and on waiting, errors in the contract's
-shape, and a shorter way for the plain webhook (`tracker.api.shortcut`).
+shape, and a shorter way to the handler of webhooks (`tracker.api.webhooks`).
 
 uvicorn makes a task for each request, and an answer passes through it in two parts that are checked
 and formatted each by itself: together a quarter of what a webhook costs.
@@ -21,11 +21,12 @@ from uvicorn.protocols.http.httptools_impl import (
     RequestResponseCycle,
 )
 
+from tracker.api.body import MAX_BODY_BYTES, too_large
 from tracker.api.errors import error_body
 from tracker.api.reply import Reply
-from tracker.api.shortcut import WebhookShortcut
+from tracker.api.request_head import RequestHead
+from tracker.api.webhooks import Opening, Webhooks
 from tracker.clock import Clock
-from tracker.model import Kind
 
 MAX_HEADER_BYTES: Final = 64 * 1024
 
@@ -48,17 +49,17 @@ class _Unheard:
         pass
 
 
-class PlainCycle:
-    """A plain webhook from its headers to its answer, in the place of uvicorn's cycle: the same
+class WebhookCycle:
+    """A webhook from its headers to its answer, in the place of uvicorn's cycle: the same
     attributes, as far as the connection looks at them."""
 
-    __slots__ = ("body", "disconnected", "keep_alive", "kind", "more_body", "response_complete")
+    __slots__ = ("body", "disconnected", "keep_alive", "more_body", "opening", "response_complete")
 
     message_event = _Unheard()
 
-    def __init__(self, kind: Kind, keep_alive: bool) -> None:
-        self.kind = kind
-        self.body = b""
+    def __init__(self, opening: Opening, keep_alive: bool) -> None:
+        self.opening = opening
+        self.body: bytes | bytearray = b""
         self.disconnected = False
         self.keep_alive = keep_alive
         self.more_body = True
@@ -85,15 +86,13 @@ class _OrderlyFlow(FlowControl):
 class HttpProtocol(HttpToolsProtocol):
     """HTTP/1.1 with limits."""
 
-    cycle: RequestResponseCycle | PlainCycle  # type: ignore[assignment]
+    cycle: RequestResponseCycle | WebhookCycle  # type: ignore[assignment]
 
-    def __init__(
-        self, *args: Any, clock: Clock, shortcut: WebhookShortcut | None = None, **kwargs: Any
-    ) -> None:
+    def __init__(self, *args: Any, clock: Clock, webhooks: Webhooks, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._clock = clock
-        self._shortcut = shortcut
-        self._running: RequestResponseCycle | PlainCycle | None = None
+        self._webhooks = webhooks
+        self._running: RequestResponseCycle | WebhookCycle | None = None
         self._unparsed = b""
         self._bytes = 0  # of the message that is being received
         self._framing = 0  # bytes since the message's or its body's begin, or the last of its body
@@ -160,7 +159,18 @@ class HttpProtocol(HttpToolsProtocol):
 
     def on_body(self, body: bytes) -> None:
         self._framing = 0
-        super().on_body(body)
+        cycle = self.cycle
+        if type(cycle) is not WebhookCycle:
+            super().on_body(body)
+        elif cycle.response_complete:
+            pass  # refused: the rest is thrown away
+        elif not cycle.body:
+            cycle.body = body
+        elif len(cycle.body) + len(body) > MAX_BODY_BYTES:
+            self._answer(cycle, self._webhooks.refuse(cycle.opening, too_large()))
+        else:
+            cycle.body = bytearray(cycle.body) if type(cycle.body) is bytes else cycle.body
+            cycle.body += body
 
     def on_headers_complete(self) -> None:
         self._in_head = False
@@ -171,12 +181,12 @@ class HttpProtocol(HttpToolsProtocol):
         version = self.parser.get_http_version()
         if version not in _VERSIONS:  # the parser takes 0.9 and 2.0 too
             raise ValueError("not HTTP/1")
-        kind = self._kind_of_plain_webhook() if version == "1.1" else None
-        if kind is None:
-            super().on_headers_complete()
+        path = self.url.partition(b"?")[0]
+        is_webhook = self.parser.get_method() == b"POST" and self._webhooks.find(path)
+        if is_webhook and version == "1.1" and self._is_free():
+            self._begin_webhook(path)
         else:
-            self.scope = None  # type: ignore[assignment]
-            self.cycle = self._running = PlainCycle(kind, self.parser.should_keep_alive())
+            super().on_headers_complete()
 
     def on_message_complete(self) -> None:
         cycle = self.cycle
@@ -185,8 +195,9 @@ class HttpProtocol(HttpToolsProtocol):
         self._bytes = self._framing = 0
         self._in_head = True
         self.server_state.total_requests += 1  # uvicorn counts none whose client has left
-        if type(cycle) is PlainCycle and was_coming and self._shortcut:
-            self._shortcut.take(cycle.kind, cycle.body, partial(self._answer, cycle))
+        if type(cycle) is WebhookCycle and was_coming and not cycle.response_complete:
+            body, cycle.body = bytes(cycle.body), b""
+            self._webhooks.take(cycle.opening, body, partial(self._answer, cycle))
 
     def handle_websocket_upgrade(self) -> None:
         if self.cycle is None or self.cycle.response_complete:
@@ -230,17 +241,27 @@ class HttpProtocol(HttpToolsProtocol):
         self._running = cycle
         super()._start_asgi_task(cycle, app)
 
-    def _kind_of_plain_webhook(self) -> Kind | None:
-        if (
-            self._shortcut is not None
-            and (self.cycle is None or self.cycle.response_complete)  # else it has to queue up
-            and not self.flow.write_paused
-            and self.parser.get_method() == b"POST"
-        ):
-            return self._shortcut.find(self.url, self.headers)
-        return None
+    def _is_free(self) -> bool:
+        """Whether nothing before it has to be answered first; else a webhook queues up with
+        uvicorn, which hands it to the same handler in its turn."""
+        answered = self.cycle is None or self.cycle.response_complete
+        return answered and not self.flow.write_paused
 
-    def _answer(self, cycle: PlainCycle, reply: Reply) -> None:
+    def _begin_webhook(self, path: bytes) -> None:
+        query = self.url.partition(b"?")[2]
+        head = RequestHead("POST", query, self.headers, self.client)
+        opening = self._webhooks.open(path, head)
+        waits = self.expect_100_continue
+        self.scope = None  # type: ignore[assignment]
+        # Who waits to be told to go on, and is not, may send the body or not: nobody can tell.
+        keep_alive = self.parser.should_keep_alive() and not (waits and opening.refusal)
+        cycle = self.cycle = self._running = WebhookCycle(opening, keep_alive)
+        if opening.refusal is not None:
+            self._answer(cycle, opening.refusal)
+        elif waits:
+            self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+
+    def _answer(self, cycle: WebhookCycle, reply: Reply) -> None:
         """Send the whole answer at once, in one system call."""
         cycle.response_complete = True
         if self.transport.is_closing():

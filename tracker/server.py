@@ -189,7 +189,7 @@ def _config(app: App, timing: Timing) -> uvicorn.Config:
     return uvicorn.Config(
         app.asgi,
         loop="auto",
-        http=partial(HttpProtocol, clock=app.clock, shortcut=app.shortcut),  # type: ignore[arg-type]
+        http=partial(HttpProtocol, clock=app.clock, webhooks=app.webhooks),  # type: ignore[arg-type]
         ws=partial(WebSocketProtocol, clock=app.clock, timing=timing),  # type: ignore[arg-type]
         ws_max_size=64 * 1024,
         ws_per_message_deflate=False,

@@ -10,6 +10,7 @@ import falcon.asgi
 
 from tracker.api.credentials import given_key
 from tracker.api.origin import is_foreign
+from tracker.api.request_head import RequestHead
 from tracker.api.wrong_keys import WrongKeys
 from tracker.errors import Forbidden, Issue, RateLimited, Unauthorized
 from tracker.lease import Lease
@@ -43,9 +44,9 @@ class Authenticator:
         """Leaves the lease in the request's context. Raises as `check` does."""
         if is_open(req.path) or is_preflight(req):
             return
-        req.context.lease = self.check(req)
+        req.context.lease = self.check(RequestHead.of(req.scope))
 
-    def check(self, req: falcon.asgi.Request) -> Lease:
+    def check(self, head: RequestHead) -> Lease:
         """For how long whoever sent this is let in.
 
         Raises:
@@ -53,32 +54,32 @@ class Authenticator:
             RateLimited: it carries a wrong one, after many.
             Forbidden: it carries a session for another site's page.
         """
-        given = given_key(req)
+        given = given_key(head)
         if given is None:
-            return self._check_session(req)
+            return self._check_session(head)
         if not self.accepts(given.encode("utf-8", "replace")):
-            raise self._wrong(req) if given else _missing()
+            raise self._wrong(head) if given else _missing()
         return self._lease
 
     def accepts(self, key: bytes) -> bool:
         """Whether that is the key; takes the same time whatever it is."""
         return hmac.compare_digest(key, self._key)
 
-    def _check_session(self, req: falcon.asgi.Request) -> Lease:
-        given = req.get_cookie_values(self._sessions.cookie) or ()
+    def _check_session(self, head: RequestHead) -> Lease:
+        given = head.cookies(self._sessions.cookie)
         sessions = [self._sessions.read(token) for token in given]
         leases = [self._sessions.lease(session) for session in sessions if session is not None]
         lease = next((lease for lease in leases if lease is not None), None)
         if lease is None:  # one that is over was not guessed
-            raise self._wrong(req) if None in sessions else _missing()
+            raise self._wrong(head) if None in sessions else _missing()
         # The browser sends the cookie for pages of this host's other ports too. They cannot read
         # the answers, but could change things, and a WebSocket's messages can be read by anyone.
-        if (req.method not in SAFE_METHODS or req.scope["type"] == "websocket") and is_foreign(req):
+        if (head.method not in SAFE_METHODS or head.is_websocket) and is_foreign(head):
             raise Forbidden(FOREIGN_PAGE)
         return lease
 
-    def _wrong(self, req: falcon.asgi.Request) -> Unauthorized | RateLimited:
-        wait = self._wrong_keys.take(req.scope)
+    def _wrong(self, head: RequestHead) -> Unauthorized | RateLimited:
+        wait = self._wrong_keys.take(head.client)
         if wait:
             return RateLimited(
                 "Too many wrong keys came from this address; check the key, and go on with the "

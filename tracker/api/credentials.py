@@ -9,8 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-import falcon.asgi
-
+from tracker.api.request_head import RawHeaders, RequestHead
 from tracker.errors import BadRequest, Issue
 
 # The parameter that carries the key.
@@ -23,29 +22,7 @@ _ONCE: Final = (
 )
 
 
-class Unambiguous:
-    """Falcon middleware: refuses what contradicts itself. Runs before anything is believed."""
-
-    async def process_request(self, req: falcon.asgi.Request, _resp: falcon.asgi.Response) -> None:
-        """Raises BadRequest."""
-        self.check(req)
-
-    async def process_request_ws(
-        self, req: falcon.asgi.Request, _ws: falcon.asgi.WebSocket
-    ) -> None:
-        """Raises BadRequest."""
-        self.check(req)
-
-    def check(self, req: falcon.asgi.Request) -> None:
-        """Raises BadRequest. Asks the headers as they came: Falcon has joined those of one name."""
-        found = contradiction(req.scope["headers"], req.get_param_as_list(PARAMETER) or ())
-        if found is not None:
-            raise BadRequest("The request says two things at once; say one.", [found])
-
-
-def contradiction(
-    headers: Sequence[tuple[bytes, bytes]], parameters: Sequence[str]
-) -> Issue | None:
+def contradiction(headers: RawHeaders, parameters: Sequence[str]) -> Issue | None:
     """What a request says twice, where that leaves open whom it is for or who sends it.
 
     `headers`: all of them, as they came, their names in lower case. `parameters`: each `api_key` of
@@ -65,10 +42,19 @@ def contradiction(
     return None
 
 
-def given_key(req: falcon.asgi.Request) -> str | None:
+def refuse_contradictions(head: RequestHead) -> None:
+    """Raises BadRequest for a request that says two things at once."""
+    found = contradiction(head.headers, head.parameters(PARAMETER))
+    if found is not None:
+        raise BadRequest("The request says two things at once; say one.", [found])
+
+
+def given_key(head: RequestHead) -> str | None:
     """The API key that came with the request, right or wrong. An empty parameter is none."""
-    key = _key(req.get_header("X-API-Key"), req.get_header("Authorization"))
-    return (req.get_param(PARAMETER) or None) if key is None else key
+    key = _key(head.get(b"x-api-key"), head.get(b"authorization"))
+    if key is not None:
+        return key
+    return next(iter(head.parameters(PARAMETER)), None)
 
 
 def _key(x_api_key: str | None, authorization: str | None) -> str | None:

@@ -64,19 +64,24 @@ def code_of(status: int) -> str:
 
 
 def error_body(code: str, message: str, now: int, issues: Sequence[Issue] = ()) -> bytes:
-    """The API document's error object; `details` names the first problem and lists all."""
+    """The API document's answer to a failure."""
+    return orjson.dumps({"error": _content(code, message, issues), "timestamp": iso(now)})
+
+
+def error_content(error: TrackerError) -> dict[str, Any]:
+    """The API document's error object, for one report of a batch."""
+    return _content(error.code, error.message, error.issues)
+
+
+def _content(code: str, message: str, issues: Sequence[Issue]) -> dict[str, Any]:
+    """`details` names the first problem and lists all."""
     first = issues[0] if issues else Issue("request", message)
     details = {
         "field": first.field,
         "issue": first.issue,
         "errors": [issue._asdict() for issue in issues or (first,)],
     }
-    return orjson.dumps(
-        {
-            "error": {"code": code, "message": message, "details": details},
-            "timestamp": iso(now),
-        }
-    )
+    return {"code": code, "message": message, "details": details}
 
 
 class ErrorHandlers:

@@ -50,19 +50,29 @@ class RateLimits:
 
     def __init__(self, webhook: int, api: int, clock: Clock) -> None:
         """Requests a minute to the webhooks and to the REST API; 0: no limit."""
-        self._limits = [
-            (_PREFIXES[name], Limit(name, quota, clock))
+        self._limits = {
+            _PREFIXES[name]: Limit(name, quota, clock)
             for name, quota in (("webhook", webhook), ("api", api))
             if quota
-        ]
+        }
 
     async def process_request(self, req: falcon.asgi.Request, resp: falcon.asgi.Response) -> None:
         """Raises RateLimited."""
-        for prefix, limit in self._limits:
-            if req.path.startswith(prefix) and req.method != "OPTIONS":
+        if req.method != "OPTIONS":
+            headers: dict[str, str] = {}
+            try:
+                self.take(req.path, headers)
+            finally:
+                resp.set_headers(headers)
+
+    def take(self, path: str, headers: dict[str, str]) -> None:
+        """Count a request to the path, and say in the answer's `headers` what is left. Raises
+        RateLimited."""
+        for prefix, limit in self._limits.items():
+            if path.startswith(prefix):
                 passes, state, wait = limit.take()
-                resp.set_header("RateLimit-Policy", limit.policy)
-                resp.set_header("RateLimit", state)
+                headers["RateLimit-Policy"] = limit.policy
+                headers["RateLimit"] = state
                 if not passes:
                     raise RateLimited(
                         f"The limit of {limit.policy} is used up; go on in {wait} s.", wait

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import falcon
 import falcon.asgi
@@ -18,6 +18,17 @@ class Reply(NamedTuple):
     status: int
     body: bytes
     headers: Mapping[str, str] = _NONE
+
+    async def send(self, send: Any) -> None:
+        """Answer through ASGI."""
+        headers = {
+            "content-type": falcon.MEDIA_JSON,
+            "content-length": str(len(self.body)),
+            **self.headers,
+        }
+        raw = [(name.lower().encode(), value.encode("latin-1")) for name, value in headers.items()]
+        await send({"type": "http.response.start", "status": self.status, "headers": raw})
+        await send({"type": "http.response.body", "body": self.body})
 
     def put_into(self, resp: falcon.asgi.Response) -> None:
         """Answer through Falcon."""

@@ -92,6 +92,19 @@ class ErrorBody(_ReportBody):
     )
 
 
+class BatchBody(BaseModel):
+    """`POST /webhook/batch`."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    reports: list[Any] = Field(
+        max_length=500,
+        description="Up to 500, each with `kind` (start, status, finish, error), the fields of "
+        "that webhook, and perhaps an `idempotency_key`. Each is accepted or refused by itself, in "
+        "order.",
+    )
+
+
 BODIES: dict[Kind, type[_ReportBody]] = {
     Kind.START: StartBody,
     Kind.STATUS: StatusBody,

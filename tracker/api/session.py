@@ -7,6 +7,7 @@ import orjson
 
 from tracker.api.auth import refusal
 from tracker.api.credentials import given_key
+from tracker.api.request_head import RequestHead
 from tracker.api.resources import read_query
 from tracker.api.schemas import SignOutQuery
 from tracker.clock import iso
@@ -21,7 +22,7 @@ class Session:
 
     async def on_post(self, req: falcon.asgi.Request, resp: falcon.asgi.Response) -> None:
         """Sign in. It takes the key itself: a session cannot prolong itself."""
-        if given_key(req) is None:
+        if given_key(RequestHead.of(req.scope)) is None:
             raise refusal("This has to be given", "To sign in, the API key is needed")
         session, ends = self._sessions.issue()
         resp.set_cookie(

@@ -6,6 +6,7 @@ import falcon.asgi
 
 from tracker.api.auth import Authenticator
 from tracker.api.origin import Origins
+from tracker.api.request_head import RequestHead
 from tracker.api.resources import read_query
 from tracker.api.schemas import StreamQuery
 from tracker.errors import Forbidden, RateLimited, Unauthorized, ValidationFailed
@@ -21,12 +22,13 @@ class SocketAdmission:
 
     def __call__(self, req: falcon.asgi.Request) -> Admitted:
         """What was asked for. Raises RefusalError."""
-        if not self._origins.admits(req):
+        head = RequestHead.of(req.scope)
+        if not self._origins.admits(head):
             raise RefusalError(
                 CloseCode.FORBIDDEN, "the page's origin is not allowed; --cors-origin"
             )
         try:
-            lease = self._authenticator.check(req)
+            lease = self._authenticator.check(head)
             query = read_query(req, StreamQuery)
         except Unauthorized:
             raise RefusalError(CloseCode.UNAUTHORIZED, "unauthorized") from None

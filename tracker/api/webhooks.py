@@ -1,104 +1,164 @@
-"""`POST /webhook/{start,status,finish,error}`: the agents' side."""
+"""`POST /webhook/{start,status,finish,error,batch}`: the agents' side, by one handler.
+
+It takes a head and a body and gives a reply, and knows of no framework: a connection of ours asks
+it directly (`tracker.protocols`), any other ASGI server through `WebhookMount`. All rules that
+Falcon's middleware applies to other requests are asked here of the same objects, in the same order.
+"""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable
+from functools import partial
 from typing import Any, Final, NamedTuple
 
 import falcon.asgi
-import orjson
 
-from tracker.api.body import check_content_type, read_body
+from tracker.api.auth import Authenticator
+from tracker.api.body import ASGI, Receive, check_body, read_body
+from tracker.api.errors import ErrorHandlers
+from tracker.api.guard import Guard
+from tracker.api.origin import Origins
+from tracker.api.ratelimit import RateLimits
 from tracker.api.reply import Reply
-from tracker.api.schemas import to_report
-from tracker.clock import iso
-from tracker.errors import Issue, ValidationFailed
-from tracker.model import Kind, Report, seconds
-from tracker.parsing import parse_object
-from tracker.store import Idempotency, Recorded, Store, idempotency
+from tracker.api.reports import Reports, Submitted
+from tracker.api.request_head import RequestHead
+from tracker.errors import TrackerError
+from tracker.model import Kind
 
-MAX_KEY_LENGTH: Final = 255
+BATCH: Final = "batch"
 
-
-class _Words(NamedTuple):
-    """The API document's answer to one kind of report."""
-
-    status: str
-    message: str
+Submit = Callable[[bytes, str | None], Submitted]
 
 
-ANSWERS: Final[Mapping[Kind, _Words]] = {
-    Kind.START: _Words("started", "Task started successfully"),
-    Kind.STATUS: _Words("updated", "Task status updated successfully"),
-    Kind.FINISH: _Words("completed", "Task completed successfully"),
-    Kind.ERROR: _Words("error_recorded", "Error recorded successfully"),
-}
+class Opening(NamedTuple):
+    """A webhook whose head was looked at. `refusal`: the answer, whatever its body is."""
+
+    path: str
+    submit: Submit
+    key: str | None
+    headers: dict[str, str]
+    refusal: Reply | None
 
 
-class Reports:
-    """Takes a webhook's body and answers once the report is in the log, durably."""
+class Webhooks:
+    """The handler."""
 
-    def __init__(self, store: Store) -> None:
-        self._store = store
+    def __init__(
+        self,
+        reports: Reports,
+        guard: Guard,
+        authenticator: Authenticator,
+        limits: RateLimits,
+        origins: Origins,
+        errors: ErrorHandlers,
+    ) -> None:
+        self._submits: dict[bytes, Submit] = {
+            b"/webhook/%b" % kind.encode(): partial(reports.submit, kind) for kind in Kind
+        }
+        self._submits[b"/webhook/%b" % BATCH.encode()] = reports.submit_batch
+        self._guard = guard
+        self._authenticator = authenticator
+        self._limits = limits
+        self._origins = origins
+        self._errors = errors
 
-    def submit(self, kind: Kind, body: bytes, key: str | None = None) -> Submitted:
-        """Have the report recorded; `key` is its `Idempotency-Key`. Raises what may be wrong with
-        it, and Unavailable."""
-        report = to_report(kind, parse_object(body))
-        idempotency_key = None if key is None else _idempotency_key(key, kind, body)
-        return Submitted(report, self._store.record(report, idempotency_key, len(body)))
+    @property
+    def paths(self) -> list[str]:
+        """Those that are answered here."""
+        return [path.decode() for path in self._submits]
+
+    def find(self, path: bytes) -> bool:
+        """Whether a POST to this path, as it was sent, is answered here."""
+        return path in self._submits
+
+    def open(self, path: bytes, head: RequestHead) -> Opening:
+        """Look at all that can be judged without the body."""
+        name = path.decode()
+        headers = self._origins.headers(head)
+        opening = Opening(name, self._submits[path], head.get(b"idempotency-key"), headers, None)
+        try:
+            self._guard.check(head)
+            self._authenticator.check(head)
+            self._limits.take(name, headers)
+            check_body(head)
+        except Exception as error:  # noqa: BLE001 - the one place that answers failures logs them
+            return opening._replace(refusal=self.refuse(opening, error))
+        return opening
+
+    def take(self, opening: Opening, body: bytes, answer: Callable[[Reply], None]) -> None:
+        """Record what is in `body`; `answer` is called once, now or later."""
+        try:
+            submitted = opening.submit(body, opening.key)
+        except Exception as error:  # noqa: BLE001 - as above
+            answer(self.refuse(opening, error))
+            return
+        waiting = len(submitted.recorded)
+
+        def count(_recorded: object = None) -> None:
+            nonlocal waiting
+            waiting -= 1
+            if waiting <= 0:
+                answer(self._reply(opening, submitted))
+
+        for recorded in submitted.recorded:
+            recorded.add_done_callback(count)
+        if not waiting:
+            count()
+
+    def refuse(self, opening: Opening, error: Exception) -> Reply:
+        """The answer to a failure."""
+        return self._with_headers(opening, self._errors.reply(error, f"POST {opening.path}"))
+
+    def _reply(self, opening: Opening, submitted: Submitted) -> Reply:
+        try:
+            return self._with_headers(opening, submitted.reply())
+        except Exception as error:  # noqa: BLE001 - as above
+            return self.refuse(opening, error)
+
+    def _with_headers(self, opening: Opening, reply: Reply) -> Reply:
+        if not opening.headers:
+            return reply
+        return reply._replace(headers={**opening.headers, **reply.headers})
 
 
-class Submitted(NamedTuple):
-    """A report on its way into the log."""
+class WebhookMount:
+    """The handler in an ASGI server."""
 
-    report: Report
-    recorded: asyncio.Future[Recorded]
+    def __init__(self, app: ASGI, webhooks: Webhooks) -> None:
+        """`app` answers everything else."""
+        self._app = app
+        self._webhooks = webhooks
 
-    def reply(self) -> Reply:
-        """The answer, once it is recorded. Raises what went wrong."""
-        recorded = self.recorded.result()
-        kind = self.report.kind
-        return Reply(
-            201 if recorded.created and kind is Kind.START else 200,
-            _answer(kind, self.report.task_id, recorded),
-            {"Idempotent-Replayed": "true"} if recorded.event is None else {},
-        )
+    async def __call__(self, scope: dict[str, Any], receive: Receive, send: Any) -> None:
+        if scope["type"] == "http" and scope["method"] == "POST":
+            path = scope.get("raw_path") or scope["path"].encode()
+            if self._webhooks.find(path):
+                reply = await self._reply(path, scope, receive)
+                await reply.send(send)
+                return
+        await self._app(scope, receive, send)
+
+    async def _reply(self, path: bytes, scope: dict[str, Any], receive: Receive) -> Reply:
+        opening = self._webhooks.open(path, RequestHead.of(scope))
+        if opening.refusal is not None:
+            return opening.refusal
+        try:
+            body = await read_body(receive)
+        except TrackerError as error:
+            return self._webhooks.refuse(opening, error)
+        replied: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
+        self._webhooks.take(opening, body, partial(_set, replied))
+        return await replied
 
 
-class Webhook:
-    """One of the four, as a resource."""
-
-    def __init__(self, kind: Kind, reports: Reports) -> None:
-        self._kind = kind
-        self._reports = reports
+class WebhookRoute:
+    """Falcon's, for what is no POST: that is answered before it gets here."""
 
     async def on_post(self, req: falcon.asgi.Request, resp: falcon.asgi.Response) -> None:
-        """Record a report."""
-        check_content_type(req)
-        body = await read_body(req)
-        submitted = self._reports.submit(self._kind, body, req.get_header("Idempotency-Key"))
-        await submitted.recorded
-        submitted.reply().put_into(resp)
+        """Named in `Allow`."""
 
 
-def _answer(kind: Kind, task_id: str, recorded: Recorded) -> bytes:
-    words = ANSWERS[kind]
-    answer: dict[str, Any] = {
-        "status": words.status,
-        "task_id": task_id,
-        "message": words.message,
-        "timestamp": iso(recorded.at),
-        "event_id": recorded.event_id,
-    }
-    if kind is Kind.FINISH:
-        answer["duration_seconds"] = seconds(recorded.duration_ms)
-    return orjson.dumps(answer)
-
-
-def _idempotency_key(key: str, kind: Kind, body: bytes) -> Idempotency:
-    if not 1 <= len(key) <= MAX_KEY_LENGTH:
-        message = f"An Idempotency-Key has 1 to {MAX_KEY_LENGTH} characters."
-        raise ValidationFailed(message, [Issue("Idempotency-Key", message)])
-    return idempotency(key, kind, body)
+def _set(future: asyncio.Future[Reply], reply: Reply) -> None:
+    if not future.done():  # the client went away
+        future.set_result(reply)

@@ -10,7 +10,7 @@ import ipaddress
 import logging
 import math
 from collections import OrderedDict
-from typing import Any, Final
+from typing import Final
 
 from tracker.clock import Clock
 
@@ -53,11 +53,11 @@ class WrongKeys:
         self._lines_since = -math.inf
         self._lines = 0
 
-    def take(self, scope: dict[str, Any]) -> int:
-        """Note one in the request of this ASGI scope. The whole seconds after which the next will
+    def take(self, client: tuple[str, int] | None) -> int:
+        """Note one from this address and port. The whole seconds after which the next will
         be answered as what it is; 0 if this one still is."""
         now = self._clock.monotonic()
-        address = _address(scope)
+        address = _address(client)
         guesser = self._guessers.pop(address, None)
         if guesser is None or now - guesser.latest >= _FORGOTTEN_AFTER:
             guesser = _Guesser()
@@ -83,9 +83,9 @@ class WrongKeys:
             logger.warning("Wrong API keys from more addresses; no more are named this minute")
 
 
-def _address(scope: dict[str, Any]) -> str:
+def _address(client: tuple[str, int] | None) -> str:
     """Whose request it is; of an IPv6 address its network."""
-    host = (scope.get("client") or ("unknown",))[0]
+    host = client[0] if client else "unknown"
     try:
         address = ipaddress.ip_address(host)
     except ValueError:

@@ -44,6 +44,23 @@ class ErrorAnswer(_WebhookAnswer):
     message: Literal["Error recorded successfully"]
 
 
+class BatchResult(BaseModel):
+    status: int = Field(description="What the report's own webhook would have answered.")
+    task_id: str | None = None
+    message: str | None = None
+    timestamp: Timestamp | None = None
+    event_id: EventId | None = None
+    duration_seconds: Duration | None = None
+    replayed: bool | None = Field(
+        default=None, description="Its idempotency key was used before; nothing new was recorded."
+    )
+    error: dict[str, Any] | None = Field(default=None, description="As in other failures.")
+
+
+class BatchAnswer(BaseModel):
+    results: list[BatchResult]
+
+
 class _Page(BaseModel):
     total: Count = Field(description="How many there are in all, not on this page.")
     limit: int

@@ -9,7 +9,7 @@ from tracker.api.auth import FOREIGN_PAGE
 from tracker.api.body import MAX_BODY_BYTES
 from tracker.api.errors import INTERNAL_ERROR, STATUSES
 from tracker.api.proof import NO_SUCH_KEY
-from tracker.api.webhooks import MAX_KEY_LENGTH
+from tracker.api.reports import MAX_KEY_LENGTH
 
 
 class Failure(NamedTuple):

@@ -29,6 +29,40 @@ STARTED: Final = {
     "timestamp": _TIME,
     "event_id": 1,
 }
+BATCH: Final = {
+    "reports": [
+        {"kind": "start", "idempotency_key": "a-key-of-your-own", **START},
+        {"kind": "status", **_TASK, "progress": 175},
+    ]
+}
+TAKEN: Final = {
+    "results": [
+        {
+            "status": 201,
+            "task_id": "task-123",
+            "message": "Task started successfully",
+            "timestamp": _TIME,
+            "event_id": 1,
+        },
+        {
+            "status": 422,
+            "error": {
+                "code": "VALIDATION_ERROR",
+                "message": "Invalid data format",
+                "details": {
+                    "field": "progress",
+                    "issue": "Input should be less than or equal to 100",
+                    "errors": [
+                        {
+                            "field": "progress",
+                            "issue": "Input should be less than or equal to 100",
+                        }
+                    ],
+                },
+            },
+        },
+    ]
+}
 STATUS: Final = {
     **_TASK,
     "status": "running",

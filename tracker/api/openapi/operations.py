@@ -161,6 +161,20 @@ OPERATIONS: Final = (
         example=examples.ERROR,
         answer=Answer("Recorded.", answers.ErrorAnswer, examples.ERROR_RECORDED),
     ),
+    Operation(
+        method="post",
+        path="/webhook/batch",
+        id="report_batch",
+        tag="Webhooks",
+        summary="Send many reports at once",
+        description="One request to the rate limit. What was accepted is in the database when the "
+        "answer comes, whatever became of the others.",
+        body=schemas.BatchBody,
+        example=examples.BATCH,
+        answers={
+            200: Answer("What became of each, in order.", answers.BatchAnswer, examples.TAKEN)
+        },
+    ),
     _read(
         "/api/projects",
         "list_projects",

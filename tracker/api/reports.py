@@ -1,0 +1,175 @@
+"""What is in the bodies of webhooks, on its way into the log, and what is answered."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, NamedTuple, Protocol
+
+import orjson
+
+from tracker.api.errors import STATUSES, error_content
+from tracker.api.reply import Reply
+from tracker.api.schemas import BatchBody, to_report, validate
+from tracker.clock import iso
+from tracker.errors import Issue, TrackerError, Unavailable, ValidationFailed
+from tracker.model import Kind, Report, seconds
+from tracker.parsing import parse_object
+from tracker.store import Idempotency, Recorded, Store, idempotency
+
+MAX_KEY_LENGTH: Final = 255
+
+
+class _Words(NamedTuple):
+    """The API document's answer to one kind of report."""
+
+    status: str
+    message: str
+
+
+ANSWERS: Final[Mapping[Kind, _Words]] = {
+    Kind.START: _Words("started", "Task started successfully"),
+    Kind.STATUS: _Words("updated", "Task status updated successfully"),
+    Kind.FINISH: _Words("completed", "Task completed successfully"),
+    Kind.ERROR: _Words("error_recorded", "Error recorded successfully"),
+}
+
+
+class Submitted(Protocol):
+    """What is on its way into the log."""
+
+    @property
+    def recorded(self) -> Sequence[asyncio.Future[Recorded]]:
+        """All of these have to be done before there is a reply."""
+
+    def reply(self) -> Reply:
+        """The answer. Raises what went wrong."""
+
+
+class Reports:
+    """Hands reports to the store."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def submit(self, kind: Kind, body: bytes, key: str | None) -> Submitted:
+        """Have the report in a webhook's body recorded; `key` is its `Idempotency-Key`. Raises what
+        may be wrong with it, and Unavailable."""
+        return self._submit(kind, parse_object(body), key, body)
+
+    def submit_batch(self, body: bytes, key: str | None) -> Submitted:
+        """Have each report of a batch recorded by itself (the contract's "Webhooks"). Raises
+        ValidationFailed, InvalidJSON: it is no batch."""
+        if key is not None:
+            message = "A batch has no Idempotency-Key: give each report an idempotency_key."
+            raise ValidationFailed(message, [Issue("Idempotency-Key", message)])
+        return _Batch([self._submit_one(item) for item in read_batch(body)])
+
+    def _submit_one(self, item: Any) -> _One | TrackerError:
+        try:
+            if not isinstance(item, dict):
+                raise ValidationFailed(_NOT_A_REPORT, [Issue("report", "This has to be an object")])
+            kind = _kind(item.get("kind"))
+            key = item.get("idempotency_key")
+            if key is not None and not isinstance(key, str):
+                raise _wrong_key("idempotency_key")
+            fields = {name: value for name, value in item.items() if name not in _OF_THE_BATCH}
+            return self._submit(kind, fields, key, orjson.dumps(fields, option=_SORTED))
+        except TrackerError as error:
+            return error
+
+    def _submit(self, kind: Kind, fields: dict[str, Any], key: str | None, body: bytes) -> _One:
+        report = to_report(kind, fields)
+        idempotency_key = None if key is None else _idempotency_key(key, kind, body)
+        return _One(report, (self._store.record(report, idempotency_key, len(body)),))
+
+
+class _One(NamedTuple):
+    report: Report
+    recorded: tuple[asyncio.Future[Recorded]]
+
+    def reply(self) -> Reply:
+        """See `Submitted`."""
+        recorded = self.recorded[0].result()
+        content = {"status": ANSWERS[self.report.kind].status, **self.content(recorded)}
+        replayed = {"Idempotent-Replayed": "true"} if recorded.event is None else {}
+        return Reply(self.status(recorded), orjson.dumps(content), replayed)
+
+    def status(self, recorded: Recorded) -> int:
+        """The HTTP status."""
+        return 201 if recorded.created and self.report.kind is Kind.START else 200
+
+    def content(self, recorded: Recorded) -> dict[str, Any]:
+        """What the answer tells besides its status."""
+        kind = self.report.kind
+        content: dict[str, Any] = {
+            "task_id": self.report.task_id,
+            "message": ANSWERS[kind].message,
+            "timestamp": iso(recorded.at),
+            "event_id": recorded.event_id,
+        }
+        if kind is Kind.FINISH:
+            content["duration_seconds"] = seconds(recorded.duration_ms)
+        return content
+
+
+class _Batch(NamedTuple):
+    items: list[_One | TrackerError]
+
+    @property
+    def recorded(self) -> list[asyncio.Future[Recorded]]:
+        """See `Submitted`."""
+        return [item.recorded[0] for item in self.items if isinstance(item, _One)]
+
+    def reply(self) -> Reply:
+        """See `Submitted`. Raises Unavailable: nothing was recorded, and all may be later."""
+        failures = [_failure(item) for item in self.items]
+        unavailable = [error for error in failures if isinstance(error, Unavailable)]
+        if unavailable and None not in failures:
+            raise unavailable[0]
+        return Reply(200, orjson.dumps({"results": [_result(item) for item in self.items]}))
+
+
+def _failure(item: _One | TrackerError) -> BaseException | None:
+    return item if isinstance(item, TrackerError) else item.recorded[0].exception()
+
+
+def _result(item: _One | TrackerError) -> dict[str, Any]:
+    try:
+        if isinstance(item, TrackerError):
+            raise item
+        recorded = item.recorded[0].result()
+    except TrackerError as error:
+        return {"status": STATUSES[error.code], "error": error_content(error)}
+    replayed = {"replayed": True} if recorded.event is None else {}
+    return {"status": item.status(recorded), **item.content(recorded), **replayed}
+
+
+# Of an item of a batch, beside the report's own fields.
+_OF_THE_BATCH: Final = ("kind", "idempotency_key")
+_SORTED: Final = orjson.OPT_SORT_KEYS
+_NOT_A_REPORT: Final = "A report of a batch is an object with the fields of its webhook."
+
+
+def read_batch(body: bytes) -> list[Any]:
+    """The items of a batch, whatever they are. Raises ValidationFailed, InvalidJSON."""
+    return validate(BatchBody, parse_object(body)).reports
+
+
+def _kind(text: object) -> Kind:
+    try:
+        return Kind(str(text))
+    except ValueError:
+        issue = f"expected one of {', '.join(Kind)}"
+        raise ValidationFailed("Invalid data format", [Issue("kind", issue)]) from None
+
+
+def _idempotency_key(key: str, kind: Kind, body: bytes) -> Idempotency:
+    if not 1 <= len(key) <= MAX_KEY_LENGTH:
+        raise _wrong_key("Idempotency-Key")
+    return idempotency(key, kind, body)
+
+
+def _wrong_key(field: str) -> ValidationFailed:
+    message = f"An Idempotency-Key has 1 to {MAX_KEY_LENGTH} characters."
+    return ValidationFailed(message, [Issue(field, message)])

@@ -1,0 +1,67 @@
+"""What a request says before its body, whoever received it: a connection of ours or an ASGI server.
+
+The rules that need no more than this are asked with it, so that they are the same by every way in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+from urllib.parse import parse_qsl
+
+RawHeaders = Sequence[tuple[bytes, bytes]]
+"""All of them, in the order in which they came, their names in lower case."""
+
+
+@dataclass
+class RequestHead:
+    """Method, query, headers, and who sent them."""
+
+    method: str
+    query: bytes
+    headers: RawHeaders
+    client: tuple[str, int] | None
+    is_websocket: bool = False
+
+    def __post_init__(self) -> None:
+        self._first = dict(reversed(self.headers))
+
+    @classmethod
+    def of(cls, scope: dict[str, Any]) -> RequestHead:
+        """From an ASGI scope."""
+        return cls(
+            scope.get("method", "GET"),
+            scope["query_string"],
+            scope["headers"],
+            scope.get("client"),
+            is_websocket=scope["type"] == "websocket",
+        )
+
+    def get(self, name: bytes) -> str | None:
+        """The first header of this name (lower case); None: there is none."""
+        value = self._first.get(name)
+        return None if value is None else value.decode("latin-1")
+
+    def parameters(self, name: str) -> list[str]:
+        """Each value of a parameter of the query string that is not empty."""
+        if name.encode() not in self.query and b"%" not in self.query:  # as most often
+            return []
+        return [value for given, value in self._query if given == name and value]
+
+    def cookies(self, name: str) -> list[str]:
+        """Each value of a cookie (RFC 6265, 5.4)."""
+        return [
+            cookie[len(name) + 1 :].strip('"')
+            for line in self._all(b"cookie")
+            for cookie in map(str.strip, line.split(";"))
+            if cookie.startswith(f"{name}=")
+        ]
+
+    @cached_property
+    def _query(self) -> list[tuple[str, str]]:
+        return parse_qsl(self.query.decode("latin-1"), max_num_fields=None)
+
+    def _all(self, name: bytes) -> list[str]:
+        return [value.decode("latin-1") for given, value in self.headers if given == name]
