@@ -16,7 +16,7 @@ from tests.server import Server, quote
 APP = Path(tracker.__file__).parent / "web" / "app"
 # It is there to be noticed: signing out everywhere, and escapes in what is copied, took it past
 # 150,000.
-MOST_BYTES = 151_000
+MOST_BYTES = 152_000
 PAGES = ("/", "/projects", "/projects/org%2Frepo", "/projects/p/board", "/projects/p/timeline")
 MORE_PAGES = ("/projects/p/tasks/a%2Fb", "/stats", "/events", "/settings", "/?q=1")
 

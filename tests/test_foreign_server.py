@@ -292,6 +292,7 @@ def test_pages_that_never_end() -> None:
     """Empty ones, and ones that lead nowhere."""
     tasks = {"tasks": [], "total": 2**62}
     events = {"events": [], "last_id": 5, "has_more": True}
+    events |= {"oldest_id": 1, "resync_required": False}
     content = {"/api/projects/p/tasks": tasks, "/api/events": events}
     with listening(pretending(content)) as url:
         client = Client(url, KEY, patience=0)
