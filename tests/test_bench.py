@@ -42,6 +42,15 @@ def test_ingest_loads_floor_and_tracker_and_finds_every_report() -> None:
 
 @on_linux
 @needs_wrk
+def test_variants_find_every_report_whatever_it_looks_like() -> None:
+    report = bench("variants", *QUICKLY)
+    assert {row["variant"] for row in report["measured"]} >= {"Idempotency-Key", "batches of 100"}
+    assert all(row["per_second"][0] > 0 for row in report["measured"])
+    assert report["failures"] == []
+
+
+@on_linux
+@needs_wrk
 def test_growth_makes_the_tasks_and_asks_every_question() -> None:
     report = bench("growth", *QUICKLY, "--tasks", "300")
     assert {row["request"]: row["requests"] > 0 for row in report["measured"]} == {

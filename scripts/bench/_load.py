@@ -9,7 +9,7 @@ import shutil
 import subprocess
 import tempfile
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, Final, NamedTuple
 from urllib.parse import urlsplit
 
 from _environment import SetupError
@@ -24,14 +24,52 @@ _POST = """
 local body = '{"project":"%(project)s","task":"Implement the feature","task_id":"%(task_id)s",'
   .. '"agent":"claude-3-5-sonnet","metadata":{"priority":"high","estimated_duration":3600,'
   .. '"dependencies":["task-100","task-101"]}}'
-local head = 'POST %(path)s HTTP/1.1\\r\\nHost: %(host)s\\r\\nX-API-Key: %(key)s\\r\\n'
-  .. 'Content-Type: application/json\\r\\nContent-Length: ' .. #string.format(body, 0)
-  .. '\\r\\n\\r\\n'
+local head = 'POST %(path)s HTTP/1.1\\r\\nHost: %(host)s\\r\\n%(headers)s'
+  .. 'Content-Length: ' .. #string.format(body, 0) .. '\\r\\n\\r\\n'
 local whole = head .. body
 local number = 0
 function request()
   number = number + 1
   return string.format(whole, %(argument)s)
+end
+"""
+# What a task of our client sends: its start, three words on its progress, its end; each with a key.
+_MIXED = """
+local names = '"project":"%(project)s","task":"Implement the feature","task_id":"%(task_id)s",'
+  .. '"agent":"claude-3-5-sonnet"'
+local status = ',"status":"running","progress":50,"message":"Implementing core functionality"'
+local told = {
+  {'start', ',"metadata":{"priority":"high"}'}, {'status', status}, {'status', status},
+  {'status', status}, {'finish', ',"result":"Feature successfully implemented"'},
+}
+local whole = {}
+for index, one in ipairs(told) do
+  local body = '{' .. names .. one[2] .. '}'
+  whole[index] = 'POST /webhook/' .. one[1] .. ' HTTP/1.1\\r\\nHost: %(host)s\\r\\n'
+    .. 'Accept-Encoding: identity\\r\\n%(headers)sIdempotency-Key: %(task_id)s-' .. index
+    .. '\\r\\nContent-Length: ' .. #string.format(body, 0) .. '\\r\\n\\r\\n' .. body
+end
+local number, index = 0, 5
+function request()
+  index = index %% 5 + 1
+  if index == 1 then number = number + 1 end
+  return string.format(whole[index], number, number)
+end
+"""
+_BATCH = """
+local one = '{"kind":"start","project":"%(project)s","task":"Implement the feature",'
+  .. '"task_id":"%(task_id)s","agent":"claude-3-5-sonnet","metadata":{"priority":"high",'
+  .. '"estimated_duration":3600,"dependencies":["task-100","task-101"]}}'
+local number = 0
+function request()
+  local reports = {}
+  for index = 1, %(size)d do
+    number = number + 1
+    reports[index] = string.format(one, number)
+  end
+  local body = '{"reports":[' .. table.concat(reports, ',') .. ']}'
+  return 'POST /webhook/batch HTTP/1.1\\r\\nHost: %(host)s\\r\\n%(headers)s'
+    .. 'Content-Length: ' .. #body .. '\\r\\n\\r\\n' .. body
 end
 """
 _GET = """
@@ -49,6 +87,21 @@ function done(summary, latency)
     latency:percentile(50), latency:percentile(99), latency.max))
 end
 """
+
+_JSON = "Content-Type: application/json\\r\\n"
+_KEY = f"X-API-Key: {KEY}\\r\\n"
+
+# What users' requests look like besides the plain one; `%%s` is the task's id.
+VARIANTS: Final = {
+    "plain": _KEY + _JSON,
+    "Authorization: Bearer": f"Authorization: Bearer {KEY}\\r\\n{_JSON}",
+    "charset=utf-8": f"{_KEY}Content-Type: application/json; charset=utf-8\\r\\n",
+    "an allowed Origin": f"{_KEY}{_JSON}Origin: http://localhost:3000\\r\\n",
+    "Idempotency-Key": f"{_KEY}{_JSON}Idempotency-Key: %(task_id)s\\r\\n",
+}
+MIXED: Final = "start, status × 3, finish, each with a key"
+BATCH_SIZE: Final = 100
+BATCH: Final = f"batches of {BATCH_SIZE}"
 
 _runs = itertools.count()
 
@@ -138,16 +191,25 @@ def post(
     *,
     project: str = PROJECT,
     scattered: bool = False,
+    variant: str = "plain",
 ) -> Wrk:
     """Report the start of one new task a request, unlike any other run's by their ids.
 
     `scattered`: ids in no order, like UUIDs, so that each lands elsewhere in the index; else
-    counted up.
+    counted up. `variant`: what the requests look like, see VARIANTS, MIXED and BATCH.
     """
     run = f"{os.getpid():x}-{next(_runs):x}"
     task_id = f"%08x-{run}" if scattered else f"{run}-%09d"
     argument = "number * 2654435761 % 4294967296" if scattered else "number"
-    script = _fill(_POST, url, project=project, task_id=task_id, argument=argument)
+    values = {"project": project, "task_id": task_id, "headers": VARIANTS["plain"]}
+    if variant == MIXED:
+        script = _fill(_MIXED, url, **values)
+    elif variant == BATCH:
+        script = _fill(_BATCH, url, size=BATCH_SIZE, **values)
+    else:
+        values["headers"] = VARIANTS[variant] % {"task_id": task_id}
+        arguments = ", ".join([argument] * (2 if "%" in values["headers"] else 1))
+        script = _fill(_POST, url, argument=arguments, **values)
     return Wrk(script, url, connections, seconds, core)
 
 
@@ -156,7 +218,7 @@ def get(url: str, seconds: int, core: int) -> Wrk:
     return Wrk(_fill(_GET, url), url, 1, seconds, core)
 
 
-def _fill(script: str, url: str, **values: str) -> str:
+def _fill(script: str, url: str, **values: Any) -> str:
     parts = urlsplit(url)
     path = parts.path + (f"?{parts.query}" if parts.query else "")
     return script % {"path": path, "host": parts.netloc, "key": KEY, **values}

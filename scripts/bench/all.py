@@ -12,11 +12,18 @@ import fanout
 import growth
 import ingest
 import startup
+import variants
 from _environment import SetupError, run_script
 from _report import machine_text, progress
 
 # The shortest first: what is missing is then said before minutes were spent.
-BENCHMARKS = {"startup": startup, "ingest": ingest, "growth": growth, "fanout": fanout}
+BENCHMARKS = {
+    "startup": startup,
+    "ingest": ingest,
+    "variants": variants,
+    "growth": growth,
+    "fanout": fanout,
+}
 
 
 def main() -> None:
