@@ -287,6 +287,20 @@ def test_a_backup_is_never_written_through_a_link_or_into_a_device(tmp_path: Pat
     assert stat.S_ISCHR(Path("/dev/null").stat().st_mode)
 
 
+@needs_posix
+@pytest.mark.parametrize("forced", [(), ("--force",)])
+@pytest.mark.parametrize("end", ["-wal", "-journal"])
+def test_a_backup_is_never_put_beside_what_another_database_left(
+    tmp_path: Path, end: str, forced: tuple[str, ...]
+) -> None:
+    made(tmp_path, "new")
+    (tmp_path / f"copy.db{end}").write_bytes(b"all there is of another")
+    line = refused(tmp_path, "backup", "copy.db", *forced, "--db", "tracker.db")
+    assert f"copy.db{end}: left by another database" in line
+    assert not (tmp_path / "copy.db").exists()
+    assert (tmp_path / f"copy.db{end}").read_bytes() == b"all there is of another"
+
+
 # --- Import: every row is looked at as the API would, or nothing is taken.
 
 

@@ -17,6 +17,7 @@ from tracker.errors import ConfigError
 from tracker.store import checks, migrations
 from tracker.store.connection import one_line, open_existing, open_unchanging
 from tracker.store.output import output_file
+from tracker.store.recovery import COMPANIONS
 
 Progress = Callable[[int, int], None]
 """Told how many pages are done, of how many."""
@@ -33,6 +34,7 @@ def back_up(path: Path, target: Path, progress: Progress, *, force: bool) -> dic
         ConfigError: there is no such database, the copy cannot be written, or is not sound.
         NoRoom: the disk is full.
     """
+    _refuse_companions(target)
     with output_file(target, path, force=force) as part:
         with closing(open_existing(path)) as source, one_line(str(target)):
             # A read transaction: without it every report would make the copy begin again.
@@ -63,6 +65,18 @@ def check_copy(part: Path, name: Path) -> dict[str, Any]:
         if problems:
             raise ConfigError(f"{name}: the copy is not sound: {problems[0]}")
         return checks.contents(connection)
+
+
+def _refuse_companions(target: Path) -> None:
+    """SQLite would take what another database left beside `target` for the copy's own, and spoil it
+    with that. It may be all there is of that one, so it is not for us to remove. Raises ConfigError.
+    """
+    for companion in (Path(f"{target}{end}") for end in COMPANIONS):
+        if companion.exists() and companion.stat().st_size:
+            raise ConfigError(
+                f"{companion}: left by another database, and would become a part of the copy; "
+                "choose another name, or remove it"
+            )
 
 
 def _copy(source: apsw.Connection, part: Path, progress: Progress) -> None:
