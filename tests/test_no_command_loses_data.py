@@ -301,6 +301,26 @@ def test_a_backup_is_never_put_beside_what_another_database_left(
     assert (tmp_path / f"copy.db{end}").read_bytes() == b"all there is of another"
 
 
+@needs_posix
+def test_a_name_that_cannot_be_is_refused_in_one_line(tmp_path: Path) -> None:
+    made(tmp_path, "precious")
+    name = "n" * 300
+    for command in (
+        "serve",
+        "doctor",
+        "backup copy",
+        "restore tracker.db",
+        "export copy",
+        "import -",
+    ):
+        ended = run(*command.split(), "--db", name, home=tmp_path)
+        assert b"File name too long" in ended.stdout + ended.stderr
+        assert b"Traceback" not in ended.stderr
+    for command in ("backup", "restore", "export", "import"):
+        assert "File name too long" in refused(tmp_path, command, name, "--db", "tracker.db")
+    assert tasks(tmp_path / "tracker.db") == ["precious"]
+
+
 # --- Import: every row is looked at as the API would, or nothing is taken.
 
 
@@ -769,6 +789,17 @@ def with_file_limit(size: int, *arguments: str, home: Path) -> subprocess.Comple
         timeout=60,
         preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (size, size)),
     )
+
+
+@needs_posix
+def test_a_server_says_that_there_is_no_room_for_its_ready_file(tmp_path: Path) -> None:
+    flags = ("--port", "0", "--db", ":memory:", "--ready-file", "ready.json")
+    ended = with_file_limit(10, "serve", *flags, home=tmp_path)
+    assert ended.returncode == 1
+    assert ended.stderr.decode().splitlines() == [
+        f"tracker: {tmp_path / 'ready.json'}: the disk is full; make room, then repeat this"
+    ]
+    assert list(tmp_path.iterdir()) == []
 
 
 @needs_posix

@@ -42,9 +42,15 @@ def locate_ready_file(name: str | None) -> Path | None:
 
 def _writable(name: str, flag: str) -> Path:
     path = Path(name).absolute()
-    if not name or path.is_dir():
+    try:
+        # A restore would put its copy in a device's place, /dev/null's too.
+        may_be = bool(name) and (path.is_file() or not path.exists())
+        has_folder = path.parent.is_dir()
+    except OSError as error:  # the name is too long, a folder on the way is not open to us
+        raise ConfigError(f"{path}: cannot be used: {error.strerror or error}") from None
+    if not may_be:
         raise ConfigError(f"{path if name else flag}: this has to be a file")
-    if not path.parent.is_dir():
+    if not has_folder:
         raise ConfigError(f"{path}: the directory does not exist; make it or choose another {flag}")
     if not os.access(path.parent, os.W_OK):
         raise ConfigError(f"{path}: the directory cannot be written; choose another {flag}")

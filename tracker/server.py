@@ -19,7 +19,7 @@ import uvicorn
 from tracker import keys, logs
 from tracker.announcement import Announcement
 from tracker.app import App, create_app
-from tracker.errors import ConfigError, InUse
+from tracker.errors import ConfigError, InUse, StartupError
 from tracker.location import locate, locate_ready_file
 from tracker.protocols import HttpProtocol
 from tracker.settings import Settings
@@ -68,6 +68,8 @@ def run(settings: Settings, timing: Timing = CONTRACT, warnings: Iterable[str] =
             server.run(sockets=[listener])
         finally:
             announcement.withdraw()
+        if server.unannounced is not None:
+            raise server.unannounced
     return 1 if server.died else 0
 
 
@@ -89,6 +91,7 @@ class Server(uvicorn.Server):
         self._patience = patience
         self._idle_timeout = idle_timeout
         self.died = False
+        self.unannounced: StartupError | None = None
         self._app = app
         self._announce = announce
 
@@ -103,7 +106,11 @@ class Server(uvicorn.Server):
         """Tell the world once connections are accepted."""
         await super().startup(sockets)
         if self.started:
-            self._announce()
+            try:
+                self._announce()
+            except StartupError as error:  # through uvicorn it would leave a traceback in the log
+                self.unannounced = error
+                self.should_exit = True
 
     async def main_loop(self) -> None:
         """Look after connections that stall, besides what uvicorn does."""

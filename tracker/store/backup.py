@@ -13,6 +13,7 @@ from typing import Any
 
 import apsw
 
+from tracker import files
 from tracker.errors import ConfigError
 from tracker.store import checks, migrations
 from tracker.store.connection import one_line, open_existing, open_unchanging
@@ -68,11 +69,13 @@ def check_copy(part: Path, name: Path) -> dict[str, Any]:
 
 
 def _refuse_companions(target: Path) -> None:
-    """SQLite would take what another database left beside `target` for the copy's own, and spoil it
-    with that. It may be all there is of that one, so it is not for us to remove. Raises ConfigError.
+    """What another database left beside `target`, SQLite would take for the copy's own. It may be
+    all there is of that one, so it is not for us to remove. Raises ConfigError.
     """
     for companion in (Path(f"{target}{end}") for end in COMPANIONS):
-        if companion.exists() and companion.stat().st_size:
+        with files.telling(target):
+            found = companion.exists() and companion.stat().st_size
+        if found:
             raise ConfigError(
                 f"{companion}: left by another database, and would become a part of the copy; "
                 "choose another name, or remove it"

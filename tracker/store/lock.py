@@ -85,7 +85,7 @@ def is_held(path: Path) -> bool:
     open to it."""
     if sys.platform == "win32":
         return False
-    with contextlib.suppress(FileNotFoundError, PermissionError):
+    with contextlib.suppress(OSError):  # none is there, or none that can be opened
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)  # it may be a pipe
         try:
             fcntl.lockf(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB, 1, _BYTE)

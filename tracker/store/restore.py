@@ -68,7 +68,11 @@ def restore(path: Path, source: Path, progress: Progress) -> Restored:
         ConfigError: `source` is no sound database of ours, or cannot be put in place.
         NoRoom: the disk is full; nothing was changed.
     """
-    if not source.is_file():
+    try:
+        is_file = source.is_file()
+    except OSError as error:
+        raise ConfigError(f"{source}: cannot be read: {error.strerror or error}") from None
+    if not is_file:
         raise ConfigError(f"{source}: there is no such file")
     path = path.resolve()
     held = DatabaseLock(path)
