@@ -106,6 +106,8 @@ def open_existing(path: Path) -> apsw.Connection:
         try:
             connection.set_busy_timeout(_PATIENCE_MS)
             _check_is_newest(connection, path)
+            # Now that a restore finds this connection, or this its note.
+            refuse_unfinished(path)
             connection.pragma("foreign_keys", True)
             connection.pragma("recursive_triggers", False)
         except BaseException:

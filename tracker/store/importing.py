@@ -126,11 +126,14 @@ class _Import:
             raise ConfigError(f"line {line}: the export has ended before; import one at a time")
         for project in self._projects.values():
             self._connection.execute(_TOUCH_PROJECT, (project.updated_at, project.id))
-        # Whoever followed the log that was here before has missed what is now in its midst.
+        # Whoever followed the log that was here before has missed what is now in its midst. That it
+        # was followed to its end shows only in a number that no event will have.
+        if before and self._first_event <= before:
+            before += 1
         marks = {"pruned": max(head.pruned, before), "searched": max(0, self._first_event - 1)}
         self._connection.execute(_MOVE_MARKS, marks)
         for sql in _NEXT_ID:
-            self._connection.execute(sql, {"last_id": head.last_id})
+            self._connection.execute(sql, {"last_id": max(head.last_id, before)})
         self._add_gaps(head.gaps)
         return {f"{kind}s": self._counts[f"{kind}s"] for kind in KINDS}
 
