@@ -18,7 +18,7 @@ from tracker.store.checkpoint import PAGES, Checkpoints
 from tracker.store.connection import MEMORY, open_writer
 from tracker.store.events import Bounds, EventFilter, Page
 from tracker.store.idempotency_keys import Idempotency, idempotency
-from tracker.store.lock import DatabaseLock
+from tracker.store.lock import DatabaseLock, look_for_links
 from tracker.store.projects import ProjectQuery
 from tracker.store.readers import FileReaders, Readers, WriterReaders
 from tracker.store.recovery import recover
@@ -104,6 +104,7 @@ class Store:
         try:
             if path is not None:
                 recover(path)
+                look_for_links(path)
             connection = open_writer(path, durability, vfs)
             if self._lock:
                 self._lock.confirm()

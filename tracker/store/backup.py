@@ -17,6 +17,7 @@ from tracker import files
 from tracker.errors import ConfigError
 from tracker.store import checks, migrations
 from tracker.store.connection import one_line, open_existing, open_unchanging
+from tracker.store.lock import look_for_links
 from tracker.store.output import output_file
 from tracker.store.recovery import COMPANIONS
 
@@ -49,7 +50,9 @@ def copy_into(part: Path, source: Path, progress: Progress) -> None:
 
     Raises:
         ConfigError: it is none of ours.
+        InUse: a server has it by another name.
     """
+    look_for_links(source)
     with one_line(str(source)), closing(open_unchanging(source)) as connection:
         version = migrations.check(connection, str(source))
         if version == 0:

@@ -11,6 +11,7 @@ import apsw
 
 from tracker.errors import ConfigError, InUse, NoRoom
 from tracker.store import migrations, multirow
+from tracker.store.lock import look_for_links
 from tracker.store.recovery import refuse_unfinished
 
 if TYPE_CHECKING:
@@ -94,12 +95,13 @@ def open_existing(path: Path) -> apsw.Connection:
     have to be small, or the server's reports wait for them.
 
     Raises:
-        InUse: a restore is at work, or was broken off.
+        InUse: a restore is at work, or was broken off; or a server has it by another name.
         ConfigError: there is none, it cannot be used, or this version would have to change it.
     """
     if not _has_content(path):
         raise ConfigError(f"{path}: there is no database; choose another --db")
     refuse_unfinished(path)
+    look_for_links(path)
     with one_line(str(path)):
         _check_untouched(path)
         connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READWRITE)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import logging
 import os
 import struct
 import sys
@@ -21,6 +22,8 @@ from tracker.errors import ConfigError, InUse
 
 if sys.platform != "win32":
     import fcntl
+
+logger = logging.getLogger(__name__)
 
 # Far behind any content (SQLite's own locks lie at 2^30). Windows needs no such lock: an open file
 # cannot be removed there.
@@ -80,6 +83,26 @@ class DatabaseLock:
         return InUse(f"{self._path}: in use by another server; stop it or choose another --db")
 
 
+def look_for_links(path: Path) -> None:
+    """A WAL belongs to one of a database's names; by another one what is in it is not found, and
+    what is written spoils the database. Warns if there are several.
+
+    Raises:
+        InUse: a server has the database by another name.
+    """
+    names = path.stat().st_nlink
+    if names == 1:
+        return
+    if is_held(path) and not _is_name_held(path):
+        raise InUse(f"{path}: in use by a server by another name (a hard link); give that name")
+    logger.warning(
+        "%s has %d names (hard links): use one of them alone. What a killed server left in the WAL "
+        "is not found by another, and lost",
+        path,
+        names,
+    )
+
+
 def is_held(path: Path) -> bool:
     """Whether a server has the file as its database; no SQLite connection of this process may be
     open to it."""
@@ -93,6 +116,22 @@ def is_held(path: Path) -> bool:
             return error.errno in _TAKEN
         finally:
             os.close(descriptor)
+    return False
+
+
+def _is_name_held(path: Path) -> bool:
+    if sys.platform == "win32":
+        return True
+    try:
+        descriptor = os.open(f"{path.resolve()}.lock", os.O_RDONLY | os.O_NONBLOCK)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError as error:
+        return error.errno in _TAKEN
+    finally:
+        os.close(descriptor)
     return False
 
 
