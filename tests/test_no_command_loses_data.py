@@ -321,6 +321,27 @@ def test_a_name_that_cannot_be_is_refused_in_one_line(tmp_path: Path) -> None:
     assert tasks(tmp_path / "tracker.db") == ["precious"]
 
 
+BESIDE = ("tracker.db", "tracker.db-wal", "tracker.db.lock", "tracker.db.api-key", "notes.json")
+
+
+@pytest.mark.parametrize("target", BESIDE)
+@pytest.mark.parametrize("first", [True, False])
+def test_a_ready_file_takes_the_place_of_nothing_else(
+    tmp_path: Path, target: str, first: bool
+) -> None:
+    """The server would replace the file, and remove it in the end."""
+    (tmp_path / "notes.json").write_text('{"url": "of something else"}', encoding="utf-8")
+    if not first:
+        made(tmp_path, "a task")
+        (tmp_path / "tracker.db.api-key").write_text(f"{KEY}\n", encoding="utf-8")
+    flags = ("--port", "0", "--db", "tracker.db", "--ready-file", target)
+    line = refused(tmp_path, "serve", *flags)
+    assert target in line
+    if not first or (tmp_path / "tracker.db").exists():
+        assert tasks(tmp_path / "tracker.db") == ([] if first else ["a task"])
+    assert "of something else" in (tmp_path / "notes.json").read_text(encoding="utf-8")
+
+
 # --- Import: every row is looked at as the API would, or nothing is taken.
 
 

@@ -151,11 +151,12 @@ def test_ready_file_is_there_at_once_and_whole(
 ) -> None:
     # An old one is replaced, not written over: whoever has it open reads the old one to its end.
     ready = tmp_path / "ready.json"
-    ready.write_text("old", encoding="utf-8")
+    old = json.dumps({"url": "http://127.0.0.1:1", "pid": 1})
+    ready.write_text(old, encoding="utf-8")
     (tmp_path / "link").hardlink_to(ready)
     one = terminal("--ready-file", "ready.json")
     assert json.loads(ready.read_text(encoding="utf-8"))["url"] == line(one.output, "Address")
-    assert (tmp_path / "link").read_text(encoding="utf-8") == "old"
+    assert (tmp_path / "link").read_text(encoding="utf-8") == old
     one.process.send_signal(signal.SIGTERM)
     one.read_all()
     assert not ready.exists()

@@ -17,7 +17,9 @@ import tracker
 from tracker import keys
 from tracker.app import App
 from tracker.files import replacing, telling
+from tracker.location import check_ready_file
 from tracker.settings import Settings
+from tracker.store.output import files_of
 from tracker.text import printable
 
 logger = logging.getLogger(__name__)
@@ -87,7 +89,10 @@ class Announcement:
             mode = 0o600
             if not self._app.keys.api_is_provable:
                 content["key_chosen"] = True  # clients need not ask for a proof
-        with replacing(path, force=True) as part, telling(path):
+        check_ready_file(path)  # again: the database, say, has come to be since the start
+        database = self._app.store.path
+        protected = [] if database is None else files_of(database)
+        with replacing(path, force=True, protected=protected) as part, telling(path):
             part.write_bytes(orjson.dumps(content))
             part.chmod(mode)
             self._written = _identity(part)

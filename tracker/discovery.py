@@ -25,7 +25,7 @@ from tracker.credentials import Chosen, Credentials, Kept, Withheld
 from tracker.errors import ClientError, Unreachable
 from tracker.files import read_regular
 from tracker.keys import is_loopback, is_made, kept_in, read_kept
-from tracker.location import MEMORY
+from tracker.location import MAX_READY_FILE_BYTES, MEMORY
 from tracker.settings import default_database, load
 from tracker.transport import Place, Transport
 from tracker.variables import DotEnv, heed
@@ -36,8 +36,6 @@ _EVERYWHERE: Final = {"0.0.0.0": "127.0.0.1", "::": "::1"}
 _ADDRESSES: Final = ("TRACKER_URL", "TRACKER_READY_FILE", "TRACKER_HOST", "TRACKER_PORT")
 
 _LISTENING: Final = ("TRACKER_HOST", "TRACKER_PORT")
-
-_MAX_READY_FILE: Final = 64 * 1024
 
 _TIMEOUT: Final = 10.0
 
@@ -182,7 +180,7 @@ class _Ready:
 
     def _read(self) -> dict[str, Any]:
         try:
-            content = json.loads(read_regular(Path(self._name), _MAX_READY_FILE))
+            content = json.loads(read_regular(Path(self._name), MAX_READY_FILE_BYTES))
         except FileNotFoundError:
             raise Unreachable(
                 f"{self._name}: there is no such ready file, so the server is not running (yet); "

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 from pathlib import Path
 from typing import Final
 
 from tracker.errors import ConfigError
+from tracker.files import read_regular
 from tracker.settings import default_database
 
 MEMORY: Final = ":memory:"
+
+MAX_READY_FILE_BYTES: Final = 64 * 1024
 
 
 def locate(db: str | None) -> Path | None:
@@ -32,12 +36,29 @@ def locate_ready_file(name: str | None) -> Path | None:
     """Where to write that the server listens; None: nowhere.
 
     Raises:
-        ConfigError: it has no directory, or one that cannot be written; or it is a link.
+        ConfigError: it has no directory, or one that cannot be written; or something else than a
+            ready file is there.
     """
     path = None if name is None else _writable(name, "--ready-file")
-    if path is not None and path.is_symlink():
-        raise ConfigError(f"{path}: a link; choose another --ready-file")
+    if path is not None:
+        check_ready_file(path)
     return path
+
+
+def check_ready_file(path: Path) -> None:
+    """Raises ConfigError if that is a link, or a file that is neither empty nor a ready file: the
+    server replaces it, and removes it in the end."""
+    if path.is_symlink():
+        raise ConfigError(f"{path}: a link; choose another --ready-file")
+    try:
+        content = read_regular(path, MAX_READY_FILE_BYTES)
+        is_one = not content or {"url", "pid"} <= set(json.loads(content))
+    except FileNotFoundError:
+        return
+    except (OSError, ValueError, TypeError, RecursionError):
+        is_one = False
+    if not is_one:
+        raise ConfigError(f"{path}: is there, and no ready file; choose another --ready-file")
 
 
 def _writable(name: str, flag: str) -> Path:
