@@ -543,6 +543,21 @@ def test_guessing_is_slowed_by_every_way_in(server: Server) -> None:
         assert json.loads(socket.recv(timeout=SOON))["type"] == "pong"
 
 
+def test_no_requests_fill_the_log(server: Server) -> None:
+    """Whoever can connect can send what is no request, without any key."""
+    with closing(raw.connect(server)) as odd:
+        odd.sendall(ask("GET", "/", (HOST, b"Connection: Upgrade", b"Upgrade: odd")) * 20)
+        odd.shutdown(socket.SHUT_WR)
+        raw.read_all(odd)
+    for broken in (
+        b"broken\r\n\r\n",
+        ask("GET", "/", (HOST, b"X: \x01")),
+        ask("GET", "http://x/", (HOST,)),
+    ):
+        assert raw.exchange(server, broken).status == 400
+    assert [line for line in server.log.splitlines() if " INFO Listening " not in line] == []
+
+
 def test_a_session_that_is_over_is_no_guess(server: Server) -> None:
     """A page that was signed out asks a few times more before it knows."""
     ended = sign_in(server)
@@ -792,6 +807,25 @@ def test_a_request_that_contradicts_itself_is_refused_by_every_way_in(
         assert answer.status == 400, data
         assert json.loads(answer.body)["error"]["code"] == "BAD_REQUEST"
     assert either_way.http.get("/api/events", params={"project": project}).json()["events"] == []
+
+
+@pytest.mark.parametrize("target", ["http://evil.example", "HTTP://localhost@evil.example"])
+def test_an_address_that_names_another_host_is_refused(
+    either_way: Server, project: str, target: str
+) -> None:
+    headers = (HOST, RIGHT, b"Connection: close")
+    for data in (
+        report(project, headers),
+        ask("GET", "/api/projects", headers),
+        ask("GET", "/health?", headers),
+        ask("GET", "/ws", (HOST, RIGHT, *UPGRADE)),
+    ):
+        answer = raw.exchange(either_way, data.replace(b" /", f" {target}/".encode(), 1))
+        assert answer.status == 400, data
+        assert json.loads(answer.body)["error"]["code"] == "BAD_REQUEST"
+    assert either_way.http.get("/api/events", params={"project": project}).json()["events"] == []
+    same = report(project, headers).replace(b" /", b" http://LocalHost/", 1)
+    assert raw.exchange(either_way, same).status == 201
 
 
 @pytest.mark.parametrize(("headers", "query"), PLAIN.values(), ids=PLAIN)

@@ -59,6 +59,8 @@ def test_addresses_are_counted_apart(scene: Scene) -> None:
         ("::ffff:192.0.2.1", "192.0.2.1", True),
         ("::ffff:192.0.2.1", "::ffff:192.0.2.2", False),
         ("fe80::1%eth0", "fe80::2%eth0", True),
+        ("127.0.0.1", "127.8.15.47", True),
+        ("127.0.0.1", "::1", True),
         ("testclient", "testclient", True),
     ],
 )

@@ -45,8 +45,10 @@ def configure(level: LogLevel, format_: LogFormat) -> None:
     root.handlers = [handler]
     root.setLevel(level.upper())
     # At "info" uvicorn logs addresses with their query string, where a key may stand.
-    for name in ("uvicorn", "uvicorn.error", "uvicorn.asgi", "websockets"):
+    for name in ("uvicorn", "uvicorn.asgi", "websockets"):
         logging.getLogger(name).setLevel(max(logging.WARNING, root.level))
+    # Its warnings are of requests that are none: whoever can connect could fill the log with them.
+    logging.getLogger("uvicorn.error").setLevel(logging.ERROR)
 
 
 def _timestamp(record: logging.LogRecord) -> str:

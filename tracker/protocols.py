@@ -10,6 +10,7 @@ Touches parts of uvicorn that are not public; it is pinned in pyproject.toml.
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Callable
 from functools import partial
 from typing import Any, Final
@@ -178,6 +179,9 @@ class HttpProtocol(HttpToolsProtocol):
         if self._bytes > MAX_HEADER_BYTES and self._header_size() > MAX_HEADER_BYTES:
             self._refuse_headers()
             raise ValueError("headers too large")  # ends the parser's work on this connection
+        if not self._says_one_host():
+            self._refuse(400, "The address and the Host header name two hosts; name one.")
+            raise ValueError("two hosts")
         version = self.parser.get_http_version()
         if version not in _VERSIONS:  # the parser takes 0.9 and 2.0 too
             raise ValueError("not HTTP/1")
@@ -279,6 +283,14 @@ class HttpProtocol(HttpToolsProtocol):
     def _is_in_headers(self) -> bool:
         # uvicorn makes the scope when a message begins, and fills it in after its headers.
         return self.scope is not None and "path" not in self.scope
+
+    def _says_one_host(self) -> bool:
+        """Whether `Host` says the same as an address that names a host (RFC 9112, 3.2.2)."""
+        scheme, named, rest = self.url.partition(b"://")
+        if not named or not scheme.isalpha():
+            return True
+        authority = re.split(rb"[/?#]", rest, maxsplit=1)[0].lower()
+        return all(value.lower() == authority for name, value in self.headers if name == b"host")
 
     def _is_answered(self) -> bool:
         return self.cycle is not None and self.cycle.response_complete

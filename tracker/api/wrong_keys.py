@@ -84,16 +84,18 @@ class WrongKeys:
 
 
 def _address(client: tuple[str, int] | None) -> str:
-    """Whose request it is; of an IPv6 address its network."""
+    """Whose request it is; of an IPv6 address its network, of this machine's own (any program of it
+    has all 16 million) one."""
     host = client[0] if client else "unknown"
     try:
         address = ipaddress.ip_address(host)
     except ValueError:
         return str(host)
+    address = getattr(address, "ipv4_mapped", None) or address
+    if address.is_loopback:
+        return "127.0.0.1"
     if isinstance(address, ipaddress.IPv4Address):
         return str(address)
-    if address.ipv4_mapped:
-        return str(address.ipv4_mapped)
     return str(ipaddress.ip_network((int(address), _IPV6_PREFIX), strict=False))
 
 
