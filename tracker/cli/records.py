@@ -2,7 +2,8 @@
 
 JSON: JSON stays JSON. CSV: one table with every column; an empty cell is no value, unless `empty`
 names its column: then it is an empty text. What a spreadsheet would take for a formula has an
-apostrophe before it, and `quoted` names its column. Times are milliseconds since 1970, UTC.
+apostrophe before it, also inside of a text, and `quoted` names its column. Times are milliseconds
+since 1970, UTC.
 """
 
 from __future__ import annotations
@@ -45,8 +46,14 @@ _NUMBERS: Final = frozenset({
 })  # fmt: skip
 
 # What a spreadsheet takes for the beginning of a formula, or drops and then looks at what follows.
-_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
+_FORMULA: Final = re.compile(r"[\t\r\n]|[^\S\t\r\n]*[=+\-@＝＋－＠]")
 _APOSTROPHE: Final = "'"
+
+# Where numbers have a comma, columns are parted by `;`: cells, and lines in spite of their quotes,
+# begin inside of texts then. One apostrophe more goes where there may be some before.
+_WITHIN: Final = r"(?<=[;\t\r\n]){}(?='*[^\S\t\r\n]*[=+\-@＝＋－＠])"
+_UNQUOTED: Final = re.compile(_WITHIN.format(""))
+_QUOTE: Final = re.compile(_WITHIN.format(_APOSTROPHE))
 
 
 def write_jsonl(file: Output, records: Iterable[Record]) -> None:
@@ -80,9 +87,9 @@ def write_csv(file: Output, records: Iterable[Record], *, keep_formulas: bool = 
     for record in records:
         texts = {name: value for name, value in record.items() if isinstance(value, str)}
         quoted = {
-            name: _APOSTROPHE + text
+            name: _APOSTROPHE + _UNQUOTED.sub(_APOSTROPHE, text)
             for name, text in texts.items()
-            if text.startswith(_FORMULA) and not keep_formulas
+            if not keep_formulas and (_FORMULA.match(text) or _UNQUOTED.search(text))
         }
         empty = [name for name, text in texts.items() if not text]
         writer = careful if any("\r" in text for text in texts.values()) else plain
@@ -105,7 +112,7 @@ def read_csv(file: BinaryIO) -> Iterator[Numbered]:
         for name in cells.pop(_QUOTED, "").split():
             if not cells.get(name, "").startswith(_APOSTROPHE):
                 raise ConfigError(f"line {line}: {name!r:.100}: has lost its apostrophe")
-            cells[name] = cells[name].removeprefix(_APOSTROPHE)
+            cells[name] = _QUOTE.sub("", cells[name].removeprefix(_APOSTROPHE))
         yield (
             line,
             {
