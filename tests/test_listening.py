@@ -33,7 +33,7 @@ def test_port_of_another_program_is_named(tmp_path: Path) -> None:
     assert line == f"tracker: 127.0.0.1:{port}: the port is taken; choose another --port\n"
 
 
-@pytest.mark.parametrize("host", ["203.0.113.9", "no-such-host.invalid"])
+@pytest.mark.parametrize("host", ["203.0.113.9", "no-such-host.invalid", "two..dots", "ё" * 64])
 def test_host_that_is_not_here_is_named(tmp_path: Path, host: str) -> None:
     code, line = refusal(tmp_path, "--host", host, "--port", "0")
     assert code == 78

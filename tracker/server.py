@@ -182,6 +182,8 @@ def _listen(host: str, port: int) -> socket.socket:
         is_name = isinstance(error, socket.gaierror)
         reason = error.strerror if is_name or error.errno is None else os.strerror(error.errno)
         raise ConfigError(f"{host}:{port}: cannot be bound: {reason}") from None
+    except UnicodeError:  # of what no name of a host can be, getaddrinfo says it so
+        raise ConfigError(f"{host}:{port}: cannot be bound: no name of a host") from None
 
 
 def _spare_the_collector() -> None:

@@ -82,8 +82,8 @@ class Authenticator:
         wait = self._wrong_keys.take(head.client)
         if wait:
             return RateLimited(
-                "Too many wrong keys came from this address; check the key, and go on with the "
-                f"right one at once or in {wait} s.",
+                "Too many wrong keys came from this address. The right one is taken at once; the "
+                f"next wrong one is told apart in {wait} s.",
                 wait,
             )
         return refusal("This is not the key of this server", "The API key is wrong")

@@ -131,11 +131,11 @@ FAILURES: Final[Mapping[str, Failure]] = {
     ),
     "WrongKeys": Failure(
         {"RATE_LIMITED": "too many wrong keys came from this address."},
-        "Too many wrong keys came from this address; check the key, and go on with the right one "
-        "at once or in 42 s.",
+        "Too many wrong keys came from this address. The right one is taken at once; the "
+        "next wrong one is told apart in 42 s.",
         "request",
-        "Too many wrong keys came from this address; check the key, and go on with the right one "
-        "at once or in 42 s.",
+        "Too many wrong keys came from this address. The right one is taken at once; the "
+        "next wrong one is told apart in 42 s.",
         ("Retry-After",),
     ),
     "InternalError": Failure(
