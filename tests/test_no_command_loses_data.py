@@ -335,8 +335,9 @@ def test_a_ready_file_takes_the_place_of_nothing_else(
         made(tmp_path, "a task")
         (tmp_path / "tracker.db.api-key").write_text(f"{KEY}\n", encoding="utf-8")
     flags = ("--port", "0", "--db", "tracker.db", "--ready-file", target)
-    line = refused(tmp_path, "serve", *flags)
-    assert target in line
+    ended = run("serve", *flags, home=tmp_path)
+    assert (ended.returncode, b"Traceback" in ended.stderr) == (78, False), ended.stderr
+    assert target in ended.stderr.decode().splitlines()[-1]
     if not first or (tmp_path / "tracker.db").exists():
         assert tasks(tmp_path / "tracker.db") == ([] if first else ["a task"])
     assert "of something else" in (tmp_path / "notes.json").read_text(encoding="utf-8")

@@ -139,6 +139,14 @@ def test_ready_file_is_written_through_no_link(tmp_path: Path, exists: bool) -> 
 
 
 @needs_posix
+@pytest.mark.parametrize("flag", ["--db", "--ready-file"])
+def test_a_name_that_is_too_long_is_told_in_a_line(tmp_path: Path, flag: str) -> None:
+    done = run_command("serve", "--port", "0", flag, "x" * 1000, home=tmp_path)
+    assert (done.returncode, done.stderr.count(b"\n")) == (78, 1)
+    assert b"cannot be written: File name too long" in done.stderr
+
+
+@needs_posix
 @pytest.mark.parametrize(("umask", "mode"), [(0o022, 0o644), (0o077, 0o600), (0o002, 0o664)])
 def test_ready_file_is_for_whom_the_umask_says(tmp_path: Path, umask: int, mode: int) -> None:
     with in_background(tmp_path, umask) as ready_file:

@@ -103,7 +103,7 @@ class Server(uvicorn.Server):
             self._captured_signals.clear()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Tell the world once connections are accepted."""
+        """Tell the world once connections are accepted, or stop in an orderly way."""
         await super().startup(sockets)
         if self.started:
             try:
