@@ -279,3 +279,11 @@ def test_whoever_reads_it_first_or_last_reads_the_same(
     there, back = read(headers, parameters), read(headers[::-1], parameters[::-1])
     assert there == back
     assert len(there) <= 2
+
+
+@pytest.mark.parametrize("framing", [b"Content-Length: 2", CHUNKED])
+@pytest.mark.parametrize("line", ["GET /ws", "POST /webhook/start"])
+def test_a_handshake_with_a_body_is_answered(server: Server, line: str, framing: bytes) -> None:
+    answer = exchange(server, head(line, HOST, RIGHT, JSON, *UPGRADE, framing) + b"{}")
+    assert answer.status == 400
+    assert json.loads(answer.body)["error"]["code"] == "BAD_REQUEST"

@@ -44,8 +44,10 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
     def data_received(self, data: bytes) -> None:
         super().data_received(data)
         if self.conn.handshake_exc is not None and not self.handshake_initiated:
-            # Refused before there was a request that uvicorn knows of.
-            self._write_out()
+            # Refused before there was a request that uvicorn knows of; one with a body, in silence.
+            answer = b"".join(self.conn.data_to_send())
+            refusal = self.conn.reject(400, "Send a handshake that has no body, and nothing else.")
+            self.transport.write(answer or refusal.serialize())
             self.transport.close()
 
     def handle_connect(self, event: Request) -> None:
