@@ -19,7 +19,6 @@ from tracker.app import App
 from tracker.files import replacing, telling
 from tracker.location import check_ready_file
 from tracker.settings import Settings
-from tracker.store.output import files_of
 from tracker.text import printable
 
 logger = logging.getLogger(__name__)
@@ -90,8 +89,7 @@ class Announcement:
             if not self._app.keys.api_is_provable:
                 content["key_chosen"] = True  # clients need not ask for a proof
         check_ready_file(path)  # again: the database, say, has come to be since the start
-        database = self._app.store.path
-        protected = [] if database is None else files_of(database)
+        protected = self._app.store.files
         with replacing(path, force=True, protected=protected) as part, telling(path):
             part.write_bytes(orjson.dumps(content))
             part.chmod(mode)

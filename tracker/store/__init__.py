@@ -19,6 +19,7 @@ from tracker.store.connection import MEMORY, open_writer
 from tracker.store.events import Bounds, EventFilter, Page
 from tracker.store.idempotency_keys import Idempotency, idempotency
 from tracker.store.lock import DatabaseLock, look_for_links
+from tracker.store.output import files_of
 from tracker.store.projects import ProjectQuery
 from tracker.store.readers import FileReaders, Readers, WriterReaders
 from tracker.store.recovery import recover
@@ -142,6 +143,11 @@ class Store:
     def name(self) -> str:
         """The database as the user named it."""
         return MEMORY if self.path is None else str(self.path)
+
+    @property
+    def files(self) -> list[Path]:
+        """Those that belong to it, its keys too, whether they exist or not."""
+        return [] if self.path is None else files_of(self.path)
 
     def start(self) -> None:
         """Begin to work for the running event loop."""

@@ -49,7 +49,7 @@ function begin() {
 }
 
 function signedOut() {
-	if (document.querySelector("#key")) return; // what is typed there already stays
+	if (document.querySelector("#key")) return; // keep what is typed
 	live.stop();
 	store.reset();
 	document.title = `${t("signIn.title")} · Agent Task Tracker`;

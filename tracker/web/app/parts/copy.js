@@ -1,7 +1,7 @@
-// A button that copies text and says so.
+// A button that copies and says so.
 import { fill, h, icon, t } from "../lib/index.js";
 
-// Unseen or reordering, as in tracker/text.py.
+// As in tracker/text.py.
 const UNSEEN = /(?:[\p{DI}\p{Bidi_C}\p{Cs}\p{Zl}\p{Zp}\ufff9-\ufffb\u{13430}-\u{1343f}]|[^\P{Cc}\n\t])+/gu;
 
 export function copyButton(label, getText, style = "") {
@@ -17,12 +17,12 @@ export function copyButton(label, getText, style = "") {
 	return h("span.copy-holder", { role: "status" }, button);
 }
 
-/** With escapes, which JSON reads back, for what an agent wrote so that nobody sees it. */
+/** What nobody sees becomes escapes, which JSON reads back. */
 function visible(text) {
 	return text.replace(/\r\n/g, "\n").replace(UNSEEN, (run, at, whole) => {
 		const [kept] = at && /\S/.test(whole[at - 1]) ? /^[\ufe0e\ufe0f]?[\u200c\u200d]?/.exec(run) : [""];
-		const escape = (unit) => `\\u${unit.charCodeAt().toString(16).padStart(4, "0")}`;
-		return kept + run.slice(kept.length).replace(/[^]/g, escape);
+		return kept + run.slice(kept.length).replace(/[^]/g, (c) =>
+			`\\u${c.charCodeAt().toString(16).padStart(4, "0")}`);
 	});
 }
 
@@ -42,7 +42,7 @@ async function copy(text) {
 	}
 }
 
-/** Code with its copy button. `shown` may hide in part what `copied` holds. */
+/** Code with its copy button. `shown` may hide what `copied` holds. */
 export function snippet(shown, copied = shown) {
 	return h("div.snippet",
 		h("pre", { tabindex: "0" }, h("code", shown)),

@@ -75,7 +75,7 @@ function signOutEverywhere() {
 	const problem = h("span.quiet", { role: "alert" });
 	const signOut = () => api.signOut({ all: 1 }).then(() => setPref("out", Date.now()),
 		(error) => { problem.textContent = error.message; });
-	return h("p.sign-out-all", h("button.button", { type: "button", onclick: signOut }, t("settings.signOutAll")), problem);
+	return h("p", h("button.button", { type: "button", onclick: signOut }, t("settings.signOutAll")), problem);
 }
 
 customElements.define("settings-view", SettingsView);
