@@ -114,6 +114,54 @@ def test_restore_never_takes_another_programs_database_away(tmp_path: Path) -> N
     assert (tmp_path / "notes.db").read_bytes() == before
 
 
+@needs_posix
+@pytest.mark.parametrize("killed", [False, True])
+def test_restore_from_a_link_to_a_database_finds_its_wal(
+    server: Server, tmp_path: Path, killed: bool
+) -> None:
+    server.report("start", "project", "in the WAL")
+    (tmp_path / "link.db").symlink_to(server.database)
+    if killed:
+        server.stop(signal.SIGKILL)
+    assert run("restore", "link.db", "--db", "new.db", home=tmp_path).returncode == 0
+    assert tasks(tmp_path / "new.db") == ["in the WAL"]
+
+
+@pytest.mark.parametrize(
+    "note",
+    [
+        *(b"", b"\xff", b"[1]", b'"phase"', b"{}", b"[" * 50_000, b" " * 2_000_000),
+        b'{"phase": "placing", "source": "a", "kept": "precious"}',
+        b'{"phase": "placing", "source": "a", "kept": "tracker.db"}',
+        b'{"phase": "placing", "source": "a", "kept": "tracker.db.before-restore-/../precious"}',
+        b'{"phase": "placing", "source": 5, "kept": 7}',
+        b'{"phase": "walking", "source": "a", "kept": null}',
+    ],
+    ids=range(12),
+)
+def test_a_note_that_no_restore_wrote_is_not_obeyed(tmp_path: Path, note: bytes) -> None:
+    database = made(tmp_path, "precious")
+    (tmp_path / "precious").write_text("precious")
+    (tmp_path / "tracker.db.restore.unfinished").touch()
+    (tmp_path / "tracker.db.restoring").write_bytes(note)
+    shutil.copy(database, tmp_path / "copy.db")
+    for command in ("serve --port 0", "restore copy.db"):
+        line = refused(tmp_path, *command.split(), "--db", "tracker.db")
+        assert "tracker.db.restoring: cannot be read" in line
+    assert (tmp_path / "precious").read_text() == "precious"
+    assert tasks(database) == ["precious"]
+
+
+@needs_posix
+def test_restore_never_takes_the_place_of_what_is_no_file(tmp_path: Path) -> None:
+    made(tmp_path, "old")
+    os.mkfifo(tmp_path / "pipe")
+    line = refused(tmp_path, "restore", "tracker.db", "--db", "pipe")
+    assert line.endswith("this has to be a file")
+    assert stat.S_ISFIFO((tmp_path / "pipe").stat().st_mode)
+    assert not list(tmp_path.glob("pipe.*"))
+
+
 def test_restore_through_a_link_to_the_database(tmp_path: Path) -> None:
     copy = made(tmp_path / "copy", "in the copy")
     database = made(tmp_path / "real", "old")

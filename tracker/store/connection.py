@@ -124,6 +124,7 @@ def open_unchanging(path: Path) -> apsw.Connection:
     Without a WAL nobody writes, and SQLite is told so, or it would make one. A WAL is a running
     server's, or a killed one's, and has to be read along.
     """
+    path = path.resolve()  # the WAL lies beside what links lead to
     if Path(f"{path}-wal").exists():
         connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY)
         connection.set_busy_timeout(_PATIENCE_AT_START_MS)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 from pathlib import Path
 from typing import Final, Literal, NamedTuple
 
@@ -18,6 +19,13 @@ logger = logging.getLogger(__name__)
 
 # SQLite's files beside the database that belong to its content. The WAL's index is made anew.
 COMPANIONS: Final = ("-wal", "-journal")
+
+
+BEFORE: Final = ".before-restore-"
+"""Between a database's name and the time at which a restore replaced it."""
+
+# Bytes of a note.
+_LONGEST: Final = 100_000
 
 
 class Told(NamedTuple):
@@ -33,15 +41,23 @@ class Note:
 
     def __init__(self, database: Path) -> None:
         self.path = database.with_name(f"{database.name}.restoring")
+        self._kept = re.compile(rf"{re.escape(database.name)}{re.escape(BEFORE)}[0-9TZ.]+")
 
     def read(self) -> Told | None:
         """What it says; None if there is none. Raises ConfigError."""
         try:
-            return Told(**json.loads(self.path.read_text(encoding="utf-8")))
+            told = Told(**json.loads(files.read_regular(self.path, _LONGEST)))
+            # It may be a stranger's, and what it names as kept is going to be removed.
+            ours = told.phase in ("copying", "placing") and (
+                told.kept is None or self._kept.fullmatch(told.kept)
+            )
         except FileNotFoundError:
             return None
-        except (OSError, ValueError, TypeError) as error:
+        except (OSError, ValueError, TypeError, RecursionError) as error:
             raise ConfigError(f"{self.path}: cannot be read: {error}") from None
+        if not ours:
+            raise ConfigError(f"{self.path}: cannot be read: no restore wrote this")
+        return told
 
     def write(self, told: Told) -> None:
         """Say it, durably."""

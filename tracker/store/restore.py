@@ -33,14 +33,12 @@ from tracker.store import checks, events, migrations
 from tracker.store.backup import Progress, check_copy, copy_into
 from tracker.store.connection import one_line, open_unchanging
 from tracker.store.lock import DatabaseLock
-from tracker.store.recovery import COMPANIONS, Note, Told, part_of, recover, settle
+from tracker.store.recovery import BEFORE, COMPANIONS, Note, Told, part_of, recover, settle
 
 logger = logging.getLogger(__name__)
 
 NUMBERS_JUMP: Final = 2**32
 """A restored database goes on at the next multiple of this (the contract's "Events")."""
-
-_BEFORE: Final = ".before-restore-"
 
 # What was given out since the backup, or by what the restore replaces, is never given again. All
 # browser sessions end: some were signed out since.
@@ -89,7 +87,7 @@ def restore(path: Path, source: Path, progress: Progress) -> Restored:
 
 def kept_by_restores(path: Path) -> list[Path]:
     """The databases that restores have replaced, the oldest first."""
-    return sorted(path.parent.glob(f"{glob.escape(path.name)}{_BEFORE}*Z"))
+    return sorted(path.parent.glob(f"{glob.escape(path.name)}{BEFORE}*Z"))
 
 
 def _replace(path: Path, source: Path, note: Note, progress: Progress) -> Restored:
@@ -176,7 +174,7 @@ def _name_for_old(path: Path) -> Path | None:
     if not path.stat().st_size:
         return None
     moment = datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%fZ")
-    return path.with_name(f"{path.name}{_BEFORE}{moment}")
+    return path.with_name(f"{path.name}{BEFORE}{moment}")
 
 
 def _second_name(path: Path, second: Path) -> None:
