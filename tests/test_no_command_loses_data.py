@@ -152,6 +152,18 @@ def test_a_note_that_no_restore_wrote_is_not_obeyed(tmp_path: Path, note: bytes)
     assert tasks(database) == ["precious"]
 
 
+def test_a_terminal_does_not_obey_the_note_of_a_restore(tmp_path: Path) -> None:
+    database = made(tmp_path, "old")
+    (tmp_path / "tracker.db.restoring").write_text(
+        json.dumps({"phase": "copying", "source": "\x1b]0;obey\x07", "kept": None})
+    )
+    shutil.copy(database, tmp_path / "copy.db")
+    ended = run("restore", "copy.db", "--db", "tracker.db", home=tmp_path)
+    assert ended.returncode == 0
+    assert rb"A restore of \x1b]0;obey\x07 was broken off" in ended.stderr
+    assert b"\x1b" not in ended.stderr
+
+
 @needs_posix
 def test_restore_never_takes_the_place_of_what_is_no_file(tmp_path: Path) -> None:
     made(tmp_path, "old")

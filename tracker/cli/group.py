@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import logging
 import sys
 from importlib import import_module
 from keyword import iskeyword
@@ -51,6 +52,14 @@ class Commands(click.Group):
         formatter.write(f"{HELP}\n")
 
 
+class _Warnings(logging.Handler):
+    """What parts that the server has as well say by its log, a command says as all else."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """See logging.Handler."""
+        say(record.getMessage(), err=True)
+
+
 @click.group(cls=Commands, context_settings={"max_content_width": 100})
 @click.version_option(tracker.__version__, message=VERSION)
 def cli() -> None:
@@ -59,6 +68,7 @@ def cli() -> None:
 
 def run() -> None:
     """Do what the command line says; what goes wrong becomes one line and an exit code."""
+    logging.lastResort = _Warnings(logging.WARNING)  # until `serve` has a log
     try:
         sys.exit(cli.main(prog_name="tracker", standalone_mode=False))
     except click.ClickException as error:
