@@ -128,6 +128,21 @@ def test_projects_of_one_tracker_come_together_again(tmp_path: Path) -> None:
     assert joined.stop() == 0
 
 
+@pytest.mark.parametrize("form", ["jsonl", "csv"])
+def test_a_task_whose_metadata_grew_with_each_report_comes_back(tmp_path: Path, form: str) -> None:
+    server = Server.start(tmp_path)
+    for number in range(34):
+        server.report("status", "project", "t", metadata={f"key {number}": "x" * 1_000_000})
+    assert server.stop() == 0
+    for command in (
+        ("export", f"all.{form}", "--format", form, "--db", "tracker.db"),
+        ("import", f"all.{form}", "--db", "new.db"),
+    ):
+        done = run(*command, home=tmp_path)
+        assert done.returncode == 0, done.stderr
+    assert contents(tmp_path / "new.db") == contents(server.database)
+
+
 def test_ids_that_are_taken(filled: Path, tmp_path: Path) -> None:
     out = run("export", "--db", str(filled), home=tmp_path).stdout
     before = contents(filled)

@@ -652,7 +652,7 @@ def test_a_line_without_end_is_refused_before_it_fills_the_memory(
     )
     assert out.returncode == 78, out.stderr
     assert out.stderr.decode().splitlines()[1:] == [
-        "tracker: line 1: over 32 MiB without an end; no export"
+        "tracker: line 1: over 256 MiB without an end; no export"
     ]
     assert contents(database) == contents(lived_in)
 

@@ -143,7 +143,7 @@ def test_ready_file_is_written_through_no_link(tmp_path: Path, exists: bool) -> 
 def test_a_name_that_is_too_long_is_told_in_a_line(tmp_path: Path, flag: str) -> None:
     done = run_command("serve", "--port", "0", flag, "x" * 1000, home=tmp_path)
     assert (done.returncode, done.stderr.count(b"\n")) == (78, 1)
-    assert b"cannot be written: File name too long" in done.stderr
+    assert b"cannot be used: File name too long" in done.stderr
 
 
 @needs_posix

@@ -18,7 +18,8 @@ from typing import Final
 
 from tracker.errors import ConfigError, NoRoom
 
-# The end of the name of what is not finished; `tracker doctor` lists what a killed command left.
+# The end of the name of what is not finished. `tracker doctor` lists what a killed command left
+# under the name of the database.
 UNFINISHED: Final = ".unfinished"
 
 _FULL: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)

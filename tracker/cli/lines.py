@@ -7,8 +7,9 @@ from typing import BinaryIO, Final
 
 from tracker.errors import ConfigError
 
-# Of one record. Reports make events of at most a few MiB, and tasks of not much more.
-MAX_RECORD_BYTES: Final = 32 * 1024 * 1024
+# Of one record. Reports make events of at most a few MiB; but a task's metadata grows with each
+# that has keys of its own, and what was exported has to come back.
+MAX_RECORD_BYTES: Final = 256 * 1024 * 1024
 
 _GZIP: Final = b"\x1f\x8b"
 
