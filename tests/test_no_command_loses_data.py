@@ -1052,8 +1052,7 @@ def test_files_are_for_their_owner_alone(tmp_path: Path) -> None:
         os.umask(before)
     files = ("copy.db", "all.jsonl", "all.csv", "server/tracker.db", "new.db")
     modes |= {name: (tmp_path / name).stat().st_mode & 0o777 for name in files}
-    del modes["tracker.db.lock"]  # holds nothing
-    assert {"tracker.db-wal", "tracker.db-shm"} <= set(modes)
+    assert {"tracker.db-wal", "tracker.db-shm", "tracker.db.lock"} <= set(modes)
     assert set(modes.values()) == {0o600}
 
 

@@ -45,8 +45,8 @@ class DatabaseLock:
             ConfigError: it, or its folder, cannot be written.
         """
         self._path = path
-        # thread_local: any thread may let go of it.
-        self._name = FileLock(f"{path.resolve()}.lock", thread_local=False)
+        # mode: whoever can read it can hold it. thread_local: any thread may let go of it.
+        self._name = FileLock(f"{path.resolve()}.lock", mode=0o600, thread_local=False)
         self._file = -1
         try:
             self._name.acquire(timeout=0)
