@@ -44,7 +44,7 @@ class Checkout:
 
     def __init__(self, root: Path) -> None:
         self.root = root
-        for folder in ("scripts", "tests", "tracker"):
+        for folder in ("agent_task_tracker", "scripts", "tests", "tracker"):
             shutil.copytree(ROOT / folder, root / folder)  # compiled files too: they save time
         for name in ("pyproject.toml", "README.md", "LICENSE"):
             shutil.copy2(ROOT / name, root / name)

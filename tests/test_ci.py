@@ -153,7 +153,7 @@ def test_the_recipe_for_gitlab(machine: Machine, make: str, code: int) -> None:
 def test_the_recipe_for_pytest(tmp_path: Path) -> None:
     (tmp_path / "test_theirs.py").write_text(PYTHON, encoding="utf-8")
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-p", "tracker.pytest_plugin"],
+        [sys.executable, "-m", "pytest", "-q", "-p", "agent_task_tracker.pytest_plugin"],
         check=False,
         cwd=tmp_path,
         env=package_environment(tmp_path, PYTEST_DISABLE_PLUGIN_AUTOLOAD="1"),

@@ -9,9 +9,9 @@ from contextlib import contextmanager
 
 import pytest
 
+from agent_task_tracker.client import MAX_STACK_TRACE_BYTES, Client, trim_stack_trace
+from agent_task_tracker.errors import ClientError, Refused, Unreachable
 from tests.server import KEY, Server
-from tracker.client import MAX_STACK_TRACE_BYTES, Client, trim_stack_trace
-from tracker.errors import ClientError, Refused, Unreachable
 
 BUSY = b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 0\r\nContent-Length: 0\r\n\r\n"
 

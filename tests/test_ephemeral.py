@@ -153,7 +153,7 @@ def test_two(tracker_server):
             "pytest",
             "-q",
             "-p",
-            "tracker.pytest_plugin",
+            "agent_task_tracker.pytest_plugin",
             "-p",
             "no:cacheprovider",
         ],
@@ -170,4 +170,4 @@ def test_two(tracker_server):
 def test_pytest_finds_the_plugin() -> None:
     pyproject = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     (module,) = pyproject["project"]["entry-points"]["pytest11"].values()
-    assert module == "tracker.pytest_plugin"
+    assert module == "agent_task_tracker.pytest_plugin"

@@ -1,7 +1,7 @@
 """Who may import whom, which library is whose, and where collaborators are made.
 
-leaf ← store/*, ws/* ← api/* ← app ← server ← cli, with the client's side apart, so that one part
-can be read, tested and replaced without the others.
+agent_task_tracker ← leaf ← store/*, ws/* ← api/* ← app ← server ← cli, so that one part can be
+read, tested and replaced without the others.
 """
 
 from __future__ import annotations
@@ -13,12 +13,16 @@ from pathlib import Path
 
 import pytest
 
+import agent_task_tracker
 import tracker
 
 PACKAGE = Path(tracker.__file__).parent
+SDK = agent_task_tracker.__name__
 
 # Layer: its modules and packages, and the layers it may import besides itself.
 LAYERS: dict[str, tuple[set[str], set[str]]] = {
+    # Users' code imports it: a project's own tracker.py may hide `tracker` from it.
+    "sdk": ({SDK}, set()),
     "leaf": (
         {
             "errors",
@@ -32,7 +36,6 @@ LAYERS: dict[str, tuple[set[str], set[str]]] = {
             "settings",
             "keys",
             "location",
-            "proof",
             "variables",
             "text",
             "logs",
@@ -42,25 +45,19 @@ LAYERS: dict[str, tuple[set[str], set[str]]] = {
             "lease",
             "demo",
         },
-        set(),
+        {"sdk"},
     ),
-    "client": (
-        {
-            *("client", "credentials", "transport", "bounded", "shapes", "discovery"),
-            "pytest_plugin",
-        },
-        {"leaf"},
-    ),
+    "client": ({"discovery"}, {"sdk", "leaf"}),
     "store": ({"store"}, {"leaf"}),
     "hub": ({"ws.hub", "ws.connections"}, {"leaf"}),
     "ws": ({"ws", "ws.stream", "ws.socket"}, {"leaf", "hub"}),
-    "api": ({"api"}, {"leaf", "store", "hub", "ws"}),
+    "api": ({"api"}, {"sdk", "leaf", "store", "hub", "ws"}),
     "app": ({"app"}, {"leaf", "store", "hub", "ws", "api"}),
     "server": (
         {"server", "announcement", "protocols", "websocket_protocol"},
         {"leaf", "ws", "api", "app"},
     ),
-    "cli": ({"cli", "__main__"}, {"leaf", "client", "store", "server"}),
+    "cli": ({"cli", "__main__"}, {"sdk", "leaf", "client", "store", "server"}),
 }
 
 # Library: the modules and packages that alone may import it.
@@ -82,16 +79,21 @@ RECORDS = {"NamedTuple", "BaseModel", "Exception", "TrackerError", "Enum", "StrE
 
 
 def name_of(path: Path) -> str:
-    """`store.tasks` for tracker/store/tasks.py, "" for the package itself."""
-    return (
-        ".".join(path.relative_to(PACKAGE).with_suffix("").parts)
-        .removesuffix("__init__")
-        .rstrip(".")
-    )
+    """`store.tasks` for tracker/store/tasks.py, "" for the package itself; what is not of the
+    package `tracker` has its full name."""
+    parts = path.relative_to(PACKAGE.parent).with_suffix("").parts
+    return short(".".join(parts).removesuffix("__init__").rstrip("."))
+
+
+def short(name: str) -> str:
+    """A module's name as the tables here have it."""
+    return "" if name == "tracker" else name.removeprefix("tracker.")
 
 
 TREES = {
-    name_of(path): ast.parse(path.read_text(encoding="utf-8")) for path in PACKAGE.rglob("*.py")
+    name_of(path): ast.parse(path.read_text(encoding="utf-8"))
+    for package in (PACKAGE, PACKAGE.with_name(SDK))
+    for path in package.rglob("*.py")
 }
 
 
@@ -108,11 +110,11 @@ def imported(tree: ast.AST) -> set[str]:
 
 
 def ours(tree: ast.AST) -> set[str]:
-    """The modules of the package that the module imports."""
+    """The modules of our packages that the module imports."""
     modules = set()
     for name in imported(tree):
-        if name.split(".")[0] == "tracker":
-            inner = name.removeprefix("tracker").lstrip(".")
+        if name.split(".")[0] in ("tracker", SDK):
+            inner = short(name)
             modules.add(inner if inner in TREES else inner.rpartition(".")[0])
     return modules
 
@@ -133,16 +135,16 @@ def layer_of(module: str) -> str:
         for place in places
         if within(module, {place})
     ]
-    assert found, f"tracker.{module} is in no layer: add it to the one it belongs to"
+    assert found, f"{module} is in no layer: add it to the one it belongs to"
     return max(found)[1]
 
 
 @pytest.mark.parametrize("module", sorted(TREES))
 def test_layers(module: str) -> None:
     layer = layer_of(module)
-    allowed = LAYERS[layer][1] | {layer, "leaf"}
+    allowed = LAYERS[layer][1] | {layer}
     for other in ours(TREES[module]):
-        assert layer_of(other) in allowed, f"tracker.{module} ({layer}) imports tracker.{other}"
+        assert layer_of(other) in allowed, f"{module} ({layer}) imports {other}"
 
 
 def test_no_circles() -> None:
@@ -181,7 +183,19 @@ def test_leaves_need_little() -> None:
     foreign = {
         (module, library) for module, library in heavy if library not in sys.stdlib_module_names
     }
-    assert {library for _, library in foreign} <= {"tracker", "platformdirs", "pytest"}, foreign
+    assert {library for _, library in foreign} <= {SDK, "tracker", "platformdirs"}, foreign
+
+
+def test_the_sdk_needs_nothing() -> None:
+    """The standard library; the plugin is imported by pytest."""
+    foreign = {
+        (module, library)
+        for module, tree in TREES.items()
+        if layer_of(module) == "sdk"
+        for library in {name.split(".")[0] for name in imported(tree)} - {SDK}
+        if library not in sys.stdlib_module_names
+    }
+    assert foreign == {(f"{SDK}.pytest_plugin", "pytest")}
 
 
 def is_collaborator(node: ast.AST) -> bool:

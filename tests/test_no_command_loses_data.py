@@ -26,6 +26,7 @@ from typing import Any, NamedTuple
 import apsw
 import pytest
 
+from agent_task_tracker.client import Client
 from tests.cli import Terminal, run
 from tests.exported import Records, as_csv, as_jsonl, contents, export_of_each_kind
 from tests.full import FULL, NOBODY_READS, PRINTING, needs_full, printing_to
@@ -33,7 +34,6 @@ from tests.load import problems
 from tests.raw import open_websocket, read_frame
 from tests.server import COMMAND, KEY, Server, environment
 from tests.subscriber import address, receive, subscribe
-from tracker.client import Client
 from tracker.store import migrations
 from tracker.store.connection import open_writer
 from tracker.store.recount import recount

@@ -16,13 +16,13 @@ import pytest
 import schemathesis
 
 import tracker
+from agent_task_tracker.proof import key_id
 from tests import document as api_document
 from tests.described import PAGES, SOCKET, Document, Operation, nodes, routes
 from tests.server import Server
 from tracker.api.body import MAX_BODY_BYTES
 from tracker.api.errors import STATUSES
 from tracker.fields import MAX_STACK_TRACE_BYTES
-from tracker.proof import key_id
 from tracker.protocols import MAX_HEADER_BYTES
 from tracker.settings import Settings
 from tracker.ws.socket import CloseCode

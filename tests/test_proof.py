@@ -17,17 +17,17 @@ from typing import Any
 import httpx
 import pytest
 
+from agent_task_tracker.client import Client
+from agent_task_tracker.credentials import Kept
+from agent_task_tracker.errors import Unreachable
+from agent_task_tracker.proof import canonical, decode_nonce, encode, is_proof, key_id, proof
+from agent_task_tracker.transport import Transport
 from tests.cli import package_environment
 from tests.clocked import ClockedServer
 from tests.markdown import Document
 from tests.server import KEY, Server
 from tests.trap import Trap, reply
 from tracker import keys
-from tracker.client import Client
-from tracker.credentials import Kept
-from tracker.errors import Unreachable
-from tracker.proof import canonical, decode_nonce, encode, is_proof, key_id, proof
-from tracker.transport import Transport
 
 NONCE = bytes(range(16))
 

@@ -31,7 +31,11 @@ MORE = ("CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md")
 DOCUMENTS = [ENGLISH, RUSSIAN, *map(Document, MORE)] + [
     Document(str(path.relative_to(ROOT))) for path in sorted((ROOT / "docs").rglob("*.md"))
 ]
-SOURCES = "\n".join(path.read_text("utf-8") for path in (ROOT / "tracker").rglob("*.py"))
+SOURCES = "\n".join(
+    path.read_text("utf-8")
+    for package in ("agent_task_tracker", "tracker")
+    for path in (ROOT / package).rglob("*.py")
+)
 IN_BROWSER = "javascript"
 SCRIPT = "text/javascript"
 
@@ -200,7 +204,7 @@ def _slug(heading: str) -> str:
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda document: document.name)
 def test_files_that_are_named_exist(document: Document) -> None:
     for span in document.spans:
-        if re.fullmatch(r"(tracker|tests|scripts|docs)/[\w./-]+", span):
+        if re.fullmatch(r"(agent_task_tracker|tracker|tests|scripts|docs)/[\w./-]+", span):
             assert (ROOT / span).exists(), f"{document.name}: {span}"
 
 

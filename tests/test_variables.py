@@ -11,12 +11,12 @@ from pathlib import Path
 
 import pytest
 
+from agent_task_tracker.credentials import Chosen, Kept, Withheld
+from agent_task_tracker.errors import ClientError
 from tests.cli import run
 from tests.trap import Trap
 from tracker import keys
-from tracker.credentials import Chosen, Kept, Withheld
 from tracker.discovery import find
-from tracker.errors import ClientError
 from tracker.settings import SETTINGS, Setting, default_database
 from tracker.variables import DotEnv, heed, unknown
 

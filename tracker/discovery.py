@@ -20,14 +20,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from tracker.client import Client
-from tracker.credentials import Chosen, Credentials, Kept, Withheld
-from tracker.errors import ClientError, Unreachable
+from agent_task_tracker.client import Client
+from agent_task_tracker.credentials import Chosen, Credentials, Kept, Withheld
+from agent_task_tracker.errors import ClientError, Unreachable
+from agent_task_tracker.transport import Place, Transport
 from tracker.files import read_regular
 from tracker.keys import is_loopback, is_made, kept_in, read_kept
 from tracker.location import MAX_READY_FILE_BYTES, MEMORY
 from tracker.settings import default_database, load
-from tracker.transport import Place, Transport
 from tracker.variables import DotEnv, heed
 
 _EVERYWHERE: Final = {"0.0.0.0": "127.0.0.1", "::": "::1"}

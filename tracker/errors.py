@@ -1,4 +1,4 @@
-"""Every failure the tracker names, in one tree.
+"""Every failure the server names, in one tree; its clients' are in `agent_task_tracker.errors`.
 
     TrackerError                 carries `code`, `message` and the fields at fault
     ├─ BadRequest                BAD_REQUEST
@@ -17,19 +17,23 @@
     ├─ ConfigError               78 (sysexits EX_CONFIG): somebody has to change something
     ├─ InUse                     75 (sysexits EX_TEMPFAIL): try again later
     └─ NoRoom                    1: the disk is full
-    ClientError                  a client of ours failed; carries the process's exit code
-    ├─ Refused                   1: the server answered with an error; carries status and code
-    ├─ NoTracker                 1: what answers is something else
-    ├─ TooLarge                  1: the answer is larger than a client takes
-    └─ Unreachable               69 (sysexits EX_UNAVAILABLE): no server answered
 
 The codes are the contract's; `tracker.api.errors` alone maps them to HTTP.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar, NamedTuple
+from collections.abc import Sequence
+from typing import ClassVar, NamedTuple
+
+# Where scripts have had them from.
+from agent_task_tracker.errors import (  # noqa: F401
+    ClientError,
+    NoTracker,
+    Refused,
+    TooLarge,
+    Unreachable,
+)
 
 
 class Issue(NamedTuple):
@@ -125,36 +129,3 @@ class InUse(StartupError):
 
 class NoRoom(StartupError):
     exit_code = 1
-
-
-class ClientError(Exception):
-    """A client of ours cannot do what it was asked. The text is the one line that the user reads,
-    and says what to do next."""
-
-    exit_code: ClassVar[int] = 1
-
-
-class Refused(ClientError):
-    """The server answered with an error: its HTTP status, the error's code, message and details."""
-
-    def __init__(
-        self, status: int, code: str, message: str, details: Mapping[str, Any] | None = None
-    ) -> None:
-        super().__init__(f"{message} ({status} {code})")
-        self.status = status
-        self.code = code
-        self.details = details or {}
-
-
-class NoTracker(ClientError):
-    def __init__(self, url: str) -> None:
-        super().__init__(f"{url}: what answers there is no tracker; check the address")
-
-
-class TooLarge(ClientError):
-    def __init__(self) -> None:
-        super().__init__("the answer is larger than any that a tracker should give")
-
-
-class Unreachable(ClientError):
-    exit_code = 69

@@ -44,7 +44,7 @@ _MADE: Final = re.compile(r"[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]")
 
 class Keys(NamedTuple):
     """The two keys in force. `api_is_provable`: nobody can guess the API key, since a server made
-    it; see `tracker.proof`."""
+    it; see `agent_task_tracker.proof`."""
 
     api: str
     secret: str

@@ -8,10 +8,10 @@ from typing import Final
 import falcon.asgi
 import orjson
 
+from agent_task_tracker.proof import canonical, key_id, proof
 from tracker.api.resources import read_query
 from tracker.api.schemas import ProofQuery
 from tracker.errors import NotFound
-from tracker.proof import canonical, key_id, proof
 
 NO_SUCH_KEY: Final = (
     "This server has no such key, or one that was chosen: it proves only those it made itself."

@@ -20,6 +20,7 @@ from pydantic import (
     WithJsonSchema,
 )
 
+from agent_task_tracker.proof import KEY_ID_PATTERN, NONCE_PATTERN, decode_nonce
 from tracker.errors import ValidationFailed
 from tracker.fields import (
     MAX_STACK_TRACE_BYTES,
@@ -35,7 +36,6 @@ from tracker.fields import (
     issues_of,
 )
 from tracker.model import Kind, Report, Status
-from tracker.proof import KEY_ID_PATTERN, NONCE_PATTERN, decode_nonce
 from tracker.store import EventFilter, ProjectQuery, TaskQuery
 
 

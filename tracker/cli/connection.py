@@ -9,8 +9,8 @@ from typing import Any
 
 import click
 
+from agent_task_tracker.client import Client
 from tracker.cli import env_file
-from tracker.client import Client
 from tracker.discovery import Found, find
 
 _OPTIONS = (

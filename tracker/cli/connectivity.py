@@ -11,10 +11,10 @@ from typing import Any, Final, NamedTuple
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus
 from websockets.sync.client import connect
 
-from tracker import bounded
-from tracker.credentials import Credentials, Kept
-from tracker.errors import ClientError
-from tracker.transport import Place
+from agent_task_tracker import bounded
+from agent_task_tracker.credentials import Credentials, Kept
+from agent_task_tracker.errors import ClientError
+from agent_task_tracker.transport import Place
 
 _TIMEOUT: Final = 5.0
 

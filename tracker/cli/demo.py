@@ -7,9 +7,9 @@ import time
 
 import click
 
+from agent_task_tracker.client import Client
 from tracker.cli.connection import with_client
 from tracker.cli.output import say
-from tracker.client import Client
 
 
 @click.command()

@@ -12,9 +12,10 @@ from typing import Final
 import click
 
 import tracker
+from agent_task_tracker.errors import ClientError, Refused
 from tracker.cli.output import say
 from tracker.cli.overview import COMMANDS, HELP, VERSION
-from tracker.errors import ClientError, Refused, StartupError
+from tracker.errors import StartupError
 from tracker.text import printable_lines
 
 # Characters of an error that are shown.

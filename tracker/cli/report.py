@@ -7,10 +7,10 @@ from typing import Final
 
 import click
 
+from agent_task_tracker.client import Client
 from tracker.cli import summaries
 from tracker.cli.connection import with_client
 from tracker.cli.output import print_utf8
-from tracker.client import Client
 
 _FORMATS: Final[dict[str, Callable[[list[summaries.Project]], str]]] = {
     "md": summaries.markdown,

@@ -7,9 +7,9 @@ from typing import Any
 
 import click
 
+from agent_task_tracker.client import Client
 from tracker.cli.connection import with_client
 from tracker.cli.output import console, duration, local_time, print_json
-from tracker.client import Client
 from tracker.text import printable, printable_lines
 
 

@@ -7,9 +7,9 @@ from typing import Any, Final
 
 import click
 
+from agent_task_tracker.client import Client
 from tracker.cli.connection import with_client
 from tracker.cli.output import console, duration, print_json
-from tracker.client import Client
 
 _AGENT: Final = itemgetter("name", "task_count", "success_rate", "average_duration")
 

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from agent_task_tracker.client import Client
 from tracker.cli.connection import with_client
 from tracker.cli.output import console, local_time, print_json
-from tracker.client import Client
 from tracker.text import printable
 
 if TYPE_CHECKING:

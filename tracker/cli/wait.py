@@ -9,9 +9,9 @@ from typing import Any, Final, NamedTuple
 
 import click
 
+from agent_task_tracker.client import Client
+from agent_task_tracker.errors import Refused, Unreachable
 from tracker.cli.connection import find_server, with_options
-from tracker.client import Client
-from tracker.errors import Refused, Unreachable
 
 # Seconds between two looks.
 _PACE: Final = 0.25

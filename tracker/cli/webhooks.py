@@ -9,9 +9,9 @@ from typing import Any
 
 import click
 
+from agent_task_tracker.client import Client
 from tracker.cli.connection import with_client
 from tracker.cli.output import although, print_json, say
-from tracker.client import Client
 
 # Seconds. A job's report is worth a wait for a server that is just being restarted.
 _PATIENCE = 10.0

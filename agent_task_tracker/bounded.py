@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from functools import partial
 from typing import Any, Final, cast
 
-from tracker.errors import TooLarge
+from agent_task_tracker.errors import TooLarge
 
 # Of one answer, in bytes. A page of tasks or events that is larger is asked for in smaller parts.
 MOST_BYTES: Final = 32 * 1024 * 1024

@@ -10,8 +10,8 @@ import secrets
 from http.client import HTTPConnection, HTTPException
 from typing import Final, Protocol
 
-from tracker.errors import ClientError, Unreachable
-from tracker.proof import encode, is_proof, key_id
+from agent_task_tracker.errors import ClientError, Unreachable
+from agent_task_tracker.proof import encode, is_proof, key_id
 
 # Bytes; a proof is far shorter.
 _MAX_ANSWER: Final = 4096

@@ -1,6 +1,6 @@
 """The Python SDK: agents report through it, scripts read with it. Standard library only.
 
-    from tracker.client import Client
+    from agent_task_tracker.client import Client
 
     client = Client("http://localhost:8000", "your-api-key")
     client.start("my-project", "Build the feature", "task-123", "my-agent")
@@ -18,11 +18,11 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 from urllib.parse import quote
 
-from tracker import shapes
-from tracker.credentials import Chosen
-from tracker.errors import TooLarge
-from tracker.shapes import Shape
-from tracker.transport import Json, Transient, Transport
+from agent_task_tracker import shapes
+from agent_task_tracker.credentials import Chosen
+from agent_task_tracker.errors import TooLarge
+from agent_task_tracker.shapes import Shape
+from agent_task_tracker.transport import Json, Transient, Transport
 
 # The server's limit on a stack trace (the API document's 10KB), in bytes of UTF-8.
 MAX_STACK_TRACE_BYTES: Final = 10_240

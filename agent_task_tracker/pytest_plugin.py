@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import subprocess
     from pathlib import Path
 
-    from tracker.client import Client
+    from agent_task_tracker.client import Client
 
 
 class TrackerServer(NamedTuple):
@@ -38,7 +38,7 @@ def tracker_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tracker
     import subprocess
     import sys
 
-    from tracker.client import Client
+    from agent_task_tracker.client import Client
 
     folder = tmp_path_factory.mktemp("tracker")
     ready_file = folder / "ready.json"

@@ -10,10 +10,10 @@ from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 from urllib.parse import urlencode, urlsplit
 
-from tracker import bounded
-from tracker.credentials import Credentials
-from tracker.errors import ClientError, NoTracker, Refused, Unreachable
-from tracker.shapes import Shape, fits
+from agent_task_tracker import bounded
+from agent_task_tracker.credentials import Credentials
+from agent_task_tracker.errors import ClientError, NoTracker, Refused, Unreachable
+from agent_task_tracker.shapes import Shape, fits
 
 Json = dict[str, Any]
 

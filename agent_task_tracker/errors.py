@@ -1,0 +1,46 @@
+"""Every failure of a client, in one tree.
+
+ClientError                  carries the process's exit code
+├─ Refused                   1: the server answered with an error; carries status and code
+├─ NoTracker                 1: what answers is something else
+├─ TooLarge                  1: the answer is larger than a client takes
+└─ Unreachable               69 (sysexits EX_UNAVAILABLE): no server answered
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+
+class ClientError(Exception):
+    """A client of ours cannot do what it was asked. The text is the one line that the user reads,
+    and says what to do next."""
+
+    exit_code: ClassVar[int] = 1
+
+
+class Refused(ClientError):
+    """The server answered with an error: its HTTP status, the error's code, message and details."""
+
+    def __init__(
+        self, status: int, code: str, message: str, details: Mapping[str, Any] | None = None
+    ) -> None:
+        super().__init__(f"{message} ({status} {code})")
+        self.status = status
+        self.code = code
+        self.details = details or {}
+
+
+class NoTracker(ClientError):
+    def __init__(self, url: str) -> None:
+        super().__init__(f"{url}: what answers there is no tracker; check the address")
+
+
+class TooLarge(ClientError):
+    def __init__(self) -> None:
+        super().__init__("the answer is larger than any that a tracker should give")
+
+
+class Unreachable(ClientError):
+    exit_code = 69
