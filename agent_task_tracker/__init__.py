@@ -1,4 +1,28 @@
-"""What users' code imports: the Python SDK, and pytest's plugin.
+"""The Python SDK, and pytest's plugin: what users' code imports.
 
-Standard library only, and nothing of `tracker`: a project's own `tracker.py` would hide it.
+    from agent_task_tracker import Client, ClientError, Refused, Unreachable
+
+Standard library only, and nothing of `tracker`: a project's own `tracker.py` may have that name.
 """
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from agent_task_tracker.errors import ClientError, NoTracker, Refused, TooLarge, Unreachable
+
+if TYPE_CHECKING:
+    from agent_task_tracker.client import Client
+else:
+
+    def __getattr__(name: str) -> Any:
+        """The client once somebody asks for it: the plugin is loaded by every run of pytest, and
+        few need one."""
+        if name != "Client":
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        from agent_task_tracker.client import Client  # noqa: PLC0415
+
+        return Client
+
+
+__all__ = ["Client", "ClientError", "NoTracker", "Refused", "TooLarge", "Unreachable"]

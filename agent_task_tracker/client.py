@@ -1,6 +1,6 @@
 """The Python SDK: agents report through it, scripts read with it. Standard library only.
 
-    from agent_task_tracker.client import Client
+    from agent_task_tracker import Client
 
     client = Client("http://localhost:8000", "your-api-key")
     client.start("my-project", "Build the feature", "task-123", "my-agent")

@@ -43,7 +43,9 @@ def tracker_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tracker
     folder = tmp_path_factory.mktemp("tracker")
     ready_file = folder / "ready.json"
     command = [
-        *(sys.executable, "-m", "tracker", "serve", "--ephemeral", "--log-level", "warning"),
+        # Not `tracker`: PYTHONPATH may lead to the project's own module of that name.
+        *(sys.executable, "-P", "-m", "agent_task_tracker", "serve", "--ephemeral"),
+        *("--log-level", "warning"),
         *("--host", "127.0.0.1", "--ready-file", str(ready_file)),
         *("--rate-limit-webhook", "0", "--rate-limit-api", "0", "--ws-per-project", "0"),
     ]

@@ -47,6 +47,8 @@ LAYERS: dict[str, tuple[set[str], set[str]]] = {
         },
         {"sdk"},
     ),
+    # Former names of the SDK, for users' code alone.
+    "former": ({"client", "pytest_plugin"}, {"sdk"}),
     "client": ({"discovery"}, {"sdk", "leaf"}),
     "store": ({"store"}, {"leaf"}),
     "hub": ({"ws.hub", "ws.connections"}, {"leaf"}),

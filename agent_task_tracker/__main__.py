@@ -1,0 +1,28 @@
+"""The `tracker` command, as console scripts and `python -m agent_task_tracker` start it.
+
+It is the folder `tracker` beside this one, also where a project's own `tracker.py` comes first on
+the path of imports: by PYTHONPATH, or from the working directory.
+"""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+from importlib.machinery import PathFinder
+from importlib.util import module_from_spec
+from pathlib import Path
+
+
+def main() -> None:
+    """Become the command. What is called `tracker` in this process is ours from now on."""
+    beside = str(Path(__file__).parents[1])
+    spec = PathFinder.find_spec("tracker", [beside])
+    if spec is None or spec.loader is None:
+        sys.exit(f"agent-task-tracker: {beside} has no program beside the SDK; install it again")
+    package = sys.modules["tracker"] = module_from_spec(spec)
+    spec.loader.exec_module(package)
+    import_module("tracker.cli").main()
+
+
+if __name__ == "__main__":
+    main()

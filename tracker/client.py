@@ -1,0 +1,17 @@
+"""The Python SDK under its former name. New code imports it from `agent_task_tracker`."""
+
+from __future__ import annotations
+
+from agent_task_tracker.client import MAX_STACK_TRACE_BYTES, Client, trim_stack_trace
+from agent_task_tracker.errors import ClientError, NoTracker, Refused, TooLarge, Unreachable
+
+__all__ = [
+    "MAX_STACK_TRACE_BYTES",
+    "Client",
+    "ClientError",
+    "NoTracker",
+    "Refused",
+    "TooLarge",
+    "Unreachable",
+    "trim_stack_trace",
+]
