@@ -16,12 +16,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from agent_task_tracker import bounded, shapes
 from agent_task_tracker.client import Client
 from agent_task_tracker.errors import ClientError, TooLarge
 from tests.cli import Done, run_here
 from tests.foreign import EVERYTHING, SAMPLE, Answer, as_json, listening, obeyed, ok
 from tests.server import KEY
-from tracker import bounded, shapes
 
 NAMES = ("--project", "p", "--task", "t")
 COMMANDS = (
