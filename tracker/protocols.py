@@ -187,7 +187,8 @@ class HttpProtocol(HttpToolsProtocol):
             raise ValueError("not HTTP/1")
         path = self.url.partition(b"?")[0]
         is_webhook = self.parser.get_method() == b"POST" and self._webhooks.find(path)
-        if is_webhook and version == "1.1" and self._is_free():
+        goes_on = version == "1.1" and not self.parser.should_upgrade()
+        if is_webhook and goes_on and self._is_free():
             self._begin_webhook(path)
         else:
             super().on_headers_complete()

@@ -13,6 +13,7 @@ import logging
 import os
 import struct
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
@@ -22,6 +23,8 @@ from tracker.errors import ConfigError, InUse
 
 if sys.platform != "win32":
     import fcntl
+
+    _SHARED: Final = fcntl.LOCK_SH | fcntl.LOCK_NB
 
 logger = logging.getLogger(__name__)
 
@@ -108,30 +111,25 @@ def is_held(path: Path) -> bool:
     open to it."""
     if sys.platform == "win32":
         return False
-    with contextlib.suppress(OSError):  # none is there, or none that can be opened
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)  # it may be a pipe
-        try:
-            fcntl.lockf(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB, 1, _BYTE)
-        except OSError as error:
-            return error.errno in _TAKEN
-        finally:
-            os.close(descriptor)
-    return False
+    return _is_taken(path, lambda file: fcntl.lockf(file, _SHARED, 1, _BYTE))
 
 
 def _is_name_held(path: Path) -> bool:
     if sys.platform == "win32":
         return True
-    try:
-        descriptor = os.open(f"{path.resolve()}.lock", os.O_RDONLY | os.O_NONBLOCK)
-    except OSError:
-        return False
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except OSError as error:
-        return error.errno in _TAKEN
-    finally:
-        os.close(descriptor)
+    return _is_taken(Path(f"{path.resolve()}.lock"), lambda file: fcntl.flock(file, _SHARED))
+
+
+def _is_taken(path: Path, lock: Callable[[int], None]) -> bool:
+    """Whether somebody has this lock on the file, which may not be there, or not open to us."""
+    with contextlib.suppress(OSError):
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)  # it may be a pipe
+        try:
+            lock(descriptor)
+        except OSError as error:
+            return error.errno in _TAKEN
+        finally:
+            os.close(descriptor)
     return False
 
 
