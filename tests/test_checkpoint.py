@@ -27,6 +27,8 @@ class Bench:
         self.path = folder / "tracker.db"
         self.log = folder / "tracker.db-wal"
         self.connection = open_writer(self.path, "full")
+        # What made the database is not in the log that is looked at.
+        self.connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
         self.connection.execute("CREATE TABLE written (item TEXT NOT NULL) STRICT")
         self.checkpoints = Checkpoints(self.connection, self.path, None, PAGES)
         self.checkpoints.start()

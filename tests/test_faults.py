@@ -231,14 +231,17 @@ def test_start_waits_for_a_command_that_has_the_file(
     assert server.stop() == 0
 
 
-def test_broken_search_index_stops_no_report(tmp_path: Path) -> None:
+@pytest.mark.parametrize("index", ["search", "project_search"])
+def test_broken_search_index_stops_no_report(tmp_path: Path, index: str) -> None:
     server = Server.start(tmp_path)
     try:
         server.report("start", "p", "before")
         wait_for(lambda: server.http.get("/api/search?q=before").json()["tasks"])
         with closing(apsw.Connection(str(server.database))) as connection:
             connection.set_busy_timeout(5000)
-            connection.execute("UPDATE search_data SET block = x'" + "ff" * 40 + "' WHERE id = 10")
+            connection.execute(
+                f"UPDATE {index}_data SET block = x'" + "ff" * 40 + "' WHERE id = 10"
+            )
         for number in range(20):
             assert server.report("start", "p", f"after {number}").status_code == 201
             time.sleep(0.05)  # so that rounds of the index come in between

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -25,6 +25,12 @@ logger = logging.getLogger(__name__)
 # few would have every report's commit carry pages of the index, many would hold reports up.
 _SEARCH_EVERY = 0.25
 _INDEXED_AT_ONCE = 100
+
+# The index by project follows that a little at a time, with rests (seconds), and not while more
+# events than these come in a round, some 2,000 a second: then the processor is for reports.
+_INDEXED_BY_PROJECT_AT_ONCE = 200
+_REST_OF_INDEXING = 0.005
+_FEW_EVENTS = 500
 
 # Idempotency keys that are past their lifetime: how many go in one transaction (a millisecond or
 # two), and the seconds between two, and between two rounds.
@@ -56,12 +62,14 @@ class Background:
         self._newest = newest
         self._unsearched = asyncio.Event()
         self._unsearched.set()
+        self._searched = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
 
     def start(self) -> None:
         """Begin to work for the running event loop."""
         work = (
             self._follow_the_log(),
+            self._follow_by_project(),
             self._notice_pruning(),
             self._forget_keys(),
             self._retention.run(),
@@ -82,17 +90,35 @@ class Background:
         self._unsearched.set()
 
     async def _follow_the_log(self) -> None:
+        before = self._newest
         while True:
             await self._unsearched.wait()
             self._unsearched.clear()
             await asyncio.sleep(_SEARCH_EVERY)
             upto = seen = self._newest  # what comes now is the next round's
+            few = upto - before <= _FEW_EVENTS
+            before = upto
             limit = _INDEXED_AT_ONCE
             try:
                 while not await self._writer.submit_patiently(partial(_index_some, upto, limit)):
                     came, seen = self._newest - seen, self._newest
                     limit = max(_INDEXED_AT_ONCE, 3 * came)  # or it would never catch up
             except Unavailable:  # the next round tries again
+                self._unsearched.set()
+            else:
+                (self._searched if few else self._unsearched).set()
+
+    async def _follow_by_project(self) -> None:
+        while True:
+            await self._searched.wait()
+            self._searched.clear()
+            begun = self._newest
+            try:
+                while not await self._writer.submit_patiently(_index_some_by_project):
+                    await asyncio.sleep(_REST_OF_INDEXING)
+                    if self._newest - begun > _FEW_EVENTS:  # a later round wakes this again
+                        break
+            except Unavailable:
                 self._unsearched.set()
 
     async def _notice_pruning(self) -> None:
@@ -127,8 +153,19 @@ def _tell_of_a_fault(task: asyncio.Task[None]) -> None:
 
 
 def _index_some(upto: int, limit: int, connection: apsw.Connection, _now: int) -> bool:
-    try:
+    with _telling():
         return search.index_some(connection, upto, limit)
+
+
+def _index_some_by_project(connection: apsw.Connection, _now: int) -> bool:
+    with _telling():
+        return search.index_some_by_project(connection, _INDEXED_BY_PROJECT_AT_ONCE)
+
+
+@contextlib.contextmanager
+def _telling() -> Iterator[None]:
+    try:
+        yield
     except apsw.CorruptError as error:  # which would say that no report can be written either
         raise RuntimeError(
             "The search index is broken: searches miss what comes now. Make a new database of this "

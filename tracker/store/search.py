@@ -1,25 +1,64 @@
-"""The full-text index over tasks: a cursor over the event log, run between reports."""
+"""The full-text indexes over tasks: cursors over the event log, run between reports.
+
+`search` has the words of all tasks. Where a word begins many, reading those of all projects takes
+long for a project that has few of them; so `project_search` has each word after its project's
+number, and the words of a project lie together. It costs more to write, and so it follows `search`
+when few reports come. Until it has, a search within a project asks `search`: what is found is the
+same.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Iterator
+from typing import cast
+
 import apsw
+import orjson
 
 _MARK = "SELECT searched FROM marks"
-_MOVE_MARK = "UPDATE marks SET searched = ?"
+# An import, or a log that was cut, moves the one mark back, and so the other.
+_MOVE_MARK = """
+  UPDATE marks SET project_searched = min(project_searched, searched), searched = ?
+"""
+_PROJECT_MARKS = "SELECT project_searched, searched FROM marks"
+_MOVE_PROJECT_MARK = "UPDATE marks SET project_searched = ?"
 _MERGE = "INSERT INTO search (search, rank) VALUES ('merge', ?)"
+_MERGE_PROJECTS = "INSERT INTO project_search (project_search, rank) VALUES ('merge', ?)"
 _NEXT_MARK = """
   SELECT max(id) FROM (SELECT id FROM events WHERE id > ? AND id <= ? ORDER BY id LIMIT ?)
 """
-# All in one statement: a fifth of the time that one a task would take.
-_INDEX = """
-  INSERT OR REPLACE INTO search (rowid, title, task_id, agent, result, error)
-  SELECT id, title, task_id, agent, result, concat_ws(' ', error_type, error_message)
+_TEXTS = """
+  title, task_id, agent, result, concat_ws(' ', error_type, error_message)
   FROM tasks WHERE id IN (SELECT task FROM events WHERE id > ? AND id <= ?)
+"""
+# All in one statement: a fifth of the time that one a task would take.
+_INDEX = f"""
+  INSERT OR REPLACE INTO search (rowid, title, task_id, agent, result, error) SELECT id, {_TEXTS}
+"""
+_READ = f"SELECT id, project_id, {_TEXTS}"
+_INDEX_PROJECTS = """
+  INSERT OR REPLACE INTO project_search (rowid, words)
+  SELECT value ->> 0, value ->> 1 FROM json_each(?)
 """
 
 # What is added makes a segment of its own, and a search looks into each segment; so they are merged
 # as they come, some pages at a time (https://sqlite.org/fts5.html, section 6.8).
 _PAGES_MERGED_AT_ONCE = 5
+_PAGES_MERGED_BY_PROJECT = 32
+
+# Characters that are handed to one statement, or hardly more.
+_SIZE_AT_ONCE = 2**20
+
+# As in the migrations.
+_TOKENIZER = ("unicode61", ["remove_diacritics", "2"])
+_TOKENIZE = apsw.FTS5_TOKENIZE_DOCUMENT
+_TEXTS_ALONE = {"include_offsets": False, "include_colocated": False}
+
+BY_PROJECT = "project_search"
+"""The index that tells projects apart."""
+
+Words = Callable[[str], list[str]]
+"""The words of a text as the indexes have them."""
 
 
 def index_some(connection: apsw.Connection, upto: int, limit: int) -> bool:
@@ -34,10 +73,78 @@ def index_some(connection: apsw.Connection, upto: int, limit: int) -> bool:
     return bool(mark >= upto)
 
 
+def index_some_by_project(connection: apsw.Connection, limit: int) -> bool:
+    """The same for `project_search`, as far as `index_some` has come."""
+    begin, upto = connection.execute(_PROJECT_MARKS).get
+    if begin == upto:
+        return True
+    mark = connection.execute(_NEXT_MARK, (begin, upto, limit)).get
+    if mark is not None:
+        words = _tokenizer(connection)
+        tasks = connection.execute(_READ, (begin, mark))
+        for some in _in_pieces((id_, _words(words, *texts)) for id_, *texts in tasks):
+            connection.execute(_INDEX_PROJECTS, (orjson.dumps(some).decode(),))
+        connection.execute(_MERGE_PROJECTS, (_PAGES_MERGED_BY_PROJECT,))
+    done = mark is None or mark >= upto
+    connection.execute(_MOVE_PROJECT_MARK, (upto if done else mark,))
+    return done
+
+
+def within(connection: apsw.Connection, project_id: int, text: str) -> tuple[str, str]:
+    """Where to look for what a person typed, among the tasks of a project: an index, and the FTS5
+    expression for it, which means what `match_expression` does."""
+    followed, searched = connection.execute(_PROJECT_MARKS).get
+    if followed < searched:
+        return "search", match_expression(text)
+    words, before = _tokenizer(connection), _before(project_id)
+    phrases = [" ".join(before + word for word in words(typed)) for typed in _typed(text)]
+    return BY_PROJECT, " ".join(f'"{phrase}"*' for phrase in phrases if phrase) or '""'
+
+
 def match_expression(text: str) -> str:
     """What a person typed as an FTS5 expression: every word, each as a prefix, in any order.
 
     Quoted, so that nothing in it is an operator (https://sqlite.org/fts5.html, section 3.1).
     """
-    words = text.replace("\0", " ").replace('"', " ").split()
-    return " ".join(f'"{word}"*' for word in words) or '""'
+    return " ".join(f'"{typed}"*' for typed in _typed(text)) or '""'
+
+
+def _typed(text: str) -> list[str]:
+    return text.replace("\0", " ").replace('"', " ").split()
+
+
+def _before(project_id: int) -> str:
+    """What each word of the project begins with. No other project's begins so: a number ends at
+    the letter. Read as a word of text, it stays one with what follows."""
+    return f"{project_id}q"
+
+
+def _words(words: Words, project_id: int, *texts: str | None) -> str:
+    """All words of a task. What comes before them, alone, keeps a phrase from beginning in one
+    text and ending in the next."""
+    before = f" {_before(project_id)}"
+    return before.join(["", *(before.join(["", *words(text)]) for text in texts if text)])
+
+
+def _tokenizer(connection: apsw.Connection) -> Words:
+    tokenize = connection.fts5_tokenizer(*_TOKENIZER)
+
+    def words(text: str) -> list[str]:
+        # Offsets and synonyms left out, it gives texts alone.
+        found = tokenize(text.encode(), _TOKENIZE, None, **_TEXTS_ALONE)
+        return cast("list[str]", found)
+
+    return words
+
+
+def _in_pieces(rows: Iterable[tuple[int, str]]) -> Iterator[list[tuple[int, str]]]:
+    piece: list[tuple[int, str]] = []
+    size = 0
+    for row in rows:
+        piece.append(row)
+        size += len(row[1])
+        if size >= _SIZE_AT_ONCE:
+            yield piece
+            piece, size = [], 0
+    if piece:
+        yield piece

@@ -10,7 +10,7 @@ import orjson
 from tracker.clock import iso
 from tracker.model import seconds, whole
 from tracker.store import events as event_log
-from tracker.store.search import match_expression
+from tracker.store import search
 
 _SUMMARY = """
   id, task_id, title, status, progress, agent, started_at, finished_at, duration_ms, result,
@@ -21,6 +21,7 @@ _LIST = """
   ORDER BY {order} LIMIT :limit OFFSET :offset
 """
 _COUNT = "SELECT count(*) FROM tasks WHERE {where}"
+_COUNT_FOUND = "SELECT count(*) FROM project_search WHERE project_search MATCH :q"
 _COUNTED = "SELECT pending, running, completed, failed FROM projects WHERE id = :project_id"
 _ONE = """
   SELECT {columns}, stack_trace FROM tasks
@@ -35,7 +36,7 @@ _FILTERS = {
     "agent": "agent = :agent",
     "date_from": "started_at >= :date_from",
     "date_to": "finished_at <= :date_to",
-    "q": "id IN (SELECT rowid FROM search WHERE search MATCH :q)",
+    "q": "id IN (SELECT rowid FROM {index} WHERE {index} MATCH :q)",
 }
 SORTABLE = {
     "started_at": "started_at",
@@ -70,10 +71,11 @@ def page(
     connection: apsw.Connection, project_id: int, query: TaskQuery
 ) -> tuple[list[dict[str, Any]], int]:
     """The page, and how many tasks match in all. Those without a value to sort by come last."""
-    filters = query.filters
-    if "q" in filters:
-        filters["q"] = match_expression(filters["q"])
-    where = " AND ".join(["project_id = :project_id", *(_FILTERS[name] for name in filters)])
+    filters, index = query.filters, ""
+    if query.q is not None:
+        index, filters["q"] = search.within(connection, project_id, query.q)
+    conditions = ["project_id = :project_id", *(_FILTERS[name] for name in filters)]
+    where = " AND ".join(conditions).format(index=index)
     parameters = {"project_id": project_id, **filters}
     column = SORTABLE[query.sort_by]
     direction = "DESC" if query.descending else "ASC"
@@ -85,7 +87,7 @@ def page(
         {**parameters, "limit": query.limit, "offset": query.offset},
     )
     tasks = [_summary(row) for row in rows]
-    return tasks, _total(connection, where, parameters)
+    return tasks, _total(connection, where, parameters, index)
 
 
 def one(connection: apsw.Connection, project: str, task_id: str) -> dict[str, Any] | None:
@@ -110,13 +112,16 @@ def delete(connection: apsw.Connection, project: str, task_id: str) -> bool:
     return connection.changes() > 0
 
 
-def _total(connection: apsw.Connection, where: str, parameters: dict[str, Any]) -> int:
-    """Counters answer what they can, so that the cost does not grow with the tasks."""
+def _total(connection: apsw.Connection, where: str, parameters: dict[str, Any], index: str) -> int:
+    """Counters answer what they can, so that the cost does not grow with the tasks; and the index
+    that tells projects apart does what it can, without a look at the tasks."""
     if parameters.keys() <= {"project_id", "status"}:
         counted = connection.execute(_COUNTED, {"project_id": parameters["project_id"]}).get
         by_status = dict(zip(_STATUSES, counted, strict=True))
         status = parameters.get("status")
         return sum(counted) if status is None else by_status[status]
+    if parameters.keys() == {"project_id", "q"} and index == search.BY_PROJECT:
+        return int(connection.execute(_COUNT_FOUND, {"q": parameters["q"]}).get)
     return int(connection.execute(_COUNT.format(where=where), parameters).get)
 
 
