@@ -57,6 +57,9 @@ def test_growth_makes_the_tasks_and_asks_every_question() -> None:
         "GET /api/stats": True,
         "GET /api/projects": True,
         "GET a page of completed tasks": True,
+        "GET a search that all tasks match": True,
+        "GET a search for two words": True,
+        "GET an agent's tasks": True,
         "POST /webhook/start": True,
     }
     assert report["failures"] == []

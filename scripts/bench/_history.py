@@ -23,6 +23,10 @@ PROJECTS: Final = 200
 AGENTS: Final = 12
 DAYS: Final = 90
 
+# A project that has as many tasks however many there are in all, among which they are spread.
+STEADY: Final = "steady"
+_STEADY_TASKS: Final = 400
+
 # How many other tasks start between a task's first and second report.
 _OPEN: Final = 40
 
@@ -62,6 +66,8 @@ def build(path: Path, tasks: int) -> None:
                 _next_transaction(connection)
         while not search.index_some(connection, number, _AT_ONCE):
             _next_transaction(connection)
+        while not search.index_some_by_project(connection, _AT_ONCE):
+            _next_transaction(connection)
         connection.execute("COMMIT")
         connection.pragma("wal_checkpoint(truncate)")
     finally:
@@ -82,10 +88,18 @@ def _reports(tasks: int) -> Iterator[Report]:
     for number in range(tasks + _OPEN):
         if number < tasks:
             rank = chance.choices(range(PROJECTS), cum_weights=weights)[0]
-            started.append(_start(chance, project(number if number < PROJECTS else rank)))
+            of_project = project(number if number < PROJECTS else rank)
+            started.append(_start(chance, STEADY if _is_steady(number, tasks) else of_project))
             yield started[number]
         if number >= _OPEN:
             yield _follow_up(chance, started[number - _OPEN])
+
+
+def _is_steady(number: int, tasks: int) -> bool:
+    """Whether the task of that number is one of `STEADY`'s. Every project has one first."""
+    every = max(2, (tasks - PROJECTS) // _STEADY_TASKS)
+    nth, rest = divmod(number - PROJECTS, every)
+    return rest == 0 and 0 <= nth < _STEADY_TASKS
 
 
 def _start(chance: random.Random, of_project: str) -> Report:

@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 import _venv  # noqa: F401 - goes on in .venv
 from _environment import run_script
-from _history import build, project
+from _history import STEADY, build, project
 from _load import Load, get, post
 from _machine import cores, workspace
 from _report import Report, Table, Target, arguments_of_load, progress, run, spread
@@ -26,6 +26,10 @@ READS = {
     "GET /api/stats": "/api/stats",
     "GET /api/projects": "/api/projects",
     "GET a page of completed tasks": f"/api/projects/{_LARGEST}/tasks?status=completed",
+    # In a project that has as many tasks in each database.
+    "GET a search that all tasks match": f"/api/projects/{STEADY}/tasks?q=task",
+    "GET a search for two words": f"/api/projects/{STEADY}/tasks?q=verify+ag",
+    "GET an agent's tasks": f"/api/projects/{STEADY}/tasks?agent=agent-3",
 }
 WRITE = "POST /webhook/start"
 
