@@ -62,55 +62,68 @@ def guarded() -> Iterator[None]:
         output.done = True
 
 
-class _Output(io.RawIOBase):
-    """Hands on what is written. A failure is an OutputFailed, until `done`: what is left then, the
+class _Output(io.BufferedWriter):
+    """What is written goes through Python's own buffer, which keeps count whatever interrupts it:
+    nothing is written twice. A failure is an OutputFailed, until `done`: what is left then, the
     interpreter would only fail to write once more as it ends."""
 
     def __init__(self, stream: TextIO | None, descriptor: int) -> None:
         binary: Any = io.FileIO(descriptor, "w", closefd=False) if stream is None else stream.buffer
-        self._raw = getattr(binary, "raw", binary)  # unbuffered (python -u) there is no other
+        super().__init__(getattr(binary, "raw", binary))  # unbuffered (python -u) there is no other
         self.done = False
 
     def write(self, data: Any, /) -> int:
-        """See io.RawIOBase."""
-        try:
-            while (written := self._raw.write(data)) is None:  # another made it non-blocking
-                select.select([], [self._raw], [])
-        except OSError as error:
-            return self.failed(error, data)
-        return int(written)
+        """See io.BufferedWriter."""
+        left = memoryview(data).cast("B")
+        size = len(left)
+        while True:
+            try:
+                super().write(left)
+            except BlockingIOError as full:  # another made it non-blocking
+                left = left[full.characters_written :]
+                self._wait()
+            except OSError as error:
+                self.failed(error)
+            else:
+                return size
+            if self.done or not left:
+                return size
 
-    def failed(self, error: OSError, data: Any) -> int:
+    def flush(self) -> None:
+        """See io.BufferedWriter."""
+        while True:
+            try:
+                return super().flush()
+            except BlockingIOError:
+                self._wait()
+            except OSError as error:
+                return self.failed(error)
+
+    def close(self) -> None:
+        """The stream below is the interpreter's to close."""
+        self.flush()
+
+    def failed(self, error: OSError) -> None:
         """What a failed write comes to."""
-        if self.done:
-            return len(data)
-        raise OutputFailed(error) from None
+        if not self.done:
+            raise OutputFailed(error) from None
 
-    def writable(self) -> bool:
-        """See io.RawIOBase."""
-        return True
-
-    def isatty(self) -> bool:
-        """See io.RawIOBase."""
-        return bool(self._raw.isatty())
-
-    def fileno(self) -> int:
-        """See io.RawIOBase."""
-        return int(self._raw.fileno())
+    def _wait(self) -> None:
+        select.select([], [self.fileno()], [])
 
 
 class _Errors(_Output):
     """What cannot be written is dropped: no work fails because its progress cannot be told."""
 
-    def failed(self, error: OSError, data: Any) -> int:  # noqa: ARG002
+    def failed(self, error: OSError) -> None:  # noqa: ARG002
         """See `_Output`."""
-        return len(data)
+        self.done = True
 
 
-def _text(raw: io.RawIOBase, like: TextIO | None) -> TextIO:
+def _text(buffer: io.BufferedWriter, like: TextIO | None) -> TextIO:
     """A text stream. A console that cannot show a character (Windows code pages) shows another."""
     return io.TextIOWrapper(
-        io.BufferedWriter(raw),
+        buffer,
         encoding=getattr(like, "encoding", "utf-8"),
         errors="replace",
         line_buffering=getattr(like, "line_buffering", True),
