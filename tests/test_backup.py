@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import signal
 from contextlib import closing
 from pathlib import Path
@@ -16,6 +18,7 @@ from tests.load import Load, problems
 from tests.raw import open_websocket, read_frame
 from tests.server import Server, wait_for
 from tracker.store.recount import recount
+from tracker.store.restore import restore
 
 
 def result(*arguments: str, home: Path) -> dict[str, Any]:
@@ -150,3 +153,24 @@ def test_a_terminal_shows_progress(server: Server, tmp_path: Path) -> None:
         assert "Copying: 100 %" in terminal.read_all()
     finally:
         terminal.close()
+
+
+def test_restore_where_the_file_system_knows_no_links(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The old database then gets its second name by a copy."""
+    server = Server.start(tmp_path)
+    server.report("start", "project", "in the backup")
+    arguments = ("--db", str(server.database))
+    result("backup", "copy.db", *arguments, home=tmp_path)
+    newest = server.report("start", "project", "after the backup").json()["event_id"]
+    server.stop(signal.SIGKILL)
+
+    def refuse(*_: object) -> None:
+        raise PermissionError(errno.EPERM, "no links here")
+
+    monkeypatch.setattr(os, "link", refuse)
+    restored = restore(server.database, tmp_path / "copy.db", lambda _done, _total: None)
+    assert restored.kept is not None
+    assert ids(restored.kept) == [1, newest]
+    assert ids(server.database) == [1]
