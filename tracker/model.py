@@ -6,13 +6,15 @@ and nowhere else. Times are milliseconds since the epoch, durations milliseconds
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from enum import StrEnum
 from typing import Any, Final, NamedTuple
 
 
 class Kind(StrEnum):
     """What a report says; the last word of its webhook's path."""
+
+    __hash__ = str.__hash__  # Enum's is written in Python
 
     START = "start"
     STATUS = "status"
@@ -22,6 +24,8 @@ class Kind(StrEnum):
 
 class Status(StrEnum):
     """The states of a task."""
+
+    __hash__ = str.__hash__  # as above
 
     PENDING = "pending"
     RUNNING = "running"
@@ -98,40 +102,21 @@ def apply(task: Task | None, report: Report, now: int) -> Task:
             metadata={**task.metadata, **report.metadata} if report.metadata else task.metadata,
             updated_at=now,
         )
-    match report.kind:
-        case Kind.START:
-            return _start(task, now)
-        case Kind.STATUS:
-            return _status(task, report, now)
-        case Kind.FINISH:
-            return _finish(task, report, now)
-        case Kind.ERROR:
-            return _fail(task, report, now)
+    return _RULES[report.kind](task, report, now)
 
 
 def _never_seen(report: Report, now: int) -> Task:
     """No report is lost because an earlier one was: any report creates its task."""
-    return Task(
-        title=report.title,
-        agent=report.agent,
-        status=Status.RUNNING,
-        progress=0,
-        attempt=1,
-        started_at=now - (report.duration_ms or 0),
-        finished_at=None,
-        duration_ms=None,
-        message=None,
-        result=None,
-        error_type=None,
-        error_message=None,
-        stack_trace=None,
-        metadata=report.metadata or {},
-        created_at=now,
-        updated_at=now,
-    )
+    started_at = now - (report.duration_ms or 0)
+    begun = (report.title, report.agent, Status.RUNNING, 0, 1, started_at)
+    return Task(*begun, *_NOT_ENDED, report.metadata or {}, now, now)
 
 
-def _start(task: Task, now: int) -> Task:
+# From `finished_at` to `stack_trace`.
+_NOT_ENDED: Final = (None, None, None, None, None, None, None)
+
+
+def _start(task: Task, _report: Report, now: int) -> Task:
     if task.status is Status.RUNNING:
         return task
     if task.status is Status.PENDING:
@@ -193,6 +178,14 @@ def _end(task: Task, status: Status, report: Report, now: int) -> Task:
         finished_at=finished_at,
         duration_ms=measured if report.duration_ms is None else report.duration_ms,
     )
+
+
+_RULES: Final[Mapping[Kind, Callable[[Task, Report, int], Task]]] = {
+    Kind.START: _start,
+    Kind.STATUS: _status,
+    Kind.FINISH: _finish,
+    Kind.ERROR: _fail,
+}
 
 
 def seconds(ms: int | None) -> float | None:

@@ -13,6 +13,7 @@ import orjson
 from tracker.errors import InvalidJSON, Issue, ValidationFailed
 
 MAX_DEPTH: Final = 100
+_CONTAINERS: Final = frozenset({dict, list})
 
 
 def parse(text: bytes, what: str = "body", max_depth: int = MAX_DEPTH) -> Any:
@@ -47,9 +48,14 @@ def _count_names(
     if levels_left == 0:
         message = f"The {what} nests deeper than {max_depth} levels."
         raise InvalidJSON(message, [Issue(what, "Too deeply nested")])
-    count, items = (len(value), value.values()) if type(value) is dict else (0, value)
+    if type(value) is dict:
+        count = len(value)
+        items = value.values()
+    else:
+        count = 0
+        items = value  # type: ignore[assignment]
     for item in items:
-        if type(item) is dict or type(item) is list:  # half the time of isinstance; no subclasses
+        if type(item) in _CONTAINERS:  # half the time of isinstance; no subclasses
             count += _count_names(item, what, max_depth, levels_left - 1)
     return count
 

@@ -97,7 +97,7 @@ class HttpProtocol(HttpToolsProtocol):
         self._unparsed = b""
         self._bytes = 0  # of the message that is being received
         self._framing = 0  # bytes since the message's or its body's begin, or the last of its body
-        self._in_head = True
+        self._in_head = False
         self._last_words = b""  # the connection's own answer, once those before it are given
         self._heard_at = self.loop.time()
         self._paused_at = 0.0
@@ -152,11 +152,23 @@ class HttpProtocol(HttpToolsProtocol):
         if self._framing > MAX_HEADER_BYTES:
             self._refuse_headers()
 
+    def on_message_begin(self) -> None:
+        """Begin anew; the scope, which webhooks go without, is made when the head is known."""
+        self.url = b""
+        self.headers = []
+        self.expect_100_continue = False
+        self.scope = None  # type: ignore[assignment]
+        self._in_head = True
+
     def on_header(self, name: bytes, value: bytes) -> None:
         """Take a header. One that comes after the body, a trailer, goes nowhere (RFC 9110, 6.5.1):
         it must not say who sends this, or what."""
-        if self._in_head:
-            super().on_header(name, value)
+        if not self._in_head:
+            return
+        name = name.lower()
+        if name == b"expect" and value.lower() == b"100-continue":
+            self.expect_100_continue = True
+        self.headers.append((name, value))
 
     def on_body(self, body: bytes) -> None:
         self._framing = 0
@@ -185,12 +197,13 @@ class HttpProtocol(HttpToolsProtocol):
         version = self.parser.get_http_version()
         if version not in _VERSIONS:  # the parser takes 0.9 and 2.0 too
             raise ValueError("not HTTP/1")
-        path = self.url.partition(b"?")[0]
-        is_webhook = self.parser.get_method() == b"POST" and self._webhooks.find(path)
+        path, _, query = self.url.partition(b"?")
+        is_webhook = self._webhooks.find(path) and self.parser.get_method() == b"POST"
         goes_on = version == "1.1" and not self.parser.should_upgrade()
         if is_webhook and goes_on and self._is_free():
-            self._begin_webhook(path)
+            self._begin_webhook(path, query)
         else:
+            self._make_scope()
             super().on_headers_complete()
 
     def on_message_complete(self) -> None:
@@ -198,7 +211,6 @@ class HttpProtocol(HttpToolsProtocol):
         was_coming = cycle is not None and cycle.more_body  # an upgrade leaves the last one's
         super().on_message_complete()
         self._bytes = self._framing = 0
-        self._in_head = True
         self.server_state.total_requests += 1  # uvicorn counts none whose client has left
         if type(cycle) is WebhookCycle and was_coming and not cycle.response_complete:
             body, cycle.body = bytes(cycle.body), b""
@@ -236,7 +248,7 @@ class HttpProtocol(HttpToolsProtocol):
         `patience` seconds. End a connection that has been without requests for too long."""
         quiet = now - self._heard_at
         unread = self.flow.write_paused and now - self._paused_at > patience
-        expected = self.cycle is None or self._is_in_headers() or self.cycle.more_body
+        expected = self.cycle is None or self._in_head or self.cycle.more_body
         if unread or (expected and quiet > patience):
             self.transport.abort()
         elif self._is_answered() and quiet > self.timeout_keep_alive:
@@ -252,12 +264,16 @@ class HttpProtocol(HttpToolsProtocol):
         answered = self.cycle is None or self.cycle.response_complete
         return answered and not self.flow.write_paused
 
-    def _begin_webhook(self, path: bytes) -> None:
-        query = self.url.partition(b"?")[2]
+    def _make_scope(self) -> None:
+        url, headers, waits = self.url, self.headers, self.expect_100_continue
+        super().on_message_begin()
+        self.url, self.headers, self.expect_100_continue = url, headers, waits
+        self.scope["headers"] = headers
+
+    def _begin_webhook(self, path: bytes, query: bytes) -> None:
         head = RequestHead("POST", query, self.headers, self.client)
         opening = self._webhooks.open(path, head)
         waits = self.expect_100_continue
-        self.scope = None  # type: ignore[assignment]
         # Who waits to be told to go on, and is not, may send the body or not: nobody can tell.
         keep_alive = self.parser.should_keep_alive() and not (waits and opening.refusal)
         cycle = self.cycle = self._running = WebhookCycle(opening, keep_alive)
@@ -272,8 +288,9 @@ class HttpProtocol(HttpToolsProtocol):
         if self.transport.is_closing():
             return
         end = b"" if cycle.keep_alive else b"\r\nconnection: close"
-        for name, value in reply.headers.items():
-            end += f"\r\n{name}: {value}".encode()
+        if reply.headers:
+            lines = [f"\r\n{name}: {value}" for name, value in reply.headers.items()]
+            end = "".join(lines).encode("latin-1") + end
         head = self._head_before_length(reply.status)
         self.transport.write(b"%b%d%b\r\n\r\n%b" % (head, len(reply.body), end, reply.body))
         if not cycle.keep_alive:
@@ -281,12 +298,10 @@ class HttpProtocol(HttpToolsProtocol):
         if self.pipeline or self._last_words:  # else `drop_if_stalled` is timer enough
             self.on_response_complete()
 
-    def _is_in_headers(self) -> bool:
-        # uvicorn makes the scope when a message begins, and fills it in after its headers.
-        return self.scope is not None and "path" not in self.scope
-
     def _says_one_host(self) -> bool:
         """Whether `Host` says the same as an address that names a host (RFC 9112, 3.2.2)."""
+        if self.url.startswith(b"/"):  # as nearly always
+            return True
         scheme, named, rest = self.url.partition(b"://")
         if not named or not scheme.isalpha():
             return True

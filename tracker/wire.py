@@ -6,7 +6,8 @@ and exports all carry the same message around it.
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
 
 import orjson
 
@@ -16,6 +17,8 @@ from tracker.model import ENDED, EVENT_TYPES, Kind, Report, Task, seconds, whole
 
 class Event:
     """One row of the event log. `id` grows for ever and is never used twice."""
+
+    __slots__ = ("at", "data", "id", "project", "type")
 
     def __init__(self, event_id: int, project: str, type_: str, data: bytes, at: int) -> None:
         self.id = event_id
@@ -82,6 +85,15 @@ def text_frame(payload: bytes) -> bytes:
     return b"\x81\x7f%b%b" % (size.to_bytes(8), payload)
 
 
+# What an event tells of its report, by its kind; null where the agent left it out.
+_TOLD: Final[Mapping[Kind, Sequence[str]]] = {
+    Kind.START: (),
+    Kind.STATUS: ("message",),
+    Kind.FINISH: ("result",),
+    Kind.ERROR: ("error_type", "error_message"),
+}
+
+
 def event_data(report: Report, task: Task, *, late: bool) -> bytes:
     """The `data` of the event that `report` became; `task` is the task after it.
 
@@ -101,16 +113,10 @@ def event_data(report: Report, task: Task, *, late: bool) -> bytes:
     if task.status in ENDED and task.finished_at is not None:
         data["finished_at"] = iso(task.finished_at)
         data["duration_seconds"] = seconds(task.duration_ms)
-    match report.kind:
-        case Kind.STATUS:
-            data["message"] = report.message
-        case Kind.FINISH:
-            data["result"] = report.result
-        case Kind.ERROR:
-            data["error_type"] = report.error_type
-            data["error_message"] = report.error_message
-            if report.stack_trace is not None:
-                data["stack_trace"] = report.stack_trace
+    for name in _TOLD[report.kind]:
+        data[name] = getattr(report, name)
+    if report.stack_trace is not None:
+        data["stack_trace"] = report.stack_trace
     if report.metadata:
         data["metadata"] = report.metadata
     if late:

@@ -44,6 +44,8 @@ def contradiction(headers: RawHeaders, parameters: Sequence[str]) -> Issue | Non
 
 def refuse_contradictions(head: RequestHead) -> None:
     """Raises BadRequest for a request that says two things at once."""
+    if head.says_all_once:
+        return
     found = contradiction(head.headers, head.parameters(PARAMETER))
     if found is not None:
         raise BadRequest("The request says two things at once; say one.", [found])

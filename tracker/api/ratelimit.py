@@ -21,28 +21,27 @@ class Limit:
 
     def __init__(self, name: str, quota: int, clock: Clock) -> None:
         """`quota` requests a minute."""
+        self.policy = f'"{name}";q={quota};w={WINDOW:.0f}'
+        """The value of `RateLimit-Policy`."""
         self._name = name
         self._quota = quota
         self._clock = clock
-        self._opened = -math.inf
+        self._closes = -math.inf
         self._used = 0
 
-    @property
-    def policy(self) -> str:
-        """The value of `RateLimit-Policy`."""
-        return f'"{self._name}";q={self._quota};w={WINDOW:.0f}'
-
-    def take(self) -> tuple[bool, str, int]:
-        """Count a request: whether it may pass, the value of `RateLimit`, and the whole seconds
-        until the window closes."""
+    def take(self, headers: dict[str, str]) -> None:
+        """Count a request, and say in the answer's `headers` what is left. Raises RateLimited."""
         now = self._clock.monotonic()
-        if now - self._opened >= WINDOW:
-            self._opened = now
+        if now >= self._closes:
+            self._closes = now + WINDOW
             self._used = 0
         passes = self._used < self._quota
         self._used += passes
-        left = math.ceil(self._opened + WINDOW - now)
-        return passes, f'"{self._name}";r={self._quota - self._used};t={left}', left
+        wait = math.ceil(self._closes - now)
+        headers["RateLimit-Policy"] = self.policy
+        headers["RateLimit"] = f'"{self._name}";r={self._quota - self._used};t={wait}'
+        if not passes:
+            raise RateLimited(f"The limit of {self.policy} is used up; go on in {wait} s.", wait)
 
 
 class RateLimits:
@@ -58,25 +57,18 @@ class RateLimits:
 
     async def process_request(self, req: falcon.asgi.Request, resp: falcon.asgi.Response) -> None:
         """Raises RateLimited."""
-        if req.method != "OPTIONS":
+        limit = self.find(req.path)
+        if limit is not None and req.method != "OPTIONS":
             headers: dict[str, str] = {}
             try:
-                self.take(req.path, headers)
+                limit.take(headers)
             finally:
                 resp.set_headers(headers)
 
-    def take(self, path: str, headers: dict[str, str]) -> None:
-        """Count a request to the path, and say in the answer's `headers` what is left. Raises
-        RateLimited."""
-        for prefix, limit in self._limits.items():
-            if path.startswith(prefix):
-                passes, state, wait = limit.take()
-                headers["RateLimit-Policy"] = limit.policy
-                headers["RateLimit"] = state
-                if not passes:
-                    raise RateLimited(
-                        f"The limit of {limit.policy} is used up; go on in {wait} s.", wait
-                    )
+    def find(self, path: str) -> Limit | None:
+        """The limit against which requests to the path count."""
+        found = (limit for prefix, limit in self._limits.items() if path.startswith(prefix))
+        return next(found, None)
 
 
 def is_limited(path: str) -> bool:

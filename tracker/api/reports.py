@@ -91,20 +91,21 @@ class _One(NamedTuple):
     def reply(self) -> Reply:
         """See `Submitted`."""
         recorded = self.recorded[0].result()
-        content = {"status": ANSWERS[self.report.kind].status, **self.content(recorded)}
         replayed = {"Idempotent-Replayed": "true"} if recorded.event is None else {}
-        return Reply(self.status(recorded), orjson.dumps(content), replayed)
+        return Reply(self.status(recorded), orjson.dumps(self.content(recorded)), replayed)
 
     def status(self, recorded: Recorded) -> int:
         """The HTTP status."""
         return 201 if recorded.created and self.report.kind is Kind.START else 200
 
     def content(self, recorded: Recorded) -> dict[str, Any]:
-        """What the answer tells besides its status."""
+        """The answer, as the API document has it."""
         kind = self.report.kind
+        status, message = ANSWERS[kind]
         content: dict[str, Any] = {
+            "status": status,
             "task_id": self.report.task_id,
-            "message": ANSWERS[kind].message,
+            "message": message,
             "timestamp": iso(recorded.at),
             "event_id": recorded.event_id,
         }
@@ -142,7 +143,7 @@ def _result(item: _One | TrackerError) -> dict[str, Any]:
     except TrackerError as error:
         return {"status": STATUSES[error.code], "error": error_content(error)}
     replayed = {"replayed": True} if recorded.event is None else {}
-    return {"status": item.status(recorded), **item.content(recorded), **replayed}
+    return {**item.content(recorded), "status": item.status(recorded), **replayed}
 
 
 # Of an item of a batch, beside the report's own fields.

@@ -6,8 +6,7 @@ The rules that need no more than this are asked with it, so that they are the sa
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -15,7 +14,7 @@ RawHeaders = Sequence[tuple[bytes, bytes]]
 """All of them, in the order in which they came, their names in lower case."""
 
 
-@dataclass
+@dataclass(slots=True)
 class RequestHead:
     """Method, query, headers, and who sent them."""
 
@@ -24,6 +23,7 @@ class RequestHead:
     headers: RawHeaders
     client: tuple[str, int] | None
     is_websocket: bool = False
+    _first: dict[bytes, bytes] = field(init=False)
 
     def __post_init__(self) -> None:
         self._first = dict(reversed(self.headers))
@@ -39,6 +39,11 @@ class RequestHead:
             is_websocket=scope["type"] == "websocket",
         )
 
+    @property
+    def says_all_once(self) -> bool:
+        """Whether no header is given twice, and there is no query, as most often."""
+        return len(self._first) == len(self.headers) and not self.query
+
     def get(self, name: bytes) -> str | None:
         """The first header of this name (lower case); None: there is none."""
         value = self._first.get(name)
@@ -46,9 +51,10 @@ class RequestHead:
 
     def parameters(self, name: str) -> list[str]:
         """Each value of a parameter of the query string that is not empty."""
-        if name.encode() not in self.query and b"%" not in self.query:  # as most often
+        if not self.query or (name.encode() not in self.query and b"%" not in self.query):
             return []
-        return [value for given, value in self._query if given == name and value]
+        query = parse_qsl(self.query.decode("latin-1"), max_num_fields=None)
+        return [value for given, value in query if given == name and value]
 
     def cookies(self, name: str) -> list[str]:
         """Each value of a cookie (RFC 6265, 5.4)."""
@@ -58,10 +64,6 @@ class RequestHead:
             for cookie in map(str.strip, line.split(";"))
             if cookie.startswith(f"{name}=")
         ]
-
-    @cached_property
-    def _query(self) -> list[tuple[str, str]]:
-        return parse_qsl(self.query.decode("latin-1"), max_num_fields=None)
 
     def _all(self, name: bytes) -> list[str]:
         return [value.decode("latin-1") for given, value in self.headers if given == name]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, date, datetime, timedelta
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar, cast
 
 from pydantic import (
     BaseModel,
@@ -54,6 +54,10 @@ class _ReportBody(BaseModel):
         description="Top-level keys replace those of earlier reports; others stay.",
     )
 
+    def own(self) -> dict[str, Any]:
+        """What a report of this kind alone says, as fields of `Report`."""
+        return {}
+
 
 class StartBody(_ReportBody):
     """`POST /webhook/start`."""
@@ -70,6 +74,11 @@ class StatusBody(_ReportBody):
         default=None, examples=["Implementing core functionality, 75% complete"]
     )
 
+    def own(self) -> dict[str, Any]:
+        """See `_ReportBody.own`."""
+        status = Status(self.status or Status.RUNNING)
+        return {"status": status, "progress": self.progress, "message": self.message}
+
 
 class FinishBody(_ReportBody):
     """`POST /webhook/finish`."""
@@ -81,6 +90,12 @@ class FinishBody(_ReportBody):
         default=None, examples=[3450], description="Measured from the task's start if left out."
     )
 
+    def own(self) -> dict[str, Any]:
+        """See `_ReportBody.own`."""
+        seconds = self.duration_seconds
+        duration = None if seconds is None else round(seconds * 1000)
+        return {"result": self.result, "duration_ms": duration}
+
 
 class ErrorBody(_ReportBody):
     """`POST /webhook/error`."""
@@ -90,6 +105,14 @@ class ErrorBody(_ReportBody):
     stack_trace: StackTrace | None = Field(
         default=None, description=f"At most {MAX_STACK_TRACE_BYTES} bytes of UTF-8."
     )
+
+    def own(self) -> dict[str, Any]:
+        """See `_ReportBody.own`."""
+        return {
+            "error_type": self.error_type,
+            "error_message": self.error_message,
+            "stack_trace": self.stack_trace,
+        }
 
 
 class BatchBody(BaseModel):
@@ -116,27 +139,8 @@ BODIES: dict[Kind, type[_ReportBody]] = {
 def to_report(kind: Kind, content: dict[str, Any]) -> Report:
     """The report that a webhook's JSON object is. Raises ValidationFailed."""
     body = validate(BODIES[kind], content)
-    report = Report(kind, body.project, body.task_id, body.task, body.agent, body.metadata)
-    match body:
-        case StatusBody():
-            return report._replace(
-                status=Status(body.status or Status.RUNNING),
-                progress=body.progress,
-                message=body.message,
-            )
-        case FinishBody():
-            duration = body.duration_seconds
-            return report._replace(
-                result=body.result,
-                duration_ms=None if duration is None else round(duration * 1000),
-            )
-        case ErrorBody():
-            return report._replace(
-                error_type=body.error_type,
-                error_message=body.error_message,
-                stack_trace=body.stack_trace,
-            )
-    return report
+    common = (body.project, body.task_id, body.task, body.agent, body.metadata)
+    return Report(kind, *common, **body.own())
 
 
 # Query strings. Values arrive as strings; what is not named here is ignored.
@@ -329,6 +333,6 @@ M = TypeVar("M", bound=BaseModel)
 def validate(model: type[M], content: dict[str, Any]) -> M:
     """`content` as the model. Raises ValidationFailed, which lists every problem."""
     try:
-        return model.model_validate(content)
+        return cast("M", model.__pydantic_validator__.validate_python(content))
     except ValidationError as error:
         raise ValidationFailed("Invalid data format", issues_of(error)) from None

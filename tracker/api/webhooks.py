@@ -19,7 +19,7 @@ from tracker.api.body import ASGI, Receive, check_body, read_body
 from tracker.api.errors import ErrorHandlers
 from tracker.api.guard import Guard
 from tracker.api.origin import Origins
-from tracker.api.ratelimit import RateLimits
+from tracker.api.ratelimit import Limit, RateLimits
 from tracker.api.reply import Reply
 from tracker.api.reports import Reports, Submitted
 from tracker.api.request_head import RequestHead
@@ -31,14 +31,24 @@ BATCH: Final = "batch"
 Submit = Callable[[bytes, str | None], Submitted]
 
 
-class Opening(NamedTuple):
-    """A webhook whose head was looked at. `refusal`: the answer, whatever its body is."""
-
+class _Webhook(NamedTuple):
     path: str
     submit: Submit
-    key: str | None
-    headers: dict[str, str]
-    refusal: Reply | None
+    limit: Limit | None
+
+
+class Opening:
+    """A webhook whose head was looked at."""
+
+    __slots__ = ("headers", "key", "refusal", "webhook")
+
+    def __init__(self, webhook: _Webhook, key: str | None, headers: dict[str, str]) -> None:
+        """`key`: its Idempotency-Key; `headers`: the answer's, so far."""
+        self.webhook = webhook
+        self.key = key
+        self.headers = headers
+        self.refusal: Reply | None = None
+        """The answer, whatever its body is."""
 
 
 class Webhooks:
@@ -53,62 +63,65 @@ class Webhooks:
         origins: Origins,
         errors: ErrorHandlers,
     ) -> None:
-        self._submits: dict[bytes, Submit] = {
-            b"/webhook/%b" % kind.encode(): partial(reports.submit, kind) for kind in Kind
+        submits: dict[str, Submit] = {kind: partial(reports.submit, kind) for kind in Kind}
+        submits[BATCH] = reports.submit_batch
+        self._webhooks = {
+            path.encode(): _Webhook(path, submit, limits.find(path))
+            for path, submit in ((f"/webhook/{name}", submit) for name, submit in submits.items())
         }
-        self._submits[b"/webhook/%b" % BATCH.encode()] = reports.submit_batch
         self._guard = guard
         self._authenticator = authenticator
-        self._limits = limits
         self._origins = origins
         self._errors = errors
 
     @property
     def paths(self) -> list[str]:
         """Those that are answered here."""
-        return [path.decode() for path in self._submits]
+        return [path.decode() for path in self._webhooks]
 
     def find(self, path: bytes) -> bool:
         """Whether a POST to this path, as it was sent, is answered here."""
-        return path in self._submits
+        return path in self._webhooks
 
     def open(self, path: bytes, head: RequestHead) -> Opening:
         """Look at all that can be judged without the body."""
-        name = path.decode()
+        webhook = self._webhooks[path]
         headers = self._origins.headers(head)
-        opening = Opening(name, self._submits[path], head.get(b"idempotency-key"), headers, None)
+        opening = Opening(webhook, head.get(b"idempotency-key"), headers)
         try:
             self._guard.check(head)
             self._authenticator.check(head)
-            self._limits.take(name, headers)
+            if webhook.limit is not None:
+                webhook.limit.take(headers)
             check_body(head)
         except Exception as error:  # noqa: BLE001 - the one place that answers failures logs them
-            return opening._replace(refusal=self.refuse(opening, error))
+            opening.refusal = self.refuse(opening, error)
         return opening
 
     def take(self, opening: Opening, body: bytes, answer: Callable[[Reply], None]) -> None:
         """Record what is in `body`; `answer` is called once, now or later."""
         try:
-            submitted = opening.submit(body, opening.key)
+            submitted = opening.webhook.submit(body, opening.key)
         except Exception as error:  # noqa: BLE001 - as above
             answer(self.refuse(opening, error))
             return
         waiting = len(submitted.recorded)
+        if not waiting:
+            answer(self._reply(opening, submitted))
 
-        def count(_recorded: object = None) -> None:
+        def count(_recorded: object) -> None:
             nonlocal waiting
             waiting -= 1
-            if waiting <= 0:
+            if not waiting:
                 answer(self._reply(opening, submitted))
 
         for recorded in submitted.recorded:
             recorded.add_done_callback(count)
-        if not waiting:
-            count()
 
     def refuse(self, opening: Opening, error: Exception) -> Reply:
         """The answer to a failure."""
-        return self._with_headers(opening, self._errors.reply(error, f"POST {opening.path}"))
+        reply = self._errors.reply(error, f"POST {opening.webhook.path}")
+        return self._with_headers(opening, reply)
 
     def _reply(self, opening: Opening, submitted: Submitted) -> Reply:
         try:
@@ -119,7 +132,7 @@ class Webhooks:
     def _with_headers(self, opening: Opening, reply: Reply) -> Reply:
         if not opening.headers:
             return reply
-        return reply._replace(headers={**opening.headers, **reply.headers})
+        return Reply(reply.status, reply.body, {**opening.headers, **reply.headers})
 
 
 class WebhookMount:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
+from itertools import chain
 
 import apsw
 
@@ -33,7 +34,7 @@ def execute(
         run = rows[begin : begin + _MOST]
         size = len(run)
         statement = _statement(sql, len(run[0]), size)
-        yield size, connection.execute(statement, [value for row in run for value in row])
+        yield size, connection.execute(statement, tuple(chain.from_iterable(run)))
         begin += size
 
 

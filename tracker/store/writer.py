@@ -160,7 +160,8 @@ class Writer:
         entry = self._entry(job, item, size)
         self._waiting.append(entry)
         self._bytes += size
-        self._begin()
+        if not self._busy:
+            self._begin()
         return entry.future
 
     def _entry(self, job: Job[Any] | None, item: Any, size: int) -> _Entry:
