@@ -24,7 +24,7 @@ MOST_BYTES: Final = 32 * 1024 * 1024
 _HEADS: Final = 1024 * 1024
 _AROUND: Final = 4 * 1024 * 1024
 
-# Of one message of a stream; the contract's most is 256 KiB.
+# Of one message of a stream; 256 KiB are decided (docs/contract.md, "Decided, not built yet").
 MOST_LINE_BYTES: Final = 16 * 1024 * 1024
 
 

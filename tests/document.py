@@ -12,7 +12,7 @@ TEXT = (Path(__file__).parent / "data" / "api_document.md").read_text(encoding="
 
 TIMESTAMP = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
 
-# What the contract answers otherwise than the document, and says why.
+# What is answered otherwise than the document says (docs/contract.md, "Health").
 DATABASE = "sqlite"
 NO_REDIS = None
 

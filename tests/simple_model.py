@@ -1,4 +1,4 @@
-"""What the server has to answer, written once more from the contract, in the plainest way.
+"""What the server has to answer, written once more from docs/contract.md, in the plainest way.
 
 Nothing here is taken from `tracker`: it holds everything, looks at all of it for every question,
 and knows the time only from the server's answers.

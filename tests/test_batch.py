@@ -1,4 +1,4 @@
-"""`POST /webhook/batch`: many reports in one request (the contract's "Webhooks")."""
+"""`POST /webhook/batch`: many reports in one request (docs/contract.md, "Webhooks")."""
 
 from __future__ import annotations
 

@@ -17,6 +17,10 @@ SOURCES = [
 CITATION = re.compile(r'([\w./-]+\.md),\s+(?:#\s+)?"([^"\n]+)"')
 
 
+# What nobody could look up.
+LOOSE = re.compile(r"\bthe contract\b", re.IGNORECASE)
+
+
 def test_citations_name_headings_that_exist() -> None:
     cited = [
         (path, *citation)
@@ -28,6 +32,17 @@ def test_citations_name_headings_that_exist() -> None:
         where = f"{path.relative_to(ROOT)}: {document}, {heading}"
         assert (ROOT / document).is_file(), where
         assert heading in {text for _, text in Document(document).headings}, where
+
+
+def test_the_contract_is_cited_by_heading() -> None:
+    loose = [
+        f"{path.relative_to(ROOT)}: {line.strip()}"
+        for path in SOURCES
+        if path.suffix != ".md"
+        for line in path.read_text("utf-8").splitlines()
+        if LOOSE.search(line)
+    ]
+    assert loose == []
 
 
 def test_every_document_is_listed() -> None:

@@ -1,4 +1,4 @@
-"""`GET /api/events`: the log, page by page (the contract's "Events")."""
+"""`GET /api/events`: the log, page by page (docs/contract.md, "Events")."""
 
 from __future__ import annotations
 

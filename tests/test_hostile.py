@@ -75,7 +75,7 @@ def hostile(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 
 def assert_decent(answer: Answer) -> None:
-    """An answer that the contract has; closing without one is for what is not HTTP."""
+    """An answer of docs/contract.md, "Errors"; closing without one is for what is not HTTP."""
     assert answer.status < 500 or answer.status == 503, answer
     if answer.status >= 400 and answer.body:
         error = json.loads(answer.body)["error"]

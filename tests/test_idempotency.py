@@ -1,4 +1,4 @@
-"""`Idempotency-Key`: a report sent twice is recorded once (the contract's "Webhooks")."""
+"""`Idempotency-Key`: a report sent twice is recorded once (docs/contract.md, "Webhooks")."""
 
 from __future__ import annotations
 

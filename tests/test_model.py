@@ -1,4 +1,4 @@
-"""The state rules: what each report makes of a task (the contract's "Webhooks")."""
+"""The state rules: what each report makes of a task (docs/contract.md, "Webhooks")."""
 
 from __future__ import annotations
 

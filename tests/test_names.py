@@ -1,4 +1,4 @@
-"""Projects and tasks of any name, percent-encoded in paths (the contract's "REST")."""
+"""Projects and tasks of any name, percent-encoded in paths (docs/contract.md, "REST")."""
 
 from __future__ import annotations
 

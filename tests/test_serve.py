@@ -25,7 +25,7 @@ from tests.cli import Terminal
 from tests.cli import run as run_command
 from tests.server import COMMAND, KEY, STOP, Server, environment, wait_for
 
-# Longer than ten seconds the contract does not give a stop.
+# A stop takes ten seconds at most (docs/contract.md, "Start and stop").
 STOP_SECONDS = 10
 
 needs_posix = pytest.mark.skipif(os.name == "nt", reason="pseudo-terminals, signals to processes")

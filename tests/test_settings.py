@@ -23,7 +23,7 @@ LOCAL_ORIGINS = tuple(
     f"http://{host}:{port}" for host in ("localhost", "127.0.0.1") for port in (3000, 5173, 8080)
 )
 
-# The contract's table: variable, flag, default.
+# Variable, flag, default (README.md, "Settings").
 CONTRACT = {
     "TRACKER_HOST": ("--host", "127.0.0.1"),
     "TRACKER_PORT": ("--port", 8000),

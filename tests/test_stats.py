@@ -1,4 +1,4 @@
-"""`/api/stats` and `/api/stats/projects/{project_name}` (the contract's "REST")."""
+"""`/api/stats` and `/api/stats/projects/{project_name}` (docs/contract.md, "Statistics")."""
 
 from __future__ import annotations
 

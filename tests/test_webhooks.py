@@ -1,4 +1,4 @@
-"""The four webhooks: what they take, refuse, keep and answer (the contract's "Webhooks")."""
+"""The four webhooks: what they take, refuse, keep and answer (docs/contract.md, "Webhooks")."""
 
 from __future__ import annotations
 

@@ -226,6 +226,6 @@ def test_stop_waits_for_nobody_who_does_not_read(start_server: StartServer, proj
             assert ids(receive(subscriber, 1)) == [event_id]
         begun = time.monotonic()
         assert server.stop() == 0
-        assert time.monotonic() - begun < 10  # the contract's limit
+        assert time.monotonic() - begun < 10  # docs/contract.md, "Start and stop"
         assert {end(subscriber).code for subscriber in orderly} == {1001}
     assert_quiet(server)

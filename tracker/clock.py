@@ -35,7 +35,7 @@ _EPOCH = datetime(1970, 1, 1)
 
 @lru_cache(maxsize=256)
 def iso(ms: int) -> str:
-    """`2024-01-15T10:00:00.000Z`, the contract's form of a time."""
+    """`2024-01-15T10:00:00.000Z` (docs/contract.md, "Time and names")."""
     return (_EPOCH + timedelta(milliseconds=ms)).isoformat(timespec="milliseconds") + "Z"
 
 

@@ -18,7 +18,7 @@
     ├─ InUse                     75 (sysexits EX_TEMPFAIL): try again later
     └─ NoRoom                    1: the disk is full
 
-The codes are the contract's; `tracker.api.errors` alone maps them to HTTP.
+The codes are those of docs/contract.md, "Errors"; `tracker.api.errors` alone maps them to HTTP.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Reports, tasks, events, and the rules by which a report changes a task.
 
-`apply` is pure: the API document's and the contract's state rules ("Webhooks" there) stand here
+`apply` is pure: the state rules (API document; docs/contract.md, "Webhooks") stand here
 and nowhere else. Times are milliseconds since the epoch, durations milliseconds.
 """
 

@@ -1,5 +1,5 @@
-"""What uvicorn's HTTP connections lack: limits on headers and on waiting, errors in the contract's
-shape, and a shorter way to the handler of webhooks (`tracker.api.webhooks`).
+"""What uvicorn's HTTP connections lack: limits on headers and on waiting, errors in the one
+shape (docs/contract.md, "Errors"), a shorter way to the handler of webhooks (`api.webhooks`).
 
 uvicorn makes a task for each request, and an answer passes through it in two parts that are checked
 and formatted each by itself: together a quarter of what a webhook costs.

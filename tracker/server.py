@@ -28,7 +28,7 @@ from tracker.websocket_protocol import WebSocketProtocol
 
 logger = logging.getLogger(__name__)
 
-# Seconds. The contract gives the whole stop ten.
+# Seconds. The whole stop has ten (docs/contract.md, "Start and stop").
 _GRACE = 6
 _PATIENCE_AT_STOP = 2.0
 _SWEEP_EVERY = 1.0

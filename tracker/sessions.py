@@ -19,7 +19,7 @@ from tracker.clock import Clock
 from tracker.keys import Keys
 from tracker.lease import Lease
 
-# Seconds (the contract's "Authentication").
+# Seconds (docs/contract.md, "Authentication").
 LIFETIME: Final = 12 * 3600
 
 

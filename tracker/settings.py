@@ -1,6 +1,6 @@
 """The one table of settings; flags, environment, help and README follow from it.
 
-Precedence (the contract's "Command line and settings"): flag > environment > `.env` > default.
+Precedence (docs/contract.md, "Command line and settings"): flag > environment > `.env` > default.
 What of a `.env` counts is for `tracker.variables` to say; it hands the rest on to `load`.
 """
 

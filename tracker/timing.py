@@ -35,4 +35,4 @@ class Timing(NamedTuple):
 
 
 CONTRACT: Final = Timing()
-"""What the contract says ("Events"; for the last: "exit 0 within 10 s")."""
+"""Promised in docs/contract.md, "Events"; the last in docs/contract.md, "Start and stop"."""

@@ -1,5 +1,5 @@
 """What uvicorn's WebSockets lack: many frames in one write, an end whatever the peer does, bounded
-memory whatever it sends, and refusals in the contract's shape.
+memory whatever it sends, and refusals in the one shape (docs/contract.md, "Errors").
 
 Touches parts of uvicorn and websockets that are not public; both are pinned in pyproject.toml.
 """
@@ -177,7 +177,7 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
 
 
 class _Handshake(ServerProtocol):
-    """Refuses a bad handshake in the contract's error shape."""
+    """Refuses a bad handshake in the one shape of errors."""
 
     def __init__(self, clock: Clock, **kwargs: Any) -> None:
         super().__init__(**kwargs)

@@ -16,7 +16,7 @@ from tracker.errors import Forbidden, Issue, RateLimited, Unauthorized
 from tracker.lease import Lease
 from tracker.sessions import Sessions
 
-# Open without a key (the contract's "Authentication"); the dashboard's pages are one static file.
+# Open without a key (docs/contract.md, "Authentication"); the dashboard's pages are one file.
 _OPEN: Final = frozenset(
     {
         *("/", "/projects", "/stats", "/events", "/settings"),

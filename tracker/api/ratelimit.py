@@ -12,7 +12,7 @@ from tracker.errors import RateLimited
 
 WINDOW: Final = 60.0
 
-# Which paths count against which limit; all others are free (the contract's "Errors").
+# Which paths count against which limit; all others are free (docs/contract.md, "Errors").
 _PREFIXES: Final = {"webhook": "/webhook/", "api": "/api/"}
 
 

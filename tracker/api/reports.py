@@ -58,7 +58,7 @@ class Reports:
         return self._submit(kind, parse_object(body), key, body)
 
     def submit_batch(self, body: bytes, key: str | None) -> Submitted:
-        """Have each report of a batch recorded by itself (the contract's "Webhooks"). Raises
+        """Have each report of a batch recorded by itself (docs/contract.md, "Webhooks"). Raises
         ValidationFailed, InvalidJSON: it is no batch."""
         if key is not None:
             message = "A batch has no Idempotency-Key: give each report an idempotency_key."

@@ -1,6 +1,6 @@
 """What requests hold: the models that validate them, and the source of `/openapi.json`.
 
-Field names and limits are the API document's and the contract's. Numbers are not taken from
+Field names and limits: API document and docs/contract.md, "Webhooks". Numbers are not taken from
 strings, nor strings from numbers; unknown fields are ignored, so that newer clients work.
 """
 

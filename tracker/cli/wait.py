@@ -19,7 +19,7 @@ _PACE: Final = 0.25
 # Seconds to wait for a server that was there before.
 _PATIENCE: Final = 5.0
 
-_TRY_AGAIN: Final = 75  # sysexits EX_TEMPFAIL, the contract's "try again"
+_TRY_AGAIN: Final = 75  # EX_TEMPFAIL (docs/design/errors.md, "Exit codes")
 
 
 @click.command()

@@ -41,7 +41,7 @@ _OF_ONE_TASK = """
 """
 
 MOST_IDS = 2**53
-"""Ids stay below it, so that they are exact in every client (the contract's "Events")."""
+"""Ids stay below it, so that they are exact in every client (docs/contract.md, "Events")."""
 
 # Greater than any id.
 _NO_ID = 2**63 - 1

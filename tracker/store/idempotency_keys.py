@@ -27,7 +27,7 @@ _FORGET = """
 """
 
 LIFETIME_MS: Final = MS_PER_DAY
-"""How long a key is kept (the contract's "Webhooks")."""
+"""How long a key is kept (docs/contract.md, "Webhooks")."""
 
 
 class Idempotency(NamedTuple):

@@ -38,7 +38,7 @@ from tracker.store.recovery import BEFORE, COMPANIONS, Note, Told, part_of, reco
 logger = logging.getLogger(__name__)
 
 NUMBERS_JUMP: Final = 2**32
-"""A restored database goes on at the next multiple of this (the contract's "Events")."""
+"""A restored database goes on at the next multiple of this (docs/contract.md, "Events")."""
 
 # What was given out since the backup, or by what the restore replaces, is never given again. All
 # browser sessions end: some were signed out since.

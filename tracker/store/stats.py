@@ -83,7 +83,7 @@ def of_project(connection: apsw.Connection, name: str, days: int) -> dict[str, A
 
 
 def _performance(total: int, completed: int, failed: int, duration_ms: int) -> dict[str, float]:
-    """Rates in percent with one decimal (the contract's "Stats"), durations in seconds."""
+    """Rates in percent with one decimal (docs/contract.md, "Statistics"), durations in seconds."""
     ended = completed + failed
     return {
         "average_duration": _seconds(duration_ms / ended) if ended else 0,

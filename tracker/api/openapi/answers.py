@@ -1,7 +1,7 @@
 """The shapes of answers, described for the document; no answer is made from these models.
 
-Names and fields are the API document's and the contract's; a test holds real answers against
-them. A field that may be missing is never null, and one that may be null is never missing.
+Names and fields are those of the API document and docs/contract.md; a test holds real answers
+against them. A field that may be missing is never null, and one that may be null is never missing.
 """
 
 from __future__ import annotations

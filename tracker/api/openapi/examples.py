@@ -1,4 +1,4 @@
-"""The API document's examples as it prints them, with the fields that the contract adds."""
+"""The API document's examples as it prints them, with the fields that were added to it."""
 
 from __future__ import annotations
 
