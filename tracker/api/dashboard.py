@@ -16,6 +16,8 @@ from typing import Final, NamedTuple
 import falcon
 import falcon.asgi
 
+from tracker.api.resources import unchanged
+
 # Nothing is run, loaded or reached but what this server sends; no script may build HTML from text.
 _POLICY: Final = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
@@ -85,12 +87,9 @@ class DashboardPage:
                 "Content-Security-Policy": _POLICY,
                 "X-Content-Type-Options": "nosniff",
                 "Referrer-Policy": "same-origin",
-                "Cache-Control": "no-cache",
-                "ETag": self._etag,
             }
         )
-        if req.get_header("If-None-Match") == self._etag:
-            resp.status = 304
+        if unchanged(req, resp, self._etag):
             return
         resp.content_type = falcon.MEDIA_HTML
         resp.data = self._page
