@@ -20,8 +20,8 @@ from tracker.settings import Settings
 # Answered, but no part of the API: pages for people, their files, the document itself.
 PAGES = frozenset(
     {
-        *("/docs", "/redoc", "/docs/assets/{name}", "/openapi.json"),
-        *(*dashboard.PAGES, "/assets/{version}/{name}"),
+        *("/docs", "/docs/", "/redoc", "/redoc/", "/docs/assets/{name}", "/openapi.json"),
+        *(*dashboard.PAGES, "/assets/{version}/{name}", "/favicon.ico"),
     }
 )
 SOCKET = "/ws"

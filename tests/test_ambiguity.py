@@ -241,8 +241,9 @@ def test_a_websocket_has_one_address(server: Server) -> None:
     "path",
     ["/api/projects", "/API/projects", "/docs/../api/projects", "/docs/..%2fapi/projects",
      "/projects/../api/projects", "/assets/../api/projects", "/%2e/api/projects", "/health/",
-     "/favicon.ico", "/redoc/x", "/docs/x", "/docs/", "/db-check", "/health/../api/projects",
-     "http://localhost/api/projects", "/api/projects?/docs/", "/api/projects#/docs/"],
+     "/favicon.ico/", "/robots.txt", "/redoc/x", "/docs/x", "/docs/..", "/db-check",
+     "/health/../api/projects", "http://localhost/api/projects",
+     "/api/projects?/docs/", "/api/projects#/docs/"],
 )  # fmt: skip
 def test_no_spelling_leads_in_without_a_key(server: Server, path: str) -> None:
     answer = exchange(server, head(f"GET {path}", HOST, b"Connection: close"))

@@ -26,7 +26,7 @@ from tracker.api.projects import Project, Projects
 from tracker.api.proof import Proof
 from tracker.api.ratelimit import RateLimits
 from tracker.api.reports import Reports
-from tracker.api.resources import NameConverter, RawPath
+from tracker.api.resources import NameConverter, RawPath, Redirect
 from tracker.api.session import Session
 from tracker.api.sockets import SocketAdmission
 from tracker.api.stats import ProjectStats, Stats, WebSocketStats
@@ -133,11 +133,14 @@ def create_app(
     app.add_route("/openapi.json", OpenApi())
     app.add_route("/docs", Page("swagger.html"))
     app.add_route("/redoc", Page("redoc.html"))
+    app.add_route("/docs/", Redirect("/docs"))
+    app.add_route("/redoc/", Redirect("/redoc"))
     app.add_route("/docs/assets/{name}", Assets())
     dashboard = load()
     for page in PAGES:
         app.add_route(page, DashboardPage(dashboard))
     app.add_route("/assets/{version}/{name:path}", DashboardAssets(dashboard))
+    app.add_route("/favicon.ico", Redirect(f"/assets/{dashboard.version}/icon.svg"))
     return App(HeadAsGet(WebhookMount(app, webhooks)), webhooks, store, hub, keys, clock)
 
 

@@ -17,13 +17,13 @@ from tracker.lease import Lease
 from tracker.sessions import Sessions
 
 # Open without a key (docs/contract.md, "Authentication"); the dashboard's pages are one file.
-_OPEN: Final = frozenset(
+OPEN: Final = frozenset(
     {
-        *("/", "/projects", "/stats", "/events", "/settings"),
-        *("/health", "/proof", "/docs", "/redoc", "/openapi.json"),
+        *("/", "/projects", "/stats", "/events", "/settings", "/favicon.ico"),
+        *("/health", "/proof", "/docs", "/docs/", "/redoc", "/redoc/", "/openapi.json"),
     }
 )
-_OPEN_UNDER: Final = ("/assets/", "/projects/", "/docs/assets/")
+OPEN_UNDER: Final = ("/assets/", "/projects/", "/docs/assets/")
 
 # These change nothing (RFC 9110, 9.2.1).
 SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -91,7 +91,7 @@ class Authenticator:
 
 def is_open(path: str) -> bool:
     """Whether the path, as it was sent, is answered without a key."""
-    return path in _OPEN or path.startswith(_OPEN_UNDER)
+    return path in OPEN or path.startswith(OPEN_UNDER)
 
 
 def is_preflight(req: falcon.asgi.Request) -> bool:

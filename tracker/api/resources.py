@@ -1,5 +1,5 @@
-"""What the resources share: reading the query string, answering JSON with an ETag, and names in
-paths."""
+"""What the resources share: reading the query string, answering JSON with an ETag, names in paths,
+and addresses that lead to another."""
 
 from __future__ import annotations
 
@@ -50,6 +50,17 @@ def unchanged(
         return False
     resp.status = 304
     return True
+
+
+class Redirect:
+    """An address that browsers and people ask for, where the answer stands at another."""
+
+    def __init__(self, to: str) -> None:
+        self._to = to
+
+    async def on_get(self, _req: falcon.asgi.Request, _resp: falcon.asgi.Response) -> None:
+        """Raises HTTPTemporaryRedirect: a permanent one would outlast this version's assets."""
+        raise falcon.HTTPTemporaryRedirect(self._to)
 
 
 class RawPath:
