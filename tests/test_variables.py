@@ -13,9 +13,10 @@ import pytest
 
 from agent_task_tracker.credentials import Chosen, Kept, Withheld
 from agent_task_tracker.errors import ClientError
-from tests.cli import run
+from tests.cli import run, run_here
 from tests.trap import Trap
 from tracker import keys
+from tracker.cli.overview import COMMANDS
 from tracker.discovery import find
 from tracker.settings import SETTINGS, Setting, default_database
 from tracker.variables import DotEnv, heed, unknown
@@ -247,6 +248,43 @@ def test_an_env_that_cannot_be_read(tmp_path: Path, kind: str, command: str) -> 
     done = run(command, *(["copy.db"] if command == "backup" else []), home=tmp_path)
     assert (done.returncode, done.stderr.count(b"\n")) == (78, 1)
     assert done.stderr.startswith(b"tracker: .env: cannot be read: ")
+
+
+TASK = ("--project", "p", "--task", "T")
+WITH_ENV = {
+    "serve": (), "start": TASK, "status": TASK, "finish": TASK, "error": (*TASK, "--message", "m"),
+    "ls": (), "show": ("p", "t"), "stats": (), "tail": (), "wait": ("--ready",), "report": (),
+    "backup": ("b.db",), "restore": ("b.db",), "prune": ("--older-than", "1d"), "export": (),
+    "import": ("-",), "doctor": (), "demo": (),
+}  # fmt: skip
+WITHOUT_ENV = {"completion": ("bash",), "licenses": ()}
+VARIANTS = [
+    *((command, *arguments) for command, arguments in WITH_ENV.items()),
+    *(("wait", "--all-finished"), ("doctor", "--json"), ()),
+]
+
+
+def test_no_command_is_left_out_of_these() -> None:
+    assert sorted({**WITH_ENV, **WITHOUT_ENV}) == sorted(COMMANDS)
+
+
+@pytest.mark.parametrize("command", VARIANTS, ids=" ".join)
+def test_an_env_that_is_no_text_is_one_line(cwd: Path, command: tuple[str, ...]) -> None:
+    (cwd / ".env").write_bytes(b"API_KEY=\xff\xfe")
+    done = run_here(*command, home=cwd)
+    assert (done.code, done.stdout, done.stderr.count("\n")) == (78, "", 1)
+    assert done.stderr.startswith("tracker: .env: cannot be read: ")
+    assert [path.name for path in cwd.iterdir()] == [".env"]
+
+
+@pytest.mark.parametrize(("command", "arguments"), WITHOUT_ENV.items())
+def test_an_env_that_is_no_text_stops_no_command_without_one(
+    cwd: Path, command: str, arguments: tuple[str, ...]
+) -> None:
+    (cwd / ".env").write_bytes(b"API_KEY=\xff\xfe")
+    done = run_here(command, *arguments, home=cwd)
+    assert (done.code, done.stderr) == (0, "")
+    assert done.stdout
 
 
 def test_lines_that_are_not_understood_are_said_once(tmp_path: Path) -> None:
