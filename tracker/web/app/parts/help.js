@@ -1,6 +1,6 @@
 // "?": the keys.
 import { h, icon, t } from "../lib/index.js";
-import { openDialog } from "./view.js";
+import { openDialog } from "./dialog.js";
 
 const KEYS = [
 	[["/"], "help.search"], [["j", "k"], "help.move"], [["Enter"], "help.open"],

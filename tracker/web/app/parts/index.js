@@ -2,6 +2,7 @@
 export * from "./charts.js";
 export * from "./copy.js";
 export * from "./json-tree.js";
+export * from "./layout.js";
 export * from "./marks.js";
 export * from "./snippets.js";
 export * from "./task-line.js";

@@ -1,8 +1,8 @@
 // "/": find a task of any project, or a project, and go there.
 import { fill, go, h, icon, paths, said, t } from "../lib/index.js";
 import { api, shownStatus, store } from "../data/index.js";
+import { openDialog } from "./dialog.js";
 import { status } from "./marks.js";
-import { openDialog } from "./view.js";
 
 const TYPING_MS = 120;
 

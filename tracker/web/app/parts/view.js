@@ -1,5 +1,5 @@
 // What all views share: they read a snapshot, then follow the store, and stop when they leave.
-import { h, t, text } from "../lib/index.js";
+import { h, t } from "../lib/index.js";
 import { onTick, store } from "../data/index.js";
 
 export class View extends HTMLElement {
@@ -60,66 +60,4 @@ export class View extends HTMLElement {
 			),
 		);
 	}
-}
-
-/** At most one call each `ms`: the first at once, and a last one for what came meanwhile. */
-export function paced(call, ms) {
-	let timer = 0;
-	let again = false;
-	return () => {
-		if (timer) {
-			again = true;
-			return;
-		}
-		call();
-		const rest = () => {
-			timer = 0;
-			if (!again) return;
-			again = false;
-			call();
-			timer = setTimeout(rest, ms);
-		};
-		timer = setTimeout(rest, ms);
-	};
-}
-
-export function heading(title, ...beside) {
-	return h("header.heading", h("h1", { tabindex: "-1" }, title), beside);
-}
-
-export function section(title, ...content) {
-	return h("section.section", h("h2", title), content);
-}
-
-/** Labelled values, `update({name: text})` fills them: labels is {name: label}. */
-export function figures(labels) {
-	const values = {};
-	const element = h("dl.figures",
-		Object.entries(labels).map(([name, label]) => {
-			values[name] = h("dd", "–");
-			return h(`div.figure.figure-${name}`, h("dt", label), values[name]);
-		}),
-	);
-	return {
-		element,
-		update(given) {
-			for (const [name, value] of Object.entries(given)) {
-				text(values[name], value);
-				values[name].toggleAttribute("data-zero", value === "0");
-			}
-		},
-	};
-}
-
-/** A cell of a row that is no <td>. */
-export function cell(name, ...content) {
-	return h(`div.${name}`, { role: "cell" }, content);
-}
-
-/** Opens over the page; gone when it is closed, by Escape or a click beside it too. */
-export function openDialog(dialog) {
-	dialog.addEventListener("click", (event) => event.target === dialog && dialog.close());
-	dialog.addEventListener("close", () => dialog.remove());
-	document.body.append(dialog);
-	dialog.showModal();
 }

@@ -1,7 +1,7 @@
 // Now: what runs and what ended last, over all projects.
-import { fill, h, keyed, number, t } from "../lib/index.js";
+import { fill, h, keyed, number, paced, t } from "../lib/index.js";
 import { api, ENDED, isSilent, keyOf, serverNow, store } from "../data/index.js";
-import { emptyStart, figures, heading, paced, section, View } from "../parts/index.js";
+import { emptyStart, figures, heading, section, View } from "../parts/index.js";
 
 // What /api/now gives at most; a list that long may not be all.
 const ACTIVE = 500;

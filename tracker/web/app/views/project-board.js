@@ -1,7 +1,7 @@
 // A project's tasks as a board: a column for each status, its newest tasks in it.
-import { h, keyed, number, t, text } from "../lib/index.js";
+import { h, keyed, number, paced, t, text } from "../lib/index.js";
 import { api, keyOf, store } from "../data/index.js";
-import { paced, status } from "../parts/index.js";
+import { status } from "../parts/index.js";
 
 const COLUMNS = ["pending", "running", "completed", "failed"];
 const SHOWN = 50;

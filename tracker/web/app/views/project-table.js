@@ -1,7 +1,7 @@
 // A project's tasks as a table of any length: pages are read as they come into sight.
-import { duration, h, number, paths, said, setQuery, t, text } from "../lib/index.js";
+import { duration, h, number, paced, paths, said, setQuery, t, text } from "../lib/index.js";
 import { api, keyOf, shownStatus, store } from "../data/index.js";
-import { cell, paced, progressBar, showStatus, timeShown, wordsOf } from "../parts/index.js";
+import { cell, progressBar, showStatus, timeShown, wordsOf } from "../parts/index.js";
 
 const PAGE = 100;
 const COLUMNS = [

@@ -1,7 +1,6 @@
 // A project's tasks over time: a lane for each agent, a bar for each task, zoom and pan.
-import { clockTime, day, duration, fill, h, icon, paths, said, t } from "../lib/index.js";
+import { clockTime, day, duration, fill, h, icon, paced, paths, said, t } from "../lib/index.js";
 import { api, keyOf, serverNow, shownStatus, store } from "../data/index.js";
-import { paced } from "../parts/index.js";
 
 const PAGE = 500; // the most the API gives at once
 const MOST = 2000;

@@ -1,7 +1,7 @@
 // Project: figures, filters, and its tasks as a table, a board or a timeline.
-import { duration, fill, h, number, paths, said, setQuery, t } from "../lib/index.js";
+import { duration, fill, h, number, paced, paths, said, setQuery, t } from "../lib/index.js";
 import { api } from "../data/index.js";
-import { figures, paced, View } from "../parts/index.js";
+import { figures, View } from "../parts/index.js";
 import "./project-board.js";
 import "./project-table.js";
 import "./project-timeline.js";

@@ -1,7 +1,7 @@
 // Projects: a card each, with its activity of the last 30 days.
-import { fill, h, keyed, paths, said, t } from "../lib/index.js";
+import { fill, h, keyed, paced, paths, said, t } from "../lib/index.js";
 import { api } from "../data/index.js";
-import { dayBars, emptyStart, heading, lastDays, paced, timeShown, View } from "../parts/index.js";
+import { dayBars, emptyStart, heading, lastDays, timeShown, View } from "../parts/index.js";
 
 const PAGE = 60;
 const DAYS = 30;

@@ -1,8 +1,8 @@
 // Stats: figures over all projects, ends a day, how long tasks take, agents compared.
-import { duration, fill, h, number, roundTime, said, t } from "../lib/index.js";
+import { duration, fill, h, number, paced, roundTime, said, t } from "../lib/index.js";
 import { api } from "../data/index.js";
 import {
-	barRows, dayChart, emptyStart, figures, heading, lastDays, paced, section, View,
+	barRows, dayChart, emptyStart, figures, heading, lastDays, section, View,
 } from "../parts/index.js";
 
 class StatsView extends View {

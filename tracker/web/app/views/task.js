@@ -1,8 +1,8 @@
 // Task: what it is, how it goes or went, why it failed, everything it has reported.
-import { duration, fill, h, number, paths, said, t, text } from "../lib/index.js";
+import { duration, fill, h, number, paced, paths, said, t, text } from "../lib/index.js";
 import { api, ENDED, isSilent, keyOf, serverNow, shownStatus, store } from "../data/index.js";
 import {
-	copyButton, jsonTree, paced, progressBar, progressChart, section, showStatus, timeShown, View,
+	copyButton, jsonTree, progressBar, progressChart, section, showStatus, timeShown, View,
 } from "../parts/index.js";
 import { failure } from "./task-failure.js";
 import { history } from "./task-history.js";
