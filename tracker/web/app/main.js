@@ -1,3 +1,4 @@
+// @ts-check
 // The page: signs in, follows the log, shows the view of the address. All is put together here.
 import { h } from "./lib/dom.js";
 import { t, language } from "./lib/i18n.js";
@@ -54,7 +55,7 @@ function signedOut() {
 	store.reset();
 	document.title = `${t("signIn.title")} · Agent Task Tracker`;
 	document.body.replaceChildren(h("main.sign-in-page", signInForm(begin)));
-	document.querySelector("#key").focus();
+	/** @type {HTMLElement} */ (document.querySelector("#key")).focus();
 }
 
 function redraw() {

@@ -1,3 +1,4 @@
+// @ts-check
 // Calls to the REST API. The session's cookie goes along by itself.
 import { encode } from "../lib/router.js";
 

@@ -1,3 +1,4 @@
+// @ts-check
 // What views and parts know the server by.
 export * from "./api.js";
 export * from "./store.js";

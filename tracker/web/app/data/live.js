@@ -1,3 +1,4 @@
+// @ts-check
 // One WebSocket that follows the event log from a cursor. Whatever breaks it (sleep, a restart, the
 // network), it comes back and reads on from the last event it has seen: nothing missed, and an
 // event that came twice is dropped by its number.
@@ -16,11 +17,14 @@ const QUIET = 1_500;
 export class Live {
 	/** state: "connecting", "catching-up", "live" or "offline". */
 	state = "connecting";
+	/** @type {number | null} */
 	offlineSince = null;
 
 	#store;
 	#onState;
+	/** @type {WebSocket | null} */
 	#socket = null;
+	/** @type {any} A number from the first snapshot on. */
 	#cursor = null;
 	#target = 0;
 	#waiting = [];

@@ -1,3 +1,4 @@
+// @ts-check
 // What this page knows: tasks by (project, task_id), and the newest events. Snapshots and events
 // both lead here, in any order; the newer word on a task stands.
 import { serverNow } from "./time.js";
@@ -5,26 +6,57 @@ import { serverNow } from "./time.js";
 // A running task that has said nothing for so long is silent: perhaps stuck, not failed.
 export const SILENT_MS = 15 * 60 * 1000;
 
+/**
+ * @typedef {object} Task As the server gives it; lists and events leave out some of it.
+ * @property {string} project
+ * @property {string} task_id
+ * @property {string} title
+ * @property {string} agent
+ * @property {string} status
+ * @property {number} progress
+ * @property {number} attempt
+ * @property {string} started_at
+ * @property {string} updated_at
+ * @property {string | null} [finished_at]
+ * @property {number | null} [duration_seconds]
+ * @property {string | null} [message]
+ * @property {string | null} [result]
+ * @property {string | null} [error_type]
+ * @property {string | null} [error_message]
+ * @property {string | null} [stack_trace]
+ * @property {Record<string, any> | null} [metadata]
+ *
+ * @typedef {Task & {late?: boolean, reported_status?: string, reported_progress?: number}} Report
+ * @typedef {{id: number, type: string, data: Report, timestamp: string}} LogEvent
+ */
+
 const KEPT_EVENTS = 2000;
 const KEPT_TASKS = 5000;
 
 export const ENDED = new Set(["completed", "failed"]);
 
+/** @param {Pick<Task, "project" | "task_id">} task */
 export function keyOf(task) {
 	return `${task.project}\0${task.task_id}`;
 }
 
+/** @param {Task} task */
 export function isSilent(task, now = serverNow()) {
 	return task.status === "running" && now - Date.parse(task.updated_at) > SILENT_MS;
 }
 
-/** The status as shown: silence is what the page adds to the server's four. */
+/**
+ * The status as shown: silence is what the page adds to the server's four.
+ * @param {Task} task
+ */
 export function shownStatus(task) {
 	return isSilent(task) ? "silent" : task.status;
 }
 
 class Store {
+	/** @type {Map<string, Task>} */
 	tasks = new Map();
+	/** @type {LogEvent[]} */
 	events = [];
 	#listeners = new Set();
 
@@ -34,7 +66,10 @@ class Store {
 		return () => this.#listeners.delete(listener);
 	}
 
-	/** Take a task from a snapshot unless an event has told newer things; returns what stands. */
+	/**
+	 * Take a task from a snapshot unless an event has told newer things; returns what stands.
+	 * @param {Task} task
+	 */
 	merge(task) {
 		const key = keyOf(task);
 		const known = this.tasks.get(key);
@@ -44,7 +79,10 @@ class Store {
 		return merged;
 	}
 
-	/** A batch of events, in the order of the log. */
+	/**
+	 * A batch of events, in the order of the log.
+	 * @param {LogEvent[]} events
+	 */
 	apply(events) {
 		for (const event of events) {
 			if (event.data.task_id) this.#applyOne(event);
@@ -73,12 +111,14 @@ class Store {
 		for (const listener of this.#listeners) listener(events);
 	}
 
+	/** @param {LogEvent} event */
 	#applyOne({ type, data, timestamp }) {
 		const key = keyOf(data);
 		const known = this.tasks.get(key);
 		// A late report stands in the history only; an event that a snapshot holds tells nothing new.
 		if (data.late || (known && known.updated_at > timestamp)) return;
 		const { metadata, message, result, error_type, error_message, ...rest } = data;
+		/** @type {Task} */
 		const task = { finished_at: null, duration_seconds: null, ...rest, updated_at: timestamp };
 		if (metadata) task.metadata = { ...known?.metadata, ...metadata };
 		const anew = !known || known.attempt !== data.attempt;

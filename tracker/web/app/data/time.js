@@ -1,3 +1,4 @@
+// @ts-check
 // The server's time, which may differ from this machine's; and one tick a second for all who show
 // time passing.
 

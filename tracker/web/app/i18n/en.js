@@ -1,3 +1,4 @@
+// @ts-check
 // English. The same keys stand in ru.js; {one, few, other} are the forms of a plural.
 export default {
 	ago: {

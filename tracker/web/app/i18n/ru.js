@@ -1,3 +1,4 @@
+// @ts-check
 // Russian. The same keys stand in en.js; {one, few, other} are the forms of a plural.
 export default {
 	ago: {

@@ -1,3 +1,4 @@
+// @ts-check
 // Builds elements. Text only ever becomes text nodes: nothing here, or anywhere, parses HTML.
 
 /**

@@ -1,3 +1,4 @@
+// @ts-check
 // Every string the user reads stands in one catalogue for each language: i18n/en.js, i18n/ru.js.
 import en from "../i18n/en.js";
 import ru from "../i18n/ru.js";
@@ -39,7 +40,10 @@ export function number(value, digits = 0) {
 	).format(value);
 }
 
+/** @typedef {Intl.DateTimeFormatOptions} Shown */
+/** @type {Shown} */
 const DAY = { day: "numeric", month: "short" };
+/** @type {Shown} */
 const TIME = { hour: "2-digit", minute: "2-digit", second: "2-digit" };
 
 /** Local time: of today the time alone. */
@@ -71,9 +75,12 @@ export function duration(seconds) {
 	return t("unit.s", { n: r });
 }
 
+/** @type {[string, number][]} */
+const UNITS = [["d", 86400], ["h", 3600], ["min", 60], ["s", 1]];
+
 /** A round time: 5 min, 4 h. */
 export function roundTime(seconds) {
-	const [unit, size] = [["h", 3600], ["min", 60], ["s", 1]].find(([, size]) => seconds >= size);
+	const [unit, size] = UNITS.slice(1).find(([, size]) => seconds >= size) ?? UNITS[3];
 	return t(`unit.${unit}`, { n: seconds / size });
 }
 
@@ -81,7 +88,7 @@ export function roundTime(seconds) {
 export function ago(ms) {
 	const s = Math.floor(ms / 1000);
 	if (s < 5) return t("ago.now");
-	for (const [unit, size] of [["d", 86400], ["h", 3600], ["min", 60], ["s", 1]]) {
+	for (const [unit, size] of UNITS) {
 		if (s >= size) return t("ago.past", { time: t(`unit.${unit}`, { n: Math.floor(s / size) }) });
 	}
 	return "";

@@ -1,3 +1,4 @@
+// @ts-check
 // Line icons on a 16 × 16 grid. A status is told by its shape as well as by its colour.
 import { svg } from "./dom.js";
 

@@ -1,3 +1,4 @@
+// @ts-check
 // What views and parts build with.
 export * from "./dom.js";
 export * from "./i18n.js";

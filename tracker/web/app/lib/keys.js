@@ -1,3 +1,4 @@
+// @ts-check
 // The keyboard: "/" "?" "j" "k" and "g" with a letter. Never while the user types, never with
 // modifiers, which belong to the browser.
 import { go, paths } from "./router.js";
@@ -27,7 +28,9 @@ function isTyping(element) {
 
 /** The focus goes from row to row; Enter then follows the link as ever. */
 function move(step) {
-	const rows = [...document.querySelectorAll("main a[data-row][href]")].filter((row) => row.checkVisibility());
+	/** @type {any[]} */
+	const all = [...document.querySelectorAll("main a[data-row][href]")];
+	const rows = all.filter((row) => row.checkVisibility());
 	const at = rows.indexOf(document.activeElement);
 	const next = rows[at < 0 ? 0 : at + step];
 	next?.focus();

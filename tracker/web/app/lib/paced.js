@@ -1,3 +1,4 @@
+// @ts-check
 /** At most one call each `ms`: the first at once, and a last one for what came meanwhile. */
 export function paced(call, ms) {
 	let timer = 0;

@@ -1,3 +1,4 @@
+// @ts-check
 // What the user chose for this browser. Never the key: that stays in the session's cookie.
 
 const NAMESPACE = "tracker.";

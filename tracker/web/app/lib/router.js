@@ -1,5 +1,7 @@
+// @ts-check
 // Addresses ↔ views, by the history API. The same addresses stand in tracker/api/dashboard.py.
 
+/** @type {[string, RegExp][]} */
 const ROUTES = [
 	["now", /^\/$/],
 	["projects", /^\/projects$/],
@@ -47,7 +49,7 @@ export function start(listener) {
 	onChange = listener;
 	addEventListener("popstate", () => onChange());
 	document.addEventListener("click", (event) => {
-		const link = event.target.closest?.("a[href^='/']");
+		const link = /** @type {any} */ (event.target).closest?.("a[href^='/']");
 		const plain = !event.metaKey && !event.ctrlKey && !event.shiftKey && !event.altKey;
 		if (!link || link.target || !plain || event.button !== 0) return;
 		if (link.dataset.outside !== undefined) return;

@@ -1,3 +1,4 @@
+// @ts-check
 // Tells of failures and silence while the page is out of sight: by the title, and by a desktop
 // notification if the user asked for that.
 import { go, paths, pref, t } from "../lib/index.js";

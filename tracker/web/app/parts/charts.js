@@ -1,3 +1,4 @@
+// @ts-check
 // Small charts in SVG. Each has a text that says what it shows, and a title on every bar.
 import { duration, h, number, svg, t, utcDay } from "../lib/index.js";
 import { serverNow } from "../data/index.js";

@@ -1,3 +1,4 @@
+// @ts-check
 // A button that copies and says so.
 import { fill, h, icon, t } from "../lib/index.js";
 
@@ -20,7 +21,7 @@ export function copyButton(label, getText, style = "") {
 /** What nobody sees becomes escapes, which JSON reads back. */
 function visible(text) {
 	return text.replace(/\r\n/g, "\n").replace(UNSEEN, (run, at, whole) => {
-		const [kept] = at && /\S/.test(whole[at - 1]) ? /^[\ufe0e\ufe0f]?[\u200c\u200d]?/.exec(run) : [""];
+		const [kept] = (at && /\S/.test(whole[at - 1]) && /^[\ufe0e\ufe0f]?[\u200c\u200d]?/.exec(run)) || [""];
 		return kept + run.slice(kept.length).replace(/[^]/g, (c) =>
 			`\\u${c.charCodeAt().toString(16).padStart(4, "0")}`);
 	});

@@ -1,7 +1,9 @@
+// @ts-check
 // "?": the keys.
 import { h, icon, t } from "../lib/index.js";
 import { openDialog } from "./dialog.js";
 
+/** @type {[string[], string][]} */
 const KEYS = [
 	[["/"], "help.search"], [["j", "k"], "help.move"], [["Enter"], "help.open"],
 	[["g", "n"], "nav.now"], [["g", "p"], "nav.projects"], [["g", "s"], "nav.stats"],

@@ -1,3 +1,4 @@
+// @ts-check
 // What views are put together from.
 export * from "./charts.js";
 export * from "./copy.js";

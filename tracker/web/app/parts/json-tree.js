@@ -1,3 +1,4 @@
+// @ts-check
 // JSON as a tree that opens and closes. Deep or long parts are built when they are opened.
 import { h, said, t } from "../lib/index.js";
 

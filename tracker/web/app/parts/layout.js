@@ -1,3 +1,4 @@
+// @ts-check
 // What pages are laid out by: a heading, sections, figures, cells.
 import { h, text } from "../lib/index.js";
 

@@ -1,3 +1,4 @@
+// @ts-check
 // Small marks of a task: its status by shape, colour and word; its progress; and times, by
 // <time-shown at="…" as="ago|elapsed|clock">: local, kept fresh, UTC on hover.
 import { ago, clockTime, duration, h, icon, t, text } from "../lib/index.js";
@@ -45,11 +46,11 @@ class TimeShown extends HTMLElement {
 	}
 
 	#show() {
-		const at = this.getAttribute("at");
+		const at = this.getAttribute("at") ?? "";
 		const ms = Date.parse(at);
 		if (Number.isNaN(ms)) return text(this, "");
 		const utc = `${at.replace("T", " ").replace(/\.\d+Z$|Z$/, "")} UTC`;
-		if (this.title !== utc) this.title = utc;
+		if (this.getAttribute("title") !== utc) this.setAttribute("title", utc);
 		const now = serverNow();
 		const as = this.getAttribute("as");
 		if (as === "elapsed") text(this, duration(Math.floor((now - ms) / 1000)));

@@ -1,3 +1,4 @@
+// @ts-check
 // "/": find a task of any project, or a project, and go there.
 import { fill, go, h, icon, paths, said, t } from "../lib/index.js";
 import { api, shownStatus, store } from "../data/index.js";

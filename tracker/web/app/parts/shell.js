@@ -1,3 +1,4 @@
+// @ts-check
 // What surrounds every view: where one can go, and whether what one sees is live.
 import {
 	clockTime, fill, h, icon, language, LANGUAGES, paths, pref, setPref, t,

@@ -1,3 +1,4 @@
+// @ts-check
 // Code that connects an agent. The page knows the key only until it is reloaded (the session's
 // cookie is not for scripts); then the code reads the key where the server keeps it.
 import { h, t } from "../lib/index.js";

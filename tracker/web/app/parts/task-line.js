@@ -1,3 +1,4 @@
+// @ts-check
 // One task as a line of a list: <task-line>, whose `task` may be set again and again.
 import { duration, h, number, paths, said, t, text } from "../lib/index.js";
 import { ENDED, shownStatus } from "../data/index.js";
@@ -14,6 +15,7 @@ class TaskLine extends HTMLElement {
 	#bar = progressBar();
 	#percent = h("span.line-percent");
 	#time = h("span.line-time");
+	/** @type {boolean | null} */
 	#ended = null;
 
 	connectedCallback() {
@@ -53,7 +55,10 @@ class TaskLine extends HTMLElement {
 	}
 }
 
-/** What is last known of a task, in a line. */
+/**
+ * What is last known of a task, in a line.
+ * @param {import("../data/store.js").Task} task
+ */
 export function wordsOf(task) {
 	if (task.status === "failed") {
 		return [task.error_type, task.error_message].filter(Boolean).join(": ") || task.message || "";

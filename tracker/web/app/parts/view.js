@@ -1,10 +1,11 @@
+// @ts-check
 // What all views share: they read a snapshot, then follow the store, and stop when they leave.
 import { h, t } from "../lib/index.js";
 import { onTick, store } from "../data/index.js";
 
 export class View extends HTMLElement {
 	#undo = [];
-	#loading = null;
+	#loading = {};
 
 	connectedCallback() {
 		this.setAttribute("aria-busy", "true");
@@ -38,6 +39,7 @@ export class View extends HTMLElement {
 
 	async reload() {
 		const mine = (this.#loading = {});
+		/** @type {any} */
 		let failure = null;
 		try {
 			await this.load();

@@ -1,3 +1,4 @@
+// @ts-check
 // <virtual-list>: any number of rows of one height, of which only those in sight are in the page.
 //
 //   list.rowHeight = 40; list.makeRow = () => element; list.showRow = (element, index) => {…}
@@ -9,8 +10,8 @@ const OVERSCAN = 8;
 class VirtualList extends HTMLElement {
 	rowHeight = 40;
 	makeRow = () => h("div");
-	showRow = () => {};
-	onrange = () => {};
+	showRow = (_row, _index) => {};
+	onrange = (_first, _last) => {};
 	#count = 0;
 	#rows = new Map();
 	#spare = [];

@@ -1,3 +1,4 @@
+// @ts-check
 // Events: the live tail of the log, newest first, with filters and a pause.
 import { fill, h, icon, paths, said, setQuery, t, text } from "../lib/index.js";
 import { api, store } from "../data/index.js";
@@ -102,6 +103,7 @@ class EventsView extends View {
 				TYPES.map((type) => h("option", { value: type, selected: query.get("type") === type }, t(`event.${type}`)))));
 		form.addEventListener("submit", (event) => event.preventDefault());
 		form.addEventListener("input", () => {
+			/** @type {any} */
 			const values = Object.fromEntries(new FormData(form));
 			setQuery(values);
 			this.#query = new URLSearchParams(values);

@@ -1,3 +1,4 @@
+// @ts-check
 // Now: what runs and what ended last, over all projects.
 import { fill, h, keyed, number, paced, t } from "../lib/index.js";
 import { api, ENDED, isSilent, keyOf, serverNow, store } from "../data/index.js";
@@ -56,7 +57,7 @@ class NowView extends View {
 		const all = [...store.tasks.values()];
 		const active = all.filter((task) => !ENDED.has(task.status));
 		const ended = all.filter((task) => ENDED.has(task.status));
-		active.sort((a, b) => isSilent(b, now) - isSilent(a, now) || newest("started_at", a, b));
+		active.sort((a, b) => +isSilent(b, now) - +isSilent(a, now) || newest("started_at", a, b));
 		ended.sort((a, b) => newest("finished_at", a, b));
 		this.#body.hidden = false;
 		this.#none.hidden = active.length > 0;

@@ -1,3 +1,4 @@
+// @ts-check
 // A project's tasks as a board: a column for each status, its newest tasks in it.
 import { h, keyed, number, paced, t, text } from "../lib/index.js";
 import { api, keyOf, store } from "../data/index.js";

@@ -1,3 +1,4 @@
+// @ts-check
 // A project's tasks as a table of any length: pages are read as they come into sight.
 import { duration, h, number, paced, paths, said, setQuery, t, text } from "../lib/index.js";
 import { api, keyOf, shownStatus, store } from "../data/index.js";
@@ -111,7 +112,7 @@ class TaskTable extends HTMLElement {
 			this.#total = 0;
 		}
 		this.#none.hidden = this.#total > 0;
-		this.setAttribute("aria-rowcount", this.#total + 1);
+		this.setAttribute("aria-rowcount", `${this.#total + 1}`);
 		this.#list.count = this.#total;
 	}
 

@@ -1,3 +1,4 @@
+// @ts-check
 // A project's tasks over time: a lane for each agent, a bar for each task, zoom and pan.
 import { clockTime, day, duration, fill, h, icon, paced, paths, said, t } from "../lib/index.js";
 import { api, keyOf, serverNow, shownStatus, store } from "../data/index.js";
@@ -7,6 +8,7 @@ const MOST = 2000;
 const AT_FIRST = 6 * 3_600_000;
 const SHORTEST = 10_000;
 const LONGEST = 400 * 86_400_000;
+const WEEK = 604_800_000;
 const STEPS = [1, 5, 15, 30, 60, 300, 900, 1800, 3600, 7200, 14400, 43200, 86400, 604800].map((s) => s * 1000);
 
 class TaskTimeline extends HTMLElement {
@@ -74,7 +76,7 @@ class TaskTimeline extends HTMLElement {
 	}
 
 	#known() {
-		return this.#tasks.map((key) => store.tasks.get(key)).filter(Boolean).map((task) => ({
+		return this.#tasks.map((key) => store.tasks.get(key)).filter((task) => task !== undefined).map((task) => ({
 			task,
 			start: Date.parse(task.started_at),
 			end: task.finished_at ? Date.parse(task.finished_at) : serverNow(),
@@ -134,6 +136,7 @@ class TaskTimeline extends HTMLElement {
 			else return;
 			event.preventDefault();
 		});
+		/** @type {{x: number, from: number, to: number, moved: boolean} | null} */
 		let drag = null;
 		frame.addEventListener("pointerdown", (event) => {
 			if (event.button === 0) drag = { x: event.clientX, from: this.#from, to: this.#to, moved: false };
@@ -205,7 +208,7 @@ class TaskTimeline extends HTMLElement {
 	#drawAxis() {
 		const span = this.#to - this.#from;
 		const room = Math.max(3, Math.floor(this.#axis.clientWidth / 110));
-		const step = STEPS.find((s) => span / s <= room) ?? STEPS.at(-1) * Math.ceil(span / STEPS.at(-1) / room);
+		const step = STEPS.find((s) => span / s <= room) ?? WEEK * Math.ceil(span / WEEK / room);
 		const zone = new Date(this.#to).getTimezoneOffset() * 60_000;
 		const ticks = [];
 		for (let at = Math.ceil((this.#from - zone) / step) * step + zone; at < this.#to; at += step) {

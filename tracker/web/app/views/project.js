@@ -1,3 +1,4 @@
+// @ts-check
 // Project: figures, filters, and its tasks as a table, a board or a timeline.
 import { duration, fill, h, number, paced, paths, said, setQuery, t } from "../lib/index.js";
 import { api } from "../data/index.js";
@@ -113,7 +114,9 @@ class ProjectView extends View {
 
 	#filter(values) {
 		setQuery(values);
-		for (const link of this.querySelectorAll(".tabs a")) link.search = location.search;
+		/** @type {any} */
+		const tabs = this.querySelectorAll(".tabs a");
+		for (const link of tabs) link.search = location.search;
 		this.#content.filters = values;
 		this.#content.refresh();
 	}

@@ -1,3 +1,4 @@
+// @ts-check
 // Projects: a card each, with its activity of the last 30 days.
 import { fill, h, keyed, paced, paths, said, t } from "../lib/index.js";
 import { api } from "../data/index.js";

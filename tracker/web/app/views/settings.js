@@ -1,3 +1,4 @@
+// @ts-check
 // Settings: of this page, and of the server it shows; code that connects an agent.
 import { bytes, h, language, LANGUAGES, number, pref, setPref, t } from "../lib/index.js";
 import { api } from "../data/index.js";
@@ -42,7 +43,7 @@ class SettingsView extends View {
 			h("dl.pairs", Object.entries(facts).map(([name, value]) =>
 				h("div", h("dt", t(`settings.fact.${name}`)), h("dd", value)))),
 			h("a", { href: "/docs", "data-outside": "" }, t("settings.docs")));
-		const examples = { curl: curl(info), Python: python(info), JavaScript: javascript(info) };
+		const examples = { curl: curl(info), Python: python(info), JavaScript: javascript() };
 		this.#connect.replaceChildren(this.#connect.firstChild,
 			h("p.quiet", t("settings.connectText")),
 			...Object.entries(examples).flatMap(([name, { shown, copied }]) =>

@@ -1,3 +1,4 @@
+// @ts-check
 // Signing in: the key is traded for a session and not kept.
 import { h, t, text } from "../lib/index.js";
 import { api } from "../data/index.js";

@@ -1,3 +1,4 @@
+// @ts-check
 // Stats: figures over all projects, ends a day, how long tasks take, agents compared.
 import { duration, fill, h, number, paced, roundTime, said, t } from "../lib/index.js";
 import { api } from "../data/index.js";

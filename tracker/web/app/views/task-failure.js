@@ -1,3 +1,4 @@
+// @ts-check
 // An error with its stack trace: places in the code stand out from what is around them.
 import { h, said, t } from "../lib/index.js";
 import { copyButton, section } from "../parts/index.js";
@@ -5,6 +6,7 @@ import { copyButton, section } from "../parts/index.js";
 // Python's, and JavaScript's and Java's way to name a place.
 const PLACES = [/^\s*File "(.+?)", line \d+/, /^\s*at .+:\d+(:\d+)?\)?$/, /^\s*-->\s.+:\d+:\d+$/];
 
+/** @param {import("../data/store.js").Task} task */
 export function failure(task) {
 	const { error_type: type, error_message: words, stack_trace: trace } = task;
 	return section(t("task.error"),

@@ -1,9 +1,12 @@
+// @ts-check
 // A task's reports as a log to read: by attempt, the oldest first.
 import { h, icon, number, said, t } from "../lib/index.js";
 import { section, timeShown } from "../parts/index.js";
 
+/** @param {import("../data/store.js").LogEvent[]} events */
 export function history(events) {
 	const list = h("ol.history");
+	/** @type {number | null} */
 	let attempt = null;
 	for (const event of events) {
 		if (event.data.attempt !== attempt) {
@@ -15,17 +18,24 @@ export function history(events) {
 	return section(t("task.history"), list);
 }
 
-/** The status that an event left, as an icon's name. */
+/**
+ * The status that an event left, as an icon's name.
+ * @param {import("../data/store.js").LogEvent} event
+ */
 export function iconOf({ type, data }) {
 	return { task_started: "running", task_error: "failed", task_finished: "completed" }[type] ?? data.status;
 }
 
-/** What an event said, in a line. */
+/**
+ * What an event said, in a line.
+ * @param {import("../data/store.js").LogEvent} event
+ */
 export function wordsOfEvent({ data }) {
 	const error = [data.error_type, data.error_message].filter(Boolean).join(": ");
 	return error || data.message || data.result || "";
 }
 
+/** @param {import("../data/store.js").LogEvent} event */
 function entry(event) {
 	const { type, data, timestamp } = event;
 	const words = wordsOfEvent(event);

@@ -1,7 +1,12 @@
+// @ts-check
 // A task as Markdown, ready to be given to an agent: what was tried, how it failed, what it said.
 
 const LAST_WORDS = 10;
 
+/**
+ * @param {import("../data/store.js").Task} task
+ * @param {import("../data/store.js").LogEvent[]} events
+ */
 export function asPrompt(task, events) {
 	const failed = task.status === "failed";
 	const parts = [

@@ -1,3 +1,4 @@
+// @ts-check
 // Task: what it is, how it goes or went, why it failed, everything it has reported.
 import { duration, fill, h, number, paced, paths, said, t, text } from "../lib/index.js";
 import { api, ENDED, isSilent, keyOf, serverNow, shownStatus, store } from "../data/index.js";
@@ -8,10 +9,15 @@ import { failure } from "./task-failure.js";
 import { history } from "./task-history.js";
 import { asPrompt } from "./task-prompt.js";
 
+/** @typedef {import("../data/store.js").Task} Task */
+/** @typedef {import("../data/store.js").LogEvent} LogEvent */
+
 class TaskView extends View {
 	#project;
 	#id;
+	/** @type {Task | null} */
 	#task = null;
+	/** @type {LogEvent[]} */
 	#events = [];
 	#status = h("span");
 	#title = h("h1", { tabindex: "-1" }, said(""));
@@ -43,7 +49,7 @@ class TaskView extends View {
 			h("div.task-now", h("div.task-progress", this.#bar.element, this.#percent), this.#message),
 			this.#facts, this.#body);
 		this.#actions.append(
-			copyButton(t("task.copyPrompt"), () => asPrompt(this.#task, this.#events), ".button-strong"));
+			copyButton(t("task.copyPrompt"), () => asPrompt(/** @type {Task} */ (this.#task), this.#events), ".button-strong"));
 		this.#actions.hidden = true;
 	}
 
