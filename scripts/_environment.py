@@ -60,6 +60,8 @@ class Environment:
         parts = {"base": base, "project": project}
         for group in groups:
             parts[group] = [project, group_requirements(pyproject, group)]
+            if self.pins(group).is_file():
+                parts[group].append(self.pins(group).read_text(encoding="utf-8"))
         return {
             name: hashlib.sha256(json.dumps(part, sort_keys=True).encode()).hexdigest()
             for name, part in parts.items()
@@ -87,6 +89,15 @@ class Environment:
         except OSError:
             return False
         return done.returncode == 0
+
+    def pins(self, group: str) -> Path:
+        """Name the file that has the one version, and its hashes, of all that a group needs."""
+        return self.root / f"requirements-{group}.txt"
+
+    def pin(self, group: str) -> None:
+        """Bring what the group needs to those versions, whatever was installed since `ensure`."""
+        with self._locked() as inherited:
+            self._pip(inherited, "--require-hashes", "-r", self.pins(group).name)
 
     def run(self, *arguments: str) -> None:
         """Go on as the environment's Python with these arguments."""
@@ -124,14 +135,21 @@ class Environment:
     def _install(self, pyproject: dict, groups, inherited: tuple[int, ...]) -> None:
         parts = ["the project", *(f"its {group} tools" for group in groups)]
         say(f"Installing {' and '.join(parts)} into .venv (may take a minute) ...")
-        # -I: a PYTHONPATH must not pass for what is installed. "-e .": pip would take characters
-        # like [ in a path for its own syntax. --no-user: some machines set it for every pip.
-        command = [str(self.python), "-I", "-m", "pip", "install", "--quiet", "--no-input"]
-        command += ["--disable-pip-version-check", "--no-user", "-e", "."]
+        wanted = []
         for group in groups:
-            command += group_requirements(pyproject, group)
-        self._run_quietly(command, "pip failed: is the network there?", inherited)
+            wanted += group_requirements(pyproject, group)
+            if self.pins(group).is_file():
+                self._pip(inherited, "--require-hashes", "-r", self.pins(group).name)
+        # "-e .": pip would take characters like [ in a path for its own syntax.
+        self._pip(inherited, "-e", ".", *wanted)
         self._make_path_relative()
+
+    def _pip(self, inherited: tuple[int, ...], *wanted: str) -> None:
+        # -I: a PYTHONPATH must not pass for what is installed. --no-user: some machines set it for
+        # every pip.
+        command = [str(self.python), "-I", "-m", "pip", "install", "--quiet", "--no-input"]
+        command += ["--disable-pip-version-check", "--no-user", *wanted]
+        self._run_quietly(command, "pip failed: is the network there?", inherited)
 
     def _make_path_relative(self) -> None:
         # Up to Python 3.12 .pth files are read in the locale's encoding, but build back ends write

@@ -1,10 +1,12 @@
 """Build the executable of this checkout: python3 scripts/build.py [--no-archives].
 
 Makes dist/tracker (one file) and dist/tracker-dir/ (one folder, starts faster) for the system it
-runs on, and archives of both with SHA-256 sums and the list of contained packages.
+runs on, and archives of both with SHA-256 sums and the list of contained packages. What is in them
+has the versions of requirements-build.txt, which scripts/lock.py writes.
 """
 
 import hashlib
+import json
 import os
 import platform
 import re
@@ -31,6 +33,7 @@ def build(environment: Environment) -> None:
         [*command, "--distpath", str(DIST), "tracker.spec"],
         check=False,
         cwd=ROOT,
+        env={**os.environ, "PYTHONHASHSEED": "0"},  # else no two builds are the same
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         encoding="utf-8",
@@ -38,6 +41,21 @@ def build(environment: Environment) -> None:
     )
     if done.returncode:
         raise SetupError(f"{done.stdout}\nPyInstaller failed.")
+
+
+def check_versions(environment: Environment) -> None:
+    """Refuse what holds anything else than what is locked; Python and our own package are not."""
+    pins = environment.pins("build").read_text(encoding="utf-8")
+    locked = dict(re.findall(r"^([a-z0-9-]+)==(\S+)", pins, re.MULTILINE))
+    listed = subprocess.run(
+        [str(IN_FOLDER), "licenses", "--json"], check=True, stdout=subprocess.PIPE
+    ).stdout.decode("utf-8")
+    for package in map(json.loads, listed.splitlines()):
+        name = re.sub(r"[-_.]+", "-", package["name"]).lower()
+        if name not in ("python", "agent-task-tracker") and locked.get(name) != package["version"]:
+            raise SetupError(
+                f"{name} {package['version']} is built in; locked is {locked.get(name, 'none')}."
+            )
 
 
 def archive_name() -> str:
@@ -82,7 +100,9 @@ def main() -> None:
     """Install what is missing, build, pack, and say what came of it."""
     environment = Environment()
     environment.ensure("build")
+    environment.pin("build")
     build(environment)
+    check_versions(environment)
     results = [ONE_FILE]
     if "--no-archives" not in sys.argv[1:]:
         archives = make_archives()

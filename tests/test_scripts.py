@@ -52,7 +52,7 @@ class OfflineEnvironment(environment_script.Environment):
             self.steps.append("venv")
             super()._run_quietly([*command, "--without-pip"], hint, inherited)
             return
-        self.steps.append("pip " + " ".join(command[command.index("-e") :]))
+        self.steps.append("pip " + " ".join(command[command.index("--no-user") + 1 :]))
         if self.pip_fails:
             failure = [sys.executable, "-c", "print('no route'); raise SystemExit(1)"]
             super()._run_quietly(failure, hint, inherited)
@@ -126,6 +126,20 @@ def test_only_what_matters_to_the_installation_asks_for_pip(environment, old, ne
     changed = PYPROJECT.replace(old, new)
     (environment.root / "pyproject.toml").write_text(changed, encoding="utf-8")
     assert environment.steps_of_ensure() == steps
+
+
+def test_what_is_locked_comes_first_and_its_change_asks_for_pip(environment) -> None:
+    environment.ensure("common")
+    pins = environment.root / "requirements-common.txt"
+    pins.write_text("httpx==0.28 --hash=sha256:1\n", encoding="utf-8")
+    locked = f"pip --require-hashes -r {pins.name}"
+    assert environment.steps_of_ensure("common") == [locked, "pip -e . httpx>=0.28"]
+    assert environment.steps_of_ensure("common") == []
+    pins.write_text("httpx==0.29 --hash=sha256:2\n", encoding="utf-8")
+    assert environment.steps_of_ensure("common") == [locked, "pip -e . httpx>=0.28"]
+    environment.steps.clear()
+    environment.pin("common")
+    assert environment.steps == [locked]
 
 
 def test_project_reinstalled_alone_renews_its_groups_later(environment) -> None:
@@ -240,7 +254,7 @@ def test_failures_are_a_line_and_an_exit_code(raised, code, line, capsys) -> Non
     assert output.out == ""
 
 
-@pytest.mark.parametrize("name", ["_python", "_environment", "serve", "test", "lint"])
+@pytest.mark.parametrize("name", ["_python", "_environment", "serve", "test", "lint", "lock"])
 def test_old_python_gets_as_far_as_the_message(name: str) -> None:
     script = SCRIPTS / f"{name}.py"
     tree = ast.parse(script.read_text(encoding="utf-8"), feature_version=(3, 7))
