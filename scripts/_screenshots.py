@@ -13,11 +13,11 @@ from playwright.sync_api import Browser, Page, sync_playwright
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from tests.server import KEY, Server, quote  # noqa: E402
+from tests.support.server import KEY, Server, quote  # noqa: E402
 from tracker.api.schemas import to_report  # noqa: E402
-from tracker.demo import Send, schedule  # noqa: E402
-from tracker.model import Kind  # noqa: E402
-from tracker.store import Store  # noqa: E402
+from tracker.cli.demo_story import Send, schedule  # noqa: E402
+from tracker.domain.tasks import Kind  # noqa: E402
+from tracker.store.sqlite.store import Store  # noqa: E402
 from tracker.ws.hub import Hub  # noqa: E402
 
 WIDTHS = {"phone": (360, 740), "desktop": (1440, 900), "4k": (3840, 2160)}

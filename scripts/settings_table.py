@@ -1,6 +1,6 @@
 """Write the table of settings into README.md: python3 scripts/settings_table.py [--check].
 
-The table in the code (tracker/settings.py) is the source; a test compares the two.
+The table in the code (tracker/config/settings.py) is the source; a test compares the two.
 """
 
 import sys
@@ -16,7 +16,7 @@ def settings():
     """Return the settings of this checkout, if need be by going on in its environment."""
     sys.path.insert(0, str(ROOT))
     try:
-        from tracker.settings import SETTINGS
+        from tracker.config.settings import SETTINGS
     except ModuleNotFoundError:
         environment = Environment()
         environment.ensure()
@@ -52,7 +52,7 @@ def main() -> None:
     if present == table():
         return
     if "--check" in sys.argv[1:]:
-        sys.exit("README.md: the settings differ from tracker/settings.py; run this script")
+        sys.exit("README.md: the settings differ from tracker/config/settings.py; run this script")
     updated = text.replace(BEGIN + present, BEGIN + table())
     README.write_text(updated, encoding="utf-8")
 

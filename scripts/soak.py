@@ -9,7 +9,7 @@ def main() -> None:
     """Install what is missing, then become the soak."""
     environment = Environment()
     environment.ensure("test")
-    environment.run("-m", "tests.soak", *sys.argv[1:])
+    environment.run("-m", "tests.support.soak", *sys.argv[1:])
 
 
 if __name__ == "__main__":

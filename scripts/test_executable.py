@@ -19,21 +19,21 @@ from build import IN_FOLDER, ONE_FILE
 # One file is what most people download. The folder holds the same program and starts faster, so
 # that is where the commands are tested, each of which is a start.
 TESTS = (
-    "tests/test_executable.py",
-    "tests/test_document.py",
-    "tests/test_faults.py",
-    "tests/test_ephemeral.py",
-    "tests/test_docs_pages.py",
-    "tests/test_dashboard_files.py",
-    "tests/test_dashboard_live.py",
+    "tests/cli/test_executable.py",
+    "tests/docs/test_document.py",
+    "tests/faults/test_faults.py",
+    "tests/cli/test_ephemeral.py",
+    "tests/web/test_docs_pages.py",
+    "tests/web/test_dashboard_files.py",
+    "tests/web/test_dashboard_live.py",
 )
 TESTS_OF_FOLDER = (
-    "tests/test_executable.py",
-    "tests/test_cli.py",
-    "tests/test_backup.py",
-    "tests/test_doctor.py",
-    "tests/test_export.py",
-    "tests/test_prune.py",
+    "tests/cli/test_executable.py",
+    "tests/cli/test_cli.py",
+    "tests/cli/test_backup.py",
+    "tests/cli/test_doctor.py",
+    "tests/cli/test_export.py",
+    "tests/cli/test_prune.py",
 )
 
 

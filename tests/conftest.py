@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.clocked import ClockedServer
-from tests.server import Server
+from tests.support.clocked import ClockedServer
+from tests.support.server import Server
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
-    from tests.dashboard import Dashboard
+    from tests.support.dashboard import Dashboard
 
 REQUIRE_BROWSER = "TRACKER_REQUIRE_BROWSER"
 
@@ -84,7 +84,7 @@ def browser(chromium: str) -> Iterator[Browser]:
 
     Not for longer: while Playwright runs, no other event loop can in its thread.
     """
-    from tests.browser import launch
+    from tests.support.browser import launch
 
     with launch(chromium) as started:
         yield started
@@ -93,7 +93,7 @@ def browser(chromium: str) -> Iterator[Browser]:
 @pytest.fixture
 def open_dashboard(browser: Browser, shared_server: Server) -> Iterator[Callable[..., Dashboard]]:
     """Open pages; see `Dashboard.open`. At the end none of them may have complained."""
-    from tests.dashboard import Dashboard
+    from tests.support.dashboard import Dashboard
 
     opened: list[Dashboard] = []
 

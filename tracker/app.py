@@ -10,21 +10,21 @@ from typing import Any, NamedTuple
 import falcon
 import falcon.asgi
 
-from tracker.api.auth import Authenticator
 from tracker.api.body import ASGI
-from tracker.api.dashboard import PAGES, DashboardAssets, DashboardPage, load
-from tracker.api.docs import Assets, OpenApi, Page
 from tracker.api.errors import ErrorHandlers
 from tracker.api.events import Events, EventStream
-from tracker.api.guard import Guard
-from tracker.api.head import HeadAsGet
 from tracker.api.health import DatabaseCheck, Health, HubCheck
 from tracker.api.info import Info
-from tracker.api.origin import AllowedHosts, Origins
+from tracker.api.middleware.auth import Authenticator
+from tracker.api.middleware.guard import Guard
+from tracker.api.middleware.head import HeadAsGet
+from tracker.api.middleware.origin import AllowedHosts, Origins
+from tracker.api.middleware.ratelimit import RateLimits
 from tracker.api.overview import Now, Search, Trends
+from tracker.api.pages.dashboard import PAGES, DashboardAssets, DashboardPage, load
+from tracker.api.pages.docs import Assets, OpenApi, Page
 from tracker.api.projects import Project, Projects
 from tracker.api.proof import Proof
-from tracker.api.ratelimit import RateLimits
 from tracker.api.reports import Reports
 from tracker.api.resources import NameConverter, RawPath, Redirect
 from tracker.api.session import Session
@@ -32,14 +32,15 @@ from tracker.api.sockets import SocketAdmission
 from tracker.api.stats import ProjectStats, Stats, WebSocketStats
 from tracker.api.tasks import Task, Tasks
 from tracker.api.webhooks import WebhookMount, WebhookRoute, Webhooks
-from tracker.api.wrong_keys import WrongKeys
+from tracker.auth.keys import Keys, obtain
+from tracker.auth.sessions import Sessions
+from tracker.auth.wrong_keys import WrongKeys
 from tracker.clock import Clock, SystemClock
+from tracker.config.settings import Settings
 from tracker.errors import Unavailable
-from tracker.keys import Keys, obtain
-from tracker.sessions import Sessions
-from tracker.settings import Settings
-from tracker.store import Keep, Store
-from tracker.timing import CONTRACT, Timing
+from tracker.store.sqlite.retention import RetentionPolicy
+from tracker.store.sqlite.store import Store
+from tracker.timeouts import DEFAULT_TIMEOUTS, Timeouts
 from tracker.ws.connections import Connections
 from tracker.ws.hub import Hub
 from tracker.ws.socket import Socket
@@ -62,7 +63,7 @@ def create_app(
     database: Path | None,
     *,
     clock: Clock | None = None,
-    timing: Timing = CONTRACT,
+    timeouts: Timeouts = DEFAULT_TIMEOUTS,
     on_death: Callable[[], None] = lambda: None,
 ) -> App:
     """Open the database and build the application around it; `database` None: in memory.
@@ -80,14 +81,14 @@ def create_app(
         clock,
         hub,
         on_death=on_death,
-        keep=Keep(settings.retain_days, settings.retain_bytes),
+        keep=RetentionPolicy(settings.retain_days, settings.retain_bytes),
     )
     hub.begin_after(store.last_id)
     keys = obtain(settings, database)
     stream = Stream(hub, store, clock)
     connections = Connections(clock, settings.ws_per_project)
     sessions = Sessions(keys, clock, store)
-    authenticator = Authenticator(keys.api, sessions, WrongKeys(clock, timing.guesses))
+    authenticator = Authenticator(keys.api, sessions, WrongKeys(clock, timeouts.guesses))
     guard = Guard(AllowedHosts(settings.allowed_host, settings.host))
     limits = RateLimits(settings.rate_limit_webhook, settings.rate_limit_api, clock)
     errors = ErrorHandlers(clock)
@@ -114,7 +115,7 @@ def create_app(
     app.add_route("/api/projects/{project_name:name}/tasks", Tasks(store))
     app.add_route("/api/projects/{project_name:name}/tasks/{task_id:name}", Task(store))
     app.add_route("/api/events", Events(store))
-    app.add_route("/api/events/stream", EventStream(stream, timing))
+    app.add_route("/api/events/stream", EventStream(stream, timeouts))
     app.add_route("/api/stats", Stats(store))
     app.add_route("/api/stats/projects/{project_name:name}", ProjectStats(store))
     app.add_route("/api/stats/trends", Trends(store))
@@ -124,7 +125,7 @@ def create_app(
     app.add_route("/api/session", Session(sessions))
     app.add_route("/api/websocket/stats", WebSocketStats(connections))
     app.add_route(
-        "/ws", Socket(stream, connections, clock, timing, SocketAdmission(authenticator, origins))
+        "/ws", Socket(stream, connections, clock, timeouts, SocketAdmission(authenticator, origins))
     )
     app.add_route("/health", Health(clock))
     app.add_route("/proof", Proof([keys.api] if keys.api_is_provable else []))

@@ -15,9 +15,9 @@ from typing import Final
 import apsw
 
 from tracker.clock import MS_PER_DAY, SystemClock
-from tracker.model import Kind, Report, Status
-from tracker.store import reports, search
-from tracker.store.connection import open_writer
+from tracker.domain.tasks import Kind, Report, Status
+from tracker.store.sqlite import reports, search
+from tracker.store.sqlite.connection import open_writer
 
 PROJECTS: Final = 200
 AGENTS: Final = 12
@@ -59,7 +59,7 @@ def build(path: Path, tasks: int) -> None:
         connection.execute("BEGIN IMMEDIATE")
         history = _reports(tasks)
         number = 0
-        while group := [reports.Submission(report) for report in islice(history, _GROUP)]:
+        while group := [reports.WriteRequest(report) for report in islice(history, _GROUP)]:
             reports.record(connection, begin + int(number * step), group)
             number += len(group)
             if number % _AT_ONCE == 0:

@@ -130,7 +130,7 @@ class ErrorHandlers:
             resp.text = None
             reply.put_into(resp)
         elif ws is not None and not ws.closed:
-            if ws.unaccepted:  # answered in HTTP; see tracker.websocket_protocol
+            if ws.unaccepted:  # answered in HTTP; see tracker.server.websocket
                 await ws.close(REFUSED + reply.status, reply.body.decode())
             elif reply.status == STATUSES["INTERNAL_ERROR"]:
                 await ws.close(CloseCode.INTERNAL_ERROR)

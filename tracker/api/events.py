@@ -12,10 +12,10 @@ from falcon.asgi import SSEvent
 
 from tracker.api.resources import answer, read_query
 from tracker.api.schemas import EventsQuery, StreamQuery, validate
+from tracker.domain.lease import Lease
 from tracker.errors import Unavailable
-from tracker.lease import Lease
-from tracker.store import Store
-from tracker.timing import Timing
+from tracker.store.sqlite.store import Store
+from tracker.timeouts import Timeouts
 from tracker.ws.stream import Stream
 
 
@@ -54,9 +54,9 @@ class Events:
 class EventStream:
     """`/api/events/stream`."""
 
-    def __init__(self, stream: Stream, timing: Timing) -> None:
+    def __init__(self, stream: Stream, timeouts: Timeouts) -> None:
         self._stream = stream
-        self._heartbeat = timing.heartbeat
+        self._heartbeat = timeouts.heartbeat
 
     async def on_get(self, req: falcon.asgi.Request, resp: falcon.asgi.Response) -> None:
         """Server-sent events (https://html.spec.whatwg.org/multipage/server-sent-events.html)."""

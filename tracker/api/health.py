@@ -8,7 +8,7 @@ import orjson
 import tracker
 from tracker.clock import Clock, iso
 from tracker.errors import Unavailable
-from tracker.store import Store
+from tracker.store.sqlite.store import Store
 from tracker.ws.hub import Hub
 
 

@@ -6,7 +6,7 @@ import falcon.asgi
 
 from tracker.api.resources import answer, read_query
 from tracker.api.schemas import ProjectsQuery
-from tracker.store import Store
+from tracker.store.sqlite.store import Store
 
 
 class Projects:

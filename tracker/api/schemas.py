@@ -21,8 +21,7 @@ from pydantic import (
 )
 
 from agent_task_tracker.proof import KEY_ID_PATTERN, NONCE_PATTERN, decode_nonce
-from tracker.errors import ValidationFailed
-from tracker.fields import (
+from tracker.domain.fields import (
     MAX_STACK_TRACE_BYTES,
     EventType,
     Message,
@@ -35,8 +34,11 @@ from tracker.fields import (
     Title,
     issues_of,
 )
-from tracker.model import Kind, Report, Status
-from tracker.store import EventFilter, ProjectQuery, TaskQuery
+from tracker.domain.tasks import Kind, Report, Status
+from tracker.errors import ValidationFailed
+from tracker.store.sqlite.events import EventFilter
+from tracker.store.sqlite.projects import ProjectQuery
+from tracker.store.sqlite.tasks import TaskQuery
 
 
 class _ReportBody(BaseModel):

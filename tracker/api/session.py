@@ -5,13 +5,13 @@ from __future__ import annotations
 import falcon.asgi
 import orjson
 
-from tracker.api.auth import refusal
-from tracker.api.credentials import given_key
+from tracker.api.middleware.auth import refusal
+from tracker.api.middleware.credentials import given_key
 from tracker.api.request_head import RequestHead
 from tracker.api.resources import read_query
 from tracker.api.schemas import SignOutQuery
+from tracker.auth.sessions import LIFETIME, Sessions
 from tracker.clock import iso
-from tracker.sessions import LIFETIME, Sessions
 
 
 class Session:

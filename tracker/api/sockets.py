@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import falcon.asgi
 
-from tracker.api.auth import Authenticator
-from tracker.api.origin import Origins
+from tracker.api.middleware.auth import Authenticator
+from tracker.api.middleware.origin import Origins
 from tracker.api.request_head import RequestHead
 from tracker.api.resources import read_query
 from tracker.api.schemas import StreamQuery

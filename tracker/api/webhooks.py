@@ -1,7 +1,7 @@
 """`POST /webhook/{start,status,finish,error,batch}`: the agents' side, by one handler.
 
 It takes a head and a body and gives a reply, and knows of no framework: a connection of ours asks
-it directly (`tracker.protocols`), any other ASGI server through `WebhookMount`. All rules that
+it directly (`tracker.server.http`), any other ASGI server through `WebhookMount`. All rules that
 Falcon's middleware applies to other requests are asked here of the same objects, in the same order.
 """
 
@@ -14,17 +14,17 @@ from typing import Any, Final, NamedTuple
 
 import falcon.asgi
 
-from tracker.api.auth import Authenticator
 from tracker.api.body import ASGI, Receive, check_body, read_body
 from tracker.api.errors import ErrorHandlers
-from tracker.api.guard import Guard
-from tracker.api.origin import Origins
-from tracker.api.ratelimit import Limit, RateLimits
+from tracker.api.middleware.auth import Authenticator
+from tracker.api.middleware.guard import Guard
+from tracker.api.middleware.origin import Origins
+from tracker.api.middleware.ratelimit import Limit, RateLimits
 from tracker.api.reply import Reply
 from tracker.api.reports import Reports, Submitted
 from tracker.api.request_head import RequestHead
+from tracker.domain.tasks import Kind
 from tracker.errors import TrackerError
-from tracker.model import Kind
 
 BATCH: Final = "batch"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import sys
 
-from tracker.cli.overview import HELP, VERSION
+from tracker.cli.command_table import HELP, VERSION
 from tracker.cli.streams import guarded
 
 

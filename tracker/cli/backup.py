@@ -28,7 +28,7 @@ def backup(file: Path, *, force: bool, db: str | None, as_json: bool) -> None:
     The copy is the database of one moment, and is checked. The keys beside the database are not in
     it.
     """
-    from tracker.store.backup import back_up
+    from tracker.store.sqlite.admin.backup import back_up
 
     database = find_database(db)
     contents = back_up(database, file.absolute(), progress("Copying"), force=force)
@@ -52,7 +52,7 @@ def restore(file: Path, *, db: str | None, as_json: bool) -> None:
     next multiple of 2^32; subscribers who know of events that are not in the backup are told to
     read afresh. Browsers have to sign in again.
     """
-    from tracker.store.restore import restore
+    from tracker.store.sqlite.admin.restore import restore
 
     database = find_database(db)
     announce(f"Replacing {database} by {file}; what is there now is kept beside it.")

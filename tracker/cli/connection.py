@@ -11,7 +11,7 @@ import click
 
 from agent_task_tracker.client import Client
 from tracker.cli import env_file
-from tracker.discovery import Found, find
+from tracker.cli.discovery import Found, find
 
 _OPTIONS = (
     click.option("--url", metavar="URL", help="The server's address.  [TRACKER_URL]"),
@@ -52,7 +52,7 @@ def with_options(command: Callable[..., None]) -> Callable[..., None]:
 def find_server(
     *, url: str | None, ready_file: str | None, api_key: str | None, patience: float
 ) -> Client:
-    """See `tracker.discovery.find`. Says what was left out of account."""
+    """See `tracker.cli.discovery.find`. Says what was left out of account."""
     found, warnings = seek(url=url, ready_file=ready_file, api_key=api_key)
     env_file.warn(warnings)
     return found.client(patience)

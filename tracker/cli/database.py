@@ -11,9 +11,9 @@ import click
 
 from tracker.cli import env_file
 from tracker.cli.output import although, print_json, say
+from tracker.config.paths import locate
+from tracker.config.settings import Settings
 from tracker.errors import ConfigError
-from tracker.location import locate
-from tracker.settings import Settings
 
 with_database = click.option(
     "--db", metavar="FILE", help="The database.  [TRACKER_DB; default: as `tracker serve`]"

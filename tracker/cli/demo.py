@@ -30,7 +30,7 @@ from tracker.cli.output import say
 @with_client(patience=30.0)
 def demo(client: Client, *, seconds: float, pace: float) -> None:
     """Watch the dashboard fill: a simulated team of agents reports for a minute."""
-    from tracker.demo import AGENTS, schedule
+    from tracker.cli.demo_story import AGENTS, schedule
 
     run = f"demo-{secrets.token_hex(3)}"
     sends = schedule(seconds, secrets.randbits(32), run, pace=(pace * 0.7, pace * 1.4))

@@ -13,8 +13,8 @@ from tracker.cli import env_file
 from tracker.cli.connection import seek, with_options
 from tracker.cli.database import as_json, database_of, size, with_database
 from tracker.cli.output import print_json, say
+from tracker.config.settings import SETTINGS, Settings, source
 from tracker.errors import StartupError
-from tracker.settings import SETTINGS, Settings, source
 
 UNREACHABLE = 69
 
@@ -84,8 +84,8 @@ def _shown(name: str, value: Any) -> Any:
 
 
 def _database(settings: Settings) -> dict[str, Any]:
-    from tracker.store.checks import examine
-    from tracker.store.leftovers import leftovers
+    from tracker.store.sqlite.admin.checks import examine
+    from tracker.store.sqlite.admin.leftovers import leftovers
 
     alive = (lambda: click.echo(".", err=True, nl=False)) if sys.stderr.isatty() else lambda: None
     try:

@@ -11,11 +11,11 @@ from typing import Any, Final, NamedTuple
 import click
 
 from tracker.cli.output import say
+from tracker.config.settings import Settings, load
+from tracker.config.variables import DotEnv, heed, unknown
 from tracker.errors import ConfigError
 from tracker.files import read_regular
-from tracker.settings import Settings, load
 from tracker.text import printable
-from tracker.variables import DotEnv, heed, unknown
 
 _FILE: Final = ".env"
 _MAX_BYTES: Final = 64 * 1024

@@ -60,7 +60,7 @@ def export(
     `quoted` names those of a line, and `tracker import` takes them away again.
     """
     from tracker.cli.records import WRITERS, write_csv
-    from tracker.store.transfer import export as records
+    from tracker.store.sqlite.admin.export import export as records
 
     if keep_formulas and format_ != "csv":
         raise click.UsageError("--keep-formulas goes with --format csv")
@@ -83,7 +83,7 @@ def import_(file: str, *, format_: str | None, db: str | None, as_json: bool) ->
     looks at a report, and it is all or nothing: the line at fault is named.
     """
     from tracker.cli.records import READERS
-    from tracker.store.importing import import_ as insert
+    from tracker.store.sqlite.admin.importing import import_ as insert
 
     database = find_database(db)
     form = format_ or ("csv" if file.lower().endswith(".csv") else "jsonl")
@@ -100,7 +100,7 @@ def import_(file: str, *, format_: str | None, db: str | None, as_json: bool) ->
 @contextlib.contextmanager
 def _output(file: str, format_: str, database: Path, *, force: bool) -> Iterator[Output]:
     """Raises ConfigError, NoRoom; for standard output OSError."""
-    from tracker.store.output import output_file
+    from tracker.store.sqlite.admin.output import output_file
 
     if file == _STANDARD:
         with standard_output(json_printable if format_ == "jsonl" else printable_lines) as output:

@@ -13,8 +13,8 @@ import click
 
 import tracker
 from agent_task_tracker.errors import ClientError, Refused
+from tracker.cli.command_table import COMMANDS, HELP, VERSION
 from tracker.cli.output import say
-from tracker.cli.overview import COMMANDS, HELP, VERSION
 from tracker.errors import StartupError
 from tracker.text import printable_lines
 

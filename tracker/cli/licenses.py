@@ -13,7 +13,7 @@ from tracker.text import printable_lines
 @click.option("--texts", is_flag=True, help="With the licences' full texts.")
 def licenses(*, as_json: bool, texts: bool) -> None:
     """List the packages this program is made of."""
-    from tracker.packages import contained
+    from tracker.cli.packages import contained
 
     packages = contained()
     if as_json:

@@ -17,7 +17,7 @@ from tracker.cli.database import (
     with_database,
 )
 from tracker.clock import SystemClock, iso
-from tracker.settings import parse_size
+from tracker.config.settings import parse_size
 
 _MS = {"s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000, "w": 7 * 86_400_000}
 
@@ -82,8 +82,8 @@ def prune(
         raise click.UsageError(
             "Say what is old: --older-than 30d, --max-size 1GB, or --upgrade-copies."
         )
-    from tracker.store.leftovers import remove_upgrade_copies
-    from tracker.store.pruning import prune_database
+    from tracker.store.sqlite.admin.leftovers import remove_upgrade_copies
+    from tracker.store.sqlite.admin.prune import prune_database
 
     database = find_database(db)
     # First: they may be what fills the disk.

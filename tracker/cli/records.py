@@ -17,9 +17,9 @@ from typing import Any, BinaryIO, Final, Protocol
 import orjson
 
 from tracker.cli.lines import MAX_RECORD_BYTES, Lines
+from tracker.domain.parsing import MAX_DEPTH, parse, parse_object
 from tracker.errors import ConfigError, InvalidJSON, ValidationFailed
-from tracker.parsing import MAX_DEPTH, parse, parse_object
-from tracker.store.transfer import COLUMNS, JSON_COLUMNS, Record
+from tracker.store.sqlite.admin.export import COLUMNS, JSON_COLUMNS, Record
 
 # A record of a file: the line where it begins, and its fields, their JSON parsed.
 Numbered = tuple[int, Record]

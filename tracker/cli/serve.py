@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from tracker.cli import env_file
-from tracker.settings import SETTINGS, Setting
+from tracker.config.settings import SETTINGS, Setting
 
 
 class _Value(click.ParamType[Any]):
@@ -45,7 +45,7 @@ def _options() -> list[click.Parameter]:
 def _serve(**flags: Any) -> None:
     given = {name: value for name, value in flags.items() if value not in (None, ())}
     settings, _, warnings = env_file.in_force(given)
-    from tracker.server import run
+    from tracker.server.run import run
 
     sys.exit(run(settings, warnings=warnings))
 

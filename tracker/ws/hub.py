@@ -12,8 +12,8 @@ from collections import deque
 from collections.abc import Iterable, Sequence
 from functools import cached_property
 
-from tracker.lease import Lease
-from tracker.wire import Event, Notice
+from tracker.domain.events import Event, Notice
+from tracker.domain.lease import Lease
 
 # What batches are kept for others at the same place, in bytes of their events.
 _SHARED_BYTES = 4 * 1024 * 1024

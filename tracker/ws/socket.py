@@ -12,10 +12,10 @@ import orjson
 from falcon.errors import PayloadTypeError, WebSocketDisconnected
 
 from tracker.clock import Clock
+from tracker.domain.events import Notice
+from tracker.domain.lease import Lease
 from tracker.errors import Unavailable
-from tracker.lease import Lease
-from tracker.timing import Timing
-from tracker.wire import Notice
+from tracker.timeouts import Timeouts
 from tracker.ws.connections import Connections
 from tracker.ws.hub import Batch
 from tracker.ws.stream import Stream
@@ -38,7 +38,7 @@ class CloseCode:
 
 
 class FrameWriter(Protocol):
-    """A connection that takes whole frames, many at once; see `tracker.websocket_protocol`."""
+    """A connection that takes whole frames, many at once; see `tracker.server.websocket`."""
 
     def write_frames(self, frames: bytes) -> bool:
         """Send; False if the peer has to catch up before the next. Raises OSError if it is gone."""
@@ -84,13 +84,13 @@ class Socket:
         stream: Stream,
         connections: Connections,
         clock: Clock,
-        timing: Timing,
+        timeouts: Timeouts,
         admit: Admission,
     ) -> None:
         self._stream = stream
         self._connections = connections
         self._clock = clock
-        self._timing = timing
+        self._timeouts = timeouts
         self._admit = admit
 
     async def on_websocket(self, req: falcon.asgi.Request, ws: falcon.asgi.WebSocket) -> None:
@@ -103,7 +103,7 @@ class Socket:
                     CloseCode.TRY_AGAIN_LATER, "the project has all the WebSockets it may have open"
                 )
             with self._connections.opened(project):
-                peer = _Peer(ws, req, self._connections, self._timing.send)
+                peer = _Peer(ws, req, self._connections, self._timeouts.send)
                 async with _held(lease), asyncio.TaskGroup() as both:
                     both.create_task(self._send(peer, project, since))
                     both.create_task(self._receive(peer))

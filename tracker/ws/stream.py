@@ -8,8 +8,8 @@ from typing import Protocol
 import orjson
 
 from tracker.clock import Clock
-from tracker.lease import Lease
-from tracker.wire import Event, Notice
+from tracker.domain.events import Event, Notice
+from tracker.domain.lease import Lease
 from tracker.ws.hub import Batch, Hub
 
 

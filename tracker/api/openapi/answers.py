@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, Field, WithJsonSchema
 
 from tracker.api.errors import STATUSES
-from tracker.messages import Duration, Event, EventId, Percent, State, Timestamp
+from tracker.domain.messages import Duration, Event, EventId, Percent, State, Timestamp
 
 Date = Annotated[str, WithJsonSchema({"type": "string", "format": "date"})]
 Count = Annotated[int, Field(ge=0)]

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
-from tracker.api.auth import FOREIGN_PAGE
 from tracker.api.body import MAX_BODY_BYTES
 from tracker.api.errors import INTERNAL_ERROR, STATUSES
+from tracker.api.middleware.auth import FOREIGN_PAGE
 from tracker.api.proof import NO_SUCH_KEY
 from tracker.api.reports import MAX_KEY_LENGTH
 

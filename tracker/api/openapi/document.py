@@ -13,11 +13,11 @@ from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue, models_jso
 from pydantic_core import core_schema
 
 import tracker
-from tracker.api.auth import SAFE_METHODS, is_open
+from tracker.api.middleware.auth import SAFE_METHODS, is_open
+from tracker.api.middleware.ratelimit import is_limited
 from tracker.api.openapi import components
 from tracker.api.openapi.answers import Error
 from tracker.api.openapi.operations import JSON, OPERATIONS, TAGS, Answer, Operation
-from tracker.api.ratelimit import is_limited
 
 # Any one of them will do; the recommended one first.
 _SECURITY: Final[list[dict[str, list[str]]]] = [

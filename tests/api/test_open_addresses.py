@@ -1,0 +1,84 @@
+"""What is open without a key is there; what browsers ask for unasked gets a useful answer."""
+
+from __future__ import annotations
+
+import re
+import secrets
+from collections.abc import Iterator
+from urllib.parse import urljoin
+
+import httpx
+import pytest
+
+from agent_task_tracker.proof import key_id
+from tests.support.described import routes
+from tests.support.server import Server
+from tracker.api.middleware.auth import OPEN, OPEN_UNDER, is_open
+
+# Beneath a prefix that no page links to, an address to ask for.
+UNLINKED = {"/projects/": "/projects/p"}
+
+
+@pytest.fixture(scope="module")
+def stranger(shared_server: Server) -> Iterator[httpx.Client]:
+    with httpx.Client(base_url=shared_server.url, trust_env=False, timeout=20) as client:
+        yield client
+
+
+@pytest.mark.parametrize("path", sorted(OPEN - {"/proof"}))
+def test_what_is_open_is_there(stranger: httpx.Client, path: str) -> None:
+    assert stranger.get(path, follow_redirects=True).status_code == 200
+    assert stranger.head(path, follow_redirects=True).status_code == 200
+
+
+def test_the_proof_is_there(stranger: httpx.Client) -> None:
+    """It has no key to prove here, and says so itself: no address that is none would."""
+    query = {"key_id": key_id("of-another-server"), "nonce": secrets.token_hex(16)}
+    answer = stranger.get("/proof", params=query)
+    assert "no such key" in answer.json()["error"]["message"]
+
+
+@pytest.mark.parametrize("prefix", OPEN_UNDER)
+def test_something_is_there_under_each_open_prefix(stranger: httpx.Client, prefix: str) -> None:
+    pages = [stranger.get(path, follow_redirects=True) for path in sorted(OPEN - {"/proof"})]
+    linked = {
+        urljoin(str(page.url.path), link)
+        for page in pages
+        for link in re.findall(r'(?:href|src)="([^"]+)"', page.text)
+    }
+    found = {link for link in linked if link.startswith(prefix)} or {UNLINKED[prefix]}
+    assert {link: stranger.get(link).status_code for link in found} == dict.fromkeys(found, 200)
+    assert stranger.get(f"{prefix}none/such/thing").status_code == 404
+
+
+def test_every_other_route_asks_for_the_key(stranger: httpx.Client) -> None:
+    asked = {route for route in routes() if not is_open(route.path)}
+    refused = {route: stranger.request(route.http_method, route.url).status_code for route in asked}
+    assert refused == dict.fromkeys(asked, 401)
+    assert len(asked) > 20
+
+
+@pytest.mark.parametrize("path", ["/docs", "/redoc"])
+def test_a_slash_at_the_end_does_not_matter(stranger: httpx.Client, path: str) -> None:
+    answer = stranger.get(f"{path}/")
+    assert (answer.status_code, answer.headers["Location"]) == (307, path)
+    followed = stranger.get(f"{path}/", follow_redirects=True)
+    assert followed.text == stranger.get(path).text
+    assert "/docs/assets/docs.css" in followed.text
+
+
+def test_browsers_find_the_icon(stranger: httpx.Client) -> None:
+    icon = stranger.get("/favicon.ico", follow_redirects=True)
+    assert icon.headers["Content-Type"] == "image/svg+xml"
+    assert icon.text.startswith("<svg")
+    assert str(icon.url.path) in stranger.get("/").text
+
+
+@pytest.mark.parametrize("path", ["/robots.txt", "/apple-touch-icon.png", "/sitemap.xml"])
+def test_what_is_not_there_says_so_in_the_one_shape(shared_server: Server, path: str) -> None:
+    with httpx.Client(base_url=shared_server.url, trust_env=False) as stranger:
+        refused = stranger.get(path)
+    assert (refused.status_code, refused.json()["error"]["code"]) == (401, "UNAUTHORIZED")
+    assert refused.headers["WWW-Authenticate"] == "Bearer"  # no browser asks its user for that
+    missing = shared_server.http.get(path)
+    assert (missing.status_code, missing.json()["error"]["code"]) == (404, "NOT_FOUND")

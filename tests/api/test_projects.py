@@ -1,0 +1,199 @@
+"""`/api/projects`: the list, its order and pages, and deleting a project."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.support.clocked import ClockedServer
+from tests.support.server import quote
+
+
+@pytest.fixture(scope="module")
+def three() -> Iterator[ClockedServer]:
+    """Projects made in the order b, a, c, and last reported to in the order c, b, a."""
+    server = ClockedServer()
+    for name in ("b", "a", "c", "c", "b", "a"):
+        server.report("status", name)
+        server.clock.advance(seconds=60)
+    yield server
+    server.stop()
+
+
+def names(answer: dict[str, Any]) -> str:
+    return "".join(project["name"] for project in answer["projects"])
+
+
+def test_empty(clocked: ClockedServer) -> None:
+    assert clocked.get("/api/projects") == {"projects": [], "total": 0, "limit": 50, "offset": 0}
+
+
+def test_fields(clocked: ClockedServer) -> None:
+    clocked.report("start", "p", "running")
+    clocked.report("status", "p", "pending", status="pending")
+    clocked.report("finish", "p", "completed")
+    clocked.clock.advance(seconds=1.5)
+    clocked.report("error", "p", "failed")
+    assert clocked.get("/api/projects")["projects"] == [
+        {
+            "id": 1,
+            "name": "p",
+            "created_at": "2024-01-15T10:00:00.000Z",
+            "updated_at": "2024-01-15T10:00:01.500Z",
+            "task_count": 4,
+            "active_tasks": 2,
+            "completed_tasks": 1,
+            "failed_tasks": 1,
+        }
+    ]
+
+
+def test_activity_is_told_if_asked_for(clocked: ClockedServer) -> None:
+    clocked.report("start", "p", "running")
+    for _ in range(3):
+        clocked.report("finish", "p", f"completed {clocked.clock.now_ms()}")
+        clocked.report("error", "p", f"failed {clocked.clock.now_ms()}")
+        clocked.clock.advance(seconds=86_400)
+    clocked.report("start", "q")
+    answer = clocked.get("/api/projects", activity_days=2, sort_by="name", sort_order="asc")
+    assert [project["activity"] for project in answer["projects"]] == [
+        [{"date": f"2024-01-{day}", "completed": 1, "failed": 1} for day in (16, 17)],
+        [],
+    ]
+    assert "activity" not in clocked.get("/api/projects", activity_days=0)["projects"][0]
+
+
+@pytest.mark.parametrize(
+    ("params", "expected"),
+    [
+        ({}, "abc"),
+        ({"sort_by": "updated_at"}, "abc"),
+        ({"sort_order": "asc"}, "cba"),
+        ({"sort_by": "created_at"}, "cab"),
+        ({"sort_by": "created_at", "sort_order": "asc"}, "bac"),
+        ({"sort_by": "name"}, "cba"),
+        ({"sort_by": "name", "sort_order": "asc"}, "abc"),
+    ],
+    ids=str,
+)
+def test_order(three: ClockedServer, params: dict[str, str], expected: str) -> None:
+    assert names(three.get("/api/projects", **params)) == expected
+
+
+@pytest.mark.parametrize(
+    ("limit", "offset", "expected"),
+    [(1, 0, "a"), (1, 2, "c"), (2, 1, "bc"), (500, 0, "abc"), (50, 3, ""), (50, 2**63 - 1, "")],
+)
+def test_pages(three: ClockedServer, limit: int, offset: int, expected: str) -> None:
+    answer = three.get("/api/projects", limit=limit, offset=offset)
+    assert names(answer) == expected
+    assert (answer["total"], answer["limit"], answer["offset"]) == (3, limit, offset)
+
+
+def test_equal_times_go_by_id(clocked: ClockedServer) -> None:
+    for name in "abcde":
+        clocked.report("start", name)
+    assert names(clocked.get("/api/projects")) == "edcba"
+    assert names(clocked.get("/api/projects", sort_order="asc")) == "abcde"
+    pages = [clocked.get("/api/projects", limit=2, offset=offset) for offset in (0, 2, 4)]
+    assert "".join(map(names, pages)) == "edcba"
+
+
+@pytest.mark.parametrize(
+    ("parameter", "wrong"),
+    [
+        ("limit", "0"),
+        ("limit", "501"),
+        ("limit", "-1"),
+        ("limit", "many"),
+        ("limit", "1.5"),
+        ("limit", ""),
+        ("activity_days", "-1"),
+        ("activity_days", "101"),
+        ("offset", "-1"),
+        ("offset", "x"),
+        ("offset", str(2**63)),
+        ("offset", str(10**40)),
+        ("sort_by", "id"),
+        ("sort_by", "name; DROP TABLE projects"),
+        ("sort_order", "descending"),
+        ("sort_order", "DESC"),
+    ],
+)
+def test_bad_parameters(three: ClockedServer, parameter: str, wrong: str) -> None:
+    answer = three.http.get("/api/projects", params={parameter: wrong})
+    assert answer.status_code == 422
+    error = answer.json()["error"]
+    assert error["code"] == "VALIDATION_ERROR"
+    assert error["details"]["field"] == parameter
+
+
+def test_unknown_parameters_are_ignored(three: ClockedServer) -> None:
+    assert names(three.get("/api/projects", page=2, name="a")) == "abc"
+
+
+def test_late_report_changes_nothing(clocked: ClockedServer) -> None:
+    clocked.report("finish", "p")
+    before = clocked.get("/api/projects")
+    clocked.clock.advance(seconds=60)
+    clocked.report("status", "p")
+    assert clocked.get("/api/projects") == before
+
+
+def test_delete(clocked: ClockedServer) -> None:
+    for project in ("gone", "kept"):
+        for task in ("1", "2"):
+            clocked.report("start", project, task)
+            clocked.report("finish", project, task)
+    answer = clocked.http.delete("/api/projects/gone")
+    assert (answer.status_code, answer.content) == (204, b"")
+    assert names(clocked.get("/api/projects")) == "kept"
+    for path in ("tasks", "tasks/1"):
+        assert clocked.http.get(f"/api/projects/gone/{path}").status_code == 404
+    assert clocked.http.get("/api/stats/projects/gone").status_code == 404
+    events = clocked.get("/api/events")["events"]
+    assert [(event["id"], event["data"]["project"]) for event in events] == [
+        (id_, "kept") for id_ in (5, 6, 7, 8)
+    ]
+    assert clocked.get("/api/stats")["overview"]["total_tasks"] == 2
+    assert clocked.http.delete("/api/projects/gone").status_code == 404
+
+
+def test_delete_of_many_tasks(clocked: ClockedServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    # They go a few at a time, so that nobody's report waits for a long transaction.
+    monkeypatch.setattr("tracker.store.sqlite.store._DELETED_AT_ONCE", 2)
+    for number in range(5):
+        clocked.report("start", "gone", f"task-{number}")
+        clocked.report("start", "kept", f"task-{number}")
+    assert clocked.http.delete("/api/projects/gone").status_code == 204
+    assert [p["name"] for p in clocked.get("/api/projects")["projects"]] == ["kept"]
+    assert clocked.get("/api/stats")["overview"]["total_tasks"] == 5
+    assert len(clocked.get("/api/events")["events"]) == 5
+
+
+def test_deleted_project_begins_anew(clocked: ClockedServer) -> None:
+    clocked.report("finish", "p", metadata={"a": 1})
+    clocked.http.delete("/api/projects/p")
+    clocked.clock.advance(days=1)
+    assert clocked.report("start", "p").json()["event_id"] == 2  # numbers are never used again
+    (project,) = clocked.get("/api/projects")["projects"]
+    assert (project["id"], project["task_count"]) == (2, 1)
+    assert project["created_at"] == "2024-01-16T10:00:00.000Z"
+    assert clocked.task("p")["metadata"] == {}
+
+
+def test_delete_of_what_is_not_there(clocked: ClockedServer) -> None:
+    answer = clocked.http.delete(f"/api/projects/{quote('no such')}")
+    assert answer.status_code == 404
+    error = answer.json()["error"]
+    assert error["code"] == "NOT_FOUND"
+    assert "'no such'" in error["message"]
+
+
+def test_project_without_tasks_stays(clocked: ClockedServer) -> None:
+    clocked.report("start", "p")
+    clocked.http.delete("/api/projects/p/tasks/task-1")
+    (project,) = clocked.get("/api/projects")["projects"]
+    assert (project["task_count"], project["active_tasks"]) == (0, 0)

@@ -1,0 +1,190 @@
+"""`tracker doctor` finds what is wrong, names it, and shows no key."""
+
+from __future__ import annotations
+
+import json
+import re
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import closing, suppress
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import apsw
+import pytest
+
+from tests.support.cli import run
+from tests.support.server import KEY, Server
+
+Answer = Callable[[bytes], bytes]
+
+
+def doctor(
+    *flags: str, home: Path, variables: dict[str, str] | None = None, key: str = KEY
+) -> tuple[int, dict[str, Any]]:
+    """Its exit code and what it says to programs."""
+    ended = run(
+        "doctor", "--json", *flags, home=home, variables={"API_KEY": key, **(variables or {})}
+    )
+    assert key not in ended.stdout.decode()
+    assert b"Traceback" not in ended.stderr
+    return ended.returncode, json.loads(ended.stdout)
+
+
+def at(server: Server) -> tuple[str, ...]:
+    return ("--db", str(server.database), "--url", server.url)
+
+
+class Proxy(threading.Thread):
+    """A reverse proxy in front of a server. `alter` sees each request's head."""
+
+    def __init__(self, server: Server, alter: Answer) -> None:
+        super().__init__(daemon=True)
+        self._alter = alter
+        self._behind = urlsplit(server.url)
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
+
+    def run(self) -> None:
+        with suppress(OSError):
+            while True:
+                front, _ = self._listener.accept()
+                threading.Thread(target=self._serve, args=(front,), daemon=True).start()
+
+    def stop(self) -> None:
+        self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+
+    def _serve(self, front: socket.socket) -> None:
+        where = (self._behind.hostname, self._behind.port)
+        with closing(front), closing(socket.create_connection(where)) as back, suppress(OSError):
+            head = b""
+            while not head.endswith(b"\r\n\r\n"):
+                head += front.recv(1)
+            back.sendall(self._alter(head))
+            answer = back.recv(65_536)
+            front.sendall(answer.replace(b"\r\n", b"\r\nServer: nginx/1.0\r\n", 1))
+            threading.Thread(target=_pass_on, args=(front, back), daemon=True).start()
+            _pass_on(back, front)
+
+
+def _pass_on(source: socket.socket, target: socket.socket) -> None:
+    with suppress(OSError):
+        while chunk := source.recv(65_536):
+            target.sendall(chunk)
+        target.shutdown(socket.SHUT_WR)
+
+
+@pytest.fixture
+def proxy(shared_server: Server) -> Iterator[Callable[[Answer], Proxy]]:
+    started: list[Proxy] = []
+
+    def start(alter: Answer) -> Proxy:
+        started.append(Proxy(shared_server, alter))
+        started[-1].start()
+        return started[-1]
+
+    yield start
+    for one in started:
+        one.stop()
+
+
+def test_all_is_well(shared_server: Server, tmp_path: Path) -> None:
+    shared_server.report("start", "project")
+    (tmp_path / ".env").write_text("TRACKER_RATE_LIMIT_API=1234\n")
+    code, said = doctor(*at(shared_server), home=tmp_path, variables={"TRACKER_LOG_LEVEL": "debug"})
+    assert (code, said["problems"], said["warnings"]) == (0, [], [])
+    settings = said["settings"]
+    assert settings["API_KEY"] == {"value": f"{len(KEY)} characters", "from": "environment"}
+    assert settings["TRACKER_RATE_LIMIT_API"] == {"value": 1234, "from": ".env"}
+    assert settings["TRACKER_LOG_LEVEL"] == {"value": "debug", "from": "environment"}
+    assert settings["TRACKER_DB"]["from"] == "flag"
+    assert settings["TRACKER_HOST"] == {"value": "127.0.0.1", "from": "default"}
+    assert said["database"]["events"] >= 1
+    assert [tried["what"] for tried in said["connection"]["tried"]] == [
+        "HTTP", "API key", "WebSocket",
+    ]  # fmt: skip
+
+
+def test_a_kept_key_is_shown_after_the_proof(
+    start_server: Callable[..., Server], tmp_path: Path
+) -> None:
+    server = start_server(key=None)
+    for url in (server.url, server.url.replace("127.0.0.1", "localhost")):
+        done = run(
+            "doctor",
+            "--json",
+            "--db",
+            str(server.database),
+            "--url",
+            url,
+            home=tmp_path,
+            variables={"TRACKER_DB": str(server.database)},
+        )
+        said = json.loads(done.stdout)
+        assert (done.returncode, said["problems"]) == (0, [])
+        tried = [one["what"] for one in said["connection"]["tried"]]
+        assert tried == ["HTTP", "Proof", "API key", "WebSocket"]
+
+
+def test_for_people(shared_server: Server, tmp_path: Path) -> None:
+    ended = run("doctor", *at(shared_server), home=tmp_path, variables={"API_KEY": KEY})
+    assert ended.returncode == 0, ended.stderr
+    text = ended.stdout.decode()
+    assert "Nothing is wrong." in text
+    assert "WebSocket: works" in text
+    assert KEY not in text
+
+
+def test_a_proxy_that_passes_everything_is_fine(
+    proxy: Callable[[Answer], Proxy], tmp_path: Path
+) -> None:
+    passing = proxy(lambda head: head)
+    code, said = doctor("--db", "none.db", "--url", passing.url, home=tmp_path)
+    assert (code, said["problems"]) == (0, [])
+
+
+def test_a_proxy_that_breaks_websockets_is_named(
+    proxy: Callable[[Answer], Proxy], tmp_path: Path
+) -> None:
+    broken = proxy(lambda head: re.sub(rb"(?im)^(upgrade|connection): .*\r\n", b"", head))
+    code, said = doctor("--db", "none.db", "--url", broken.url, home=tmp_path)
+    assert code == 1
+    (problem,) = said["problems"]
+    assert problem.startswith("WebSocket: ")
+    assert "nginx/1.0" in problem
+    assert "Upgrade" in problem
+    assert said["database"]["exists"] is False
+
+
+def test_wrong_key(shared_server: Server, tmp_path: Path) -> None:
+    code, said = doctor(*at(shared_server), home=tmp_path, key="another-key-than-the-server's")
+    assert code == 1
+    assert said["problems"][0].startswith("API key: ")
+
+
+def test_no_server(tmp_path: Path) -> None:
+    with closing(socket.create_server(("127.0.0.1", 0))) as unused:
+        port = unused.getsockname()[1]
+    code, said = doctor("--db", "none.db", "--url", f"http://127.0.0.1:{port}", home=tmp_path)
+    assert code == 69
+    assert str(port) in said["problems"][0]
+    assert not (tmp_path / "none.db").exists()
+
+
+def test_counters_that_drifted(server: Server, tmp_path: Path) -> None:
+    server.report("start", "project")
+    with closing(apsw.Connection(str(server.database))) as connection:
+        connection.execute("UPDATE projects SET running = 7")
+    code, said = doctor(*at(server), home=tmp_path)
+    assert code == 1
+    assert "counters of projects, project" in said["problems"][0]
+
+
+def test_file_that_is_no_database(tmp_path: Path, shared_server: Server) -> None:
+    (tmp_path / "notes.db").write_text("These are my notes.\n" * 300)
+    code, said = doctor("--db", "notes.db", "--url", shared_server.url, home=tmp_path)
+    assert code == 1
+    assert "notes.db" in said["problems"][0]

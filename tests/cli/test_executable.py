@@ -1,0 +1,96 @@
+"""What only shows once the program is installed: it needs nothing of where it is started.
+
+For the package as for the executable (scripts/test_executable.py): no setting, an empty home
+directory, a working directory that cannot be written, nothing on PATH.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.support.cli import run
+from tests.support.server import COMMAND, Server, environment, wait_for
+
+needs_posix = pytest.mark.skipif(os.name == "nt", reason="signals and modes of POSIX")
+
+
+@pytest.fixture
+def unwritable(tmp_path: Path) -> Iterator[Path]:
+    """A directory nothing can be made in, not even by root, for whom modes do not count."""
+    if Path("/proc/self").exists():
+        yield Path("/proc")
+        return
+    folder = tmp_path / "unwritable"
+    folder.mkdir(mode=0o500)
+    yield folder
+    folder.chmod(0o700)
+
+
+@needs_posix
+def test_first_run_of_a_new_user(tmp_path: Path, unwritable: Path) -> None:
+    home = tmp_path / "дом с пробелом"
+    home.mkdir()
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    ready_file = tmp_path / "ready.json"
+    variables = {**environment(home), "PATH": "", "TMPDIR": str(temporary)}
+    with subprocess.Popen(
+        [*COMMAND, "--port", "0", "--ready-file", str(ready_file)],
+        cwd=unwritable,
+        env=variables,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+    ) as process:
+        wait_for(ready_file.exists, 30, "the ready file")
+        ready = json.loads(ready_file.read_text(encoding="utf-8"))
+        database = Path(ready["db"])
+        assert database.is_relative_to(home)
+        key_file = database.with_name("tracker.db.api-key")
+        assert key_file.stat().st_mode & 0o777 == 0o600
+        key = key_file.read_text().strip()
+        answer = httpx.get(f"{ready['url']}/api/stats", headers={"X-API-Key": key}, trust_env=False)
+        assert answer.status_code == 200
+        for page in ("/health", "/docs", "/redoc", "/openapi.json", "/docs/assets/redoc.js"):
+            assert httpx.get(ready["url"] + page, trust_env=False).status_code == 200, page
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(20) == 0
+        assert process.stderr is not None
+        assert key not in process.stderr.read().decode()
+    assert not ready_file.exists()
+    assert list(temporary.iterdir()) == []
+    assert not database.with_name("tracker.db-wal").exists()
+
+
+@needs_posix
+@pytest.mark.parametrize("signal_", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("whom", ["the process that was started", "the pid of the ready file"])
+def test_signals_stop_it_cleanly(server: Server, signal_: int, whom: str) -> None:
+    server.report("start", "p")
+    pid = server.process.pid if "started" in whom else server.ready["pid"]
+    os.kill(pid, signal_)
+    assert server.process.wait(20) == 0
+    assert not (server.folder / "ready.json").exists()
+    assert not (server.folder / "tracker.db-wal").exists()
+
+
+def test_version_and_help(tmp_path: Path) -> None:
+    version = run("--version", home=tmp_path)
+    assert re.fullmatch(rb"tracker, version \d+\.\d+\.\d+\S*\r?\n", version.stdout)
+    assert b"Without a command: serve." in run("--help", home=tmp_path).stdout
+    assert b"--idle-timeout" in run("serve", "--help", home=tmp_path).stdout
+
+
+def test_exit_codes(tmp_path: Path) -> None:
+    assert run("serve", "--nonsense", home=tmp_path).returncode == 2
+    assert run("serve", "--api-key", "short", home=tmp_path).returncode == 78
+    assert run("stats", "--url", "http://127.0.0.1:9", home=tmp_path).returncode == 69

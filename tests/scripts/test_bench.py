@@ -1,0 +1,142 @@
+"""The benchmarks measure something, and notice when an outcome is wrong. Their times are not looked
+at here."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import shutil
+import socket
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+SCRIPTS = Path(__file__).parents[2] / "scripts" / "bench"
+QUICKLY = ("--rounds", "1", "--seconds", "1", "--warm-up", "0")
+
+sys.path += [str(SCRIPTS.parent), str(SCRIPTS)]
+on_linux = pytest.mark.skipif(sys.platform != "linux", reason="the benchmarks need Linux")
+needs_wrk = pytest.mark.skipif(shutil.which("wrk") is None, reason="the benchmarks need wrk")
+
+
+def bench(name: str, *arguments: str) -> dict[str, Any]:
+    """Run a benchmark with this Python; what it measured."""
+    command = [sys.executable, str(SCRIPTS / f"{name}.py"), "--json", *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=100, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return dict(json.loads(done.stdout))
+
+
+@on_linux
+@needs_wrk
+def test_ingest_loads_floor_and_tracker_and_finds_every_report() -> None:
+    report = bench("ingest", *QUICKLY, "--connections", "4")
+    requests = {row["server"]: row["requests"] for row in report["measured"]}
+    assert requests["floor: bare uvicorn"] > 0
+    assert requests["tracker"] > 0
+    assert report["failures"] == []
+
+
+@on_linux
+@needs_wrk
+def test_variants_find_every_report_whatever_it_looks_like() -> None:
+    report = bench("variants", *QUICKLY)
+    assert {row["variant"] for row in report["measured"]} >= {"Idempotency-Key", "batches of 100"}
+    assert all(row["per_second"][0] > 0 for row in report["measured"])
+    assert report["failures"] == []
+
+
+@on_linux
+@needs_wrk
+def test_growth_makes_the_tasks_and_asks_every_question() -> None:
+    report = bench("growth", *QUICKLY, "--tasks", "300")
+    assert {row["request"]: row["requests"] > 0 for row in report["measured"]} == {
+        "GET /api/stats": True,
+        "GET /api/projects": True,
+        "GET a page of completed tasks": True,
+        "GET a search that all tasks match": True,
+        "GET a search for two words": True,
+        "GET an agent's tasks": True,
+        "POST /webhook/start": True,
+    }
+    assert report["failures"] == []
+
+
+@on_linux
+@needs_wrk
+def test_fanout_checks_what_every_subscriber_was_sent() -> None:
+    load = ("--subscribers", "3", "--paced-subscribers", "3", "--pace", "50")
+    report = bench("fanout", *QUICKLY, *load)
+    alone, three, paced = report["measured"]
+    assert alone["deliveries"] == 0
+    assert three["deliveries"] >= 3 * three["load"]["requests"] > 0
+    assert len(paced["delays"]) == 50
+    assert report["failures"] == []
+
+
+@on_linux
+def test_startup_measures_time_and_memory() -> None:
+    """Of the package; the executable, which is not there everywhere, takes the same way."""
+    (start,) = bench("startup", "--rounds", "1", "--no-executable")["measured"]
+    assert start["program"] == "python -m tracker"
+    assert start["ms"] > 0
+    assert start["mb"] > 0
+
+
+def frame(event_id: int) -> bytes:
+    payload = b'{"id":%d}' % event_id
+    return bytes([0x81, len(payload)]) + payload
+
+
+EVENTS = b"".join(frame(event_id) for event_id in range(11, 16))
+FRAME = len(frame(11))
+PING = b"\x89\x02hi"
+
+
+@on_linux
+@pytest.mark.parametrize(
+    ("second", "complaint"),
+    [
+        (EVENTS, None),
+        (EVENTS[: 3 * FRAME] + PING + EVENTS[3 * FRAME :], None),
+        (EVENTS[: 3 * FRAME], "1 of 2 subscribers were not sent everything"),
+        (EVENTS[: 3 * FRAME] + EVENTS[2 * FRAME :], "not what others were sent"),
+        (EVENTS + frame(15), "5 events recorded, 6 sent or out of order"),
+        (EVENTS[:-3] + b"99}", "not what others were sent"),
+    ],
+    ids=["same", "ping", "lost", "repeated", "repeated at the end", "changed"],
+)
+def test_subscribers_notice_what_was_lost_repeated_or_changed(
+    second: bytes, complaint: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    subscribers = importlib.import_module("_subscribers")
+    monkeypatch.setattr(subscribers, "_QUIET", 0.1)
+    pairs = [socket.socketpair() for _ in range(2)]
+    both = subscribers.Subscribers((ours for ours, _ in pairs), since=10)
+    complaints = []
+    try:
+        for part in (slice(3 * FRAME - 1), slice(3 * FRAME - 1, None)):  # cut within a frame
+            for (_, servers), stream in zip(pairs, (EVENTS, second), strict=True):
+                servers.sendall(stream[part])
+            both.read()
+        both.read_up_to(15)
+        complaints = both.missed(15)
+    except subscribers.WrongBytesError as error:
+        complaints = [str(error)]
+    both.close()
+    for _, servers in pairs:
+        servers.close()
+    assert bool(complaints) == bool(complaint)
+    assert (complaint or "") in "".join(complaints)
+
+
+def test_blocks_are_replaced_between_their_markers_only(tmp_path: Path) -> None:
+    file = tmp_path / "page.md"
+    file.write_text("a\n<!-- one -->\nold\n<!-- /one -->\nb\n<!-- two -->\n<!-- /two -->\nc\n")
+    all_ = importlib.import_module("all")
+    all_.replace_blocks(file, {"one": "new", "two": "2"})
+    expected = "a\n<!-- one -->\n\nnew\n\n<!-- /one -->\nb\n<!-- two -->\n\n2\n\n<!-- /two -->\nc\n"
+    assert file.read_text() == expected

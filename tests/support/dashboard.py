@@ -1,0 +1,82 @@
+"""The dashboard in a real browser, as its users see it."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import Any
+
+from playwright.sync_api import Browser, Locator, Page, expect
+
+from tests.support.server import KEY, Server
+
+# The machine may be busy with other tests.
+PATIENCE_MS = 20_000
+
+# What the browser itself says of a server that is down or turns a request away.
+_OF_THE_NETWORK = ("Failed to load resource", "WebSocket connection to")
+
+expect.set_options(timeout=PATIENCE_MS)
+
+
+@dataclass
+class Dashboard:
+    """One page of its own context. `problems`: what scripts and the browser complained of."""
+
+    page: Page
+    server: Server
+    problems: list[str] = field(default_factory=list)
+
+    @classmethod
+    def open(
+        cls, browser: Browser, server: Server, path: str = "/", *, key: str = KEY, **context: Any
+    ) -> Dashboard:
+        """A page at `path`, signed in by the key in the address; key "": not signed in."""
+        options = {"viewport": {"width": 1280, "height": 800}, "locale": "en-GB", **context}
+        page = browser.new_context(**options).new_page()
+        page.set_default_timeout(PATIENCE_MS)
+        dashboard = cls(page, server)
+        page.on("console", dashboard._heard)
+        page.on("pageerror", lambda error: dashboard.problems.append(str(error)))
+        page.goto(f"{server.url}{path}" + (f"#key={key}" if key else ""))
+        if key == KEY:
+            dashboard.is_live()
+        return dashboard
+
+    def _heard(self, message: Any) -> None:
+        if message.type in ("error", "warning") and not message.text.startswith(_OF_THE_NETWORK):
+            self.problems.append(message.text)
+
+    def close(self) -> None:
+        self.page.context.close()
+
+    def is_live(self) -> None:
+        """Wait until the page follows the log."""
+        expect(self.page.locator(".state")).to_have_attribute("data-state", "live")
+
+    def go(self, path: str) -> None:
+        """Load the page at `path` anew."""
+        self.page.goto(f"{self.server.url}{path}")
+        self.is_live()
+
+    def visit(self, path: str) -> None:
+        """Go to `path` within the page, as by a link, and wait until its view has been read."""
+        self.page.evaluate("path => history.pushState(null, '', path)", path)
+        self.page.evaluate("dispatchEvent(new PopStateEvent('popstate'))")
+        self.is_settled()
+
+    def is_settled(self) -> None:
+        """Wait until the view has read what it shows."""
+        expect(self.page.locator("main > [aria-busy=false]")).to_be_attached()
+
+    def lines(self, title: str) -> Locator:
+        """The lines of lists whose task has this title."""
+        return self.page.locator("task-line").filter(has=self.page.get_by_text(title, exact=True))
+
+    def heading(self, title: str) -> None:
+        """Wait for the view with this heading."""
+        expect(self.page.get_by_role("heading", level=1, name=title, exact=True)).to_be_visible()
+
+    def at(self, path: str) -> None:
+        """Wait until the address is this."""
+        expect(self.page).to_have_url(re.compile(re.escape(f"{self.server.url}{path}") + "$"))

@@ -1,0 +1,59 @@
+"""Commands whose standard output or standard error cannot be written."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import subprocess
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from tests.support.cli import EXIT_SECONDS
+from tests.support.server import COMMAND, KEY, Server, environment
+
+FULL = ">/dev/full"
+NOBODY_READS = ""  # a pipe whose reader has gone before the command starts
+
+# Whatever a command prints on standard output, with what the fixture's server has.
+PRINTING = (
+    *("ls", "ls --json", "ls p", "show p t", "show p t --json", "stats", "stats p --json"),
+    *("tail", "tail --json", "tail -f", "tail -f --json", "report", "report --format junit"),
+    *("report --format json", "export", "export --format csv", "doctor", "doctor --json"),
+    *("licenses", "licenses --texts", "licenses --json", "completion bash", "ls --help"),
+    *("serve --help", "--help", "--version", "--help --help", "--version --version"),
+)
+
+needs_full = pytest.mark.skipif(not Path("/dev/full").exists(), reason="/dev/full is Linux'")
+
+
+class Ended(NamedTuple):
+    """How it ended; what it said on standard error, without the last line break."""
+
+    code: int
+    errors: str
+
+
+def printing_to(where: str, command: str, *, server: Server, home: Path) -> Ended:
+    """Run a command by the shell with its standard output as `where` says, one of the server's
+    tasks being `t` of project `p`. Without redirection it is a pipe that nobody reads."""
+    assert server.report("finish", "p", "t").is_success
+    given = {"TRACKER_URL": server.url, "API_KEY": KEY, "TRACKER_DB": str(server.database)}
+    read, write = os.pipe()
+    os.close(read)
+    try:
+        ended = subprocess.run(
+            ["sh", "-c", f"exec {shlex.join(COMMAND)} {command} {where}"],
+            check=False,
+            cwd=home,
+            env=environment(home, **given),
+            stdin=subprocess.DEVNULL,
+            stdout=write,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=EXIT_SECONDS,
+        )
+    finally:
+        os.close(write)
+    return Ended(ended.returncode, ended.stderr.removesuffix("\n"))

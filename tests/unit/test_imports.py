@@ -1,0 +1,250 @@
+"""Who may import whom, which library is whose, and where collaborators are made.
+
+agent_task_tracker ← leaf ← store/*, ws/* ← api/* ← app ← server ← cli, so that one part can be
+read, tested and replaced without the others.
+"""
+
+from __future__ import annotations
+
+import ast
+import sys
+from graphlib import TopologicalSorter
+from pathlib import Path
+
+import pytest
+
+import agent_task_tracker
+import tracker
+
+PACKAGE = Path(tracker.__file__).parent
+SDK = agent_task_tracker.__name__
+
+# Layer: its modules and packages, and the layers it may import besides itself.
+LAYERS: dict[str, tuple[set[str], set[str]]] = {
+    # Users' code imports it: a project's own tracker.py may hide `tracker` from it.
+    "sdk": ({SDK}, set()),
+    "leaf": (
+        {
+            "auth",
+            "config",
+            "domain",
+            "errors",
+            "files",
+            "clock",
+            "domain.tasks",
+            "domain.fields",
+            "domain.messages",
+            "domain.parsing",
+            "domain.events",
+            "config.settings",
+            "auth.keys",
+            "config.paths",
+            "config.variables",
+            "text",
+            "server.logs",
+            "cli.packages",
+            "timeouts",
+            "auth.sessions",
+            "domain.lease",
+            "cli.demo_story",
+        },
+        {"sdk"},
+    ),
+    # Former names of the SDK, for users' code alone.
+    "former": ({"client", "pytest_plugin"}, {"sdk"}),
+    "client": ({"cli.discovery"}, {"sdk", "leaf"}),
+    "store": ({"store"}, {"leaf"}),
+    "hub": ({"ws.hub", "ws.connections"}, {"leaf"}),
+    "ws": ({"ws", "ws.stream", "ws.socket"}, {"leaf", "hub"}),
+    "api": ({"api"}, {"sdk", "leaf", "store", "hub", "ws"}),
+    "app": ({"app"}, {"leaf", "store", "hub", "ws", "api"}),
+    "server": (
+        {"server", "server.ready_file", "server.http", "server.websocket"},
+        {"leaf", "ws", "api", "app"},
+    ),
+    "cli": ({"cli", "__main__"}, {"sdk", "leaf", "client", "store", "server"}),
+}
+
+# Library: the modules and packages that alone may import it.
+LIBRARIES = {
+    "apsw": {"store"},
+    "filelock": {"store"},
+    "falcon": {"api", "app", "ws.socket"},
+    # A file that is imported is looked at as a request is.
+    "pydantic": {"api", "domain.fields", "domain.messages", "store.sqlite.admin.records"},
+    "uvicorn": {"server", "server.http", "server.websocket"},
+    "websockets": {"server.websocket", "cli.connectivity"},
+    "click": {"cli"},
+    "rich": {"cli"},
+    "dotenv": {"cli"},
+}
+
+# What is made wherever it is needed: values, not collaborators.
+RECORDS = {"NamedTuple", "BaseModel", "Exception", "TrackerError", "Enum", "StrEnum", "Protocol"}
+
+
+def name_of(path: Path) -> str:
+    """`ws.hub` for tracker/ws/hub.py, "" for the package itself; what is not of the
+    package `tracker` has its full name."""
+    parts = path.relative_to(PACKAGE.parent).with_suffix("").parts
+    return short(".".join(parts).removesuffix("__init__").rstrip("."))
+
+
+def short(name: str) -> str:
+    """A module's name as the tables here have it."""
+    return "" if name == "tracker" else name.removeprefix("tracker.")
+
+
+TREES = {
+    name_of(path): ast.parse(path.read_text(encoding="utf-8"))
+    for package in (PACKAGE, PACKAGE.with_name(SDK))
+    for path in package.rglob("*.py")
+}
+
+
+def imported(tree: ast.AST) -> set[str]:
+    """Every name that is imported anywhere in the module, in full."""
+    names: set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, "relative imports hide where a name is from"
+            names |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return names
+
+
+def ours(tree: ast.AST) -> set[str]:
+    """The modules of our packages that the module imports."""
+    modules = set()
+    for name in imported(tree):
+        if name.split(".")[0] in ("tracker", SDK):
+            inner = short(name)
+            modules.add(inner if inner in TREES else inner.rpartition(".")[0])
+    return modules
+
+
+def within(module: str, places: set[str]) -> bool:
+    """Whether the module is one of the places, or inside a package that is."""
+    parts = module.split(".")
+    return any(".".join(parts[:count]) in places for count in range(1, len(parts) + 1))
+
+
+def layer_of(module: str) -> str:
+    """The layer that names the module most closely."""
+    if module == "":
+        return "leaf"  # the version
+    found = [
+        (len(place), layer)
+        for layer, (places, _) in LAYERS.items()
+        for place in places
+        if within(module, {place})
+    ]
+    assert found, f"{module} is in no layer: add it to the one it belongs to"
+    return max(found)[1]
+
+
+@pytest.mark.parametrize("module", sorted(TREES))
+def test_layers(module: str) -> None:
+    layer = layer_of(module)
+    allowed = LAYERS[layer][1] | {layer}
+    for other in ours(TREES[module]):
+        assert layer_of(other) in allowed, f"{module} ({layer}) imports {other}"
+
+
+def test_no_circles() -> None:
+    """What is imported where it is used, inside a function, closes none."""
+
+    def at_once(tree: ast.Module) -> ast.Module:
+        imports = [node for node in tree.body if isinstance(node, ast.Import | ast.ImportFrom)]
+        return ast.Module(imports, type_ignores=[])
+
+    graph = {module: ours(at_once(tree)) - {module, ""} for module, tree in TREES.items()}
+    assert len(list(TopologicalSorter(graph).static_order())) >= len(TREES) - 1
+
+
+@pytest.mark.parametrize("library", LIBRARIES)
+def test_libraries(library: str) -> None:
+    users = {
+        module
+        for module, tree in TREES.items()
+        if any(name.split(".")[0] == library for name in imported(tree))
+    }
+    assert users, "nobody imports it any more: take it from the table"
+    strangers = {module for module in users if not within(module, LIBRARIES[library])}
+    assert strangers == set()
+
+
+def test_leaves_need_little() -> None:
+    """So that the commands for agents start fast: the standard library and platformdirs. What is
+    not for them may need more."""
+    not_for_agents = {
+        "domain.fields",
+        "server.logs",
+        "domain.messages",
+        "domain.parsing",
+        "domain.events",
+    }
+    heavy = {
+        (module, name.split(".")[0])
+        for module, tree in TREES.items()
+        if layer_of(module) in ("leaf", "client") and module not in not_for_agents
+        for name in imported(tree)
+    }
+    foreign = {
+        (module, library) for module, library in heavy if library not in sys.stdlib_module_names
+    }
+    assert {library for _, library in foreign} <= {SDK, "tracker", "platformdirs"}, foreign
+
+
+def test_the_sdk_needs_nothing() -> None:
+    """The standard library; the plugin is imported by pytest."""
+    foreign = {
+        (module, library)
+        for module, tree in TREES.items()
+        if layer_of(module) == "sdk"
+        for library in {name.split(".")[0] for name in imported(tree)} - {SDK}
+        if library not in sys.stdlib_module_names
+    }
+    assert foreign == {(f"{SDK}.pytest_plugin", "pytest")}
+
+
+def is_collaborator(node: ast.AST) -> bool:
+    return (
+        isinstance(node, ast.ClassDef)
+        and not node.name.startswith("_")
+        and not node.decorator_list
+        and not any(ast.unparse(base).split(".")[-1] in RECORDS for base in node.bases)
+        and any(isinstance(item, ast.FunctionDef) and item.name == "__init__" for item in node.body)
+    )
+
+
+def called(tree: ast.AST) -> set[str]:
+    """The names that are called as they are imported."""
+    calls = (node.func for node in ast.walk(tree) if isinstance(node, ast.Call))
+    return {function.id for function in calls if isinstance(function, ast.Name)}
+
+
+def test_collaborators_are_made_in_one_place() -> None:
+    """Whatever has a constructor of its own is handed to those who use it, not made by them.
+
+    app.py makes the server's; a command of the CLI is a root of its own.
+    """
+    collaborators = {
+        f"tracker.{module}.{node.name}"
+        for module, tree in TREES.items()
+        if within(module, {"api", "ws", "store"})
+        for node in tree.body
+        if is_collaborator(node)
+    } | {"tracker.clock.SystemClock"}
+    names = {name.rpartition(".")[2] for name in collaborators}
+    assert {"Store", "Hub", "Stream", "Authenticator"} <= names
+    made_elsewhere = {
+        (module, collaborator)
+        for module, tree in TREES.items()
+        if not within(module, {"app", "cli"})
+        for collaborator in imported(tree) & collaborators
+        if collaborator.split(".")[1] != module.split(".")[0]  # a package makes its own parts
+        and collaborator.rpartition(".")[2] in called(tree)
+    }
+    assert made_elsewhere == set()

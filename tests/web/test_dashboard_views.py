@@ -1,0 +1,314 @@
+"""Each view of the dashboard shows what was reported, and goes on showing it as it changes."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from urllib.parse import quote
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.support.dashboard import Dashboard
+from tests.support.server import KEY, Server
+
+pytestmark = pytest.mark.browser
+
+Open = Callable[..., Dashboard]
+
+TRACE = 'Traceback (most recent call last):\n  File "main.py", line 42\n    go()\nRuntimeError: no'
+
+
+def figure(page: Page, name: str) -> str:
+    return f".figure-{name} dd"
+
+
+def segment(name: str) -> str:
+    return quote(name, safe="")
+
+
+def clipboard(dashboard: Dashboard) -> str:
+    return str(dashboard.page.evaluate("navigator.clipboard.readText()"))
+
+
+def test_the_first_run_teaches(open_dashboard: Open, server: Server) -> None:
+    dashboard = open_dashboard(server=server, permissions=["clipboard-read", "clipboard-write"])
+    page = dashboard.page
+    expect(page.get_by_role("heading", name="Nothing has been reported yet")).to_be_visible()
+    command = page.locator("pre").inner_text()
+    assert f"{server.url}/webhook/start" in command
+    assert KEY not in command
+    page.get_by_role("button", name="Copy").click()
+    expect(page.get_by_role("button", name="Copied")).to_be_visible()
+    copied = clipboard(dashboard)
+    assert f'"X-API-Key: {KEY}"' in copied
+    server.report("start", "first", task="My first task")
+    expect(dashboard.lines("My first task")).to_be_visible()
+    expect(page.locator(".empty")).to_have_count(0)
+
+
+def test_now_follows_a_task_to_its_end(
+    open_dashboard: Open, shared_server: Server, project: str
+) -> None:
+    dashboard = open_dashboard()
+    shared_server.report("start", project, task="Lay the keel", agent="ann")
+    line = dashboard.lines("Lay the keel")
+    expect(line).to_contain_text("Running")
+    expect(line).to_contain_text("ann")
+    shared_server.report("status", project, task="Lay the keel", progress=40, message="sawing")
+    expect(line).to_contain_text("sawing")
+    expect(line.get_by_role("progressbar")).to_have_attribute("aria-valuenow", "40")
+    shared_server.report("error", project, task="Lay the keel", error_type="Saw", error_message="b")
+    expect(line).to_contain_text("Failed")
+    expect(line).to_contain_text("Saw: b")
+    expect(dashboard.page.get_by_role("list", name="Latest ended")).to_contain_text("Lay the keel")
+    shared_server.report("start", project, task="Lay the keel")
+    expect(line).to_contain_text("Attempt 2")
+    shared_server.report("finish", project, task="Lay the keel", result="laid")
+    expect(line).to_contain_text("Completed")
+    expect(line).to_have_count(1)
+
+
+def test_time_passes(open_dashboard: Open, shared_server: Server, project: str) -> None:
+    shared_server.report("start", project, task="Ticking")
+    dashboard = open_dashboard()
+    elapsed = dashboard.lines("Ticking").locator("time-shown")
+    first = elapsed.inner_text()
+    expect(elapsed).not_to_have_text(first)
+    expect(elapsed).to_have_attribute("title", re.compile(r"^\d{4}-\d\d-\d\d .* UTC$"))
+
+
+def test_projects_are_cards(open_dashboard: Open, shared_server: Server, project: str) -> None:
+    shared_server.report("finish", project, "a")
+    shared_server.report("error", project, "b")
+    dashboard = open_dashboard("/projects")
+    card = dashboard.page.locator("project-card").filter(
+        has=dashboard.page.get_by_text(project, exact=True)
+    )
+    expect(card).to_contain_text("1 completed")
+    expect(card).to_contain_text("1 failed")
+    expect(card.get_by_role("img")).to_have_attribute("aria-label", re.compile("1 failed"))
+    shared_server.report("start", project, "c")
+    expect(card).to_contain_text("1 active")
+    card.get_by_role("link").click()
+    dashboard.heading(project)
+    dashboard.page.go_back()
+    dashboard.heading("Projects")
+
+
+def test_a_project_is_filtered_in_the_address(
+    open_dashboard: Open, shared_server: Server, project: str
+) -> None:
+    for number in range(3):
+        shared_server.report("finish", project, f"f{number}", task=f"Fine {number}", agent="ann")
+    shared_server.report("error", project, "bad", task="Broken", agent="bob")
+    path = f"/projects/{segment(project)}"
+    dashboard = open_dashboard(path)
+    page = dashboard.page
+    rows = page.locator("task-row")
+    expect(rows).to_have_count(4)
+    expect(page.locator(figure(page, "total"))).to_have_text("4")
+    page.get_by_role("combobox", name="Status").select_option("failed")
+    expect(rows).to_have_count(1)
+    expect(rows).to_contain_text("Broken")
+    dashboard.at(f"{path}?status=failed")
+    page.reload()
+    expect(rows).to_have_count(1)
+    expect(page.get_by_role("combobox", name="Status")).to_have_value("failed")
+    page.get_by_role("combobox", name="Status").select_option("")
+    page.get_by_role("searchbox", name="Words in").fill("fine")
+    expect(rows).to_have_count(3)
+    page.get_by_role("searchbox", name="Words in").fill("")
+    page.get_by_role("combobox", name="Agent").fill("bob")
+    expect(rows).to_have_count(1)
+    page.get_by_role("combobox", name="Agent").fill("nobody")
+    expect(page.get_by_text("No task matches.")).to_be_visible()
+
+
+def test_a_table_of_many_holds_few_rows(
+    open_dashboard: Open, shared_server: Server, project: str
+) -> None:
+    for number in range(320):
+        shared_server.report("finish", project, f"n{number}", task=f"Number {number}")
+    page = open_dashboard(f"/projects/{segment(project)}").page
+    expect(page.get_by_text("Number 319", exact=True)).to_be_visible()
+    assert page.locator("task-row").count() < 60
+    page.locator("virtual-list").evaluate("list => list.scrollTo(0, list.scrollHeight)")
+    expect(page.get_by_text("Number 0", exact=True)).to_be_visible()
+    assert page.locator("task-row").count() < 60
+    shared_server.report("start", project, "new", task="Newest")
+    expect(page.get_by_role("button", name="1 new task")).to_be_visible()
+    page.get_by_role("button", name="1 new task").click()
+    expect(page.get_by_text("Newest", exact=True)).to_be_visible()
+    page.get_by_role("button", name="Started").click()
+    expect(page.get_by_role("columnheader", name="Started")).to_have_attribute(
+        "aria-sort", "ascending"
+    )
+    expect(page.get_by_text("Number 0", exact=True)).to_be_visible()
+
+
+def test_a_board_moves_its_cards(open_dashboard: Open, shared_server: Server, project: str) -> None:
+    shared_server.report("status", project, task="Card", status="pending")
+    page = open_dashboard(f"/projects/{segment(project)}/board").page
+
+    def column(name: str) -> object:
+        return expect(page.get_by_role("region", name=name, exact=True))
+
+    column("Pending").to_contain_text("Card")
+    shared_server.report("start", project, task="Card")
+    column("Running").to_contain_text("Card")
+    column("Pending").not_to_contain_text("Card")
+    shared_server.report("finish", project, task="Card")
+    column("Completed").to_contain_text("Card")
+
+
+def test_a_timeline_has_a_lane_for_each_agent(
+    open_dashboard: Open, shared_server: Server, project: str
+) -> None:
+    shared_server.report("finish", project, "a", task="Long", agent="ann", duration_seconds=3600)
+    shared_server.report("error", project, "b", task="Short", agent="bob")
+    page = open_dashboard(f"/projects/{segment(project)}/timeline").page
+    expect(page.locator(".lane")).to_have_count(2)
+    bar = page.get_by_role("link", name=re.compile("^Long · Completed · 1 h"))
+    expect(bar).to_be_visible()
+
+    def width() -> float:
+        return float(bar.evaluate("bar => bar.offsetWidth"))
+
+    whole = width()
+    page.get_by_role("button", name="Zoom out").click()
+    assert width() < whole
+    page.get_by_role("button", name="Show all").click()
+    assert abs(width() - whole) < whole / 20
+    frame = page.get_by_role("group", name=re.compile("^Timeline"))
+    frame.focus()
+    frame.press("ArrowRight")
+    frame.press("ArrowRight")
+    frame.press("ArrowRight")
+    frame.press("ArrowRight")
+    frame.press("ArrowRight")
+    expect(page.locator(".lane")).to_have_count(0)
+    frame.press("0")
+    expect(page.locator(".lane")).to_have_count(2)
+    shared_server.report("start", project, "c", task="Third", agent="cy")
+    expect(page.locator(".lane")).to_have_count(3)
+    bar.click()
+    expect(page.get_by_role("heading", level=1, name="Long")).to_be_visible()
+
+
+def test_a_task_tells_all(open_dashboard: Open, shared_server: Server, project: str) -> None:
+    shared_server.report("start", project, task="Whole story", metadata={"deep": {"er": [1, None]}})
+    shared_server.report("status", project, task="Whole story", progress=30, message="first steps")
+    path = f"/projects/{segment(project)}/tasks/task-1"
+    dashboard = open_dashboard(path, permissions=["clipboard-read", "clipboard-write"])
+    page = dashboard.page
+    dashboard.heading("Whole story")
+    history = page.locator(".history")
+    expect(history).to_contain_text("first steps")
+    expect(page.locator(".tree")).to_have_count(2)
+    page.locator(".tree summary").last.click()
+    expect(page.locator(".tree")).to_have_count(3)
+    shared_server.report("status", project, task="Whole story", progress=60, message="half way")
+    expect(history).to_contain_text("half way")
+    expect(page.locator(".task-percent")).to_have_text("60 %")
+    expect(page.get_by_role("img", name=re.compile("^Progress over time: 60 %"))).to_be_visible()
+    shared_server.report(
+        "error", project, task="Whole story", error_message="fell", stack_trace=TRACE
+    )
+    expect(page.locator(".error-words")).to_have_text("E: fell")
+    assert page.locator(".trace").inner_text().strip() == TRACE
+    expect(page.locator(".trace-place")).to_have_text(re.compile("main.py"))
+    page.locator(".snippet").get_by_role("button", name="Copy").click()
+    expect(page.get_by_role("button", name="Copied")).to_be_visible()
+    assert clipboard(dashboard) == TRACE
+    page.get_by_role("button", name="Copy as prompt").click()
+    expect(page.get_by_role("button", name="Copied")).to_have_count(2)
+    prompt = clipboard(dashboard)
+    for part in ("# Whole story", "E: fell", TRACE, "half way", '"deep"', "attempt 1"):
+        assert part in prompt
+    page.get_by_text("Raw JSON").click()
+    expect(page.locator(".raw")).to_contain_text('"error_message": "fell"')
+    shared_server.report("start", project, task="Whole story")
+    expect(history).to_contain_text("Attempt 2")
+    shared_server.report("finish", project, task="Whole story", result="all is well")
+    expect(page.locator(".prose")).to_have_text("all is well")
+    expect(page.locator(".error-words")).to_have_count(0)
+
+
+def test_a_task_that_is_not_there(open_dashboard: Open) -> None:
+    page = open_dashboard("/projects/none/tasks/none").page
+    expect(page.get_by_role("alert")).to_contain_text("There is no")
+
+
+def test_stats_compare_agents(open_dashboard: Open, server: Server) -> None:
+    for number, seconds in enumerate((10, 20, 600)):
+        server.report("finish", "p", f"a{number}", agent="ann", duration_seconds=seconds)
+    server.report("error", "p", "b", agent="bob")
+    page = open_dashboard("/stats", server=server).page
+    row = page.get_by_role("row", name=re.compile("ann"))
+    expect(row).to_contain_text("100 %")
+    expect(row).to_contain_text("20 s")
+    expect(page.locator(figure(page, "failed"))).to_have_text("1")
+    expect(page.locator(".bar-rows")).to_contain_text("up to 15 s")
+    chart = page.get_by_role("img", name=re.compile("^Ended a day"))
+    expect(chart).to_have_attribute("aria-label", re.compile("3 completed, 1 failed"))
+    server.report("error", "p", "c", agent="bob")
+    expect(page.locator(figure(page, "failed"))).to_have_text("2")
+
+
+def test_events_pause_and_filter(open_dashboard: Open, shared_server: Server, project: str) -> None:
+    shared_server.report("start", project, task="Before")
+    page = open_dashboard(f"/events?q={segment(project)}").page
+    rows = page.locator("event-row")
+    expect(rows).to_have_count(1)
+    shared_server.report("status", project, task="Before", message="under way")
+    expect(rows.first).to_contain_text("under way")
+    page.get_by_role("button", name="Pause").click()
+    shared_server.report("error", project, task="Before")
+    expect(page.get_by_role("button", name="1 new")).to_be_visible()
+    expect(rows).to_have_count(2)
+    page.get_by_role("button", name="1 new").click()
+    expect(rows).to_have_count(3)
+    page.get_by_role("combobox", name="Kind of event").select_option("task_error")
+    expect(rows).to_have_count(1)
+    expect(rows).to_contain_text("Failed")
+
+
+def test_settings_tell_what_is_in_force(open_dashboard: Open, shared_server: Server) -> None:
+    dashboard = open_dashboard("/settings", permissions=["clipboard-read", "clipboard-write"])
+    page = dashboard.page
+    server = page.locator(".section").filter(has=page.get_by_role("heading", name="Server"))
+    kept = "Days ended tasks are keptNo limit"
+    for shown in (shared_server.url, str(shared_server.database), "1 MB", "10 KB", kept):
+        expect(server).to_contain_text(shown)
+    for number, language in enumerate(("curl", "Python", "JavaScript")):
+        snippet = page.locator(".snippet").nth(number)
+        expect(page.get_by_role("heading", name=language, exact=True)).to_be_visible()
+        assert KEY not in snippet.inner_text()
+        snippet.get_by_role("button", name="Copy").click()
+        expect(snippet.get_by_role("button", name="Copied")).to_be_visible()
+        assert KEY in clipboard(dashboard)
+
+
+def test_the_python_of_settings_works(
+    open_dashboard: Open, server: Server, tmp_path: object
+) -> None:
+    import subprocess
+    import sys
+
+    dashboard = open_dashboard(
+        "/settings", server=server, permissions=["clipboard-read", "clipboard-write"]
+    )
+    dashboard.page.locator(".snippet").nth(1).get_by_role("button").click()
+    expect(dashboard.page.get_by_role("button", name="Copied")).to_be_visible()
+    subprocess.run([sys.executable, "-c", clipboard(dashboard)], check=True, timeout=60)
+    task = server.task("my-project")
+    assert (task["status"], task["result"]) == ("completed", "Done")
+
+
+def test_an_address_that_is_none(open_dashboard: Open) -> None:
+    page = open_dashboard().page
+    page.evaluate(
+        "history.pushState(null, '', '/nowhere'); dispatchEvent(new PopStateEvent('popstate'))"
+    )
+    expect(page.get_by_text("There is no page at this address.")).to_be_visible()

@@ -1,0 +1,31 @@
+"""What every request has to pass before it is asked who sends it."""
+
+from __future__ import annotations
+
+import falcon.asgi
+
+from tracker.api.middleware.credentials import refuse_contradictions
+from tracker.api.middleware.origin import AllowedHosts
+from tracker.api.request_head import RequestHead
+
+
+class Guard:
+    """Falcon middleware, and the same check for whoever has only a head."""
+
+    def __init__(self, hosts: AllowedHosts) -> None:
+        self._hosts = hosts
+
+    async def process_request(self, req: falcon.asgi.Request, _resp: falcon.asgi.Response) -> None:
+        """Raises BadRequest."""
+        self.check(RequestHead.of(req.scope))
+
+    async def process_request_ws(
+        self, req: falcon.asgi.Request, _ws: falcon.asgi.WebSocket
+    ) -> None:
+        """Raises BadRequest."""
+        self.check(RequestHead.of(req.scope))
+
+    def check(self, head: RequestHead) -> None:
+        """Raises BadRequest: it says two things at once, or is for a host that is not this one."""
+        refuse_contradictions(head)
+        self._hosts.check(head)

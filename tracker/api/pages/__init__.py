@@ -1,0 +1,2 @@
+"""Pages for browsers (the dashboard, `/docs`, `/redoc`); it imports what all of `api` shares,
+and its document."""

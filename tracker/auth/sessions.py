@@ -1,0 +1,140 @@
+"""Browser sessions: what a page holds instead of the API key, signed with SECRET_KEY.
+
+A session is its own proof: its id, the time it ends, the generation it belongs to, and an
+HMAC-SHA256 over these and the API key's hash. Another API key or another SECRET_KEY thus ends all
+sessions at once. Kept are the ids of those that were signed out before their time, and the epoch,
+which names the generation: another one ends them all.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import secrets
+from collections.abc import Iterable, Mapping
+from typing import Final, NamedTuple, Protocol
+from weakref import WeakValueDictionary
+
+from tracker.auth.keys import Keys
+from tracker.clock import Clock
+from tracker.domain.lease import Lease
+
+# Seconds (docs/contract.md, "Authentication").
+LIFETIME: Final = 12 * 3600
+
+
+class Ended(NamedTuple):
+    """Which sessions ended before their time."""
+
+    epoch: str
+    """Those of any other are over."""
+
+    revoked: Mapping[str, int]
+    """Ids, and when they would end by themselves, in milliseconds since the epoch."""
+
+
+class Kept(Protocol):
+    """Where that is kept over a restart."""
+
+    @property
+    def ended_sessions(self) -> Ended:
+        """As it was at the start."""
+
+    async def keep_ended_sessions(self, ended: Ended) -> None:
+        """Set the epoch; add to the revoked. Raises Unavailable."""
+
+
+class Session(NamedTuple):
+    """A session that was issued here; it may be over."""
+
+    id: str
+    ends: int
+    generation: str
+
+
+class Sessions:
+    """Issues sessions, recognises them, ends them."""
+
+    def __init__(self, keys: Keys, clock: Clock, kept: Kept) -> None:
+        self._secret = keys.secret.encode()
+        self._key_hash = hashlib.sha256(keys.api.encode()).digest()
+        self._clock = clock
+        self._kept = kept
+        epoch, revoked = kept.ended_sessions
+        self._set_epoch(epoch)
+        self._revoked = dict(revoked)
+        self._unkept: dict[str, int] = {}  # revoked, and not yet written down
+        self._epoch_is_kept = True
+        self._leases: WeakValueDictionary[str, Lease] = WeakValueDictionary()
+        # Cookies do not tell ports apart: each server of a host needs a name of its own.
+        self.cookie: Final = f"tracker_session_{self._sign('name')[:8]}"
+
+    def issue(self) -> tuple[str, int]:
+        """A new session, and when it ends in milliseconds since the epoch."""
+        ends = self._clock.now_ms() + LIFETIME * 1000
+        said = f"{ends}.{secrets.token_urlsafe(12)}.{self._generation}"
+        return f"{said}.{self._sign(said)}", ends
+
+    def read(self, token: str) -> Session | None:
+        """The session, over or not; None if it was not issued here, under the keys in force."""
+        said, _, signature = token.rpartition(".")
+        expected = self._sign(said).encode()
+        if not hmac.compare_digest(signature.encode("utf-8", "replace"), expected):
+            return None
+        if said.count(".") != 2:  # older versions made them otherwise; they are over
+            return Session("", 0, "")
+        ends, id_, generation = said.split(".")
+        return Session(id_, int(ends), generation)
+
+    def lease(self, session: Session) -> Lease | None:
+        """For how long it lets somebody in; None: it is over."""
+        ends = session.ends
+        if (
+            session.generation != self._generation
+            or session.id in self._revoked
+            or ends <= self._clock.now_ms()
+        ):
+            return None
+        lease = self._leases.get(session.id)
+        if lease is None:
+            lease = Lease(lambda: (ends - self._clock.now_ms()) / 1000)
+            self._leases[session.id] = lease
+        return lease
+
+    async def revoke(self, tokens: Iterable[str]) -> None:
+        """End these: here at once, and for good once this returns. Raises Unavailable: they come
+        back with a restart, unless that can be written down until then."""
+        now = self._clock.now_ms()
+        self._revoked = {id_: ends for id_, ends in self._revoked.items() if ends > now}
+        for session in map(self.read, tokens):
+            if session is not None and (lease := self.lease(session)) is not None:
+                self._revoked[session.id] = self._unkept[session.id] = session.ends
+                lease.end()
+        await self.keep()
+
+    async def revoke_all(self) -> None:
+        """End every one; likewise."""
+        self._set_epoch(secrets.token_urlsafe(12))
+        self._epoch_is_kept = False
+        self._revoked.clear()
+        for lease in list(self._leases.values()):
+            lease.end()
+        await self.keep()
+
+    async def keep(self) -> None:
+        """Write down what is not yet. Raises Unavailable."""
+        if self._unkept or not self._epoch_is_kept:
+            written = Ended(self._epoch, dict(self._unkept))
+            await self._kept.keep_ended_sessions(written)
+            self._epoch_is_kept = self._epoch == written.epoch
+            for id_ in written.revoked:
+                self._unkept.pop(id_, None)
+
+    def _set_epoch(self, epoch: str) -> None:
+        self._epoch = epoch
+        # The same in characters that a cookie may hold.
+        self._generation = hashlib.sha256(epoch.encode()).hexdigest()[:16]
+
+    def _sign(self, message: str) -> str:
+        signed = self._key_hash + message.encode("utf-8", "replace")
+        return hmac.new(self._secret, signed, hashlib.sha256).hexdigest()

@@ -1,0 +1,78 @@
+"""Where the files are that the server is told of: the database, the ready file."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+from pathlib import Path
+from typing import Final
+
+from tracker.config.settings import default_database
+from tracker.errors import ConfigError
+from tracker.files import read_regular
+
+MEMORY: Final = ":memory:"
+
+MAX_READY_FILE_BYTES: Final = 64 * 1024
+
+
+def locate(db: str | None) -> Path | None:
+    """The database's file; None: in memory.
+
+    Raises:
+        ConfigError: it has no directory, or one that cannot be written.
+    """
+    if db == MEMORY:
+        return None
+    if db is None:
+        db = str(default_database())
+        with contextlib.suppress(OSError):  # told below
+            Path(db).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return _writable(db, "--db")
+
+
+def locate_ready_file(name: str | None) -> Path | None:
+    """Where to write that the server listens; None: nowhere.
+
+    Raises:
+        ConfigError: it has no directory, or one that cannot be written; or something else than a
+            ready file is there.
+    """
+    path = None if name is None else _writable(name, "--ready-file")
+    if path is not None:
+        check_ready_file(path)
+    return path
+
+
+def check_ready_file(path: Path) -> None:
+    """Raises ConfigError if that is a link, or a file that is neither empty nor a ready file: the
+    server replaces it, and removes it in the end."""
+    if path.is_symlink():
+        raise ConfigError(f"{path}: a link; choose another --ready-file")
+    try:
+        content = read_regular(path, MAX_READY_FILE_BYTES)
+        is_one = not content or {"url", "pid"} <= set(json.loads(content))
+    except FileNotFoundError:
+        return
+    except (OSError, ValueError, TypeError, RecursionError):
+        is_one = False
+    if not is_one:
+        raise ConfigError(f"{path}: is there, and no ready file; choose another --ready-file")
+
+
+def _writable(name: str, flag: str) -> Path:
+    path = Path(name).absolute()
+    try:
+        # A restore would put its copy in a device's place, /dev/null's too.
+        may_be = bool(name) and (path.is_file() or not path.exists())
+        has_folder = path.parent.is_dir()
+    except OSError as error:  # the name is too long, a folder on the way is not open to us
+        raise ConfigError(f"{path}: cannot be used: {error.strerror or error}") from None
+    if not may_be:
+        raise ConfigError(f"{path if name else flag}: this has to be a file")
+    if not has_folder:
+        raise ConfigError(f"{path}: the directory does not exist; make it or choose another {flag}")
+    if not os.access(path.parent, os.W_OK):
+        raise ConfigError(f"{path}: the directory cannot be written; choose another {flag}")
+    return path

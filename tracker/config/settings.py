@@ -1,0 +1,315 @@
+"""The one table of settings; flags, environment, help and README follow from it.
+
+Precedence (docs/contract.md, "Command line and settings"): flag > environment > `.env` > default.
+What of a `.env` counts is for `tracker.config.variables` to say; it hands the rest on to `load`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+import platformdirs
+
+from tracker.errors import ConfigError
+
+Durability = Literal["full", "normal"]
+LogLevel = Literal["debug", "info", "warning", "error"]
+LogFormat = Literal["text", "json"]
+
+_FRONTEND_PORTS = (3000, 5173, 8080)
+_LOCAL_ORIGINS = tuple(
+    f"http://{host}:{port}" for host in ("localhost", "127.0.0.1") for port in _FRONTEND_PORTS
+)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the server was told; None: not told. Keys are kept out of `repr`."""
+
+    host: str = "127.0.0.1"
+    port: int = 8000
+    db: str | None = None
+    ready_file: str | None = None
+    api_key: str | None = field(default=None, repr=False)
+    secret_key: str | None = field(default=None, repr=False)
+    cors_origin: tuple[str, ...] = _LOCAL_ORIGINS
+    allowed_host: tuple[str, ...] | None = None
+    rate_limit_webhook: int = 100
+    rate_limit_api: int = 1000
+    ws_per_project: int = 10
+    durability: Durability = "full"
+    retain_days: float = 0
+    retain_bytes: int = 0
+    log_level: LogLevel = "info"
+    log_format: LogFormat = "text"
+    ephemeral: bool = False
+    idle_timeout: int = 0
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One row of the table. `parse` raises ValueError with what would be right."""
+
+    name: str
+    variable: str
+    help: str
+    parse: Callable[[str], Any] = str
+    metavar: str = "TEXT"
+    flag: str | None = None  # None: no flag, the variable only
+    repeats: bool = False
+    switch: bool = False  # the flag takes no value
+    # Whether any `.env` may give it, a stranger's too: it opens nothing to anybody, and neither
+    # names nor removes data. If not, see `tracker.config.variables`.
+    in_any_dotenv: bool = False
+    default_text: str | None = None
+
+    @property
+    def default(self) -> str:
+        """The default as the help and the README show it."""
+        if self.default_text is not None:
+            return self.default_text
+        value = Settings.__dataclass_fields__[self.name].default
+        return ",".join(value) if isinstance(value, tuple) else str(value)
+
+
+def _integer(low: int, high: int) -> Callable[[str], int]:
+    def parse(text: str) -> int:
+        try:
+            number = int(text)
+        except ValueError:
+            number = low - 1
+        if not low <= number <= high:
+            raise ValueError(f"a whole number from {low} to {high}")
+        return number
+
+    return parse
+
+
+def _choice(choices: Sequence[str]) -> Callable[[str], str]:
+    def parse(text: str) -> str:
+        if text not in choices:
+            raise ValueError(f"one of {', '.join(choices)}")
+        return text
+
+    return parse
+
+
+def _boolean(text: str) -> bool:
+    if text.lower() not in ("1", "true", "yes", "on", "0", "false", "no", "off", ""):
+        raise ValueError("true or false")
+    return text.lower() in ("1", "true", "yes", "on")
+
+
+def _days(text: str) -> float:
+    try:
+        days = float(text)
+    except ValueError:
+        days = -1
+    if not 0 <= days <= 100_000:
+        raise ValueError("a number of days")
+    return days
+
+
+_UNITS = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
+
+
+def parse_size(text: str) -> int:
+    """`500MB` or `2G` in bytes; K, M, G and T count by 1024. Raises ValueError."""
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([KMGT]?)(?:i?B)?", text.strip(), re.IGNORECASE)
+    if found is None:
+        raise ValueError("a size such as 500MB or 2GB")
+    return int(float(found[1]) * _UNITS[found[2].upper()])
+
+
+def _setting(name: str, variable: str, help_: str, **rest: Any) -> Setting:
+    return Setting(name, variable, help_, flag=f"--{name.replace('_', '-')}", **rest)
+
+
+_COUNT = _integer(0, 1_000_000_000)
+
+SETTINGS: tuple[Setting, ...] = (
+    _setting("host", "TRACKER_HOST", "Address to bind.", metavar="ADDRESS"),
+    _setting(
+        "port",
+        "TRACKER_PORT",
+        "Port to bind; 0 takes a free one.",
+        parse=_integer(0, 65_535),
+        metavar="PORT",
+    ),
+    _setting(
+        "db",
+        "TRACKER_DB",
+        "Database file; :memory: keeps nothing (CI).",
+        metavar="FILE",
+        default_text="tracker.db in the user's data directory",
+    ),
+    _setting(
+        "ready_file",
+        "TRACKER_READY_FILE",
+        "Once listening, write the address as JSON to this file (never the key).",
+        metavar="FILE",
+        default_text="none",
+    ),
+    _setting(
+        "api_key",
+        "API_KEY",
+        "The master key, at least 8 characters; prefer the variable, flags show in process lists.",
+        metavar="KEY",
+        default_text="made on first run, kept beside the database",
+        in_any_dotenv=True,
+    ),
+    Setting(
+        "secret_key",
+        "SECRET_KEY",
+        "Signs browser sessions.",
+        metavar="KEY",
+        default_text="made on first run, kept beside the database",
+        in_any_dotenv=True,
+    ),
+    _setting(
+        "cors_origin",
+        "TRACKER_CORS_ORIGINS",
+        "Frontend of another origin that browsers may use the API from; * for any.",
+        metavar="ORIGIN",
+        repeats=True,
+        default_text="http://localhost and http://127.0.0.1, ports 3000, 5173 and 8080",
+    ),
+    _setting(
+        "allowed_host",
+        "TRACKER_ALLOWED_HOSTS",
+        "Name accepted in the Host header; * for any.",
+        metavar="NAME",
+        repeats=True,
+        default_text="loopback names and the bound address; bound beyond loopback: any",
+    ),
+    _setting(
+        "rate_limit_webhook",
+        "TRACKER_RATE_LIMIT_WEBHOOK",
+        "Webhooks a minute and key; 0: no limit.",
+        parse=_COUNT,
+        metavar="N",
+        in_any_dotenv=True,
+    ),
+    _setting(
+        "rate_limit_api",
+        "TRACKER_RATE_LIMIT_API",
+        "REST requests a minute and key; 0: no limit.",
+        parse=_COUNT,
+        metavar="N",
+        in_any_dotenv=True,
+    ),
+    _setting(
+        "ws_per_project",
+        "TRACKER_WS_PER_PROJECT",
+        "Open WebSockets a project; 0: no limit.",
+        parse=_COUNT,
+        metavar="N",
+        in_any_dotenv=True,
+    ),
+    _setting(
+        "durability",
+        "TRACKER_DURABILITY",
+        "full: a 2xx means fsynced; normal: survives a crash of the process, not of the machine.",
+        parse=_choice(get_args(Durability)),
+        metavar="MODE",
+    ),
+    _setting(
+        "retain_days",
+        "TRACKER_RETAIN_DAYS",
+        "Remove tasks this many days after they ended, with their events; 0: keep them.",
+        parse=_days,
+        metavar="DAYS",
+    ),
+    _setting(
+        "retain_bytes",
+        "TRACKER_RETAIN_BYTES",
+        "Remove the oldest ended tasks while the database is larger than this; 0: keep them.",
+        parse=parse_size,
+        metavar="SIZE",
+    ),
+    _setting(
+        "log_level",
+        "TRACKER_LOG_LEVEL",
+        "debug, info, warning or error.",
+        parse=_choice(get_args(LogLevel)),
+        metavar="LEVEL",
+        in_any_dotenv=True,
+    ),
+    _setting(
+        "log_format",
+        "TRACKER_LOG_FORMAT",
+        "text for people, json for machines.",
+        parse=_choice(get_args(LogFormat)),
+        metavar="FORMAT",
+        in_any_dotenv=True,
+    ),
+    _setting(
+        "ephemeral",
+        "TRACKER_EPHEMERAL",
+        "For CI and tests: a free port unless --port is given, a temporary database that is "
+        "removed at the end, the key in the ready file (readable by its owner only).",
+        parse=_boolean,
+        switch=True,
+        default_text="false",
+    ),
+    _setting(
+        "idle_timeout",
+        "TRACKER_IDLE_TIMEOUT",
+        "Stop after so many seconds without requests and open streams; 0: never.",
+        parse=_COUNT,
+        metavar="SECONDS",
+        in_any_dotenv=True,
+    ),
+)
+
+
+def default_database() -> Path:
+    """The database's file in the user's data directory; neither is made here."""
+    return platformdirs.user_data_path("agent-task-tracker", appauthor=False) / "tracker.db"
+
+
+def load(
+    flags: Mapping[str, Any], environment: Mapping[str, str], dotenv: Mapping[str, str | None]
+) -> Settings:
+    """The settings in force. `flags` holds parsed values by name, None where not given.
+
+    Raises:
+        ConfigError: a variable's value is not what its setting takes.
+    """
+    values: dict[str, Any] = {}
+    for setting in SETTINGS:
+        given = flags.get(setting.name)
+        if given is not None:
+            values[setting.name] = given
+            continue
+        text = environment.get(setting.variable, dotenv.get(setting.variable))
+        if text is not None:
+            values[setting.name] = _parse(setting, text)
+    if values.get("ephemeral"):
+        # Neither the port nor the database that .env names for the server that stays.
+        values |= {"port": flags.get("port") or 0, "db": None}
+        if flags.get("db") is not None:
+            raise ConfigError("--ephemeral keeps nothing: leave out --db, or --ephemeral")
+    return Settings(**values)
+
+
+def source(
+    setting: Setting, environment: Mapping[str, str], dotenv: Mapping[str, str | None]
+) -> str:
+    """Where a setting comes from that no flag gives."""
+    if setting.variable in environment:
+        return "environment"
+    return ".env" if dotenv.get(setting.variable) is not None else "default"
+
+
+def _parse(setting: Setting, text: str) -> Any:
+    try:
+        if setting.repeats:
+            return tuple(setting.parse(part) for item in text.split(",") if (part := item.strip()))
+        return setting.parse(text)
+    except ValueError as error:
+        raise ConfigError(f"{setting.variable}: expected {error}") from None

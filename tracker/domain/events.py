@@ -1,0 +1,132 @@
+"""An event as every consumer gets it.
+
+The log stores `data` as the JSON it is sent as; WebSocket, SSE, `/api/events`, a task's history
+and exports all carry the same message around it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+import orjson
+
+from tracker.clock import iso
+from tracker.domain.tasks import ENDED, EVENT_TYPES, Kind, Report, Task, seconds, whole
+
+
+class Event:
+    """One row of the event log. `id` grows for ever and is never used twice."""
+
+    __slots__ = ("at", "data", "id", "project", "type")
+
+    def __init__(self, event_id: int, project: str, type_: str, data: bytes, at: int) -> None:
+        self.id = event_id
+        self.project = project
+        self.type = type_
+        self.data = data
+        self.at = at
+
+    @property
+    def message(self) -> bytes:
+        """The message of `/ws`, `/api/events` and SSE: `id` beside the API document's fields."""
+        return message(self.type, self.data, iso(self.at), self.id)
+
+    @property
+    def frame(self) -> bytes:
+        """`message` as one WebSocket text frame."""
+        return text_frame(self.message)
+
+    @property
+    def sse(self) -> bytes:
+        """`message` as one server-sent event whose id is the event's."""
+        return b"id: %d\nevent: %b\ndata: %b\n\n" % (self.id, self.type.encode(), self.message)
+
+
+class Notice:
+    """A message that is no event: it stands in no log and has no id."""
+
+    def __init__(self, type_: str, data: bytes, at: int, cursor: int | None = None) -> None:
+        """`cursor`: where the reader goes on from, if it has one."""
+        self.message = message(type_, data, iso(at))
+        self._type = type_
+        self._cursor = cursor
+
+    @property
+    def frame(self) -> bytes:
+        """See `Event.frame`."""
+        return text_frame(self.message)
+
+    @property
+    def sse(self) -> bytes:
+        """See `Event.sse`; the id, which browsers reconnect with, is the cursor."""
+        numbered = b"" if self._cursor is None else b"id: %d\n" % self._cursor
+        return b"%bevent: %b\ndata: %b\n\n" % (numbered, self._type.encode(), self.message)
+
+
+def message(type_: str, data: bytes, timestamp: str, event_id: int | None = None) -> bytes:
+    """A WebSocket message; `data` is JSON already. Without an id: a notice that is no event."""
+    numbered = b"" if event_id is None else b'"id":%d,' % event_id
+    return b'{%b"type":"%b","data":%b,"timestamp":"%b"}' % (
+        numbered,
+        type_.encode(),
+        data,
+        timestamp.encode(),
+    )
+
+
+def text_frame(payload: bytes) -> bytes:
+    """One unfragmented, unmasked text frame (RFC 6455, section 5.2)."""
+    size = len(payload)
+    if size < 126:
+        return b"\x81%c%b" % (size, payload)
+    if size < 65_536:
+        return b"\x81\x7e%b%b" % (size.to_bytes(2), payload)
+    return b"\x81\x7f%b%b" % (size.to_bytes(8), payload)
+
+
+# What an event tells of its report, by its kind; null where the agent left it out.
+_TOLD: Final[Mapping[Kind, Sequence[str]]] = {
+    Kind.START: (),
+    Kind.STATUS: ("message",),
+    Kind.FINISH: ("result",),
+    Kind.ERROR: ("error_type", "error_message"),
+}
+
+
+def event_data(report: Report, task: Task, *, late: bool) -> bytes:
+    """The `data` of the event that `report` became; `task` is the task after it.
+
+    `status` and `progress` are the task's, so that a consumer who shows them never shows a
+    finished task as running; what a late report itself said stands in `reported_…`.
+    """
+    data: dict[str, Any] = {
+        "task_id": report.task_id,
+        "title": report.title,
+        "project": report.project,
+        "agent": report.agent,
+        "status": task.status,
+        "progress": whole(task.progress),
+        "attempt": task.attempt,
+        "started_at": iso(task.started_at),
+    }
+    if task.status in ENDED and task.finished_at is not None:
+        data["finished_at"] = iso(task.finished_at)
+        data["duration_seconds"] = seconds(task.duration_ms)
+    for name in _TOLD[report.kind]:
+        data[name] = getattr(report, name)
+    if report.stack_trace is not None:
+        data["stack_trace"] = report.stack_trace
+    if report.metadata:
+        data["metadata"] = report.metadata
+    if late:
+        data["late"] = True
+        data["reported_status"] = report.status
+        if report.progress is not None:
+            data["reported_progress"] = whole(report.progress)
+    return orjson.dumps(data)
+
+
+def event_type(report: Report) -> str:
+    """The API document's name for the event that `report` becomes."""
+    return EVENT_TYPES[report.kind]

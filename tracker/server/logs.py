@@ -1,0 +1,56 @@
+"""Logging to standard error: lines for people, or JSON for machines. Keys are never logged."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from datetime import UTC, datetime
+
+from tracker.config.settings import LogFormat, LogLevel
+from tracker.text import json_line, printable, printable_lines
+
+
+class JsonFormatter(logging.Formatter):
+    """One JSON object a line."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        entry = {
+            "timestamp": _timestamp(record),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "message": record.getMessage(),
+        }
+        if record.exc_info:
+            entry["exception"] = self.formatException(record.exc_info)
+        return json_line(entry)
+
+
+class TextFormatter(logging.Formatter):
+    """Time, level, message in a line; below it, indented, so that no line of it can be taken for
+    one of the log's own, the traceback if there is one."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        line = f"{_timestamp(record)} {record.levelname} {printable(record.getMessage())}"
+        if record.exc_info:
+            trace = printable_lines(self.formatException(record.exc_info))
+            line = "\n  ".join([line, *trace.split("\n")])
+        return line
+
+
+def configure(level: LogLevel, format_: LogFormat) -> None:
+    """Set up the process's logging."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(JsonFormatter() if format_ == "json" else TextFormatter())
+    root = logging.getLogger()
+    root.handlers = [handler]
+    root.setLevel(level.upper())
+    # At "info" uvicorn logs addresses with their query string, where a key may stand.
+    for name in ("uvicorn", "uvicorn.asgi", "websockets"):
+        logging.getLogger(name).setLevel(max(logging.WARNING, root.level))
+    # Its warnings are of requests that are none: whoever can connect could fill the log with them.
+    logging.getLogger("uvicorn.error").setLevel(logging.ERROR)
+
+
+def _timestamp(record: logging.LogRecord) -> str:
+    moment = datetime.fromtimestamp(record.created, UTC)
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -1,0 +1,109 @@
+"""Where the server is: said to people on a terminal, else to the log; and in the ready file."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import socket
+import sys
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import orjson
+
+import tracker
+from tracker.app import App
+from tracker.auth import keys
+from tracker.config.paths import check_ready_file
+from tracker.config.settings import Settings
+from tracker.files import replacing, telling
+from tracker.text import printable
+
+logger = logging.getLogger(__name__)
+
+
+class Announcement:
+    """Made once the server listens, withdrawn when it has stopped."""
+
+    def __init__(
+        self, settings: Settings, app: App, listener: socket.socket, ready_file: Path | None
+    ) -> None:
+        self._app = app
+        self._ephemeral = settings.ephemeral
+        self._key_is_kept = settings.api_key is None
+        self._host, self._port = listener.getsockname()[:2]
+        name = settings.host if self._host not in ("0.0.0.0", "::") else "localhost"
+        self._url = f"http://{f'[{name}]' if ':' in name else name}:{self._port}"
+        self._ready_file = ready_file
+        self._written: tuple[int, int, int] | None = None
+
+    def make(self) -> None:
+        """The server is listening."""
+        if self._ready_file is not None:
+            self._write(self._ready_file)
+        if sys.stdout is not None and sys.stdout.isatty():  # None: closed (>&-)
+            self._greet()
+        else:
+            logger.info("Listening on %s, database %s", self._url, self._app.store.name)
+
+    def withdraw(self) -> None:
+        """The server has stopped. Another one may have written its own file in the meantime."""
+        if self._ready_file is None or self._written is None:
+            return
+        with contextlib.suppress(OSError):  # it is gone, or cannot be removed: nothing is lost
+            if _identity(self._ready_file) == self._written:
+                self._ready_file.unlink()
+
+    def _greet(self) -> None:
+        database = self._app.store.path
+        lines = {
+            "Address": self._url,
+            "Dashboard": f"{self._url}/#key={quote(self._app.keys.api, safe='')}",
+            "API docs": f"{self._url}/docs",
+            "Database": self._app.store.name,
+        }
+        if database is not None and self._key_is_kept:
+            lines["API key"] = f"in {keys.kept_in(database)}"
+        print(f"Agent Task Tracker {tracker.__version__}")  # noqa: T201
+        for name, value in lines.items():
+            print(f"  {name:<10} {printable(value)}")  # noqa: T201
+        print("Press Ctrl-C to stop.", flush=True)  # noqa: T201
+
+    def _write(self, path: Path) -> None:
+        """At once or not at all: whoever waits for the file never reads half of it. Raises
+        ConfigError, NoRoom."""
+        content: dict[str, Any] = {
+            "url": self._url,
+            "host": self._host,
+            "port": self._port,
+            "pid": os.getpid(),
+            "version": tracker.__version__,
+            "db": self._app.store.name,
+        }
+        mode = 0o666 & ~_umask()
+        if self._ephemeral:
+            content["key"] = self._app.keys.api
+            mode = 0o600
+            if not self._app.keys.api_is_provable:
+                content["key_chosen"] = True  # clients need not ask for a proof
+        check_ready_file(path)  # again: the database, say, has come to be since the start
+        protected = self._app.store.files
+        with replacing(path, force=True, protected=protected) as part, telling(path):
+            part.write_bytes(orjson.dumps(content))
+            part.chmod(mode)
+            self._written = _identity(part)
+
+
+def _identity(path: Path) -> tuple[int, int, int]:
+    """Which file that is: its number may be given again once it is gone."""
+    found = path.lstat()
+    return found.st_dev, found.st_ino, found.st_mtime_ns
+
+
+def _umask() -> int:
+    """What the user takes from the rights of new files; it can only be read by setting it."""
+    mask = os.umask(0o077)
+    os.umask(mask)
+    return mask

@@ -1,0 +1,204 @@
+"""What uvicorn's WebSockets lack: many frames in one write, an end whatever the peer does, bounded
+memory whatever it sends, and refusals in the one shape (docs/contract.md, "Errors").
+
+Touches parts of uvicorn and websockets that are not public; both are pinned in pyproject.toml.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from http import HTTPStatus
+from typing import Any, cast
+
+from uvicorn.protocols.utils import ClientDisconnected
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from websockets.datastructures import Headers
+from websockets.frames import Frame
+from websockets.http11 import Request, Response
+from websockets.server import ServerProtocol
+
+from tracker.api.errors import REFUSED, code_of, error_body
+from tracker.clock import Clock
+from tracker.timeouts import Timeouts
+from tracker.ws.socket import FRAMES, CloseCode
+
+
+class WebSocketProtocol(WebSocketsSansIOProtocol):
+    """A WebSocket that takes ready-made frames and cannot be held open by its peer.
+
+    The application finds it in the scope's extensions, as `tracker.ws.socket.FrameWriter`.
+
+    However it ends, the application hears of it by a `websocket.disconnect`, what was written is
+    sent as far as the peer takes it, and `timeouts.close` seconds later the connection is cut.
+    """
+
+    def __init__(self, *args: Any, clock: Clock, timeouts: Timeouts, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.conn = _Handshake(clock, max_size=self.config.ws_max_size, logger=self.logger)
+        self._close_grace = timeouts.close
+        self._owed_pong = b""
+
+    # What comes in.
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        if self.conn.handshake_exc is not None and not self.handshake_initiated:
+            # Refused before there was a request that uvicorn knows of; one with a body, in silence.
+            answer = b"".join(self.conn.data_to_send())
+            refusal = self.conn.reject(400, "Send a handshake that has no body, and nothing else.")
+            self.transport.write(answer or refusal.serialize())
+            self.transport.close()
+
+    def handle_connect(self, event: Request) -> None:
+        super().handle_connect(event)
+        if self.response.status_code == HTTPStatus.SWITCHING_PROTOCOLS:
+            cast(dict[str, Any], self.scope["extensions"])[FRAMES] = self
+
+    def handle_cont(self, event: Frame) -> None:
+        if event.data or event.fin:  # else a message of nothing but fragments would grow for ever
+            super().handle_cont(event)
+
+    def send_receive_event_to_app(self) -> None:
+        if self.curr_msg_data_type == "text" and not _is_utf8(b"".join(self.frames)):
+            self.frames = []
+            self._fail(CloseCode.INVALID_TEXT, "text must be UTF-8")
+            return
+        super().send_receive_event_to_app()
+
+    def handle_ping(self) -> None:
+        pongs = self.conn.data_to_send()
+        if self.close_sent or not pongs:
+            return
+        if self.writable.is_set():
+            self.transport.write(b"".join(pongs))
+        else:  # of several pings the last alone needs an answer (RFC 6455, 5.5.3)
+            self._owed_pong = pongs[-1]
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        if self._owed_pong and not self._is_over():
+            self.transport.write(self._owed_pong)
+        self._owed_pong = b""
+
+    def handle_parser_exception(self) -> None:
+        if not self.close_sent and self.conn.close_sent is not None:
+            self._end(self.conn.close_sent.code, self.conn.close_sent.reason)
+
+    # What goes out.
+
+    def write_frames(self, frames: bytes) -> bool:
+        """See `FrameWriter`. Raises ClientDisconnected, an OSError."""
+        if self._is_over():
+            raise ClientDisconnected
+        self.transport.write(frames)
+        return self.writable.is_set()
+
+    async def drain(self, patience: float) -> None:
+        """See `FrameWriter`."""
+        while not self.writable.is_set():
+            unread = self.transport.get_write_buffer_size()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(patience):
+                    await self.writable.wait()
+                    return
+            if self.transport.get_write_buffer_size() >= unread:
+                raise TimeoutError
+
+    async def send(self, message: Any) -> None:
+        closing = message["type"] == "websocket.close"
+        if not closing:  # a close waits for nobody, and is no fault where it comes too late
+            await self.writable.wait()
+        if self._is_over():
+            self.handshake_complete = True  # nobody is left to complete it with
+            if not closing:
+                raise ClientDisconnected
+        elif not closing:
+            await super().send(message)
+        elif self.handshake_complete:
+            self.conn.send_close(message["code"], message.get("reason", ""))
+            self._end(message["code"], message.get("reason", ""))
+        else:
+            await self._refuse(message["code"] - REFUSED, message["reason"].encode())
+
+    # How it ends.
+
+    async def _refuse(self, status: int, body: bytes) -> None:
+        headers = [(b"content-type", b"application/json")]
+        start = {"type": "websocket.http.response.start", "status": status, "headers": headers}
+        await super().send(cast(Any, start))
+        await super().send(cast(Any, {"type": "websocket.http.response.body", "body": body}))
+        self.handshake_complete = True
+
+    def keepalive_timeout(self) -> None:
+        self.pong_timer = None
+        self.pending_ping_payload = None
+        self._fail(CloseCode.INTERNAL_ERROR, "no pong came")
+
+    def shutdown(self) -> None:
+        """The application closes with 1001 by itself; see that it ends all the same."""
+        self.stop_keepalive()
+        self._cut_soon()
+
+    def handle_close(self, event: Frame) -> None:
+        super().handle_close(event)
+        if not self.disconnected:
+            self._cut_soon()
+
+    def _fail(self, code: int, reason: str) -> None:
+        """Close because of what the peer did or left undone (RFC 6455, 7.1.7)."""
+        if not self._is_over():
+            self.conn.fail(code, reason)
+            self._end(code, reason)
+
+    def _end(self, code: int, reason: str) -> None:
+        """Send the close frame; throw away what still comes until the peer hangs up too. Were the
+        connection closed at once, the peer might lose the close frame by what it still sends."""
+        self.queue.put_nowait({"type": "websocket.disconnect", "code": code, "reason": reason})
+        self._write_out()
+        self.close_sent = True
+        if self.conn.eof_sent and self.transport.can_write_eof():
+            self.transport.write_eof()
+        if self.read_paused:
+            self.read_paused = False
+            self.transport.resume_reading()
+        self._cut_soon()
+
+    def _is_over(self) -> bool:
+        return self.close_sent or self.transport.is_closing()
+
+    def _write_out(self) -> None:
+        self.transport.write(b"".join(self.conn.data_to_send()))
+
+    def _cut_soon(self) -> None:
+        if self.close_timer is not None:
+            self.close_timer.cancel()
+        self.close_timer = self.loop.call_later(self._close_grace, self.transport.abort)
+
+
+class _Handshake(ServerProtocol):
+    """Refuses a bad handshake in the one shape of errors."""
+
+    def __init__(self, clock: Clock, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self._clock = clock
+
+    def reject(self, status: int | HTTPStatus, text: str) -> Response:
+        phrase = HTTPStatus(status).phrase
+        body = error_body(code_of(status), text.strip() or phrase, self._clock.now_ms())
+        headers = Headers(
+            [
+                ("Content-Type", "application/json"),
+                ("Content-Length", str(len(body))),
+                ("Connection", "close"),
+            ]
+        )
+        return Response(int(status), phrase, headers, body)
+
+
+def _is_utf8(data: bytes) -> bool:
+    try:
+        data.decode()
+    except UnicodeDecodeError:
+        return False
+    return True

@@ -1,0 +1,87 @@
+"""Whether a database is sound: what SQLite finds, and the counters against a recount."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import apsw
+
+from tracker.store.sqlite import events
+from tracker.store.sqlite.admin.counter_check import recount
+from tracker.store.sqlite.connection import one_line, open_existing
+
+# SQLite's steps between two signs of life of a long check.
+_STEPS = 10_000_000
+
+# Problems of one kind that are listed; a broken file has thousands.
+_LISTED = 20
+
+_ORPHANS = 'SELECT "table", rowid, parent, fkid FROM pragma_foreign_key_check LIMIT ?'
+_COUNTS = """
+  SELECT (SELECT count(*) FROM projects), (SELECT count(*) FROM tasks),
+    (SELECT count(*) FROM events)
+"""
+
+
+def problems(connection: apsw.Connection) -> list[str]:
+    """One line for each thing that is wrong; reads the whole database."""
+    try:
+        found = [
+            text
+            for (text,) in connection.execute(f"PRAGMA integrity_check({_LISTED})")
+            if text != "ok"
+        ]
+        orphans = connection.execute(_ORPHANS, (_LISTED,))
+        found += [f"a row of {table} belongs to no {parent}" for table, _, parent, _ in orphans]
+        limits = events.bounds(connection)
+        if not limits.last < events.MOST_IDS:
+            found.append(f"the last number given is {limits.last}: none is left to give")
+        found += [
+            f"counters of {item.table}, {item.row}: kept {item.kept}, counted {item.recounted}"
+            for item in recount(connection)[:_LISTED]
+        ]
+    except apsw.Error as error:
+        found = [str(error)]
+    return [" ".join(str(text).split()) for text in found]
+
+
+def contents(connection: apsw.Connection) -> dict[str, Any]:
+    """How much is in it, and the ends of its log."""
+    counts = connection.execute(_COUNTS).get
+    bounds = events.bounds(connection)
+    return {
+        **dict(zip(("projects", "tasks", "events"), counts, strict=True)),
+        "last_id": bounds.last,
+        "pruned": bounds.pruned,
+    }
+
+
+def examine(path: Path, alive: Callable[[], None]) -> dict[str, Any]:
+    """The health of the database at `path`, beside a server or without one; sizes in bytes.
+    `alive` is called now and then meanwhile.
+
+    Raises:
+        ConfigError: there is none, or it cannot be used.
+    """
+
+    def show() -> bool:
+        alive()
+        return False
+
+    with one_line(str(path)), closing(open_existing(path)) as connection:
+        connection.set_progress_handler(show, _STEPS)
+        connection.execute("BEGIN")  # one state of it
+        wal = Path(f"{path}-wal")
+        page_size = connection.pragma("page_size")
+        return {
+            "bytes": path.stat().st_size,
+            "wal_bytes": wal.stat().st_size if wal.exists() else 0,
+            "free_bytes": connection.pragma("freelist_count") * page_size,
+            "sqlite_version": apsw.sqlite_lib_version(),
+            "schema": connection.pragma("user_version"),
+            **contents(connection),
+            "problems": problems(connection),
+        }

@@ -1,0 +1,107 @@
+"""Everything in a database, or in one project, as records, for another tracker to import.
+
+A record is a dictionary of text, numbers and JSON texts (`JSON_COLUMNS`); `tracker.cli.records`
+puts it into a file. The first record tells of the export, the last one counts what came between, so
+that half a file is not taken for a whole one. Ids stay what they are. Idempotency keys and the
+search index are not exported: the one expires within a day, the other is built again. Sessions
+that were signed out are the one tracker's, not the other's.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any, Final
+
+import apsw
+import orjson
+
+from tracker.errors import ConfigError
+from tracker.store.sqlite import events, projects
+from tracker.store.sqlite.connection import one_line, open_existing
+
+Record = dict[str, Any]
+Progress = Callable[[int, int], None]
+
+VERSION: Final = 1
+
+JSON_COLUMNS: Final = ("metadata", "data", "gaps")
+
+# Every column that a record may have.
+COLUMNS: Final = (
+    *("record", "id", "project", "task_id", "type", "at", "data"),
+    *("title", "agent", "status", "progress", "attempt", "started_at", "finished_at"),
+    *("duration_ms", "message", "result", "error_type", "error_message", "stack_trace"),
+    *("metadata", "created_at", "updated_at"),
+    *("version", "last_id", "pruned", "gaps", "projects", "tasks", "events"),
+)
+
+_PROJECTS = """
+  SELECT id, name AS project, created_at, updated_at FROM projects
+  WHERE :project IS NULL OR id = :project ORDER BY id
+"""
+_TASKS = """
+  SELECT tasks.id, projects.name AS project, task_id,
+    title, agent, status, progress, attempt, started_at, finished_at, tasks.duration_ms,
+    message, result, error_type, error_message, stack_trace, metadata,
+    tasks.created_at, tasks.updated_at
+  FROM tasks JOIN projects ON projects.id = tasks.project_id
+  WHERE :project IS NULL OR tasks.project_id = :project ORDER BY tasks.id
+"""
+_EVENTS = """
+  SELECT events.id, projects.name AS project, tasks.task_id, type, at, data
+  FROM events JOIN tasks ON tasks.id = events.task JOIN projects ON projects.id = events.project_id
+  WHERE :project IS NULL OR events.project_id = :project ORDER BY events.id
+"""
+_COUNT = """
+  SELECT (SELECT count(*) FROM projects WHERE :project IS NULL OR id = :project)
+    + (SELECT count(*) FROM tasks WHERE :project IS NULL OR project_id = :project)
+    + (SELECT count(*) FROM events WHERE :project IS NULL OR project_id = :project)
+"""
+_GAPS = "SELECT first, last FROM gaps ORDER BY first"
+
+KINDS: Final = ("project", "task", "event")
+
+
+def export(path: Path, project: str | None, progress: Progress) -> Iterator[Record]:
+    """The records of the database at `path`, all of one moment.
+
+    Raises:
+        ConfigError: there is no such database or project, or it cannot be used.
+    """
+    with one_line(str(path)), closing(open_existing(path)) as connection:
+        connection.execute("BEGIN")
+        project_id = None if project is None else projects.find(connection, project)
+        if project is not None and project_id is None:
+            raise ConfigError(f"{path}: there is no project {project!r}")
+        bounds = events.bounds(connection)
+        yield {
+            "record": "export",
+            "version": VERSION,
+            "last_id": bounds.last,
+            "pruned": bounds.pruned,
+            "gaps": orjson.dumps(connection.execute(_GAPS).fetchall()).decode(),
+        }
+        of = {"project": project_id}
+        total = int(connection.execute(_COUNT, of).get)
+        counts: Counter[str] = Counter()
+        for kind, sql in zip(KINDS, (_PROJECTS, _TASKS, _EVENTS), strict=True):
+            for record in _rows(connection, kind, sql, of):
+                yield record
+                counts[f"{kind}s"] += 1
+                if counts.total() % 1000 == 0:
+                    progress(counts.total(), total)
+        progress(total, total)
+        yield {"record": "end", **{f"{kind}s": counts[f"{kind}s"] for kind in KINDS}}
+
+
+def _rows(
+    connection: apsw.Connection, kind: str, sql: str, parameters: dict[str, Any]
+) -> Iterator[Record]:
+    cursor = connection.execute(sql, parameters)
+    names: list[str] | None = None
+    for row in cursor:
+        names = names or [column[0] for column in cursor.get_description()]
+        yield {"record": kind, **dict(zip(names, row, strict=True))}

@@ -1,0 +1,226 @@
+"""What `tracker.store.sqlite.admin.export` exported, back into a database.
+
+A file is not believed: whoever can have it imported must not be able to make a database that the
+server cannot serve. Each record is looked at as the API looks at a report
+(`tracker.store.sqlite.admin.records`) before it is inserted, and nothing stays of a file of which
+anything is wrong.
+"""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any
+
+import apsw
+import orjson
+
+from tracker.domain.fields import MAX_ID
+from tracker.errors import ConfigError, ValidationFailed
+from tracker.store.sqlite import events
+from tracker.store.sqlite.admin.export import KINDS
+from tracker.store.sqlite.admin.records import (
+    End,
+    Event,
+    Project,
+    Task,
+    failure,
+    read,
+    read_event,
+    read_head,
+)
+from tracker.store.sqlite.connection import one_line, open_writer
+from tracker.store.sqlite.lock import DatabaseLock
+from tracker.store.sqlite.recovery import recover
+
+# Where in a file a record begins, as its line, and the record, its JSON parsed.
+Numbered = tuple[int, dict[str, Any]]
+
+_INSERT_PROJECT = """
+  INSERT INTO projects (id, name, created_at, updated_at)
+  VALUES (:id, :project, :created_at, :updated_at)
+"""
+_INSERT_TASK = """
+  INSERT INTO tasks (
+    id, project_id, task_id,
+    title, agent, status, progress, attempt, started_at, finished_at, duration_ms,
+    message, result, error_type, error_message, stack_trace, metadata, created_at, updated_at
+  ) VALUES (
+    :id, :project_id, :task_id,
+    :title, :agent, :status, :progress, :attempt, :started_at, :finished_at, :duration_ms,
+    :message, :result, :error_type, :error_message, :stack_trace, :metadata,
+    :created_at, :updated_at
+  )
+"""
+_INSERT_EVENT = """
+  INSERT INTO events (id, project_id, task, type, at, data)
+  SELECT :id, project_id, id, :type, :at, :data
+  FROM tasks WHERE task_id = :task_id AND project_id = :project_id
+"""
+# Tasks set it by their trigger as they are inserted.
+_TOUCH_PROJECT = "UPDATE projects SET updated_at = ? WHERE id = ?"
+_INSERT_GAP = """
+  INSERT INTO gaps (first, last) VALUES (?, ?)
+  ON CONFLICT (first) DO UPDATE SET last = max(last, excluded.last)
+"""
+# The database may have had gaps and events before.
+_GAP_IN_USE = """
+  SELECT first FROM gaps
+  WHERE EXISTS (SELECT 1 FROM events WHERE id BETWEEN gaps.first AND gaps.last)
+    OR EXISTS (
+      SELECT 1 FROM gaps AS later
+      WHERE later.first > gaps.first AND later.first <= gaps.last
+    )
+  LIMIT 1
+"""
+_MOVE_MARKS = """
+  UPDATE marks SET pruned = max(pruned, :pruned), searched = min(searched, :searched)
+"""
+_NEXT_ID = (
+    "INSERT INTO sqlite_sequence (name, seq) SELECT 'events', 0"
+    " WHERE NOT EXISTS (SELECT 1 FROM sqlite_sequence WHERE name = 'events')",
+    "UPDATE sqlite_sequence SET seq = max(seq, :last_id) WHERE name = 'events'",
+)
+
+
+def import_(path: Path, records: Iterable[Numbered]) -> dict[str, int]:
+    """Add all `records` to the database at `path`, made if there is none; nothing if anything is
+    wrong. How many of each kind.
+
+    Raises:
+        InUse: a server has the database.
+        ConfigError: not the whole of an export, or ids or names in it are taken.
+    """
+    held = DatabaseLock(path)
+    try:
+        recover(path)
+        with closing(open_writer(path, "full")) as connection, one_line(str(path)), connection:
+            held.confirm()
+            counts = _Import(connection, path).run(iter(records))
+    finally:
+        held.release()
+    return counts
+
+
+class _Import:
+    """One import, in the caller's transaction."""
+
+    def __init__(self, connection: apsw.Connection, path: Path) -> None:
+        self._connection = connection
+        self._path = path
+        self._projects: dict[str, Project] = {}  # of the file: others have nothing to do with it
+        self._counts: Counter[str] = Counter()
+        self._gaps: list[list[int]] = []
+        self._last_id = self._first_event = 0
+
+    def run(self, records: Iterator[Numbered]) -> dict[str, int]:
+        """Add all records. Raises ConfigError."""
+        before = events.last_id(self._connection)
+        line, fields = next(records, (1, {}))
+        with self._telling(line):
+            head = read_head(fields)
+        self._gaps, self._last_id, self._first_event = head.gaps, head.last_id, head.last_id
+        for line, fields in records:
+            with self._telling(line):
+                if fields.get("record") == "end":
+                    self._check_counts(read(End, fields))
+                    break
+                self._add(fields)
+        else:
+            raise ConfigError("the export has no end: the file is not whole")
+        for line, _ in records:
+            raise ConfigError(f"line {line}: the export has ended before; import one at a time")
+        for project in self._projects.values():
+            self._connection.execute(_TOUCH_PROJECT, (project.updated_at, project.id))
+        # Whoever followed the log that was here before has missed what is now in its midst. That it
+        # was followed to its end shows only in a number that no event will have.
+        if before and self._first_event <= before:
+            before += 1
+        marks = {"pruned": max(head.pruned, before), "searched": max(0, self._first_event - 1)}
+        self._connection.execute(_MOVE_MARKS, marks)
+        for sql in _NEXT_ID:
+            self._connection.execute(sql, {"last_id": max(head.last_id, before)})
+        self._add_gaps(head.gaps)
+        return {f"{kind}s": self._counts[f"{kind}s"] for kind in KINDS}
+
+    def _add(self, fields: dict[str, Any]) -> None:
+        match kind := fields.get("record"):
+            case "project":
+                self._add_project(read(Project, fields))
+            case "task":
+                self._add_task(read(Task, fields))
+            case "event":
+                self._add_event(read_event(fields))
+            case _:
+                raise failure("record", f"{kind!r:.100} is no record of an export")
+        self._counts[f"{kind}s"] += 1
+
+    def _add_project(self, project: Project) -> None:
+        self._connection.execute(_INSERT_PROJECT, vars(project))
+        self._projects[project.project] = project
+
+    def _add_task(self, task: Task) -> None:
+        metadata = orjson.dumps(task.metadata).decode()
+        row = {**vars(task), "project_id": self._project_id(task), "metadata": metadata}
+        self._connection.execute(_INSERT_TASK, row)
+
+    def _add_event(self, event: Event) -> None:
+        if event.id > self._last_id:
+            raise failure("id", "this is greater than the last_id of the export")
+        gaps_before = bisect(self._gaps, [event.id, MAX_ID])
+        if gaps_before and event.id <= self._gaps[gaps_before - 1][1]:
+            raise failure("id", "this is in one of the gaps of the export")
+        # Not as it came: a line break between its tokens would end a line of server-sent events.
+        data = orjson.dumps(event.data).decode()
+        row = {**vars(event), "project_id": self._project_id(event), "data": data}
+        self._connection.execute(_INSERT_EVENT, row)
+        if self._connection.changes() != 1:
+            raise failure("task_id", "there is no such task before it in the export")
+        self._first_event = min(self._first_event, event.id)
+
+    def _project_id(self, record: Task | Event) -> int:
+        try:
+            return self._projects[record.project].id
+        except KeyError:
+            raise failure("project", "there is no such project before it in the export") from None
+
+    def _add_gaps(self, gaps: list[list[int]]) -> None:
+        for gap in gaps:
+            self._connection.execute(_INSERT_GAP, gap)
+        used = self._connection.execute(_GAP_IN_USE).get
+        if used is not None:
+            raise ConfigError(
+                f"{self._path}: the numbers of events from {used} on are a gap in the export or in "
+                "the database, and not in the other; import into a new database"
+            )
+
+    def _check_counts(self, end: End) -> None:
+        for name, count in vars(end).items():
+            if name != "record" and count != self._counts[name]:
+                raise failure(
+                    name,
+                    f"the end of the export counts {count}, but there are "
+                    f"{self._counts[name]}: the file is not whole",
+                )
+
+    @contextmanager
+    def _telling(self, line: int) -> Iterator[None]:
+        """What is wrong with a record as the one line that the user reads."""
+        try:
+            yield
+        except ValidationFailed as error:
+            field, issue = error.issues[0]
+            raise ConfigError(f"line {line}: {field}: {issue}") from None
+        except apsw.ConstraintError as error:
+            found = re.fullmatch(r"UNIQUE constraint failed: \w+\.(\w+).*", str(error))
+            if found is None:  # sums that grow past 64 bits
+                raise ConfigError(f"line {line}: this cannot be added: {error}") from None
+            field = "project" if found[1] == "name" else found[1]
+            raise ConfigError(
+                f"line {line}: {field}: {self._path} or the export has it already; "
+                "import into a new database"
+            ) from None

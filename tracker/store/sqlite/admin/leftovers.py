@@ -1,0 +1,57 @@
+"""What upgrades, restores and killed commands have left beside a database: it takes room."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+from tracker import files
+from tracker.store.sqlite import migrations
+from tracker.store.sqlite.admin.restore import kept_by_restores
+from tracker.store.sqlite.connection import open_existing
+
+Kind = Literal["upgrade copy", "replaced by a restore", "unfinished"]
+
+
+class Leftover(NamedTuple):
+    """One file, and its size in bytes."""
+
+    kind: Kind
+    file: Path
+    bytes: int
+
+
+def leftovers(path: Path) -> list[Leftover]:
+    """All of them. Those that are unfinished may be another command's that is at work."""
+    path = path.resolve()
+    if not path.parent.is_dir():
+        return []
+    unfinished = (
+        found
+        for found in path.parent.iterdir()
+        if found.name.startswith(f"{path.name}.") and found.name.endswith(files.UNFINISHED)
+    )
+    kinds: dict[Kind, list[Path]] = {
+        "upgrade copy": migrations.copies(path),
+        "replaced by a restore": kept_by_restores(path),
+        "unfinished": sorted(unfinished),
+    }
+    return [
+        Leftover(kind, file, file.stat().st_size) for kind, found in kinds.items() for file in found
+    ]
+
+
+def remove_upgrade_copies(path: Path, *, dry_run: bool) -> list[Leftover]:
+    """Remove the copies that upgrades made, now that the upgraded database is in use; which.
+
+    Raises:
+        ConfigError: the database cannot be used, so that a copy may be all there is.
+    """
+    with closing(open_existing(path)):
+        copies = [left for left in leftovers(path) if left.kind == "upgrade copy"]
+    if not dry_run:
+        for copy in copies:
+            with files.telling(copy.file):
+                copy.file.unlink()
+    return copies

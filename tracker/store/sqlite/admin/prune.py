@@ -1,0 +1,129 @@
+"""Prunes from outside the server, beside it or without it; the rules stand in `prune`."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from contextlib import closing
+from functools import partial
+from pathlib import Path
+from typing import NamedTuple, TypeVar
+
+import apsw
+
+from tracker.errors import ConfigError, NoRoom
+from tracker.store.sqlite import events, projects, pruning
+from tracker.store.sqlite.connection import is_full, one_line, open_existing
+from tracker.store.sqlite.pruning import Pruned, Rule, Step
+
+# Seconds that one transaction takes, and rests for the server between two.
+_WORK = 0.02
+_REST = 0.02
+
+T = TypeVar("T")
+
+Progress = Callable[[int, int], None]
+"""Told how far along the log this is, and how long that is."""
+
+
+class Outcome(NamedTuple):
+    """What has gone, and the bytes in use after that."""
+
+    pruned: Pruned
+    size: int
+
+
+def prune_database(
+    path: Path,
+    *,
+    before: int | None,
+    max_bytes: int | None,
+    project: str | None,
+    dry_run: bool,
+    progress: Progress,
+) -> Outcome:
+    """Remove tasks that had ended `before` (milliseconds), then the oldest ended ones until the
+    database is no larger than `max_bytes`; give the space back. `dry_run`: do it to a copy.
+
+    Raises:
+        ConfigError: there is no such database or project, or it cannot be used.
+        NoRoom: the disk is too full even for that.
+    """
+    with one_line(str(path)), closing(open_existing(path)) as connection:
+        project_id = None if project is None else projects.find(connection, project)
+        if project is not None and project_id is None:
+            raise ConfigError(f"{path}: there is no project {project!r}")
+        rules = [
+            *([] if before is None else [Rule(before=before, project_id=project_id)]),
+            *([] if max_bytes is None else [Rule(max_bytes=max_bytes, project_id=project_id)]),
+        ]
+        if not dry_run:
+            return _apply(connection, rules, progress)
+        with closing(_copy(connection)) as copy:
+            return _apply(copy, rules, progress)
+
+
+def _copy(source: apsw.Connection) -> apsw.Connection:
+    """A private copy that SQLite deletes when it is closed."""
+    target = apsw.Connection("")
+    source.execute("BEGIN")  # of one moment, whatever is reported meanwhile
+    try:
+        with target.backup("main", source, "main") as backup:
+            backup.step()
+    finally:
+        source.execute("COMMIT")
+    target.pragma("foreign_keys", True)
+    return target
+
+
+def _apply(connection: apsw.Connection, rules: list[Rule], progress: Progress) -> Outcome:
+    pruned, last = Pruned(), events.last_id(connection)
+    for rule in rules:
+        step = Step(Pruned(), cursor=0, done=False)
+        while not step.done:
+            step = _with_room(connection, partial(_step, connection, rule, step.cursor))
+            pruned += step.pruned
+            progress(last if step.done else step.cursor, last)
+            time.sleep(_REST)
+    while not _with_room(connection, partial(pruning.give_back, connection)):
+        time.sleep(_REST)
+    return Outcome(pruned, pruning.size(connection))
+
+
+def _step(connection: apsw.Connection, rule: Rule, cursor: int) -> Step:
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        end = time.monotonic() + _WORK
+        step = pruning.prune_some(connection, rule, cursor, lambda: time.monotonic() > end)
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:  # a full disk has rolled back by itself
+            connection.execute("ROLLBACK")
+        raise
+    return step
+
+
+def _with_room(connection: apsw.Connection, work: Callable[[], T]) -> T:
+    """On a full disk the WAL is moved into the database, so that there is room in it again.
+
+    Raises:
+        NoRoom: there is too little even so.
+    """
+    try:
+        return work()
+    except apsw.Error as error:
+        if not is_full(error, Path(connection.filename)):
+            raise
+    try:
+        connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
+        return work()
+    except apsw.Error as error:
+        if not isinstance(error, apsw.BusyError) and not is_full(error, Path(connection.filename)):
+            raise
+        wal = Path(connection.filename_wal)
+        size = wal.stat().st_size if wal.exists() else 0
+        raise NoRoom(
+            f"{connection.filename}: the disk is so full that not even the WAL can be moved into "
+            "the database, and pruning has to write before it frees anything: make "
+            f"{size // 2**20 + 1} MiB of room (`tracker doctor` lists old copies), then repeat this"
+        ) from None

@@ -1,0 +1,173 @@
+"""What the records of an export may hold: as much as reports could have made, and no more.
+
+Imported by `tracker.store.sqlite.admin.importing` alone: Pydantic takes a while.
+"""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import Annotated, Any, Final, Literal, TypeVar
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
+
+from tracker.domain.fields import (
+    EARLIEST_START,
+    MAX_ATTEMPT,
+    MAX_DURATION,
+    MAX_ID,
+    MAX_TIME,
+    EventType,
+    Message,
+    Name,
+    Progress,
+    StackTrace,
+    StatusName,
+    Text,
+    Title,
+    issues_of,
+    set_once_ended,
+)
+from tracker.domain.messages import DATA
+from tracker.errors import Issue, ValidationFailed
+from tracker.store.sqlite.admin.export import VERSION
+
+_Id = Annotated[int, Field(ge=1, le=MAX_ID)]
+_Mark = Annotated[int, Field(ge=0, le=MAX_ID)]
+_Count = Annotated[int, Field(ge=0)]
+_Moment = Annotated[int, Field(ge=0, le=MAX_TIME)]
+_Range = Annotated[list[_Id], Field(min_length=2, max_length=2)]
+
+
+class _Record(BaseModel):
+    # A field that is not known holds something that would be lost.
+    model_config = ConfigDict(extra="forbid", strict=True, validate_default=True)
+
+
+class Head(_Record):
+    record: Literal["export"]
+    version: Literal[1]
+    last_id: _Mark
+    pruned: _Mark
+    # Each page of the log is read with all of them.
+    gaps: Annotated[list[_Range], Field(max_length=10_000)] = []
+
+    @field_validator("pruned")
+    @classmethod
+    def _within_the_log(cls, pruned: int, info: ValidationInfo) -> int:
+        if pruned > info.data.get("last_id", MAX_ID):
+            raise ValueError("more was pruned than there was: this is greater than last_id")
+        return pruned
+
+    @field_validator("gaps")
+    @classmethod
+    def _one_after_the_other(cls, gaps: list[list[int]], info: ValidationInfo) -> list[list[int]]:
+        numbers = [number for gap in gaps for number in gap]
+        if any(first > last for first, last in gaps) or any(
+            before[1] >= after[0] for before, after in pairwise(gaps)
+        ):
+            raise ValueError("expected ranges of numbers, one after the other")
+        if numbers and numbers[-1] > info.data.get("last_id", MAX_ID):
+            raise ValueError("a gap goes on after last_id")
+        return gaps
+
+
+class Project(_Record):
+    record: Literal["project"]
+    id: _Id
+    project: Name
+    created_at: _Moment
+    updated_at: _Moment
+
+
+class Task(_Record):
+    record: Literal["task"]
+    id: _Id
+    project: Name
+    task_id: Name
+    title: Title
+    agent: Name
+    status: StatusName
+    progress: Progress
+    attempt: Annotated[int, Field(ge=1, le=MAX_ATTEMPT)]
+    started_at: Annotated[int, Field(ge=EARLIEST_START, le=MAX_TIME)]
+    finished_at: _Moment | None = None
+    duration_ms: Annotated[int, Field(ge=0, le=MAX_DURATION)] | None = None
+    message: Message | None = None
+    result: Text | None = None
+    error_type: Text | None = None
+    error_message: Text | None = None
+    stack_trace: StackTrace | None = None
+    metadata: dict[str, Any]
+    created_at: _Moment
+    updated_at: _Moment
+
+    _ended = field_validator("finished_at", "duration_ms")(set_once_ended)
+
+
+class Event(_Record):
+    record: Literal["event"]
+    id: _Id
+    project: Name
+    task_id: Name
+    type: EventType
+    at: _Moment
+    data: dict[str, Any]
+
+
+class End(_Record):
+    record: Literal["end"]
+    projects: _Count
+    tasks: _Count
+    events: _Count
+
+
+R = TypeVar("R", bound=_Record)
+
+_NOT_KNOWN: Final = "this is not known here: the file is of a newer tracker, or was changed"
+
+
+def read(model: type[R], fields: dict[str, Any]) -> R:
+    """The record, if it is one. Raises ValidationFailed."""
+    try:
+        return model.model_validate(fields)
+    except ValidationError as error:
+        name, issue = issues_of(error)[0]
+        if name in fields and name not in model.model_fields:
+            name, issue = f"{name!r:.100}", _NOT_KNOWN
+        raise failure(name, issue) from None
+
+
+def read_head(fields: dict[str, Any]) -> Head:
+    """See `read`; the first record. Raises ValidationFailed."""
+    if fields.get("record") != "export":
+        raise failure("record", "an export begins with a record that tells of it: this is none")
+    version = fields.get("version")
+    if type(version) is int and version > VERSION:
+        raise failure("version", "the file is of a newer tracker: import it with that one")
+    return read(Head, fields)
+
+
+def read_event(fields: dict[str, Any]) -> Event:
+    """See `read`; an event whose `data` is what events of its type, of its task, hold. Raises
+    ValidationFailed."""
+    event = read(Event, fields)
+    try:
+        data = DATA[event.type].model_validate(event.data, strict=True)
+    except ValidationError as error:
+        name, issue = issues_of(error)[0]
+        raise failure(f"data.{name}", issue) from None
+    if (data.project, data.task_id) != (event.project, event.task_id):
+        raise failure("data", "this is of another task than the event")
+    return event
+
+
+def failure(field: str, issue: str) -> ValidationFailed:
+    """A record that is none."""
+    return ValidationFailed("This is not as a tracker exports it.", [Issue(field, issue)])

@@ -1,0 +1,169 @@
+"""Reads of the event log."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import apsw
+
+from tracker.domain.events import Event
+
+# One page of the log: the project and the task are looked up by name.
+_PAGE = """
+  SELECT events.id, projects.name, events.type, events.data, events.at
+  FROM events JOIN projects ON projects.id = events.project_id
+  WHERE events.id > :after AND events.id < :before
+    {filters}
+  ORDER BY events.id {order} LIMIT :limit
+"""
+_OF_PROJECT = "AND events.project_id = (SELECT id FROM projects WHERE name = :project)"
+_OF_TYPE = "AND events.type = :type"
+_OF_TASK = "AND events.task IN (SELECT id FROM tasks WHERE task_id = :task_id)"
+_OF_TASK_IN_PROJECT = """
+  AND events.task = (
+    SELECT id FROM tasks
+    WHERE task_id = :task_id AND project_id = (SELECT id FROM projects WHERE name = :project)
+  )
+"""
+_LAST = "SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'events'"
+_BOUNDS = """
+  SELECT (SELECT pruned FROM marks), (SELECT min(id) FROM events)
+"""
+_GAPS = "SELECT first, last FROM gaps ORDER BY first"
+_MEND = """
+  UPDATE marks SET pruned = min(pruned, :last), searched = min(searched, :last)
+  WHERE pruned > :last OR searched > :last
+"""
+
+
+_OF_ONE_TASK = """
+  SELECT id, type, data, at FROM events WHERE task = ? ORDER BY id DESC LIMIT ?
+"""
+
+MOST_IDS = 2**53
+"""Ids stay below it, so that they are exact in every client (docs/contract.md, "Events")."""
+
+# Greater than any id.
+_NO_ID = 2**63 - 1
+
+# How many of its events a task is shown with; the rest is a question to `/api/events`.
+HISTORY = 1000
+
+
+class EventFilter(NamedTuple):
+    """Which events; None means all."""
+
+    project: str | None = None
+    task_id: str | None = None
+    type: str | None = None
+
+
+class Bounds(NamedTuple):
+    """The log's ends: `oldest` is the smallest id that may still be there, `last` the newest id
+    ever given, `pruned` the newest id that pruning has removed. `gaps`: the first and last of the
+    numbers that restores have jumped over."""
+
+    oldest: int
+    last: int
+    pruned: int
+    gaps: tuple[tuple[int, int], ...] = ()
+
+    def reach(self, cursor: int) -> bool:
+        """Whether the log has all that ever came after `cursor`: nothing of it was pruned, and
+        the cursor is none of another database, or of the one that a restore has replaced."""
+        return self.pruned <= cursor <= self.last and not any(
+            first <= cursor <= last for first, last in self.gaps
+        )
+
+
+class Page(NamedTuple):
+    """Some of the log, oldest first, and where the log began and ended just then.
+
+    `cursor` is where the next page begins; at `bounds.last` there is no more.
+    """
+
+    events: list[Event]
+    cursor: int
+    bounds: Bounds
+
+
+def last_id(connection: apsw.Connection) -> int:
+    """The newest id ever given to an event; 0 before the first."""
+    return int(connection.execute(_LAST).get)
+
+
+def mend(connection: apsw.Connection) -> None:
+    """Put marks past the log's end, which earlier imports took from any file, back to it: readers
+    would be sent to the beginning again and again, and what comes would not be found."""
+    connection.execute(_MEND, {"last": last_id(connection)})
+
+
+def bounds(connection: apsw.Connection) -> Bounds:
+    """Where the log begins and ends."""
+    last = last_id(connection)
+    pruned, oldest = connection.execute(_BOUNDS).get
+    gaps = tuple((int(first), int(end)) for first, end in connection.execute(_GAPS))
+    # Where nobody has mended it yet: see `mend`.
+    return Bounds(last + 1 if oldest is None else oldest, last, min(pruned, last), gaps)
+
+
+def after(
+    connection: apsw.Connection, cursor: int, wanted: EventFilter, limit: int, max_size: int
+) -> Page:
+    """The first of the events whose id is greater than `cursor`: `limit` at most, and no more
+    once they have `max_size` characters, so that no reader makes the server hold much of the
+    log."""
+    limits = bounds(connection)
+    page, whole = _some(_rows(connection, wanted, limit, after=cursor), limit, max_size)
+    return Page(page, limits.last if whole else page[-1].id, limits)
+
+
+def newest(
+    connection: apsw.Connection, before: int, wanted: EventFilter, limit: int, max_size: int
+) -> Page:
+    """The newest of the events whose id is smaller than `before`, oldest first; bounded as `after`
+    is."""
+    limits = bounds(connection)
+    page, _ = _some(_rows(connection, wanted, limit, before=before), limit, max_size)
+    return Page(page[::-1], limits.last, limits)
+
+
+def _rows(
+    connection: apsw.Connection,
+    wanted: EventFilter,
+    limit: int,
+    *,
+    after: int = 0,
+    before: int | None = None,
+) -> apsw.Cursor:
+    """One row more than `limit`: of those past `after`, or from `before` on back."""
+    filters = []
+    if wanted.type is not None:
+        filters.append(_OF_TYPE)
+    if wanted.task_id is not None:
+        filters.append(_OF_TASK if wanted.project is None else _OF_TASK_IN_PROJECT)
+    elif wanted.project is not None:
+        filters.append(_OF_PROJECT)
+    order, before = ("ASC", _NO_ID) if before is None else ("DESC", before)
+    return connection.execute(
+        _PAGE.format(filters=" ".join(filters), order=order),
+        {"after": after, "before": before, "limit": limit + 1, **wanted._asdict()},
+    )
+
+
+def _some(rows: apsw.Cursor, limit: int, max_size: int) -> tuple[list[Event], bool]:
+    """As many events as fit, and whether those were all."""
+    page: list[Event] = []
+    size = 0
+    for id_, name, type_, data, at in rows:
+        if len(page) == limit or size > max_size:
+            return page, False
+        page.append(Event(id_, name, type_, data.encode(), at))
+        size += len(data)
+    return page, True
+
+
+def newest_of_task(connection: apsw.Connection, task: int) -> list[Event]:
+    """The newest of a task's events, oldest first; its id is the row's, not the agent's."""
+    rows = connection.execute(_OF_ONE_TASK, (task, HISTORY)).fetchall()
+    return [Event(id_, "", type_, data.encode(), at) for id_, type_, data, at in reversed(rows)]

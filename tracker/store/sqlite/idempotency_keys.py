@@ -1,0 +1,76 @@
+"""What `Idempotency-Key`s have recorded, so that a report which is sent again is recorded once."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from typing import Final, NamedTuple
+
+import apsw
+
+from tracker.clock import MS_PER_DAY
+from tracker.domain.tasks import Kind
+from tracker.store.sqlite import bulk
+
+_FIND = """
+  SELECT key, fingerprint, event_id, at, created, duration_ms FROM idempotency
+  WHERE key IN (VALUES {rows})
+"""
+_REMEMBER = """
+  INSERT OR REPLACE INTO idempotency (key, fingerprint, event_id, at, created, duration_ms)
+  VALUES {rows}
+"""
+_FORGET = """
+  DELETE FROM idempotency WHERE key IN (
+    SELECT key FROM idempotency WHERE at < ? ORDER BY at LIMIT ?
+  )
+"""
+
+LIFETIME_MS: Final = MS_PER_DAY
+"""How long a key is kept (docs/contract.md, "Webhooks")."""
+
+
+class Idempotency(NamedTuple):
+    """A key and what tells its request from others: kind and body."""
+
+    key: str
+    fingerprint: bytes
+
+
+class Used(NamedTuple):
+    """The request that had the key first, and what became of it; see `Recorded`."""
+
+    fingerprint: bytes
+    event_id: int
+    at: int
+    created: bool
+    duration_ms: int | None
+
+
+def idempotency(key: str, kind: Kind, body: bytes) -> Idempotency:
+    """The same key on another webhook, or with another body, is another request."""
+    return Idempotency(key, hashlib.blake2b(body, digest_size=16, person=kind.encode()).digest())
+
+
+def find(connection: apsw.Connection, now: int, keys: Iterable[str]) -> dict[str, Used]:
+    """Those of the keys that were used within their lifetime."""
+    names = [(key,) for key in dict.fromkeys(keys)]
+    return {
+        key: Used(fingerprint, event_id, at, bool(created), duration_ms)
+        for _, rows in bulk.execute(connection, _FIND, names)
+        for key, fingerprint, event_id, at, created, duration_ms in rows
+        if at >= now - LIFETIME_MS
+    }
+
+
+def remember(connection: apsw.Connection, keys: Mapping[str, Used]) -> None:
+    """Keep what has become of the requests with these keys."""
+    rows = [(key, *used) for key, used in keys.items()]
+    for _ in bulk.execute(connection, _REMEMBER, rows):
+        pass
+
+
+def forget_some(connection: apsw.Connection, now: int, limit: int) -> bool:
+    """Forget `limit` of the keys that are past their lifetime. True when none is left."""
+    connection.execute(_FORGET, (now - LIFETIME_MS, limit))
+    return connection.changes() < limit

@@ -1,0 +1,95 @@
+"""Prunes in the background, by the writer, in transactions so small that no report waits."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from tracker.clock import MS_PER_DAY
+from tracker.errors import Unavailable
+from tracker.store.sqlite import pruning
+from tracker.store.sqlite.pruning import Pruned, Rule, Step
+
+if TYPE_CHECKING:
+    import apsw
+
+    from tracker.clock import Clock
+    from tracker.store.sqlite.writer import Writer
+
+logger = logging.getLogger(__name__)
+
+# Seconds between two rounds.
+_EVERY = 60.0
+
+# Seconds that one transaction prunes for, and rests for the reports between two.
+_WORK = 0.01
+_REST = 0.04
+
+
+class RetentionPolicy(NamedTuple):
+    """How much is kept: so many days after a task's end, so many bytes; 0: no limit."""
+
+    days: float = 0
+    max_bytes: int = 0
+
+
+KEEP_ALL: Final = RetentionPolicy()
+
+
+class Retention:
+    """Keeps a database within its limits."""
+
+    def __init__(self, keep: RetentionPolicy, writer: Writer, clock: Clock) -> None:
+        self._keep = keep
+        self._writer = writer
+        self._clock = clock
+
+    async def run(self) -> None:
+        """Prune now and then, until cancelled."""
+        while self._keep.days or self._keep.max_bytes:
+            try:
+                pruned = await self._round()
+            except Unavailable as error:  # the next round tries again
+                logger.warning("Old tasks could not be pruned: %s", error)
+            else:
+                if pruned.tasks:
+                    logger.info(
+                        "Pruned %d tasks that ended long ago, with their %d events", *pruned
+                    )
+            await asyncio.sleep(_EVERY)
+
+    async def _round(self) -> Pruned:
+        pruned = Pruned()
+        if self._keep.days:
+            before = self._clock.now_ms() - int(self._keep.days * MS_PER_DAY)
+            pruned += await self._prune(Rule(before=before))
+        if self._keep.max_bytes:
+            pruned += await self._prune(Rule(max_bytes=self._keep.max_bytes))
+        given_back = False
+        while not given_back:
+            given_back = await self._writer.submit(_give_back)
+            await asyncio.sleep(_REST)
+        return pruned
+
+    async def _prune(self, rule: Rule) -> Pruned:
+        pruned, step = Pruned(), Step(Pruned(), cursor=0, done=False)
+        while not step.done:
+            step = await self._writer.submit(self._step(rule, step.cursor))
+            pruned += step.pruned
+            await asyncio.sleep(_REST)
+        return pruned
+
+    def _step(self, rule: Rule, cursor: int) -> Callable[[apsw.Connection, int], Step]:
+        def job(connection: apsw.Connection, _now: int) -> Step:
+            end = self._clock.monotonic() + _WORK
+            return pruning.prune_some(
+                connection, rule, cursor, enough=lambda: self._clock.monotonic() > end
+            )
+
+        return job
+
+
+def _give_back(connection: apsw.Connection, _now: int) -> bool:
+    return pruning.give_back(connection)

@@ -1,0 +1,298 @@
+"""The store: durable reports and what can be asked about them.
+
+The only package that knows SQLite. What has committed is handed to a `CommitListener`, in the order
+of the log, before the report is answered.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+
+from tracker.errors import NotFound
+from tracker.store.sqlite import (
+    dashboard,
+    events,
+    health,
+    projects,
+    reports,
+    sessions,
+    stats,
+    tasks,
+)
+from tracker.store.sqlite.admin.output import files_of
+from tracker.store.sqlite.checkpoint import PAGES, Checkpoints
+from tracker.store.sqlite.connection import MEMORY, open_writer
+from tracker.store.sqlite.events import EventFilter, Page
+from tracker.store.sqlite.idempotency_keys import Idempotency
+from tracker.store.sqlite.jobs import Jobs
+from tracker.store.sqlite.lock import DatabaseLock, look_for_links
+from tracker.store.sqlite.projects import ProjectQuery
+from tracker.store.sqlite.readers import FileReaders, Readers, WriterReaders
+from tracker.store.sqlite.recovery import recover
+from tracker.store.sqlite.reports import Recorded, WriteRequest
+from tracker.store.sqlite.retention import KEEP_ALL, Retention, RetentionPolicy
+from tracker.store.sqlite.tasks import TaskQuery
+from tracker.store.sqlite.writer import Writer
+
+if TYPE_CHECKING:
+    import apsw
+
+    from tracker.auth.sessions import Ended
+    from tracker.clock import Clock
+    from tracker.config.settings import Durability
+    from tracker.domain.events import Event
+    from tracker.domain.tasks import Report
+
+T = TypeVar("T")
+
+# Of one project's tasks deleted in one transaction: others' reports wait for no more than these.
+_DELETED_AT_ONCE = 200
+
+# Where a page of the log ends, whatever its limit, in characters.
+_PAGE_SIZE = 2 * 1024 * 1024
+
+# What a cursor over the log reads at once, in events and in characters: each slow subscriber may
+# make the server hold so much.
+_CURSOR_PAGE = 500
+_CURSOR_PAGE_SIZE = 256 * 1024
+
+
+class CommitListener(Protocol):
+    """Who hears, on the event loop, what has been committed."""
+
+    def publish(self, events: Sequence[Event]) -> None:
+        """These events are in the log now; they follow all that were published before."""
+
+    def forget(self) -> None:
+        """Events were deleted: whatever is remembered of the log must be read again."""
+
+
+class Store:
+    """One database, open in this process alone."""
+
+    def __init__(
+        self,
+        path: Path | None,
+        durability: Durability,
+        clock: Clock,
+        listener: CommitListener,
+        *,
+        on_death: Callable[[], None],
+        keep: RetentionPolicy = KEEP_ALL,
+        vfs: str | None = None,
+        checkpoint_pages: int = PAGES,
+    ) -> None:
+        """Open, make or upgrade the database. `path` None: in memory, gone at the end.
+
+        `on_death` is called if the store can no longer record anything and never will. `keep`: what
+        is older or more is pruned. `vfs` names the SQLite file system that is written through:
+        tests have one that loses power. `checkpoint_pages`: see `tracker.store.sqlite.checkpoint`.
+
+        Raises:
+            InUse: another server has it.
+            ConfigError: it cannot be used as it is.
+        """
+        self._lock = None if path is None else DatabaseLock(path)
+        self._checkpoints = None
+        try:
+            if path is not None:
+                recover(path)
+                look_for_links(path)
+            connection = open_writer(path, durability, vfs)
+            if self._lock:
+                self._lock.confirm()
+            events.mend(connection)
+            if path is not None:
+                self._checkpoints = Checkpoints(connection, path, vfs, checkpoint_pages)
+        except BaseException:
+            self._release()
+            raise
+        self.path = path
+        self.last_id = events.last_id(connection)
+        self.ended_sessions = sessions.read(connection)  # at the start
+        self._clock = clock
+        self._listener = listener
+        self._writer = Writer(
+            connection,
+            clock,
+            reports.record,
+            on_commit=self._committed,
+            between=self._checkpoints.look_after if self._checkpoints else lambda: None,
+            on_death=on_death,
+        )
+        self._readers: Readers = (
+            WriterReaders(self._writer, clock) if path is None else FileReaders(path, clock)
+        )
+        self._jobs = Jobs(
+            self._writer,
+            self._readers,
+            Retention(keep, self._writer, clock),
+            on_pruned=listener.forget,
+            newest=self.last_id,
+        )
+
+    @property
+    def name(self) -> str:
+        """The database as the user named it."""
+        return MEMORY if self.path is None else str(self.path)
+
+    @property
+    def files(self) -> list[Path]:
+        """Those that belong to it, its keys too, whether they exist or not."""
+        return [] if self.path is None else files_of(self.path)
+
+    def start(self) -> None:
+        """Begin to work for the running event loop."""
+        if self._checkpoints:
+            self._checkpoints.start()
+        self._writer.start()
+        self._jobs.start()
+
+    async def close(self) -> None:
+        """Commit what waits, checkpoint the WAL, let go of the database."""
+        await self._jobs.stop()
+        await self._readers.close()
+        if self._checkpoints:
+            await asyncio.to_thread(self._checkpoints.close)
+        await self._writer.close()
+        self._release()
+
+    def record(
+        self, report: Report, key: Idempotency | None, size: int
+    ) -> asyncio.Future[Recorded]:
+        """Write one report; done once it is committed. `size` is its body's, in bytes.
+
+        The future's error, or raised at once:
+            IdempotencyKeyReused: `key` belongs to another request.
+            Unavailable: nothing was recorded; the same request may succeed later.
+        """
+        return self._writer.submit_item(WriteRequest(report, key), size)
+
+    async def delete_task(self, project: str, task_id: str) -> None:
+        """Delete a task and its events. Raises NotFound, Unavailable."""
+        deleted = await self._writer.submit(
+            lambda connection, _now: tasks.delete(connection, project, task_id)
+        )
+        if not deleted:
+            raise NotFound(f"There is no task {task_id!r} in the project {project!r}.")
+        self._listener.forget()
+
+    async def delete_project(self, name: str) -> None:
+        """Delete the tasks that the project has now, their events, and the project if no new
+        report has come for it meanwhile. Raises NotFound, Unavailable."""
+        project_id = await self.read(lambda connection: projects.find(connection, name))
+        if project_id is None:
+            raise no_such_project(name)
+        newest = await self.read(lambda connection: projects.newest_task(connection, project_id))
+        done = False
+        while not done:
+            done = await self._writer.submit(
+                lambda connection, _now: projects.delete_some(
+                    connection, project_id, newest, _DELETED_AT_ONCE
+                )
+            )
+            self._listener.forget()
+
+    async def projects(self, query: ProjectQuery) -> tuple[list[dict[str, Any]], int]:
+        """A page of projects, and how many there are."""
+        return await self.read(lambda connection: projects.page(connection, query))
+
+    async def tasks(self, project: str, query: TaskQuery) -> tuple[list[dict[str, Any]], int]:
+        """A page of the project's tasks, and how many match. Raises NotFound."""
+
+        def read(connection: apsw.Connection) -> tuple[list[dict[str, Any]], int]:
+            project_id = projects.find(connection, project)
+            if project_id is None:
+                raise no_such_project(project)
+            return tasks.page(connection, project_id, query)
+
+        return await self.read(read)
+
+    async def task(self, project: str, task_id: str) -> dict[str, Any]:
+        """One task with its history. Raises NotFound."""
+        found = await self.read(lambda connection: tasks.one(connection, project, task_id))
+        if found is None:
+            raise NotFound(f"There is no task {task_id!r} in the project {project!r}.")
+        return found
+
+    async def overall_stats(self) -> dict[str, Any]:
+        """The figures over all projects."""
+        return await self.read(stats.overall)
+
+    async def project_stats(self, name: str, days: int) -> dict[str, Any]:
+        """One project's figures. Raises NotFound."""
+        found = await self.read(lambda connection: stats.of_project(connection, name, days))
+        if found is None:
+            raise no_such_project(name)
+        return found
+
+    async def now(self, active: int, ended: int) -> dict[str, Any]:
+        """What runs and what ended last, over all projects."""
+        at = self._clock.now_ms()
+        return await self.read(lambda connection: dashboard.now(connection, at, active, ended))
+
+    async def search(self, text: str, limit: int) -> list[dict[str, Any]]:
+        """The newest tasks of any project that hold all the words of `text`."""
+        return await self.read(lambda connection: dashboard.search(connection, text, limit))
+
+    async def trends(self, days: int) -> dict[str, Any]:
+        """Ends a day and durations, over all projects."""
+        return await self.read(lambda connection: dashboard.trends(connection, days))
+
+    async def events(
+        self, after: int, wanted: EventFilter, limit: int, max_size: int = _PAGE_SIZE
+    ) -> Page:
+        """The first of the events whose id is greater than `after`: `limit` at most, and no more
+        once they have `max_size` characters."""
+        return await self.read(
+            lambda connection: events.after(connection, after, wanted, limit, max_size)
+        )
+
+    async def newest_events(self, before: int, wanted: EventFilter, limit: int) -> Page:
+        """The newest of the events whose id is smaller than `before`, oldest first; bounded as
+        `events` is."""
+        return await self.read(
+            lambda connection: events.newest(connection, before, wanted, limit, _PAGE_SIZE)
+        )
+
+    async def page(self, after: int, project: str | None) -> Page:
+        """What a cursor over the log reads at once."""
+        return await self.events(
+            after, EventFilter(project=project), _CURSOR_PAGE, _CURSOR_PAGE_SIZE
+        )
+
+    async def keep_ended_sessions(self, ended: Ended) -> None:
+        """Set the epoch of the sessions, add to those that are revoked. Raises Unavailable."""
+        await self._writer.submit(lambda connection, now: sessions.write(connection, now, ended))
+
+    async def health(self) -> dict[str, Any]:
+        """Really write, as much as was refused last, and read. Raises Unavailable."""
+        size = min(max(health.LEAST_PROBE, 3 * self._writer.refused), health.MOST_PROBE)
+        await self._writer.submit(lambda connection, _now: health.write(connection, size))
+        self._writer.refused = 0
+        if size > health.LEAST_PROBE:
+            await self._writer.submit(lambda connection, _now: health.shrink(connection))
+        return await self.read(health.read)
+
+    async def read(self, query: Callable[[apsw.Connection], T]) -> T:
+        """Run a query on one consistent state. Raises Unavailable."""
+        return await self._readers.run(query)
+
+    def _committed(self, recorded: Sequence[Recorded]) -> None:
+        committed = [result.event for result in recorded if result.event is not None]
+        if committed:
+            self.last_id = committed[-1].id
+            self._listener.publish(committed)
+            self._jobs.events_came(self.last_id)
+
+    def _release(self) -> None:
+        if self._lock is not None:
+            self._lock.release()
+
+
+def no_such_project(name: str) -> NotFound:
+    """The answer to a name that no report has used."""
+    return NotFound(f"There is no project {name!r}; a project appears with its first report.")

@@ -1,0 +1,166 @@
+"""Tasks: a page of a project's, one with its history, deleting one."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import apsw
+import orjson
+
+from tracker.clock import iso
+from tracker.domain.tasks import seconds, whole
+from tracker.store.sqlite import events as event_log
+from tracker.store.sqlite import search
+
+_SUMMARY = """
+  id, task_id, title, status, progress, agent, started_at, finished_at, duration_ms, result,
+  metadata, attempt, message, error_type, error_message, created_at, updated_at
+"""
+_LIST = """
+  SELECT {columns} FROM tasks WHERE {where}
+  ORDER BY {order} LIMIT :limit OFFSET :offset
+"""
+_COUNT = "SELECT count(*) FROM tasks WHERE {where}"
+_COUNT_FOUND = "SELECT count(*) FROM project_search WHERE project_search MATCH :q"
+_COUNTED = "SELECT pending, running, completed, failed FROM projects WHERE id = :project_id"
+_ONE = """
+  SELECT {columns}, stack_trace FROM tasks
+  WHERE task_id = :task_id AND project_id = (SELECT id FROM projects WHERE name = :project)
+"""
+_DELETE = """
+  DELETE FROM tasks
+  WHERE task_id = ? AND project_id = (SELECT id FROM projects WHERE name = ?)
+"""
+_FILTERS = {
+    "status": "status = :status",
+    "agent": "agent = :agent",
+    "date_from": "started_at >= :date_from",
+    "date_to": "finished_at <= :date_to",
+    "q": "id IN (SELECT rowid FROM {index} WHERE {index} MATCH :q)",
+}
+SORTABLE = {
+    "started_at": "started_at",
+    "finished_at": "finished_at",
+    "updated_at": "updated_at",
+    "duration_seconds": "duration_ms",
+    "title": "title",
+}
+_STATUSES = ("pending", "running", "completed", "failed")
+
+
+class TaskQuery(NamedTuple):
+    """A page of a project's tasks. None: not filtered by it; dates in milliseconds."""
+
+    limit: int = 20
+    offset: int = 0
+    status: str | None = None
+    agent: str | None = None
+    date_from: int | None = None
+    date_to: int | None = None
+    q: str | None = None
+    sort_by: str = "started_at"
+    descending: bool = True
+
+    @property
+    def filters(self) -> dict[str, Any]:
+        """The filters that were given, by name."""
+        return {name: getattr(self, name) for name in _FILTERS if getattr(self, name) is not None}
+
+
+def page(
+    connection: apsw.Connection, project_id: int, query: TaskQuery
+) -> tuple[list[dict[str, Any]], int]:
+    """The page, and how many tasks match in all. Those without a value to sort by come last."""
+    filters, index = query.filters, ""
+    if query.q is not None:
+        index, filters["q"] = search.within(connection, project_id, query.q)
+    conditions = ["project_id = :project_id", *(_FILTERS[name] for name in filters)]
+    where = " AND ".join(conditions).format(index=index)
+    parameters = {"project_id": project_id, **filters}
+    column = SORTABLE[query.sort_by]
+    direction = "DESC" if query.descending else "ASC"
+    nulls = "" if column in ("started_at", "updated_at", "title") else " NULLS LAST"
+    rows = connection.execute(
+        _LIST.format(
+            columns=_SUMMARY, where=where, order=f"{column} {direction}{nulls}, id {direction}"
+        ),
+        {**parameters, "limit": query.limit, "offset": query.offset},
+    )
+    tasks = [_summary(row) for row in rows]
+    return tasks, _total(connection, where, parameters, index)
+
+
+def one(connection: apsw.Connection, project: str, task_id: str) -> dict[str, Any] | None:
+    """The task with its stack trace and the newest of its events, oldest first."""
+    row = connection.execute(
+        _ONE.format(columns=_SUMMARY), {"project": project, "task_id": task_id}
+    ).fetchone()
+    if row is None:
+        return None
+    history = event_log.newest_of_task(connection, row[0])
+    return {
+        **_summary(row[:-1]),
+        "project": project,
+        "stack_trace": row[-1],
+        "events": [orjson.Fragment(event.message) for event in history],
+    }
+
+
+def delete(connection: apsw.Connection, project: str, task_id: str) -> bool:
+    """Delete the task and its events; False if there is none."""
+    connection.execute(_DELETE, (task_id, project))
+    return connection.changes() > 0
+
+
+def _total(connection: apsw.Connection, where: str, parameters: dict[str, Any], index: str) -> int:
+    """Counters answer what they can, so that the cost does not grow with the tasks; and the index
+    that tells projects apart does what it can, without a look at the tasks."""
+    if parameters.keys() <= {"project_id", "status"}:
+        counted = connection.execute(_COUNTED, {"project_id": parameters["project_id"]}).get
+        by_status = dict(zip(_STATUSES, counted, strict=True))
+        status = parameters.get("status")
+        return sum(counted) if status is None else by_status[status]
+    if parameters.keys() == {"project_id", "q"} and index == search.BY_PROJECT:
+        return int(connection.execute(_COUNT_FOUND, {"q": parameters["q"]}).get)
+    return int(connection.execute(_COUNT.format(where=where), parameters).get)
+
+
+def _summary(row: tuple[Any, ...]) -> dict[str, Any]:
+    (
+        id_,
+        task_id,
+        title,
+        status,
+        progress,
+        agent,
+        started_at,
+        finished_at,
+        duration_ms,
+        result,
+        metadata,
+        attempt,
+        message,
+        error_type,
+        error_message,
+        created_at,
+        updated_at,
+    ) = row
+    return {
+        "id": id_,
+        "task_id": task_id,
+        "title": title,
+        "status": status,
+        "progress": whole(progress),
+        "agent": agent,
+        "started_at": iso(started_at),
+        "finished_at": None if finished_at is None else iso(finished_at),
+        "duration_seconds": seconds(duration_ms),
+        "result": result,
+        "metadata": orjson.Fragment(metadata),
+        "attempt": attempt,
+        "message": message,
+        "error_type": error_type,
+        "error_message": error_message,
+        "created_at": iso(created_at),
+        "updated_at": iso(updated_at),
+    }
