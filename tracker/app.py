@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import falcon
 import falcon.asgi
 
-from tracker.api.body import ASGI
+from tracker.api.application import App
 from tracker.api.errors import ErrorHandlers
 from tracker.api.events import Events, EventStream
 from tracker.api.health import DatabaseCheck, Health, HubCheck
@@ -20,19 +20,20 @@ from tracker.api.middleware.guard import Guard
 from tracker.api.middleware.head import HeadAsGet
 from tracker.api.middleware.origin import AllowedHosts, Origins
 from tracker.api.middleware.ratelimit import RateLimits
-from tracker.api.overview import Now, Search, Trends
+from tracker.api.now import Now
 from tracker.api.pages.dashboard import PAGES, DashboardAssets, DashboardPage, load
 from tracker.api.pages.docs import Assets, OpenApi, Page
 from tracker.api.projects import Project, Projects
 from tracker.api.proof import Proof
 from tracker.api.reports import Reports
 from tracker.api.resources import NameConverter, RawPath, Redirect
+from tracker.api.search import Search
 from tracker.api.session import Session
 from tracker.api.sockets import SocketAdmission
-from tracker.api.stats import ProjectStats, Stats, WebSocketStats
+from tracker.api.stats import ProjectStats, Stats, Trends, WebSocketStats
 from tracker.api.tasks import Task, Tasks
 from tracker.api.webhooks import WebhookMount, WebhookRoute, Webhooks
-from tracker.auth.keys import Keys, obtain
+from tracker.auth.keys import obtain
 from tracker.auth.sessions import Sessions
 from tracker.auth.wrong_keys import WrongKeys
 from tracker.clock import Clock, SystemClock
@@ -45,17 +46,6 @@ from tracker.ws.connections import Connections
 from tracker.ws.hub import Hub
 from tracker.ws.socket import Socket
 from tracker.ws.stream import Stream
-
-
-class App(NamedTuple):
-    """The application, and those of its parts that the server's start and stop need."""
-
-    asgi: ASGI
-    webhooks: Webhooks
-    store: Store
-    hub: Hub
-    keys: Keys
-    clock: Clock
 
 
 def create_app(

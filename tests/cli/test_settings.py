@@ -78,7 +78,7 @@ class Started:
             monkeypatch.delenv(setting.variable, raising=False)
         monkeypatch.setattr("tracker.server.run.run", self._run)
 
-    def _run(self, settings: Settings, *, warnings: list[str]) -> int:
+    def _run(self, _create_app: object, settings: Settings, *, warnings: list[str]) -> int:
         self.settings, self.warnings = settings, warnings
         return 0
 

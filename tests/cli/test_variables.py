@@ -18,6 +18,7 @@ from tests.support.trap import Trap
 from tracker.auth import keys
 from tracker.cli.command_table import COMMANDS
 from tracker.cli.discovery import find
+from tracker.config import paths
 from tracker.config.settings import SETTINGS, Setting, default_database
 from tracker.config.variables import DotEnv, heed, unknown
 
@@ -45,7 +46,7 @@ def cwd(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def keep_key(database: Path, key: str) -> None:
     database.parent.mkdir(parents=True, exist_ok=True)
-    keys.kept_in(database).write_text(key, encoding="utf-8")
+    paths.kept_in(database).write_text(key, encoding="utf-8")
 
 
 # Which setting any `.env` may give.

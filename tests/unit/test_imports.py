@@ -1,12 +1,13 @@
 """Who may import whom, which library is whose, and where collaborators are made.
 
-agent_task_tracker ← leaf ← store/*, ws/* ← api/* ← app ← server ← cli, so that one part can be
-read, tested and replaced without the others.
+The rule is drawn in docs/design/tree.md: one part can be read, tested and replaced without the
+others.
 """
 
 from __future__ import annotations
 
 import ast
+import re
 import sys
 from graphlib import TopologicalSorter
 from pathlib import Path
@@ -15,55 +16,40 @@ import pytest
 
 import agent_task_tracker
 import tracker
+from tests.support.markdown import ROOT, Document
 
 PACKAGE = Path(tracker.__file__).parent
 SDK = agent_task_tracker.__name__
 
-# Layer: its modules and packages, and the layers it may import besides itself.
-LAYERS: dict[str, tuple[set[str], set[str]]] = {
+TREE = Document("docs/design/tree.md")
+
+# Room: the modules and packages of it, and the rooms it may import besides itself.
+ROOMS: dict[str, tuple[set[str], set[str]]] = {
     # Users' code imports it: a project's own tracker.py may hide `tracker` from it.
     "sdk": ({SDK}, set()),
-    "leaf": (
-        {
-            "auth",
-            "config",
-            "domain",
-            "errors",
-            "files",
-            "clock",
-            "domain.tasks",
-            "domain.fields",
-            "domain.messages",
-            "domain.parsing",
-            "domain.events",
-            "config.settings",
-            "auth.keys",
-            "config.paths",
-            "config.variables",
-            "text",
-            "server.logs",
-            "cli.packages",
-            "timeouts",
-            "auth.sessions",
-            "domain.lease",
-            "cli.demo_story",
-        },
-        {"sdk"},
-    ),
     # Former names of the SDK, for users' code alone.
     "former": ({"client", "pytest_plugin"}, {"sdk"}),
-    "client": ({"cli.discovery"}, {"sdk", "leaf"}),
-    "store": ({"store"}, {"leaf"}),
-    "hub": ({"ws.hub", "ws.connections"}, {"leaf"}),
-    "ws": ({"ws", "ws.stream", "ws.socket"}, {"leaf", "hub"}),
-    "api": ({"api"}, {"sdk", "leaf", "store", "hub", "ws"}),
-    "app": ({"app"}, {"leaf", "store", "hub", "ws", "api"}),
-    "server": (
-        {"server", "server.ready_file", "server.http", "server.websocket"},
-        {"leaf", "ws", "api", "app"},
+    "leaves": ({"errors", "clock", "files", "text", "timeouts"}, {"sdk"}),
+    "domain": ({"domain"}, {"leaves"}),
+    "config": ({"config"}, {"leaves"}),
+    "keys": ({"auth.keys"}, {"leaves", "config"}),
+    "auth": ({"auth"}, {"leaves", "domain", "keys"}),
+    "store": ({"store"}, {"leaves", "domain", "config"}),
+    "admin": ({"store.sqlite.admin"}, {"leaves", "domain", "store"}),
+    "ws": ({"ws"}, {"leaves", "domain"}),
+    "api": ({"api"}, {"sdk", "leaves", "domain", "config", "keys", "auth", "store", "ws"}),
+    "app": ({"app"}, {"leaves", "config", "keys", "auth", "store", "ws", "api"}),
+    "server": ({"server"}, {"leaves", "config", "keys", "ws", "api"}),
+    "cli": ({"cli", "__main__"}, {"sdk", "leaves", "config", "keys"}),
+    "serve": ({"cli.serve"}, {"config", "cli", "app", "server"}),
+    "database commands": (
+        {"cli.backup", "cli.export", "cli.records", "cli.prune", "cli.doctor"},
+        {"leaves", "domain", "config", "cli", "admin"},
     ),
-    "cli": ({"cli", "__main__"}, {"sdk", "leaf", "client", "store", "server"}),
 }
+
+# Packages whose __init__.py is more than its docstring: their face.
+FACES = {"", SDK, "cli", "store.sqlite.migrations"}
 
 # Library: the modules and packages that alone may import it.
 LIBRARIES = {
@@ -72,7 +58,7 @@ LIBRARIES = {
     "falcon": {"api", "app", "ws.socket"},
     # A file that is imported is looked at as a request is.
     "pydantic": {"api", "domain.fields", "domain.messages", "store.sqlite.admin.records"},
-    "uvicorn": {"server", "server.http", "server.websocket"},
+    "uvicorn": {"server"},
     "websockets": {"server.websocket", "cli.connectivity"},
     "click": {"cli"},
     "rich": {"cli"},
@@ -99,6 +85,13 @@ TREES = {
     name_of(path): ast.parse(path.read_text(encoding="utf-8"))
     for package in (PACKAGE, PACKAGE.with_name(SDK))
     for path in package.rglob("*.py")
+}
+
+
+PACKAGES = {
+    name_of(path)
+    for package in (PACKAGE, PACKAGE.with_name(SDK))
+    for path in package.rglob("__init__.py")
 }
 
 
@@ -130,26 +123,59 @@ def within(module: str, places: set[str]) -> bool:
     return any(".".join(parts[:count]) in places for count in range(1, len(parts) + 1))
 
 
-def layer_of(module: str) -> str:
-    """The layer that names the module most closely."""
+def room_of(module: str) -> str:
+    """The room that names the module most closely."""
     if module == "":
-        return "leaf"  # the version
+        return "leaves"  # the version
     found = [
-        (len(place), layer)
-        for layer, (places, _) in LAYERS.items()
+        (len(place), room)
+        for room, (places, _) in ROOMS.items()
         for place in places
         if within(module, {place})
     ]
-    assert found, f"{module} is in no layer: add it to the one it belongs to"
+    assert found, f"{module} is in no room: add it to the one it belongs to"
     return max(found)[1]
 
 
 @pytest.mark.parametrize("module", sorted(TREES))
-def test_layers(module: str) -> None:
-    layer = layer_of(module)
-    allowed = LAYERS[layer][1] | {layer}
+def test_rooms(module: str) -> None:
+    room = room_of(module)
+    allowed = ROOMS[room][1] | {room}
     for other in ours(TREES[module]):
-        assert layer_of(other) in allowed, f"{module} ({layer}) imports {other}"
+        assert room_of(other) in allowed, f"{module} ({room}) imports {other}"
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_rooms_are_allowed_what_they_need(room: str) -> None:
+    needed = {
+        room_of(other)
+        for module, tree in TREES.items()
+        if room_of(module) == room
+        for other in ours(tree)
+    }
+    assert ROOMS[room][1] <= needed, "nobody imports it any more: take it from the table"
+
+
+def test_rooms_are_told_of_as_they_are() -> None:
+    rows = [line.strip("|").split("|") for line in TREE.text.splitlines() if line[:1] == "|"]
+    told = {
+        row[0].strip(): (set(re.findall("`(.+?)`", row[1])), set(re.findall("`(.+?)`", row[3])))
+        for row in rows
+        if len(row) == 4 and row[0].strip() not in ("Room", "---")
+    }
+    assert told == ROOMS
+
+
+def test_folders_of_tests_are_told_of() -> None:
+    folders = {f"tests/{path.parent.name}" for path in (ROOT / "tests").glob("*/__init__.py")}
+    assert set(re.findall(r"^\| `(tests/\w+)` \|", TREE.text, re.MULTILINE)) == folders
+
+
+@pytest.mark.parametrize("package", sorted(PACKAGES))
+def test_each_folder_says_what_lives_there(package: str) -> None:
+    tree = TREES[package]
+    assert ast.get_docstring(tree)
+    assert len(tree.body) == 1 or package in FACES
 
 
 def test_no_circles() -> None:
@@ -175,24 +201,16 @@ def test_libraries(library: str) -> None:
     assert strangers == set()
 
 
-def test_leaves_need_little() -> None:
+def test_what_agents_run_needs_little() -> None:
     """So that the commands for agents start fast: the standard library and platformdirs. What is
     not for them may need more."""
-    not_for_agents = {
-        "domain.fields",
-        "server.logs",
-        "domain.messages",
-        "domain.parsing",
-        "domain.events",
-    }
-    heavy = {
-        (module, name.split(".")[0])
-        for module, tree in TREES.items()
-        if layer_of(module) in ("leaf", "client") and module not in not_for_agents
-        for name in imported(tree)
-    }
+    for_agents = {"domain.lease", "domain.sessions", "domain.tasks", "cli.discovery"}
     foreign = {
-        (module, library) for module, library in heavy if library not in sys.stdlib_module_names
+        (module, library)
+        for module, tree in TREES.items()
+        if room_of(module) in ("leaves", "config", "keys", "auth") or module in for_agents
+        for library in {name.split(".")[0] for name in imported(tree)}
+        if library not in sys.stdlib_module_names
     }
     assert {library for _, library in foreign} <= {SDK, "tracker", "platformdirs"}, foreign
 
@@ -202,7 +220,7 @@ def test_the_sdk_needs_nothing() -> None:
     foreign = {
         (module, library)
         for module, tree in TREES.items()
-        if layer_of(module) == "sdk"
+        if room_of(module) == "sdk"
         for library in {name.split(".")[0] for name in imported(tree)} - {SDK}
         if library not in sys.stdlib_module_names
     }
@@ -233,7 +251,7 @@ def test_collaborators_are_made_in_one_place() -> None:
     collaborators = {
         f"tracker.{module}.{node.name}"
         for module, tree in TREES.items()
-        if within(module, {"api", "ws", "store"})
+        if within(module, {"api", "auth", "server", "ws", "store"})
         for node in tree.body
         if is_collaborator(node)
     } | {"tracker.clock.SystemClock"}

@@ -1,1 +1,1 @@
-"""The HTTP side: one resource family or one cross-cutting rule a module."""
+"""The HTTP side, a file a path; it imports `auth`, `store`, `ws` and what these may import."""

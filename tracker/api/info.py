@@ -9,8 +9,8 @@ import orjson
 
 import tracker
 from tracker.api.body import MAX_BODY_BYTES
-from tracker.auth.keys import kept_in
 from tracker.clock import Clock, iso
+from tracker.config.paths import kept_in
 from tracker.config.settings import Settings
 from tracker.domain.fields import MAX_STACK_TRACE_BYTES
 from tracker.store.sqlite.store import Store

@@ -1,11 +1,11 @@
-"""`/api/stats`, of everything and of one project; `/api/websocket/stats`."""
+"""`/api/stats`, of everything, of one project and over time; `/api/websocket/stats`."""
 
 from __future__ import annotations
 
 import falcon.asgi
 
 from tracker.api.resources import answer, read_query
-from tracker.api.schemas import ProjectStatsQuery
+from tracker.api.schemas import ProjectStatsQuery, TrendsQuery
 from tracker.store.sqlite.store import Store
 from tracker.ws.connections import Connections
 
@@ -33,6 +33,18 @@ class ProjectStats:
         """One project's figures."""
         query = read_query(req, ProjectStatsQuery)
         answer(req, resp, await self._store.project_stats(project_name, query.days))
+
+
+class Trends:
+    """`/api/stats/trends`."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    async def on_get(self, req: falcon.asgi.Request, resp: falcon.asgi.Response) -> None:
+        """Ends a day, and how long the latest tasks took, in all and by agent."""
+        query = read_query(req, TrendsQuery)
+        answer(req, resp, await self._store.trends(query.days))
 
 
 class WebSocketStats:

@@ -14,12 +14,10 @@ import secrets
 from pathlib import Path
 from typing import Final, NamedTuple
 
+from tracker.config.paths import API_KEY_SUFFIX, SIGNING_KEY_SUFFIX, kept_in
 from tracker.config.settings import Settings
 from tracker.errors import ConfigError
 from tracker.files import read_regular
-
-KEPT_SUFFIXES: Final = ("api-key", "secret-key")
-API_KEY_SUFFIX, SIGNING_KEY_SUFFIX = KEPT_SUFFIXES
 
 MIN_LENGTH: Final = 8
 MIN_LENGTH_BEYOND_LOOPBACK: Final = 16
@@ -124,11 +122,6 @@ def _check_for_headers(name: str, key: str) -> None:
             f"{name}: holds characters that an HTTP header does not carry; use ASCII, and no "
             "spaces around it"
         )
-
-
-def kept_in(database: Path, suffix: str = API_KEY_SUFFIX) -> Path:
-    """Where a key is kept."""
-    return database.with_name(f"{database.name}.{suffix}")
 
 
 def read_kept(path: Path) -> str:

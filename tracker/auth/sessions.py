@@ -11,26 +11,17 @@ from __future__ import annotations
 import hashlib
 import hmac
 import secrets
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Final, NamedTuple, Protocol
 from weakref import WeakValueDictionary
 
 from tracker.auth.keys import Keys
 from tracker.clock import Clock
 from tracker.domain.lease import Lease
+from tracker.domain.sessions import Ended
 
 # Seconds (docs/contract.md, "Authentication").
 LIFETIME: Final = 12 * 3600
-
-
-class Ended(NamedTuple):
-    """Which sessions ended before their time."""
-
-    epoch: str
-    """Those of any other are over."""
-
-    revoked: Mapping[str, int]
-    """Ids, and when they would end by themselves, in milliseconds since the epoch."""
 
 
 class Kept(Protocol):

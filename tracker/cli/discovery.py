@@ -24,8 +24,8 @@ from agent_task_tracker.client import Client
 from agent_task_tracker.credentials import Chosen, Credentials, Kept, Withheld
 from agent_task_tracker.errors import ClientError, Unreachable
 from agent_task_tracker.transport import Place, Transport
-from tracker.auth.keys import is_loopback, is_made, kept_in, read_kept
-from tracker.config.paths import MAX_READY_FILE_BYTES, MEMORY
+from tracker.auth.keys import is_loopback, is_made, read_kept
+from tracker.config.paths import MAX_READY_FILE_BYTES, MEMORY, kept_in
 from tracker.config.settings import default_database, load
 from tracker.config.variables import DotEnv, heed
 from tracker.files import read_regular

@@ -45,9 +45,10 @@ def _options() -> list[click.Parameter]:
 def _serve(**flags: Any) -> None:
     given = {name: value for name, value in flags.items() if value not in (None, ())}
     settings, _, warnings = env_file.in_force(given)
+    from tracker.app import create_app
     from tracker.server.run import run
 
-    sys.exit(run(settings, warnings=warnings))
+    sys.exit(run(create_app, settings, warnings=warnings))
 
 
 serve = click.Command(

@@ -1,4 +1,4 @@
-"""Where the files are that the server is told of: the database, the ready file."""
+"""Where the files are that the server is told of: the database and its keys, the ready file."""
 
 from __future__ import annotations
 
@@ -13,6 +13,9 @@ from tracker.errors import ConfigError
 from tracker.files import read_regular
 
 MEMORY: Final = ":memory:"
+
+KEPT_SUFFIXES: Final = ("api-key", "secret-key")
+API_KEY_SUFFIX, SIGNING_KEY_SUFFIX = KEPT_SUFFIXES
 
 MAX_READY_FILE_BYTES: Final = 64 * 1024
 
@@ -30,6 +33,11 @@ def locate(db: str | None) -> Path | None:
         with contextlib.suppress(OSError):  # told below
             Path(db).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     return _writable(db, "--db")
+
+
+def kept_in(database: Path, suffix: str = API_KEY_SUFFIX) -> Path:
+    """Where a key is kept."""
+    return database.with_name(f"{database.name}.{suffix}")
 
 
 def locate_ready_file(name: str | None) -> Path | None:

@@ -14,9 +14,8 @@ from urllib.parse import quote
 import orjson
 
 import tracker
-from tracker.app import App
-from tracker.auth import keys
-from tracker.config.paths import check_ready_file
+from tracker.api.application import App
+from tracker.config.paths import check_ready_file, kept_in
 from tracker.config.settings import Settings
 from tracker.files import replacing, telling
 from tracker.text import printable
@@ -65,7 +64,7 @@ class Announcement:
             "Database": self._app.store.name,
         }
         if database is not None and self._key_is_kept:
-            lines["API key"] = f"in {keys.kept_in(database)}"
+            lines["API key"] = f"in {kept_in(database)}"
         print(f"Agent Task Tracker {tracker.__version__}")  # noqa: T201
         for name, value in lines.items():
             print(f"  {name:<10} {printable(value)}")  # noqa: T201

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import uvicorn
 
-from tracker.app import App, create_app
+from tracker.api.application import App, CreateApp
 from tracker.auth import keys
 from tracker.config.paths import locate, locate_ready_file
 from tracker.config.settings import Settings
@@ -36,7 +36,10 @@ _SWEEP_EVERY = 1.0
 
 
 def run(
-    settings: Settings, timeouts: Timeouts = DEFAULT_TIMEOUTS, warnings: Iterable[str] = ()
+    create_app: CreateApp,
+    settings: Settings,
+    timeouts: Timeouts = DEFAULT_TIMEOUTS,
+    warnings: Iterable[str] = (),
 ) -> int:
     """Serve until told to stop; the process's exit code. `warnings`: what is to be said about the
     settings.

@@ -1,1 +1,2 @@
-"""The live side: a ring of recent events, cursors over the log, and the WebSocket endpoint."""
+"""The live side (a ring of recent events, cursors over the log, the WebSocket endpoint); it imports
+`domain` and the leaves."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import apsw
 
+from tracker.config.paths import MEMORY
 from tracker.errors import ConfigError, InUse, NoRoom
 from tracker.store.sqlite import bulk, migrations
 from tracker.store.sqlite.lock import look_for_links
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
 
     from tracker.config.settings import Durability
 
-MEMORY = ":memory:"
 
 # Only the writer's thread uses its connection, so SQLite need not lock it for every call.
 _FOR_ONE_THREAD = apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE | apsw.SQLITE_OPEN_NOMUTEX

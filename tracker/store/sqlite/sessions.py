@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tracker.auth.sessions import Ended
+from tracker.domain.sessions import Ended
 
 if TYPE_CHECKING:
     import apsw

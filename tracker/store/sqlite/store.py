@@ -1,7 +1,7 @@
 """The store: durable reports and what can be asked about them.
 
-The only package that knows SQLite. What has committed is handed to a `CommitListener`, in the order
-of the log, before the report is answered.
+What has committed is handed to a `CommitListener`, in the order of the log, before the report is
+answered.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
+from tracker.config.paths import MEMORY
 from tracker.errors import NotFound
 from tracker.store.sqlite import (
     dashboard,
@@ -22,9 +23,8 @@ from tracker.store.sqlite import (
     stats,
     tasks,
 )
-from tracker.store.sqlite.admin.output import files_of
 from tracker.store.sqlite.checkpoint import PAGES, Checkpoints
-from tracker.store.sqlite.connection import MEMORY, open_writer
+from tracker.store.sqlite.connection import open_writer
 from tracker.store.sqlite.events import EventFilter, Page
 from tracker.store.sqlite.idempotency_keys import Idempotency
 from tracker.store.sqlite.jobs import Jobs
@@ -34,16 +34,17 @@ from tracker.store.sqlite.readers import FileReaders, Readers, WriterReaders
 from tracker.store.sqlite.recovery import recover
 from tracker.store.sqlite.reports import Recorded, WriteRequest
 from tracker.store.sqlite.retention import KEEP_ALL, Retention, RetentionPolicy
+from tracker.store.sqlite.sidecars import files_of
 from tracker.store.sqlite.tasks import TaskQuery
 from tracker.store.sqlite.writer import Writer
 
 if TYPE_CHECKING:
     import apsw
 
-    from tracker.auth.sessions import Ended
     from tracker.clock import Clock
     from tracker.config.settings import Durability
     from tracker.domain.events import Event
+    from tracker.domain.sessions import Ended
     from tracker.domain.tasks import Report
 
 T = TypeVar("T")
