@@ -92,9 +92,7 @@ _TASK: Final[dict[str, Shape]] = {
 PROJECTS: Final[Shape] = {"projects": [_PROJECT], "total": _whole}
 TASKS: Final[Shape] = {"tasks": [_TASK], "total": _whole}
 
-# An event or a notice, as streams send it.
-MESSAGE: Final[dict[str, Shape]] = {
-    "id?": _whole,
+_SAID: Final[dict[str, Shape]] = {
     "type": _text,
     "timestamp": _time,
     "data": {
@@ -105,7 +103,9 @@ MESSAGE: Final[dict[str, Shape]] = {
         "progress?": _number,
     },
 }
-_EVENT: Final[Shape] = {**MESSAGE, "id": _whole}
+# An event or a notice, as streams send it.
+MESSAGE: Final[dict[str, Shape]] = {"id?": _whole, **_SAID}
+_EVENT: Final[Shape] = {"id": _whole, **_SAID}
 EVENTS: Final[Shape] = {
     "events": [_EVENT],
     "last_id": _whole,
