@@ -38,8 +38,8 @@ from tracker.auth.sessions import Sessions
 from tracker.auth.wrong_keys import WrongKeys
 from tracker.clock import Clock, SystemClock
 from tracker.config.settings import Settings
+from tracker.domain.queries import RetentionPolicy
 from tracker.errors import Unavailable
-from tracker.store.sqlite.retention import RetentionPolicy
 from tracker.store.sqlite.store import Store
 from tracker.timeouts import DEFAULT_TIMEOUTS, Timeouts
 from tracker.ws.connections import Connections

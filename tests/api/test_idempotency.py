@@ -16,12 +16,13 @@ import pytest
 
 from tests.support.clocked import ClockedServer
 from tests.support.server import Server, wait_for
+from tracker.domain.idempotency import LIFETIME_MS, idempotency
+from tracker.domain.records import Recorded
 from tracker.domain.tasks import Kind, Report
 from tracker.errors import IdempotencyKeyReused
 from tracker.store.sqlite import idempotency_keys, reports
 from tracker.store.sqlite.connection import open_writer
-from tracker.store.sqlite.idempotency_keys import idempotency
-from tracker.store.sqlite.reports import Recorded, WriteRequest
+from tracker.store.sqlite.reports import WriteRequest
 
 KEY = "key-1"
 
@@ -223,7 +224,7 @@ def test_keys_past_their_lifetime_go_in_small_steps() -> None:
             report = Report(Kind.STATUS, "p", f"t{number}", "T", "a")
             key = idempotency(f"key {number}", Kind.STATUS, b"")
             reports.record(connection, number, [WriteRequest(report, key)])
-        now = idempotency_keys.LIFETIME_MS + 20  # twenty are too old
+        now = LIFETIME_MS + 20  # twenty are too old
         left = []
         done = False
         while not done:

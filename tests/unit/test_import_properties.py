@@ -20,6 +20,7 @@ from tests.support.exported import Records, as_jsonl, contents
 from tracker.api.schemas import to_report
 from tracker.cli.records import READERS, WRITERS, write_jsonl
 from tracker.domain.messages import DATA
+from tracker.domain.queries import EventFilter, ProjectQuery, TaskQuery
 from tracker.domain.tasks import Kind
 from tracker.errors import ConfigError
 from tracker.store.sqlite import dashboard, events, projects, stats
@@ -27,10 +28,7 @@ from tracker.store.sqlite import tasks as task_reads
 from tracker.store.sqlite.admin.export import export
 from tracker.store.sqlite.admin.importing import import_
 from tracker.store.sqlite.connection import open_existing, open_writer
-from tracker.store.sqlite.events import EventFilter
-from tracker.store.sqlite.projects import ProjectQuery
 from tracker.store.sqlite.reports import WriteRequest, record
-from tracker.store.sqlite.tasks import TaskQuery
 
 thorough = settings(max_examples=60, deadline=None, database=None)
 

@@ -38,7 +38,7 @@ ROOMS: dict[str, tuple[set[str], set[str]]] = {
     "admin": ({"store.sqlite.admin"}, {"leaves", "domain", "store"}),
     "ws": ({"ws"}, {"leaves", "domain"}),
     "api": ({"api"}, {"sdk", "leaves", "domain", "config", "keys", "auth", "store", "ws"}),
-    "app": ({"app"}, {"leaves", "config", "keys", "auth", "store", "ws", "api"}),
+    "app": ({"app"}, {"leaves", "domain", "config", "keys", "auth", "store", "ws", "api"}),
     "server": ({"server"}, {"leaves", "config", "keys", "ws", "api"}),
     "cli": ({"cli", "__main__"}, {"sdk", "leaves", "config", "keys"}),
     "serve": ({"cli.serve"}, {"config", "cli", "app", "server"}),

@@ -12,11 +12,11 @@ from tracker.api.errors import STATUSES, error_content
 from tracker.api.reply import Reply
 from tracker.api.schemas import BatchBody, to_report, validate
 from tracker.clock import iso
+from tracker.domain.idempotency import Idempotency, idempotency
 from tracker.domain.parsing import parse_object
+from tracker.domain.records import Recorded
 from tracker.domain.tasks import Kind, Report, seconds
 from tracker.errors import Issue, TrackerError, Unavailable, ValidationFailed
-from tracker.store.sqlite.idempotency_keys import Idempotency, idempotency
-from tracker.store.sqlite.reports import Recorded
 from tracker.store.sqlite.store import Store
 
 MAX_KEY_LENGTH: Final = 255

@@ -34,11 +34,9 @@ from tracker.domain.fields import (
     Title,
     issues_of,
 )
+from tracker.domain.queries import EventFilter, ProjectQuery, ProjectSort, TaskQuery, TaskSort
 from tracker.domain.tasks import Kind, Report, Status
 from tracker.errors import ValidationFailed
-from tracker.store.sqlite.events import EventFilter
-from tracker.store.sqlite.projects import ProjectQuery
-from tracker.store.sqlite.tasks import TaskQuery
 
 
 class _ReportBody(BaseModel):
@@ -162,7 +160,7 @@ class ProjectsQuery(_Query):
 
     limit: _Limit = 50
     offset: _Offset = 0
-    sort_by: Literal["name", "created_at", "updated_at"] = "updated_at"
+    sort_by: ProjectSort = "updated_at"
     sort_order: Literal["asc", "desc"] = "desc"
     activity_days: Annotated[int, Field(ge=0, le=100)] = Field(
         default=0, description="Tell of so many of each project's latest active days (UTC)."
@@ -226,9 +224,7 @@ class TasksQuery(_Query):
     q: Annotated[str, Field(max_length=1000)] | None = Field(
         default=None, description="Words in title, task_id, agent, result or error."
     )
-    sort_by: Literal["started_at", "finished_at", "updated_at", "duration_seconds", "title"] = (
-        "started_at"
-    )
+    sort_by: TaskSort = "started_at"
     sort_order: Literal["asc", "desc"] = "desc"
 
     def to_query(self) -> TaskQuery:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import apsw
 
 from tracker.domain.events import Event
+from tracker.domain.queries import EventFilter
+from tracker.domain.records import Bounds, Page
 
 # One page of the log: the project and the task are looked up by name.
 _PAGE = """
@@ -48,43 +48,6 @@ _NO_ID = 2**63 - 1
 
 # How many of its events a task is shown with; the rest is a question to `/api/events`.
 HISTORY = 1000
-
-
-class EventFilter(NamedTuple):
-    """Which events; None means all."""
-
-    project: str | None = None
-    task_id: str | None = None
-    type: str | None = None
-
-
-class Bounds(NamedTuple):
-    """The log's ends: `oldest` is the smallest id that may still be there, `last` the newest id
-    ever given, `pruned` the newest id that pruning has removed. `gaps`: the first and last of the
-    numbers that restores have jumped over."""
-
-    oldest: int
-    last: int
-    pruned: int
-    gaps: tuple[tuple[int, int], ...] = ()
-
-    def reach(self, cursor: int) -> bool:
-        """Whether the log has all that ever came after `cursor`: nothing of it was pruned, and
-        the cursor is none of another database, or of the one that a restore has replaced."""
-        return self.pruned <= cursor <= self.last and not any(
-            first <= cursor <= last for first, last in self.gaps
-        )
-
-
-class Page(NamedTuple):
-    """Some of the log, oldest first, and where the log began and ended just then.
-
-    `cursor` is where the next page begins; at `bounds.last` there is no more.
-    """
-
-    events: list[Event]
-    cursor: int
-    bounds: Bounds
 
 
 def last_id(connection: apsw.Connection) -> int:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Mapping
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 import apsw
 
-from tracker.clock import MS_PER_DAY
-from tracker.domain.tasks import Kind
+from tracker.domain.idempotency import LIFETIME_MS
 from tracker.store.sqlite import bulk
 
 _FIND = """
@@ -26,16 +24,6 @@ _FORGET = """
   )
 """
 
-LIFETIME_MS: Final = MS_PER_DAY
-"""How long a key is kept (docs/contract.md, "Webhooks")."""
-
-
-class Idempotency(NamedTuple):
-    """A key and what tells its request from others: kind and body."""
-
-    key: str
-    fingerprint: bytes
-
 
 class Used(NamedTuple):
     """The request that had the key first, and what became of it; see `Recorded`."""
@@ -45,11 +33,6 @@ class Used(NamedTuple):
     at: int
     created: bool
     duration_ms: int | None
-
-
-def idempotency(key: str, kind: Kind, body: bytes) -> Idempotency:
-    """The same key on another webhook, or with another body, is another request."""
-    return Idempotency(key, hashlib.blake2b(body, digest_size=16, person=kind.encode()).digest())
 
 
 def find(connection: apsw.Connection, now: int, keys: Iterable[str]) -> dict[str, Used]:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any, get_args
 
 import apsw
 import orjson
 
 from tracker.clock import iso, iso_date
+from tracker.domain.queries import ProjectQuery, ProjectSort
 
 _LIST = """
   SELECT id, name, created_at, updated_at, pending, running, completed, failed, (
@@ -30,18 +31,6 @@ _DELETE_EMPTY = """
   DELETE FROM projects
   WHERE id = ? AND NOT EXISTS (SELECT 1 FROM tasks WHERE project_id = projects.id)
 """
-
-SORTABLE = ("name", "created_at", "updated_at")
-
-
-class ProjectQuery(NamedTuple):
-    """A page of projects, each with its activity on so many of its latest active days."""
-
-    limit: int = 50
-    offset: int = 0
-    sort_by: str = "updated_at"
-    descending: bool = True
-    activity_days: int = 0
 
 
 def page(connection: apsw.Connection, query: ProjectQuery) -> tuple[list[dict[str, Any]], int]:
@@ -99,7 +88,7 @@ def delete_if_empty(connection: apsw.Connection, project_id: int) -> None:
 
 
 def _order(query: ProjectQuery) -> tuple[str, str]:
-    if query.sort_by not in SORTABLE:
+    if query.sort_by not in get_args(ProjectSort):
         raise ValueError(query.sort_by)
     direction = "DESC" if query.descending else "ASC"
     return f"{query.sort_by} {direction}", direction

@@ -14,10 +14,12 @@ import apsw
 import orjson
 
 from tracker.domain.events import Event, event_data, event_type
+from tracker.domain.idempotency import Idempotency
+from tracker.domain.records import Recorded
 from tracker.domain.tasks import Report, Status, Task, apply
 from tracker.errors import IdempotencyKeyReused
 from tracker.store.sqlite import bulk, idempotency_keys
-from tracker.store.sqlite.idempotency_keys import Idempotency, Used
+from tracker.store.sqlite.idempotency_keys import Used
 
 _FIND_PROJECT = "SELECT id FROM projects WHERE name = ?"
 _INSERT_PROJECT = "INSERT INTO projects (name, created_at, updated_at) VALUES (?, ?, ?)"
@@ -50,25 +52,6 @@ class WriteRequest(NamedTuple):
 
     report: Report
     key: Idempotency | None = None
-
-
-class Recorded(NamedTuple):
-    """What became of a report.
-
-    `created`: the task was first seen by it. `duration_ms`: the task's, once it has ended.
-    `event` is None when an idempotency key answered with what was recorded earlier.
-    """
-
-    event_id: int
-    at: int
-    created: bool
-    duration_ms: int | None
-    event: Event | None
-
-    @property
-    def answer(self) -> tuple[int, int, bool, int | None]:
-        """What an idempotency key remembers of it."""
-        return self.event_id, self.at, self.created, self.duration_ms
 
 
 def record(

@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING
 
 from tracker.clock import MS_PER_DAY
+from tracker.domain.queries import RetentionPolicy
 from tracker.errors import Unavailable
 from tracker.store.sqlite import pruning
 from tracker.store.sqlite.pruning import Pruned, Rule, Step
@@ -26,16 +27,6 @@ _EVERY = 60.0
 # Seconds that one transaction prunes for, and rests for the reports between two.
 _WORK = 0.01
 _REST = 0.04
-
-
-class RetentionPolicy(NamedTuple):
-    """How much is kept: so many days after a task's end, so many bytes; 0: no limit."""
-
-    days: float = 0
-    max_bytes: int = 0
-
-
-KEEP_ALL: Final = RetentionPolicy()
 
 
 class Retention:

@@ -12,6 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from tracker.config.paths import MEMORY
+from tracker.domain.idempotency import Idempotency
+from tracker.domain.queries import KEEP_ALL, EventFilter, ProjectQuery, RetentionPolicy, TaskQuery
+from tracker.domain.records import Page, Recorded
 from tracker.errors import NotFound
 from tracker.store.sqlite import (
     dashboard,
@@ -25,17 +28,13 @@ from tracker.store.sqlite import (
 )
 from tracker.store.sqlite.checkpoint import PAGES, Checkpoints
 from tracker.store.sqlite.connection import open_writer
-from tracker.store.sqlite.events import EventFilter, Page
-from tracker.store.sqlite.idempotency_keys import Idempotency
 from tracker.store.sqlite.jobs import Jobs
 from tracker.store.sqlite.lock import DatabaseLock, look_for_links
-from tracker.store.sqlite.projects import ProjectQuery
 from tracker.store.sqlite.readers import FileReaders, Readers, WriterReaders
 from tracker.store.sqlite.recovery import recover
-from tracker.store.sqlite.reports import Recorded, WriteRequest
-from tracker.store.sqlite.retention import KEEP_ALL, Retention, RetentionPolicy
+from tracker.store.sqlite.reports import WriteRequest
+from tracker.store.sqlite.retention import Retention
 from tracker.store.sqlite.sidecars import files_of
-from tracker.store.sqlite.tasks import TaskQuery
 from tracker.store.sqlite.writer import Writer
 
 if TYPE_CHECKING:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any
 
 import apsw
 import orjson
 
 from tracker.clock import iso
+from tracker.domain.queries import TaskQuery
 from tracker.domain.tasks import seconds, whole
 from tracker.store.sqlite import events as event_log
 from tracker.store.sqlite import search
@@ -46,25 +47,6 @@ SORTABLE = {
     "title": "title",
 }
 _STATUSES = ("pending", "running", "completed", "failed")
-
-
-class TaskQuery(NamedTuple):
-    """A page of a project's tasks. None: not filtered by it; dates in milliseconds."""
-
-    limit: int = 20
-    offset: int = 0
-    status: str | None = None
-    agent: str | None = None
-    date_from: int | None = None
-    date_to: int | None = None
-    q: str | None = None
-    sort_by: str = "started_at"
-    descending: bool = True
-
-    @property
-    def filters(self) -> dict[str, Any]:
-        """The filters that were given, by name."""
-        return {name: getattr(self, name) for name in _FILTERS if getattr(self, name) is not None}
 
 
 def page(

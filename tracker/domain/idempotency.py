@@ -1,0 +1,24 @@
+"""Keys by which a report that is sent again is recorded once (docs/contract.md, "Webhooks")."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Final, NamedTuple
+
+from tracker.clock import MS_PER_DAY
+from tracker.domain.tasks import Kind
+
+LIFETIME_MS: Final = MS_PER_DAY
+"""How long a key is kept."""
+
+
+class Idempotency(NamedTuple):
+    """A key and what tells its request from others: kind and body."""
+
+    key: str
+    fingerprint: bytes
+
+
+def idempotency(key: str, kind: Kind, body: bytes) -> Idempotency:
+    """The same key on another webhook, or with another body, is another request."""
+    return Idempotency(key, hashlib.blake2b(body, digest_size=16, person=kind.encode()).digest())

@@ -1,0 +1,62 @@
+"""What is asked of a store: which tasks, projects and events, and how much of them it keeps."""
+
+from __future__ import annotations
+
+from typing import Any, Final, Literal, NamedTuple
+
+TaskSort = Literal["started_at", "finished_at", "updated_at", "duration_seconds", "title"]
+ProjectSort = Literal["name", "created_at", "updated_at"]
+
+_TASK_FILTERS: Final = ("status", "agent", "date_from", "date_to", "q")
+
+
+class TaskQuery(NamedTuple):
+    """A page of a project's tasks. None: not filtered by it; dates in milliseconds.
+
+    `date_from`: started then or later; `date_to`: ended then or earlier; `q`: words, each of which
+    is in the task's texts, at least as the beginning of a word.
+    """
+
+    limit: int = 20
+    offset: int = 0
+    status: str | None = None
+    agent: str | None = None
+    date_from: int | None = None
+    date_to: int | None = None
+    q: str | None = None
+    sort_by: TaskSort = "started_at"
+    descending: bool = True
+
+    @property
+    def filters(self) -> dict[str, Any]:
+        """The filters that were given, by name."""
+        given = {name: getattr(self, name) for name in _TASK_FILTERS}
+        return {name: value for name, value in given.items() if value is not None}
+
+
+class ProjectQuery(NamedTuple):
+    """A page of projects, each with its activity on so many of its latest active days."""
+
+    limit: int = 50
+    offset: int = 0
+    sort_by: ProjectSort = "updated_at"
+    descending: bool = True
+    activity_days: int = 0
+
+
+class EventFilter(NamedTuple):
+    """Which events; None means all."""
+
+    project: str | None = None
+    task_id: str | None = None
+    type: str | None = None
+
+
+class RetentionPolicy(NamedTuple):
+    """How much is kept: so many days after a task's end, so many bytes; 0: no limit."""
+
+    days: float = 0
+    max_bytes: int = 0
+
+
+KEEP_ALL: Final = RetentionPolicy()
