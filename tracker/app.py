@@ -38,9 +38,10 @@ from tracker.auth.sessions import Sessions
 from tracker.auth.wrong_keys import WrongKeys
 from tracker.clock import Clock, SystemClock
 from tracker.config.settings import Settings
+from tracker.domain.ports import Engine
 from tracker.domain.queries import RetentionPolicy
 from tracker.errors import Unavailable
-from tracker.store.sqlite.store import Store
+from tracker.store.open import open_engine
 from tracker.timeouts import DEFAULT_TIMEOUTS, Timeouts
 from tracker.ws.connections import Connections
 from tracker.ws.hub import Hub
@@ -65,7 +66,7 @@ def create_app(
     """
     clock = clock or SystemClock()
     hub = Hub()
-    store = Store(
+    store = open_engine(
         database,
         settings.durability,
         clock,
@@ -111,7 +112,7 @@ def create_app(
     app.add_route("/api/stats/trends", Trends(store))
     app.add_route("/api/now", Now(store))
     app.add_route("/api/search", Search(store))
-    app.add_route("/api/info", Info(settings, store, clock))
+    app.add_route("/api/info", Info(settings, keys, store, clock))
     app.add_route("/api/session", Session(sessions))
     app.add_route("/api/websocket/stats", WebSocketStats(connections))
     app.add_route(
@@ -138,7 +139,7 @@ def create_app(
 class Lifespan:
     """Starts the store with the event loop, and stops what is live before it."""
 
-    def __init__(self, store: Store, hub: Hub, sessions: Sessions) -> None:
+    def __init__(self, store: Engine, hub: Hub, sessions: Sessions) -> None:
         self._store = store
         self._hub = hub
         self._sessions = sessions

@@ -49,7 +49,7 @@ def found(connection: apsw.Connection, project: str, **query: Any) -> list[str]:
         return []
     page, total = tasks.page(connection, project_id, TaskQuery(limit=10_000, **query))
     assert total == len(page)
-    return [task["task_id"] for task in page]
+    return [task.task_id for task in page]
 
 
 # --- What is found
@@ -189,7 +189,7 @@ def test_neither_texts_nor_projects_run_into_each_other() -> None:
 
 def page_of_ids(connection: apsw.Connection, query: TaskQuery) -> tuple[list[int], int]:
     page, total = tasks.page(connection, 1, query)
-    return [task["id"] for task in page], total
+    return [task.id for task in page], total
 
 
 def test_no_text_is_an_error_in_either_index() -> None:

@@ -17,6 +17,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tests.support.exported import Records, as_jsonl, contents
+from tracker.api import responses
 from tracker.api.schemas import to_report
 from tracker.cli.records import READERS, WRITERS, write_jsonl
 from tracker.domain.messages import DATA
@@ -204,14 +205,19 @@ def serve(database: Path) -> None:
             message = orjson.loads(event.message)
             DATA[message["type"]].model_validate(message["data"])
             assert (message["id"], message["data"]["project"]) == (event.id, event.project)
-        orjson.dumps(stats.overall(connection))
-        orjson.dumps(dashboard.now(connection, NOW, 10, 10))
-        orjson.dumps(dashboard.trends(connection, 3660))
-        for project in projects.page(connection, ProjectQuery(50, 0, "name", False, 100))[0]:
-            orjson.dumps(stats.of_project(connection, project["name"], 3660))
-            found, _ = task_reads.page(connection, project["id"], TaskQuery())
-            for task in found:
-                orjson.dumps(task_reads.one(connection, project["name"], task["task_id"]))
+        orjson.dumps(responses.overall_stats(stats.overall(connection)))
+        orjson.dumps(responses.now(dashboard.now(connection, NOW, 10, 10)))
+        orjson.dumps(responses.trends(dashboard.trends(connection, 3660)))
+        query = ProjectQuery(50, 0, "name", descending=False, activity_days=100)
+        for project in projects.page(connection, query).projects:
+            orjson.dumps(responses.project(project))
+            figures = stats.of_project(connection, project.name, 3660)
+            assert figures is not None
+            orjson.dumps(responses.project_stats(figures))
+            for task in task_reads.page(connection, project.id, TaskQuery()).tasks:
+                detail = task_reads.one(connection, project.name, task.task_id)
+                assert detail is not None
+                orjson.dumps(responses.task_with_history(detail))
 
 
 def report_to(database: Path) -> None:

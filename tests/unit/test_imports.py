@@ -34,10 +34,11 @@ ROOMS: dict[str, tuple[set[str], set[str]]] = {
     "config": ({"config"}, {"leaves"}),
     "keys": ({"auth.keys"}, {"leaves", "config"}),
     "auth": ({"auth"}, {"leaves", "domain", "keys"}),
-    "store": ({"store"}, {"leaves", "domain", "config"}),
-    "admin": ({"store.sqlite.admin"}, {"leaves", "domain", "store"}),
+    "sqlite": ({"store.sqlite"}, {"leaves", "domain", "config"}),
+    "admin": ({"store.sqlite.admin"}, {"leaves", "domain", "sqlite"}),
+    "store": ({"store"}, {"leaves", "domain", "config", "sqlite"}),
     "ws": ({"ws"}, {"leaves", "domain"}),
-    "api": ({"api"}, {"sdk", "leaves", "domain", "config", "keys", "auth", "store", "ws"}),
+    "api": ({"api"}, {"sdk", "leaves", "domain", "config", "keys", "auth", "ws"}),
     "app": ({"app"}, {"leaves", "domain", "config", "keys", "auth", "store", "ws", "api"}),
     "server": ({"server"}, {"leaves", "config", "keys", "ws", "api"}),
     "cli": ({"cli", "__main__"}, {"sdk", "leaves", "config", "keys"}),
@@ -53,8 +54,8 @@ FACES = {"", SDK, "cli", "store.sqlite.migrations"}
 
 # Library: the modules and packages that alone may import it.
 LIBRARIES = {
-    "apsw": {"store"},
-    "filelock": {"store"},
+    "apsw": {"store.sqlite"},
+    "filelock": {"store.sqlite"},
     "falcon": {"api", "app", "ws.socket"},
     # A file that is imported is looked at as a request is.
     "pydantic": {"api", "domain.fields", "domain.messages", "store.sqlite.admin.records"},

@@ -1,1 +1,1 @@
-"""The HTTP side, a file a path; it imports `auth`, `store`, `ws` and what these may import."""
+"""The HTTP side, a file a path; it imports `auth`, `ws` and what these may import, and no store."""

@@ -11,7 +11,7 @@ from tracker.api.webhooks import Webhooks
 from tracker.auth.keys import Keys
 from tracker.clock import Clock
 from tracker.config.settings import Settings
-from tracker.store.sqlite.store import Store
+from tracker.domain.ports import Engine
 from tracker.timeouts import Timeouts
 from tracker.ws.hub import Hub
 
@@ -21,7 +21,7 @@ class App(NamedTuple):
 
     asgi: ASGI
     webhooks: Webhooks
-    store: Store
+    store: Engine
     hub: Hub
     keys: Keys
     clock: Clock

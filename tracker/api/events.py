@@ -7,14 +7,14 @@ from contextlib import aclosing
 from typing import Any
 
 import falcon.asgi
-import orjson
 from falcon.asgi import SSEvent
 
+from tracker.api import responses
 from tracker.api.resources import answer, read_query
 from tracker.api.schemas import EventsQuery, StreamQuery, validate
 from tracker.domain.lease import Lease
+from tracker.domain.ports import EventLog
 from tracker.errors import Unavailable
-from tracker.store.sqlite.store import Store
 from tracker.timeouts import Timeouts
 from tracker.ws.stream import Stream
 
@@ -22,8 +22,8 @@ from tracker.ws.stream import Stream
 class Events:
     """`/api/events`."""
 
-    def __init__(self, store: Store) -> None:
-        self._store = store
+    def __init__(self, log: EventLog) -> None:
+        self._log = log
 
     async def on_get(self, req: falcon.asgi.Request, resp: falcon.asgi.Response) -> None:
         """Events after `since`, oldest first; or the `newest`.
@@ -33,22 +33,12 @@ class Events:
         """
         query = read_query(req, EventsQuery)
         if query.newest is None:
-            page = await self._store.events(query.since, query.to_filter(), query.limit)
+            page = await self._log.events(query.since, query.to_filter(), query.limit)
             resync = not page.bounds.reach(query.since)
         else:
-            page = await self._store.newest_events(query.before, query.to_filter(), query.newest)
+            page = await self._log.newest_events(query.before, query.to_filter(), query.newest)
             resync = False
-        answer(
-            req,
-            resp,
-            {
-                "events": [orjson.Fragment(event.message) for event in page.events],
-                "last_id": page.cursor,
-                "has_more": page.cursor < page.bounds.last,
-                "oldest_id": page.bounds.oldest,
-                "resync_required": resync,
-            },
-        )
+        answer(req, resp, responses.events_page(page, resync=resync))
 
 
 class EventStream:

@@ -6,9 +6,10 @@ import falcon.asgi
 import orjson
 
 import tracker
+from tracker.api import responses
 from tracker.clock import Clock, iso
+from tracker.domain.ports import StorageCheck
 from tracker.errors import Unavailable
-from tracker.store.sqlite.store import Store
 from tracker.ws.hub import Hub
 
 
@@ -32,15 +33,15 @@ class Health:
 class DatabaseCheck:
     """`/db-check`."""
 
-    def __init__(self, store: Store, clock: Clock) -> None:
+    def __init__(self, store: StorageCheck, clock: Clock) -> None:
         self._store = store
         self._clock = clock
 
     async def on_get(self, _req: falcon.asgi.Request, resp: falcon.asgi.Response) -> None:
         """Write to the database and read from it."""
-        content = {"status": "connected", "database": "sqlite"}
+        content = {"status": "connected", "database": self._store.kind}
         try:
-            content |= await self._store.health()
+            content |= responses.storage(self._store.kind, await self._store.health())
         except Unavailable as error:
             resp.status = 503
             resp.set_header("Retry-After", str(error.retry_after))

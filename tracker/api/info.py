@@ -9,23 +9,23 @@ import orjson
 
 import tracker
 from tracker.api.body import MAX_BODY_BYTES
+from tracker.auth.keys import Keys
 from tracker.clock import Clock, iso
-from tracker.config.paths import kept_in
 from tracker.config.settings import Settings
 from tracker.domain.fields import MAX_STACK_TRACE_BYTES
-from tracker.store.sqlite.store import Store
+from tracker.domain.ports import Engine
 
 
 class Info:
     """`/api/info`."""
 
-    def __init__(self, settings: Settings, store: Store, clock: Clock) -> None:
+    def __init__(self, settings: Settings, keys: Keys, store: Engine, clock: Clock) -> None:
         self._store = store
         self._clock = clock
         self._fixed: dict[str, Any] = {
             "version": tracker.__version__,
             "database": store.name,
-            "api_key_file": _key_file(settings, store),
+            "api_key_file": None if keys.api_file is None else str(keys.api_file),
             "durability": settings.durability,
             "limits": {
                 "webhooks_per_minute": settings.rate_limit_webhook,
@@ -51,9 +51,3 @@ class Info:
                 "timestamp": iso(self._clock.now_ms()),
             }
         )
-
-
-def _key_file(settings: Settings, store: Store) -> str | None:
-    if settings.api_key is not None or store.path is None:
-        return None
-    return str(kept_in(store.path))

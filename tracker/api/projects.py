@@ -4,27 +4,28 @@ from __future__ import annotations
 
 import falcon.asgi
 
+from tracker.api import responses
 from tracker.api.resources import answer, read_query
 from tracker.api.schemas import ProjectsQuery
-from tracker.store.sqlite.store import Store
+from tracker.domain.ports import ProjectStore
 
 
 class Projects:
     """`/api/projects`."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: ProjectStore) -> None:
         self._store = store
 
     async def on_get(self, req: falcon.asgi.Request, resp: falcon.asgi.Response) -> None:
         """A page of projects."""
         query = read_query(req, ProjectsQuery)
-        projects, total = await self._store.projects(query.to_query())
+        page = await self._store.projects(query.to_query())
         answer(
             req,
             resp,
             {
-                "projects": projects,
-                "total": total,
+                "projects": [responses.project(project) for project in page.projects],
+                "total": page.total,
                 "limit": query.limit,
                 "offset": query.offset,
             },
@@ -34,7 +35,7 @@ class Projects:
 class Project:
     """`/api/projects/{project_name}`."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: ProjectStore) -> None:
         self._store = store
 
     async def on_delete(

@@ -14,10 +14,10 @@ from tracker.api.schemas import BatchBody, to_report, validate
 from tracker.clock import iso
 from tracker.domain.idempotency import Idempotency, idempotency
 from tracker.domain.parsing import parse_object
+from tracker.domain.ports import ReportStore
 from tracker.domain.records import Recorded
 from tracker.domain.tasks import Kind, Report, seconds
 from tracker.errors import Issue, TrackerError, Unavailable, ValidationFailed
-from tracker.store.sqlite.store import Store
 
 MAX_KEY_LENGTH: Final = 255
 
@@ -51,7 +51,7 @@ class Submitted(Protocol):
 class Reports:
     """Hands reports to the store."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: ReportStore) -> None:
         self._store = store
 
     def submit(self, kind: Kind, body: bytes, key: str | None) -> Submitted:

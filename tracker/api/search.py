@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import falcon.asgi
 
+from tracker.api import responses
 from tracker.api.resources import answer, read_query
 from tracker.api.schemas import SearchQuery
-from tracker.store.sqlite.store import Store
+from tracker.domain.ports import TaskStore
 
 
 class Search:
     """`/api/search`."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: TaskStore) -> None:
         self._store = store
 
     async def on_get(self, req: falcon.asgi.Request, resp: falcon.asgi.Response) -> None:
         """The newest tasks of any project that hold all of the words."""
         query = read_query(req, SearchQuery)
-        answer(req, resp, {"tasks": await self._store.search(query.q, query.limit)})
+        found = await self._store.search(query.q, query.limit)
+        answer(req, resp, {"tasks": [responses.task_line(line) for line in found]})

@@ -4,27 +4,28 @@ from __future__ import annotations
 
 import falcon.asgi
 
+from tracker.api import responses
 from tracker.api.resources import answer, read_query
 from tracker.api.schemas import ProjectStatsQuery, TrendsQuery
-from tracker.store.sqlite.store import Store
+from tracker.domain.ports import StatsReader
 from tracker.ws.connections import Connections
 
 
 class Stats:
     """`/api/stats`."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: StatsReader) -> None:
         self._store = store
 
     async def on_get(self, req: falcon.asgi.Request, resp: falcon.asgi.Response) -> None:
         """The figures over all projects."""
-        answer(req, resp, await self._store.overall_stats())
+        answer(req, resp, responses.overall_stats(await self._store.overall_stats()))
 
 
 class ProjectStats:
     """`/api/stats/projects/{project_name}`."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: StatsReader) -> None:
         self._store = store
 
     async def on_get(
@@ -32,19 +33,20 @@ class ProjectStats:
     ) -> None:
         """One project's figures."""
         query = read_query(req, ProjectStatsQuery)
-        answer(req, resp, await self._store.project_stats(project_name, query.days))
+        stats = await self._store.project_stats(project_name, query.days)
+        answer(req, resp, responses.project_stats(stats))
 
 
 class Trends:
     """`/api/stats/trends`."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: StatsReader) -> None:
         self._store = store
 
     async def on_get(self, req: falcon.asgi.Request, resp: falcon.asgi.Response) -> None:
         """Ends a day, and how long the latest tasks took, in all and by agent."""
         query = read_query(req, TrendsQuery)
-        answer(req, resp, await self._store.trends(query.days))
+        answer(req, resp, responses.trends(await self._store.trends(query.days)))
 
 
 class WebSocketStats:

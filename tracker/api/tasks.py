@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import falcon.asgi
 
+from tracker.api import responses
 from tracker.api.resources import answer, read_query
 from tracker.api.schemas import TasksQuery
-from tracker.store.sqlite.store import Store
+from tracker.domain.ports import TaskStore
 
 
 class Tasks:
     """`/api/projects/{project_name}/tasks`."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: TaskStore) -> None:
         self._store = store
 
     async def on_get(
@@ -20,14 +21,14 @@ class Tasks:
     ) -> None:
         """A page of the project's tasks; `filters` tells which were given, as they were given."""
         query = read_query(req, TasksQuery)
-        tasks, total = await self._store.tasks(project_name, query.to_query())
+        page = await self._store.tasks(project_name, query.to_query())
         filters = ("status", "agent", "date_from", "date_to", "q")
         answer(
             req,
             resp,
             {
-                "tasks": tasks,
-                "total": total,
+                "tasks": [responses.task(task) for task in page.tasks],
+                "total": page.total,
                 "limit": query.limit,
                 "offset": query.offset,
                 "filters": {name: req.get_param(name) for name in filters if name in req.params},
@@ -38,14 +39,15 @@ class Tasks:
 class Task:
     """`/api/projects/{project_name}/tasks/{task_id}`."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: TaskStore) -> None:
         self._store = store
 
     async def on_get(
         self, req: falcon.asgi.Request, resp: falcon.asgi.Response, project_name: str, task_id: str
     ) -> None:
         """The task with its history."""
-        answer(req, resp, await self._store.task(project_name, task_id))
+        detail = await self._store.task(project_name, task_id)
+        answer(req, resp, responses.task_with_history(detail))
 
     async def on_delete(
         self, _req: falcon.asgi.Request, resp: falcon.asgi.Response, project_name: str, task_id: str

@@ -42,11 +42,13 @@ _MADE: Final = re.compile(r"[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]")
 
 class Keys(NamedTuple):
     """The two keys in force. `api_is_provable`: nobody can guess the API key, since a server made
-    it; see `agent_task_tracker.proof`."""
+    it; see `agent_task_tracker.proof`. `api_file`: where the API key is kept; None: nowhere, or it
+    was given."""
 
     api: str
     secret: str
     api_is_provable: bool = False
+    api_file: Path | None = None
 
     def __repr__(self) -> str:
         return "Keys(…)"
@@ -79,6 +81,7 @@ def obtain(settings: Settings, database: Path | None) -> Keys:
         settings.secret_key or _kept(database, SIGNING_KEY_SUFFIX, beyond=beyond),
         # One that was given may be the kept one, in a shell that has exported it.
         api_is_provable=is_made(api) and (not settings.api_key or _is_kept(api, database)),
+        api_file=None if settings.api_key or database is None else kept_in(database),
     )
 
 

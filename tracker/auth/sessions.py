@@ -12,27 +12,17 @@ import hashlib
 import hmac
 import secrets
 from collections.abc import Iterable
-from typing import Final, NamedTuple, Protocol
+from typing import Final, NamedTuple
 from weakref import WeakValueDictionary
 
 from tracker.auth.keys import Keys
 from tracker.clock import Clock
 from tracker.domain.lease import Lease
+from tracker.domain.ports import SessionStore
 from tracker.domain.sessions import Ended
 
 # Seconds (docs/contract.md, "Authentication").
 LIFETIME: Final = 12 * 3600
-
-
-class Kept(Protocol):
-    """Where that is kept over a restart."""
-
-    @property
-    def ended_sessions(self) -> Ended:
-        """As it was at the start."""
-
-    async def keep_ended_sessions(self, ended: Ended) -> None:
-        """Set the epoch; add to the revoked. Raises Unavailable."""
 
 
 class Session(NamedTuple):
@@ -46,7 +36,7 @@ class Session(NamedTuple):
 class Sessions:
     """Issues sessions, recognises them, ends them."""
 
-    def __init__(self, keys: Keys, clock: Clock, kept: Kept) -> None:
+    def __init__(self, keys: Keys, clock: Clock, kept: SessionStore) -> None:
         self._secret = keys.secret.encode()
         self._key_hash = hashlib.sha256(keys.api.encode()).digest()
         self._clock = clock

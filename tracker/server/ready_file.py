@@ -15,7 +15,7 @@ import orjson
 
 import tracker
 from tracker.api.application import App
-from tracker.config.paths import check_ready_file, kept_in
+from tracker.config.paths import check_ready_file
 from tracker.config.settings import Settings
 from tracker.files import replacing, telling
 from tracker.text import printable
@@ -31,7 +31,6 @@ class Announcement:
     ) -> None:
         self._app = app
         self._ephemeral = settings.ephemeral
-        self._key_is_kept = settings.api_key is None
         self._host, self._port = listener.getsockname()[:2]
         name = settings.host if self._host not in ("0.0.0.0", "::") else "localhost"
         self._url = f"http://{f'[{name}]' if ':' in name else name}:{self._port}"
@@ -56,15 +55,14 @@ class Announcement:
                 self._ready_file.unlink()
 
     def _greet(self) -> None:
-        database = self._app.store.path
         lines = {
             "Address": self._url,
             "Dashboard": f"{self._url}/#key={quote(self._app.keys.api, safe='')}",
             "API docs": f"{self._url}/docs",
             "Database": self._app.store.name,
         }
-        if database is not None and self._key_is_kept:
-            lines["API key"] = f"in {kept_in(database)}"
+        if self._app.keys.api_file is not None:
+            lines["API key"] = f"in {self._app.keys.api_file}"
         print(f"Agent Task Tracker {tracker.__version__}")  # noqa: T201
         for name, value in lines.items():
             print(f"  {name:<10} {printable(value)}")  # noqa: T201

@@ -2,63 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Sequence
-from typing import Protocol
+from collections.abc import AsyncGenerator
 
 import orjson
 
 from tracker.clock import Clock
-from tracker.domain.events import Event, Notice
+from tracker.domain.events import Notice
 from tracker.domain.lease import Lease
+from tracker.domain.ports import EventLog
+from tracker.domain.records import Bounds
 from tracker.ws.hub import Batch, Hub
-
-
-class LogBounds(Protocol):
-    """The log's ends, as ids."""
-
-    @property
-    def oldest(self) -> int:
-        """The oldest event that may still be there."""
-
-    @property
-    def last(self) -> int:
-        """The newest id ever given."""
-
-    @property
-    def pruned(self) -> int:
-        """The newest id that pruning has removed; 0: none."""
-
-    def reach(self, cursor: int) -> bool:
-        """Whether the log has all that ever came after `cursor`."""
-
-
-class LogPage(Protocol):
-    """Some of the log."""
-
-    @property
-    def events(self) -> Sequence[Event]:
-        """Oldest first."""
-
-    @property
-    def cursor(self) -> int:
-        """Where the next page begins."""
-
-    @property
-    def bounds(self) -> LogBounds:
-        """Where the log begins and ends."""
-
-
-class Log(Protocol):
-    """The durable log, as far as a cursor needs it."""
-
-    async def page(self, after: int, project: str | None) -> LogPage:
-        """The first of the events whose id is greater than `after`."""
 
 
 class Stream:
     """Makes cursors for WebSocket and SSE."""
 
-    def __init__(self, hub: Hub, log: Log, clock: Clock) -> None:
+    def __init__(self, hub: Hub, log: EventLog, clock: Clock) -> None:
         self._hub = hub
         self._log = log
         self._clock = clock
@@ -106,7 +65,7 @@ class Stream:
     def _due(self, heartbeat: float | None) -> float | None:
         return None if heartbeat is None else self._clock.monotonic() + heartbeat
 
-    def _resync(self, bounds: LogBounds) -> Batch:
+    def _resync(self, bounds: Bounds) -> Batch:
         """Tells the reader to read the state afresh, and goes back to the log's beginning."""
         data = orjson.dumps({"oldest_id": bounds.oldest, "last_id": bounds.last})
         notice = Notice("resync_required", data, self._clock.now_ms(), cursor=0)

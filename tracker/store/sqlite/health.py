@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import apsw
 
+from tracker.domain.records import StorageHealth
 from tracker.errors import Unavailable
 
 LEAST_PROBE: Final = 32 * 1024
@@ -31,8 +32,8 @@ def shrink(connection: apsw.Connection) -> None:
     connection.execute(_SHRINK)
 
 
-def read(connection: apsw.Connection) -> dict[str, Any]:
-    """What `/db-check` tells of the database; sizes in bytes.
+def read(connection: apsw.Connection) -> StorageHealth:
+    """What the database tells of itself.
 
     Raises:
         Unavailable: there is less room than the largest report may need.
@@ -40,11 +41,7 @@ def read(connection: apsw.Connection) -> dict[str, Any]:
     connection.execute(_READ)
     _check_room(connection)
     size = connection.pragma("page_count") * connection.pragma("page_size")
-    return {
-        "sqlite_version": apsw.sqlite_lib_version(),
-        "size_bytes": size,
-        "wal_size_bytes": _size(connection.filename_wal),
-    }
+    return StorageHealth(apsw.sqlite_lib_version(), size, _size(connection.filename_wal))
 
 
 def _check_room(connection: apsw.Connection) -> None:

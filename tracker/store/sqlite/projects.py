@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, get_args
+from typing import get_args
 
 import apsw
 import orjson
 
-from tracker.clock import iso, iso_date
 from tracker.domain.queries import ProjectQuery, ProjectSort
+from tracker.domain.records import DayCount, ProjectPage, ProjectSummary, StatusCounts
 
 _LIST = """
   SELECT id, name, created_at, updated_at, pending, running, completed, failed, (
@@ -33,32 +33,23 @@ _DELETE_EMPTY = """
 """
 
 
-def page(connection: apsw.Connection, query: ProjectQuery) -> tuple[list[dict[str, Any]], int]:
-    """The page, and how many projects there are in all."""
+def page(connection: apsw.Connection, query: ProjectQuery) -> ProjectPage:
+    """A page of the list."""
     order, direction = _order(query)
     rows = connection.execute(_LIST.format(order=order, direction=direction), query._asdict())
     projects = [
-        {
-            "id": id_,
-            "name": name,
-            "created_at": iso(created_at),
-            "updated_at": iso(updated_at),
-            "task_count": pending + running + completed + failed,
-            "active_tasks": pending + running,
-            "completed_tasks": completed,
-            "failed_tasks": failed,
-            **({"activity": _activity(days)} if query.activity_days else {}),
-        }
-        for id_, name, created_at, updated_at, pending, running, completed, failed, days in rows
+        ProjectSummary(
+            *(id_, name, created_at, updated_at),
+            StatusCounts._make(counts),
+            _activity(days) if query.activity_days else None,
+        )
+        for id_, name, created_at, updated_at, *counts, days in rows
     ]
-    return projects, connection.execute(_COUNT).get
+    return ProjectPage(projects, connection.execute(_COUNT).get)
 
 
-def _activity(days: str) -> list[dict[str, Any]]:
-    return [
-        {"date": iso_date(day), "completed": completed, "failed": failed}
-        for day, completed, failed in reversed(orjson.loads(days))
-    ]
+def _activity(days: str) -> list[DayCount]:
+    return [DayCount._make(day) for day in reversed(orjson.loads(days))]
 
 
 def find(connection: apsw.Connection, name: str) -> int | None:

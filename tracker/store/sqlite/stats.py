@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import apsw
 
-from tracker.clock import iso, iso_date
+from tracker.domain.records import (
+    Activity,
+    AgentFigures,
+    DayCount,
+    OverallStats,
+    ProjectStats,
+    StatusCounts,
+)
 
 _OVERVIEW = """
   SELECT count(*), coalesce(sum(pending), 0), coalesce(sum(running), 0),
@@ -30,71 +35,28 @@ _TIMELINE = """
 """
 
 
-def overall(connection: apsw.Connection) -> dict[str, Any]:
-    """The figures of `/api/stats`: over all projects."""
-    projects, pending, running, completed, failed, duration = connection.execute(_OVERVIEW).get
-    total = pending + running + completed + failed
-    return {
-        "overview": {
-            "total_projects": projects,
-            "total_tasks": total,
-            "active_tasks": pending + running,
-            "completed_tasks": completed,
-            "failed_tasks": failed,
-        },
-        "performance": {
-            **_performance(total, completed, failed, duration),
-            "total_duration": _seconds(duration),
-        },
-        "agents": [
-            {"name": name, "task_count": count, **_performance(count, done, bad, took)}
-            for name, count, done, bad, took in connection.execute(_AGENTS)
-        ],
-        "recent_activity": [
-            {"project": project, "task_id": task_id, "status": status, "timestamp": iso(at)}
-            for project, task_id, status, at in connection.execute(_RECENT)
-        ],
-    }
+def overall(connection: apsw.Connection) -> OverallStats:
+    """The figures over all projects."""
+    projects, *counts, duration = connection.execute(_OVERVIEW).get
+    return OverallStats(
+        projects,
+        StatusCounts._make(counts),
+        duration,
+        [AgentFigures._make(row) for row in connection.execute(_AGENTS)],
+        [Activity._make(row) for row in connection.execute(_RECENT)],
+    )
 
 
-def of_project(connection: apsw.Connection, name: str, days: int) -> dict[str, Any] | None:
-    """The figures of `/api/stats/projects/{name}`, with the last `days` days that saw an end."""
+def of_project(connection: apsw.Connection, name: str, days: int) -> ProjectStats | None:
+    """One project's, with the last `days` days that saw an end."""
     row = connection.execute(_PROJECT, (name,)).fetchone()
     if row is None:
         return None
-    id_, pending, running, completed, failed, duration = row
-    total = pending + running + completed + failed
+    id_, *counts, duration = row
     timeline = connection.execute(_TIMELINE, (id_, days)).fetchall()
-    return {
-        "project": name,
-        "task_stats": {
-            "total": total,
-            "completed": completed,
-            "running": running,
-            "failed": failed,
-            "pending": pending,
-        },
-        "performance": _performance(total, completed, failed, duration),
-        "timeline": [
-            {"date": iso_date(day), "completed": done, "failed": bad}
-            for day, done, bad in reversed(timeline)
-        ],
-    }
-
-
-def _performance(total: int, completed: int, failed: int, duration_ms: int) -> dict[str, float]:
-    """Rates in percent with one decimal (docs/contract.md, "Statistics"), durations in seconds."""
-    ended = completed + failed
-    return {
-        "average_duration": _seconds(duration_ms / ended) if ended else 0,
-        "success_rate": _percent(completed, total),
-        "finished_success_rate": _percent(completed, ended),
-    }
-
-
-def _percent(part: int, of: int) -> float:
-    return round(100 * part / of, 1) if of else 0.0
-
-
-def _seconds(ms: float) -> float:
-    return round(ms / 1000, 3)
+    return ProjectStats(
+        name,
+        StatusCounts._make(counts),
+        duration,
+        [DayCount._make(day) for day in reversed(timeline)],
+    )

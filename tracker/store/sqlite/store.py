@@ -1,7 +1,7 @@
 """The store: durable reports and what can be asked about them.
 
-What has committed is handed to a `CommitListener`, in the order of the log, before the report is
-answered.
+The engine of `tracker.domain.ports` in SQLite. What has committed is handed to a `CommitListener`,
+in the order of the log, before the report is answered.
 """
 
 from __future__ import annotations
@@ -9,12 +9,24 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from tracker.config.paths import MEMORY
 from tracker.domain.idempotency import Idempotency
 from tracker.domain.queries import KEEP_ALL, EventFilter, ProjectQuery, RetentionPolicy, TaskQuery
-from tracker.domain.records import Page, Recorded
+from tracker.domain.records import (
+    Now,
+    OverallStats,
+    Page,
+    ProjectPage,
+    ProjectStats,
+    Recorded,
+    StorageHealth,
+    TaskDetail,
+    TaskLine,
+    TaskPage,
+    Trends,
+)
 from tracker.errors import NotFound
 from tracker.store.sqlite import (
     dashboard,
@@ -42,7 +54,7 @@ if TYPE_CHECKING:
 
     from tracker.clock import Clock
     from tracker.config.settings import Durability
-    from tracker.domain.events import Event
+    from tracker.domain.ports import CommitListener
     from tracker.domain.sessions import Ended
     from tracker.domain.tasks import Report
 
@@ -58,16 +70,6 @@ _PAGE_SIZE = 2 * 1024 * 1024
 # make the server hold so much.
 _CURSOR_PAGE = 500
 _CURSOR_PAGE_SIZE = 256 * 1024
-
-
-class CommitListener(Protocol):
-    """Who hears, on the event loop, what has been committed."""
-
-    def publish(self, events: Sequence[Event]) -> None:
-        """These events are in the log now; they follow all that were published before."""
-
-    def forget(self) -> None:
-        """Events were deleted: whatever is remembered of the log must be read again."""
 
 
 class Store:
@@ -110,7 +112,8 @@ class Store:
         except BaseException:
             self._release()
             raise
-        self.path = path
+        self.kind = "sqlite"
+        self._path = path
         self.last_id = events.last_id(connection)
         self.ended_sessions = sessions.read(connection)  # at the start
         self._clock = clock
@@ -137,12 +140,12 @@ class Store:
     @property
     def name(self) -> str:
         """The database as the user named it."""
-        return MEMORY if self.path is None else str(self.path)
+        return MEMORY if self._path is None else str(self._path)
 
     @property
     def files(self) -> list[Path]:
         """Those that belong to it, its keys too, whether they exist or not."""
-        return [] if self.path is None else files_of(self.path)
+        return [] if self._path is None else files_of(self._path)
 
     def start(self) -> None:
         """Begin to work for the running event loop."""
@@ -183,10 +186,10 @@ class Store:
     async def delete_project(self, name: str) -> None:
         """Delete the tasks that the project has now, their events, and the project if no new
         report has come for it meanwhile. Raises NotFound, Unavailable."""
-        project_id = await self.read(lambda connection: projects.find(connection, name))
+        project_id = await self._read(lambda connection: projects.find(connection, name))
         if project_id is None:
             raise no_such_project(name)
-        newest = await self.read(lambda connection: projects.newest_task(connection, project_id))
+        newest = await self._read(lambda connection: projects.newest_task(connection, project_id))
         done = False
         while not done:
             done = await self._writer.submit(
@@ -196,65 +199,65 @@ class Store:
             )
             self._listener.forget()
 
-    async def projects(self, query: ProjectQuery) -> tuple[list[dict[str, Any]], int]:
-        """A page of projects, and how many there are."""
-        return await self.read(lambda connection: projects.page(connection, query))
+    async def projects(self, query: ProjectQuery) -> ProjectPage:
+        """A page of projects."""
+        return await self._read(lambda connection: projects.page(connection, query))
 
-    async def tasks(self, project: str, query: TaskQuery) -> tuple[list[dict[str, Any]], int]:
-        """A page of the project's tasks, and how many match. Raises NotFound."""
+    async def tasks(self, project: str, query: TaskQuery) -> TaskPage:
+        """A page of the project's tasks. Raises NotFound."""
 
-        def read(connection: apsw.Connection) -> tuple[list[dict[str, Any]], int]:
+        def read(connection: apsw.Connection) -> TaskPage:
             project_id = projects.find(connection, project)
             if project_id is None:
                 raise no_such_project(project)
             return tasks.page(connection, project_id, query)
 
-        return await self.read(read)
+        return await self._read(read)
 
-    async def task(self, project: str, task_id: str) -> dict[str, Any]:
+    async def task(self, project: str, task_id: str) -> TaskDetail:
         """One task with its history. Raises NotFound."""
-        found = await self.read(lambda connection: tasks.one(connection, project, task_id))
+        found = await self._read(lambda connection: tasks.one(connection, project, task_id))
         if found is None:
             raise NotFound(f"There is no task {task_id!r} in the project {project!r}.")
         return found
 
-    async def overall_stats(self) -> dict[str, Any]:
+    async def overall_stats(self) -> OverallStats:
         """The figures over all projects."""
-        return await self.read(stats.overall)
+        return await self._read(stats.overall)
 
-    async def project_stats(self, name: str, days: int) -> dict[str, Any]:
+    async def project_stats(self, name: str, days: int) -> ProjectStats:
         """One project's figures. Raises NotFound."""
-        found = await self.read(lambda connection: stats.of_project(connection, name, days))
+        found = await self._read(lambda connection: stats.of_project(connection, name, days))
         if found is None:
             raise no_such_project(name)
         return found
 
-    async def now(self, active: int, ended: int) -> dict[str, Any]:
+    async def now(self, active: int, ended: int) -> Now:
         """What runs and what ended last, over all projects."""
         at = self._clock.now_ms()
-        return await self.read(lambda connection: dashboard.now(connection, at, active, ended))
+        return await self._read(lambda connection: dashboard.now(connection, at, active, ended))
 
-    async def search(self, text: str, limit: int) -> list[dict[str, Any]]:
+    async def search(self, text: str, limit: int) -> list[TaskLine]:
         """The newest tasks of any project that hold all the words of `text`."""
-        return await self.read(lambda connection: dashboard.search(connection, text, limit))
+        return await self._read(lambda connection: dashboard.search(connection, text, limit))
 
-    async def trends(self, days: int) -> dict[str, Any]:
+    async def trends(self, days: int) -> Trends:
         """Ends a day and durations, over all projects."""
-        return await self.read(lambda connection: dashboard.trends(connection, days))
+        return await self._read(lambda connection: dashboard.trends(connection, days))
 
     async def events(
         self, after: int, wanted: EventFilter, limit: int, max_size: int = _PAGE_SIZE
     ) -> Page:
         """The first of the events whose id is greater than `after`: `limit` at most, and no more
         once they have `max_size` characters."""
-        return await self.read(
+        return await self._read(
             lambda connection: events.after(connection, after, wanted, limit, max_size)
         )
 
     async def newest_events(self, before: int, wanted: EventFilter, limit: int) -> Page:
         """The newest of the events whose id is smaller than `before`, oldest first; bounded as
         `events` is."""
-        return await self.read(
+        return await self._read(
             lambda connection: events.newest(connection, before, wanted, limit, _PAGE_SIZE)
         )
 
@@ -268,17 +271,16 @@ class Store:
         """Set the epoch of the sessions, add to those that are revoked. Raises Unavailable."""
         await self._writer.submit(lambda connection, now: sessions.write(connection, now, ended))
 
-    async def health(self) -> dict[str, Any]:
+    async def health(self) -> StorageHealth:
         """Really write, as much as was refused last, and read. Raises Unavailable."""
         size = min(max(health.LEAST_PROBE, 3 * self._writer.refused), health.MOST_PROBE)
         await self._writer.submit(lambda connection, _now: health.write(connection, size))
         self._writer.refused = 0
         if size > health.LEAST_PROBE:
             await self._writer.submit(lambda connection, _now: health.shrink(connection))
-        return await self.read(health.read)
+        return await self._read(health.read)
 
-    async def read(self, query: Callable[[apsw.Connection], T]) -> T:
-        """Run a query on one consistent state. Raises Unavailable."""
+    async def _read(self, query: Callable[[apsw.Connection], T]) -> T:
         return await self._readers.run(query)
 
     def _committed(self, recorded: Sequence[Recorded]) -> None:

@@ -5,11 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import apsw
-import orjson
 
-from tracker.clock import iso
 from tracker.domain.queries import TaskQuery
-from tracker.domain.tasks import seconds, whole
+from tracker.domain.records import TaskDetail, TaskPage, TaskSummary
 from tracker.store.sqlite import events as event_log
 from tracker.store.sqlite import search
 
@@ -49,10 +47,8 @@ SORTABLE = {
 _STATUSES = ("pending", "running", "completed", "failed")
 
 
-def page(
-    connection: apsw.Connection, project_id: int, query: TaskQuery
-) -> tuple[list[dict[str, Any]], int]:
-    """The page, and how many tasks match in all. Those without a value to sort by come last."""
+def page(connection: apsw.Connection, project_id: int, query: TaskQuery) -> TaskPage:
+    """The page. Those without a value to sort by come last."""
     filters, index = query.filters, ""
     if query.q is not None:
         index, filters["q"] = search.within(connection, project_id, query.q)
@@ -68,24 +64,20 @@ def page(
         ),
         {**parameters, "limit": query.limit, "offset": query.offset},
     )
-    tasks = [_summary(row) for row in rows]
-    return tasks, _total(connection, where, parameters, index)
+    tasks = [TaskSummary._make(row) for row in rows]
+    return TaskPage(tasks, _total(connection, where, parameters, index))
 
 
-def one(connection: apsw.Connection, project: str, task_id: str) -> dict[str, Any] | None:
+def one(connection: apsw.Connection, project: str, task_id: str) -> TaskDetail | None:
     """The task with its stack trace and the newest of its events, oldest first."""
     row = connection.execute(
         _ONE.format(columns=_SUMMARY), {"project": project, "task_id": task_id}
     ).fetchone()
     if row is None:
         return None
+    *summary, stack_trace = row
     history = event_log.newest_of_task(connection, row[0])
-    return {
-        **_summary(row[:-1]),
-        "project": project,
-        "stack_trace": row[-1],
-        "events": [orjson.Fragment(event.message) for event in history],
-    }
+    return TaskDetail(TaskSummary._make(summary), project, stack_trace, history)
 
 
 def delete(connection: apsw.Connection, project: str, task_id: str) -> bool:
@@ -105,44 +97,3 @@ def _total(connection: apsw.Connection, where: str, parameters: dict[str, Any], 
     if parameters.keys() == {"project_id", "q"} and index == search.BY_PROJECT:
         return int(connection.execute(_COUNT_FOUND, {"q": parameters["q"]}).get)
     return int(connection.execute(_COUNT.format(where=where), parameters).get)
-
-
-def _summary(row: tuple[Any, ...]) -> dict[str, Any]:
-    (
-        id_,
-        task_id,
-        title,
-        status,
-        progress,
-        agent,
-        started_at,
-        finished_at,
-        duration_ms,
-        result,
-        metadata,
-        attempt,
-        message,
-        error_type,
-        error_message,
-        created_at,
-        updated_at,
-    ) = row
-    return {
-        "id": id_,
-        "task_id": task_id,
-        "title": title,
-        "status": status,
-        "progress": whole(progress),
-        "agent": agent,
-        "started_at": iso(started_at),
-        "finished_at": None if finished_at is None else iso(finished_at),
-        "duration_seconds": seconds(duration_ms),
-        "result": result,
-        "metadata": orjson.Fragment(metadata),
-        "attempt": attempt,
-        "message": message,
-        "error_type": error_type,
-        "error_message": error_message,
-        "created_at": iso(created_at),
-        "updated_at": iso(updated_at),
-    }

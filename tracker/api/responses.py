@@ -1,0 +1,242 @@
+"""What the store answers, as the API document's JSON: times in ISO 8601, durations in seconds,
+numbers whole where they are.
+
+The shapes stand in `tracker.api.openapi.answers`, for the document; the words of webhooks' answers
+in `tracker.api.reports`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import orjson
+
+from tracker.clock import iso, iso_date
+from tracker.domain.events import Event
+from tracker.domain.records import (
+    DayCount,
+    Now,
+    OverallStats,
+    Page,
+    ProjectStats,
+    ProjectSummary,
+    StorageHealth,
+    TaskDetail,
+    TaskLine,
+    TaskSummary,
+    Trends,
+)
+from tracker.domain.tasks import seconds, whole
+
+Content = dict[str, Any]
+
+
+def project(summary: ProjectSummary) -> Content:
+    """An item of `/api/projects`; `activity` is missing unless it was asked for."""
+    counts = summary.tasks
+    content = {
+        "id": summary.id,
+        "name": summary.name,
+        "created_at": iso(summary.created_at),
+        "updated_at": iso(summary.updated_at),
+        "task_count": counts.total,
+        "active_tasks": counts.active,
+        "completed_tasks": counts.completed,
+        "failed_tasks": counts.failed,
+    }
+    if summary.activity is not None:
+        content["activity"] = _timeline(summary.activity)
+    return content
+
+
+def task(summary: TaskSummary) -> Content:
+    """An item of `/api/projects/{project_name}/tasks`."""
+    return {
+        "id": summary.id,
+        "task_id": summary.task_id,
+        "title": summary.title,
+        "status": summary.status,
+        "progress": whole(summary.progress),
+        "agent": summary.agent,
+        "started_at": iso(summary.started_at),
+        "finished_at": None if summary.finished_at is None else iso(summary.finished_at),
+        "duration_seconds": seconds(summary.duration_ms),
+        "result": summary.result,
+        "metadata": orjson.Fragment(summary.metadata),
+        "attempt": summary.attempt,
+        "message": summary.message,
+        "error_type": summary.error_type,
+        "error_message": summary.error_message,
+        "created_at": iso(summary.created_at),
+        "updated_at": iso(summary.updated_at),
+    }
+
+
+def task_with_history(detail: TaskDetail) -> Content:
+    """`/api/projects/{project_name}/tasks/{task_id}`."""
+    return {
+        **task(detail.summary),
+        "project": detail.project,
+        "stack_trace": detail.stack_trace,
+        "events": _messages(detail.events),
+    }
+
+
+def events_page(page: Page, *, resync: bool) -> Content:
+    """`/api/events`: `last_id` is the cursor for the next page."""
+    return {
+        "events": _messages(page.events),
+        "last_id": page.cursor,
+        "has_more": page.cursor < page.bounds.last,
+        "oldest_id": page.bounds.oldest,
+        "resync_required": resync,
+    }
+
+
+def task_line(line: TaskLine) -> Content:
+    """An item of `/api/now` and `/api/search`."""
+    return {
+        "id": line.id,
+        "project": line.project,
+        "task_id": line.task_id,
+        "title": line.title,
+        "status": line.status,
+        "progress": whole(line.progress),
+        "agent": line.agent,
+        "attempt": line.attempt,
+        "started_at": iso(line.started_at),
+        "finished_at": None if line.finished_at is None else iso(line.finished_at),
+        "duration_seconds": seconds(line.duration_ms),
+        "message": line.message,
+        "result": line.result,
+        "error_type": line.error_type,
+        "error_message": line.error_message,
+        "updated_at": iso(line.updated_at),
+    }
+
+
+def now(found: Now) -> Content:
+    """`/api/now`."""
+    return {
+        "today": {"completed": found.today.completed, "failed": found.today.failed},
+        "active": [task_line(line) for line in found.active],
+        "ended": [task_line(line) for line in found.ended],
+        "last_id": found.last_id,
+    }
+
+
+def overall_stats(stats: OverallStats) -> Content:
+    """`/api/stats`."""
+    counts = stats.tasks
+    return {
+        "overview": {
+            "total_projects": stats.projects,
+            "total_tasks": counts.total,
+            "active_tasks": counts.active,
+            "completed_tasks": counts.completed,
+            "failed_tasks": counts.failed,
+        },
+        "performance": {
+            **_performance(counts.total, counts.completed, counts.failed, stats.duration_ms),
+            "total_duration": _rounded_seconds(stats.duration_ms),
+        },
+        "agents": [
+            {
+                "name": agent.name,
+                "task_count": agent.tasks,
+                **_performance(agent.tasks, agent.completed, agent.failed, agent.duration_ms),
+            }
+            for agent in stats.agents
+        ],
+        "recent_activity": [
+            {
+                "project": activity.project,
+                "task_id": activity.task_id,
+                "status": activity.status,
+                "timestamp": iso(activity.at),
+            }
+            for activity in stats.recent
+        ],
+    }
+
+
+def project_stats(stats: ProjectStats) -> Content:
+    """`/api/stats/projects/{project_name}`."""
+    counts = stats.tasks
+    return {
+        "project": stats.project,
+        "task_stats": {
+            "total": counts.total,
+            "completed": counts.completed,
+            "running": counts.running,
+            "failed": counts.failed,
+            "pending": counts.pending,
+        },
+        "performance": _performance(
+            counts.total, counts.completed, counts.failed, stats.duration_ms
+        ),
+        "timeline": _timeline(stats.timeline),
+    }
+
+
+def trends(found: Trends) -> Content:
+    """`/api/stats/trends`."""
+    durations = found.durations
+    return {
+        "timeline": _timeline(found.timeline),
+        "durations": {
+            "sample": durations.sample,
+            "median": seconds(durations.median_ms),
+            "histogram": [
+                {"up_to": seconds(bar.up_to_ms), "count": bar.tasks} for bar in durations.histogram
+            ],
+        },
+        "agents": [
+            {
+                "name": agent.name,
+                "sample": agent.sample,
+                "median_duration": seconds(agent.median_ms),
+            }
+            for agent in durations.agents
+        ],
+    }
+
+
+def storage(engine: str, health: StorageHealth) -> Content:
+    """What `/db-check` tells of the database; sizes in bytes."""
+    return {
+        f"{engine}_version": health.version,
+        "size_bytes": health.size_bytes,
+        "wal_size_bytes": health.wal_size_bytes,
+    }
+
+
+def _messages(events: Iterable[Event]) -> list[orjson.Fragment]:
+    return [orjson.Fragment(event.message) for event in events]
+
+
+def _timeline(days: Iterable[DayCount]) -> list[Content]:
+    return [
+        {"date": iso_date(day.day), "completed": day.completed, "failed": day.failed}
+        for day in days
+    ]
+
+
+def _performance(total: int, completed: int, failed: int, duration_ms: int) -> dict[str, float]:
+    """Rates in percent with one decimal (docs/contract.md, "Statistics"), durations in seconds."""
+    ended = completed + failed
+    return {
+        "average_duration": _rounded_seconds(duration_ms / ended) if ended else 0,
+        "success_rate": _percent(completed, total),
+        "finished_success_rate": _percent(completed, ended),
+    }
+
+
+def _percent(part: int, of: int) -> float:
+    return round(100 * part / of, 1) if of else 0.0
+
+
+def _rounded_seconds(ms: float) -> float:
+    """Always with a decimal, unlike `seconds`."""
+    return round(ms / 1000, 3)

@@ -1,0 +1,33 @@
+"""Which engine keeps the data."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from tracker.clock import Clock
+from tracker.config.settings import Durability
+from tracker.domain.ports import CommitListener, Engine
+from tracker.domain.queries import RetentionPolicy
+from tracker.store.sqlite.store import Store
+
+
+def open_engine(
+    database: Path | None,
+    durability: Durability,
+    clock: Clock,
+    listener: CommitListener,
+    *,
+    on_death: Callable[[], None],
+    keep: RetentionPolicy,
+) -> Engine:
+    """Open, make or upgrade the database: SQLite's file; None: in memory, gone at the end.
+
+    `on_death` is called if it can no longer record anything and never will. `keep`: what is older
+    or more is pruned.
+
+    Raises:
+        InUse: another server has it.
+        ConfigError: it cannot be used as it is.
+    """
+    return Store(database, durability, clock, listener, on_death=on_death, keep=keep)
