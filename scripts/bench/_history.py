@@ -16,6 +16,7 @@ import apsw
 
 from tracker.clock import MS_PER_DAY, SystemClock
 from tracker.domain.tasks import Kind, Report, Status
+from tracker.store.changes import WriteRequest
 from tracker.store.sqlite import reports, search
 from tracker.store.sqlite.connection import open_writer
 
@@ -59,7 +60,7 @@ def build(path: Path, tasks: int) -> None:
         connection.execute("BEGIN IMMEDIATE")
         history = _reports(tasks)
         number = 0
-        while group := [reports.WriteRequest(report) for report in islice(history, _GROUP)]:
+        while group := [WriteRequest(report) for report in islice(history, _GROUP)]:
             reports.record(connection, begin + int(number * step), group)
             number += len(group)
             if number % _AT_ONCE == 0:

@@ -26,7 +26,7 @@ from tracker.api.errors import STATUSES
 from tracker.domain.parsing import MAX_DEPTH
 from tracker.errors import Unavailable
 from tracker.server.http import MAX_HEADER_BYTES
-from tracker.store.sqlite.writer import Writer
+from tracker.store.group import GroupCommit
 
 ROUTES = sorted(routes())
 PATHS = sorted({route.path for route in ROUTES})
@@ -430,8 +430,8 @@ def failing(clocked: ClockedServer, monkeypatch: pytest.MonkeyPatch) -> Callable
         def raise_it(*_: Any) -> None:
             raise error
 
-        monkeypatch.setattr(Writer, "submit", raise_it)
-        monkeypatch.setattr(Writer, "submit_item", raise_it)
+        monkeypatch.setattr(GroupCommit, "submit", raise_it)
+        monkeypatch.setattr(GroupCommit, "submit_item", raise_it)
         return tracker
 
     return fail

@@ -20,9 +20,9 @@ from tracker.domain.idempotency import LIFETIME_MS, idempotency
 from tracker.domain.records import Recorded
 from tracker.domain.tasks import Kind, Report
 from tracker.errors import IdempotencyKeyReused
+from tracker.store.changes import WriteRequest
 from tracker.store.sqlite import idempotency_keys, reports
 from tracker.store.sqlite.connection import open_writer
-from tracker.store.sqlite.reports import WriteRequest
 
 KEY = "key-1"
 

@@ -18,9 +18,9 @@ from tests.support.clocked import ClockedServer
 from tests.support.server import wait_for
 from tracker.domain.queries import TaskQuery
 from tracker.domain.tasks import Kind, Report
+from tracker.store.changes import WriteRequest
 from tracker.store.sqlite import jobs, migrations, projects, reports, search, tasks
 from tracker.store.sqlite.connection import open_writer
-from tracker.store.sqlite.reports import WriteRequest
 
 PATH = "/api/projects/p/tasks"
 PROJECTS = ("one", "two", "q", "1q")

@@ -24,7 +24,7 @@ from tracker.auth.keys import Keys
 from tracker.auth.sessions import Ended, Sessions
 from tracker.clock import SystemClock
 from tracker.errors import Unavailable
-from tracker.store.sqlite.writer import Writer
+from tracker.store.group import GroupCommit
 
 
 class Visitor:
@@ -155,7 +155,7 @@ def test_signing_out_is_written_down_later_if_it_cannot_be_now(
             def refuse(*_: object) -> None:
                 raise Unavailable("The disk is full.")
 
-            broken.setattr(Writer, "submit", refuse)
+            broken.setattr(GroupCommit, "submit", refuse)
             answer = visitor.http.delete("/api/session")
         assert (answer.status_code, answer.json()["error"]["code"]) == (503, "SERVICE_UNAVAILABLE")
         assert not visitor.cookie

@@ -15,10 +15,11 @@ from tests.support.load import problems
 from tests.support.raw import open_websocket, read_frame
 from tests.support.server import Server, wait_for
 from tracker.domain.tasks import Kind, Report
+from tracker.store.changes import WriteRequest
 from tracker.store.sqlite.admin.counter_check import recount
 from tracker.store.sqlite.connection import open_writer
 from tracker.store.sqlite.pruning import Rule, prune_some
-from tracker.store.sqlite.reports import WriteRequest, record
+from tracker.store.sqlite.reports import record
 
 DAY = 86_400_000
 

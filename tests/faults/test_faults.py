@@ -377,8 +377,8 @@ def test_clock_stepping_back_changes_no_number_and_no_order(tmp_path: Path) -> N
             "task_started",
             "task_error",
         ]
-        task = await store.task("project", "task")
-        assert (task["status"], task["attempt"], task["duration_seconds"]) == ("failed", 2, 0)
+        task = (await store.task("project", "task")).summary
+        assert (task.status, task.attempt, task.duration_ms) == ("failed", 2, 0)
         await store.close()
 
     asyncio.run(scenario())

@@ -23,11 +23,11 @@ from tests.support.power import Nobody
 from tracker.clock import SystemClock
 from tracker.domain.tasks import Kind, Report
 from tracker.errors import ConfigError
+from tracker.store.changes import WriteRequest
 from tracker.store.sqlite import migrations, reports
 from tracker.store.sqlite.admin.counter_check import recount
 from tracker.store.sqlite.admin.leftovers import leftovers
 from tracker.store.sqlite.connection import open_writer
-from tracker.store.sqlite.reports import WriteRequest
 from tracker.store.sqlite.store import Store
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="SIGKILL")

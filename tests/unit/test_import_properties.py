@@ -24,12 +24,13 @@ from tracker.domain.messages import DATA
 from tracker.domain.queries import EventFilter, ProjectQuery, TaskQuery
 from tracker.domain.tasks import Kind
 from tracker.errors import ConfigError
+from tracker.store.changes import WriteRequest
 from tracker.store.sqlite import dashboard, events, projects, stats
 from tracker.store.sqlite import tasks as task_reads
 from tracker.store.sqlite.admin.export import export
 from tracker.store.sqlite.admin.importing import import_
 from tracker.store.sqlite.connection import open_existing, open_writer
-from tracker.store.sqlite.reports import WriteRequest, record
+from tracker.store.sqlite.reports import record
 
 thorough = settings(max_examples=60, deadline=None, database=None)
 

@@ -1,4 +1,4 @@
-"""The single writer: groups, and what becomes of the bad, the many, and the end."""
+"""Group commit by SQLite's writer: groups, and what becomes of the bad, the many, and the end."""
 
 from __future__ import annotations
 
@@ -17,28 +17,32 @@ import pytest
 from tests.support.clocked import ClockedServer
 from tracker.clock import SystemClock
 from tracker.errors import NotFound, TrackerError, Unavailable
-from tracker.store.sqlite.writer import Writer
+from tracker.store.group import GroupCommit
+from tracker.store.sqlite.writer import Group, Writer
 
 
 class Bench:
     """A writer over a table of one column, and what it said to its surroundings."""
 
-    def __init__(self, path: Path, **limits: Any) -> None:
+    def __init__(
+        self, path: Path, between: Callable[[], None] = lambda: None, **limits: Any
+    ) -> None:
         self.path = path
         connection = apsw.Connection(str(path))
         connection.execute("CREATE TABLE written (item ANY) STRICT")
         self.groups: list[list[Any]] = []  # as `on_commit` heard of them
         self.tries: list[list[Any]] = []  # as the recorder was asked
         self.deaths = 0
-        self.writer = Writer(
-            connection,
-            SystemClock(),
-            self.record,
-            on_commit=lambda recorded: self.groups.append(list(recorded)),
+        clock = SystemClock()
+        self.group: Group = GroupCommit(
+            Writer(connection, clock, self.record, between=between),
+            clock,
+            on_commit=self.publish,
             on_death=self.die,
             **limits,
         )
         self.error: Exception = NotFound("bad")
+        self.fault: Exception | None = None  # of who hears of commits
 
     def record(
         self, connection: apsw.Connection, _now: int, items: Sequence[Any]
@@ -49,6 +53,11 @@ class Bench:
             if item == "bad":
                 raise self.error
         return [("recorded", item) for item in items]
+
+    def publish(self, recorded: Sequence[Any]) -> None:
+        self.groups.append(list(recorded))
+        if self.fault is not None:
+            raise self.fault
 
     def die(self) -> None:
         self.deaths += 1
@@ -72,9 +81,9 @@ def run(tmp_path: Path) -> Run:
         bench = Bench(tmp_path / "bench.db", **limits)
 
         async def main() -> None:
-            bench.writer.start()
+            bench.group.start()
             await scenario(bench)
-            await bench.writer.close()
+            await bench.group.close()
 
         asyncio.run(main())
         return bench
@@ -104,8 +113,8 @@ async def outcomes(*futures: Awaitable[Any]) -> list[Any]:
 
 def test_what_comes_together_is_one_group(run: Run) -> None:
     async def scenario(bench: Bench) -> None:
-        submit = bench.writer.submit_item
-        results = await outcomes(submit(1, 0), submit(2, 0), bench.writer.submit(insert(3)))
+        submit = bench.group.submit_item
+        results = await outcomes(submit(1, 0), submit(2, 0), bench.group.submit(insert(3)))
         assert results == [("recorded", 1), ("recorded", 2), "did 3"]
 
     bench = run(scenario)
@@ -124,7 +133,7 @@ def test_one_bad_report_does_not_sink_its_batch(
 ) -> None:
     async def scenario(bench: Bench) -> None:
         bench.error = error
-        submit = bench.writer.submit_item
+        submit = bench.group.submit_item
         results = await outcomes(*(submit(item, 0) for item in (1, "bad", 2, 3)))
         assert results == [("recorded", 1), error, ("recorded", 2), ("recorded", 3)]
         assert await submit(4, 0) == ("recorded", 4)
@@ -141,9 +150,9 @@ def test_one_bad_job_does_not_sink_its_batch(run: Run) -> None:
     async def scenario(bench: Bench) -> None:
         error = NotFound("gone")
         results = await outcomes(
-            bench.writer.submit_item(1, 0),
-            bench.writer.submit(fail(error)),
-            bench.writer.submit(insert(2)),
+            bench.group.submit_item(1, 0),
+            bench.group.submit(fail(error)),
+            bench.group.submit(insert(2)),
         )
         assert results == [("recorded", 1), error, "did 2"]
 
@@ -164,7 +173,7 @@ def test_group_that_the_database_refuses_is_refused_as_a_whole(
 ) -> None:
     async def scenario(bench: Bench) -> None:
         bench.error = error
-        submit = bench.writer.submit_item
+        submit = bench.group.submit_item
         for refusal in await outcomes(submit(1, 0), submit("bad", 0), submit(2, 0)):
             assert isinstance(refusal, Unavailable)
             assert refusal.message == f"{says} Nothing was recorded; send this again."
@@ -179,7 +188,7 @@ def test_group_that_the_database_refuses_is_refused_as_a_whole(
 def test_commit_is_heard_of_before_anyone_is_answered(run: Run) -> None:
     async def scenario(bench: Bench) -> None:
         heard = []
-        future = bench.writer.submit_item(1, 0)
+        future = bench.group.submit_item(1, 0)
         future.add_done_callback(lambda _: heard.append(list(bench.groups)))
         await future
         assert heard == [[[("recorded", 1)]]]
@@ -189,11 +198,11 @@ def test_commit_is_heard_of_before_anyone_is_answered(run: Run) -> None:
 
 def test_who_goes_away_is_recorded_all_the_same(run: Run) -> None:
     async def scenario(bench: Bench) -> None:
-        gone = bench.writer.submit_item(1, 100)
-        stays = bench.writer.submit_item(2, 0)
+        gone = bench.group.submit_item(1, 100)
+        stays = bench.group.submit_item(2, 0)
         gone.cancel()
         await stays
-        assert bench.writer._bytes == 0
+        assert bench.group._bytes == 0
 
     bench = run(scenario)
     assert bench.groups == [[("recorded", 1), ("recorded", 2)]]
@@ -203,20 +212,20 @@ def count(connection: apsw.Connection, _now: int) -> int:
     return int(connection.execute("SELECT count(*) FROM written").get)
 
 
-def test_patient_job_joins_the_next_group(run: Run) -> None:
+def test_low_priority_job_joins_the_next_group(run: Run) -> None:
     async def scenario(bench: Bench) -> None:
-        patient = bench.writer.submit_patiently(count)
+        patient = bench.group.submit_low_priority(count)
         await asyncio.sleep(0)
-        await bench.writer.submit_item(1, 0)
+        await bench.group.submit_item(1, 0)
         assert patient.done()
         assert await patient == 1  # reports go first
 
     run(scenario)
 
 
-def test_patient_job_waits_for_ever_for_nobody(run: Run) -> None:
+def test_low_priority_job_waits_for_ever_for_nobody(run: Run) -> None:
     async def scenario(bench: Bench) -> None:
-        assert await bench.writer.submit_patiently(insert(1)) == "did 1"
+        assert await bench.group.submit_low_priority(insert(1)) == "did 1"
         under_way = asyncio.Event()
         loop = asyncio.get_running_loop()
 
@@ -224,9 +233,9 @@ def test_patient_job_waits_for_ever_for_nobody(run: Run) -> None:
             loop.call_soon_threadsafe(under_way.set)
             time.sleep(0.05)  # until after the next has been submitted
 
-        group = bench.writer.submit(tell)
+        group = bench.group.submit(tell)
         await under_way.wait()
-        patient = bench.writer.submit_patiently(insert(2))
+        patient = bench.group.submit_low_priority(insert(2))
         await group
         assert not patient.done()
         assert await patient == "did 2"
@@ -234,18 +243,18 @@ def test_patient_job_waits_for_ever_for_nobody(run: Run) -> None:
     assert run(scenario).written == [1, 2]
 
 
-def test_patient_job_is_done_before_the_end(run: Run) -> None:
+def test_low_priority_job_is_done_before_the_end(run: Run) -> None:
     async def scenario(bench: Bench) -> None:
-        bench.writer.submit_patiently(insert(1))
+        bench.group.submit_low_priority(insert(1))
 
     assert run(scenario).written == [1]
 
 
 def test_queue_is_bounded_in_number(run: Run) -> None:
     async def scenario(bench: Bench) -> None:
-        submit = bench.writer.submit_item
+        submit = bench.group.submit_item
         taken = [submit(1, 0), submit(2, 0)]
-        for refused in (lambda: submit(3, 0), lambda: bench.writer.submit(insert(3))):
+        for refused in (lambda: submit(3, 0), lambda: bench.group.submit(insert(3))):
             with pytest.raises(Unavailable, match="send this one again"):
                 refused()
         await outcomes(*taken)
@@ -256,7 +265,7 @@ def test_queue_is_bounded_in_number(run: Run) -> None:
 
 def test_queue_is_bounded_in_bytes_until_they_are_answered(run: Run) -> None:
     async def scenario(bench: Bench) -> None:
-        submit = bench.writer.submit_item
+        submit = bench.group.submit_item
         taken = submit(1, 60)
         with pytest.raises(Unavailable):
             submit(2, 41)
@@ -268,7 +277,7 @@ def test_queue_is_bounded_in_bytes_until_they_are_answered(run: Run) -> None:
 
 def test_full_queue_is_503(clocked: ClockedServer, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as full:
-        full.setattr(clocked.app.store._writer, "_max_waiting", 0)
+        full.setattr(clocked.app.store._group, "_max_waiting", 0)
         for kind in ("start", "status", "finish", "error"):
             answer = clocked.report(kind, "p")
             assert answer.status_code == 503
@@ -279,11 +288,11 @@ def test_full_queue_is_503(clocked: ClockedServer, monkeypatch: pytest.MonkeyPat
 
 def test_close_commits_what_waits(run: Run) -> None:
     async def scenario(bench: Bench) -> None:
-        waiting = [bench.writer.submit_item(number, 0) for number in range(3)]
-        end = asyncio.create_task(bench.writer.close())
+        waiting = [bench.group.submit_item(number, 0) for number in range(3)]
+        end = asyncio.create_task(bench.group.close())
         await asyncio.sleep(0)
         with pytest.raises(Unavailable, match="stopping"):
-            bench.writer.submit_item("late", 0)
+            bench.group.submit_item("late", 0)
         assert await outcomes(*waiting) == [("recorded", number) for number in range(3)]
         await end
 
@@ -295,14 +304,14 @@ def test_death_is_told_once_and_leaves_nobody_waiting(
 ) -> None:
     async def scenario(bench: Bench) -> None:
         bench.error = SystemExit("a fault of ours")  # type: ignore[assignment]
-        group = [bench.writer.submit_item(item, 0) for item in (1, "bad")]
+        group = [bench.group.submit_item(item, 0) for item in (1, "bad")]
         for _ in range(3):  # the group begins; the next gathers
             await asyncio.sleep(0)
-        group.append(bench.writer.submit_item(2, 0))
+        group.append(bench.group.submit_item(2, 0))
         for error in await outcomes(*group):
             assert isinstance(error, Unavailable)
         with pytest.raises(Unavailable, match="has stopped"):
-            bench.writer.submit_item(3, 0)
+            bench.group.submit_item(3, 0)
         assert bench.deaths == 1
 
     bench = run(scenario)
@@ -322,13 +331,13 @@ def test_death_between_groups_leaves_nobody_waiting(
         raise MemoryError
 
     async def scenario(bench: Bench) -> None:
-        first = bench.writer.submit_item(1, 0)
+        first = bench.group.submit_item(1, 0)
         assert await first == ("recorded", 1)  # committed, though the writer then dies
-        second = bench.writer.submit_item(2, 0)
+        second = bench.group.submit_item(2, 0)
         for _ in range(3):  # it is on its way to the thread
             await asyncio.sleep(0)
-        third = bench.writer.submit_item(3, 0)
-        end = asyncio.create_task(bench.writer.close()) if closing else None
+        third = bench.group.submit_item(3, 0)
+        end = asyncio.create_task(bench.group.close()) if closing else None
         await asyncio.sleep(0)
         go_on.set()
         for error in await asyncio.wait_for(outcomes(second, third), 20):
@@ -340,3 +349,24 @@ def test_death_between_groups_leaves_nobody_waiting(
     bench = run(scenario, between=between)
     assert bench.written == [1]
     assert "the server stops" in caplog.text
+
+
+def test_fault_of_who_hears_of_commits_is_told_once(
+    run: Run, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Though the next group has gathered by then."""
+
+    async def scenario(bench: Bench) -> None:
+        bench.fault = RuntimeError("a fault of ours")
+        first = bench.group.submit_item(1, 0)
+        for _ in range(3):  # it is on its way to the thread
+            await asyncio.sleep(0)
+        second = bench.group.submit_item(2, 0)
+        for error in await outcomes(first, second):
+            assert isinstance(error, Unavailable)
+
+    bench = run(scenario)
+    assert bench.deaths == 1
+    assert bench.written == [1]
+    assert "cannot be published" in caplog.text
+    assert "writer failed" not in caplog.text

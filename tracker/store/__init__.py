@@ -1,2 +1,2 @@
 """Durable reports, and what can be asked about them: one engine a folder, none of which imports
-another."""
+another, and beside them what they share. What each has to do is `tracker.domain.ports`."""

@@ -1,1 +1,2 @@
-"""The store in SQLite, which only this room knows; it imports `config`, `domain` and the leaves."""
+"""The store in SQLite, which only this room knows; it imports `config`, `domain`, the leaves
+and what engines share."""

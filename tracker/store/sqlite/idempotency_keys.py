@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import NamedTuple
 
 import apsw
 
 from tracker.domain.idempotency import LIFETIME_MS
+from tracker.store.changes import Used
 from tracker.store.sqlite import bulk
 
 _FIND = """
@@ -23,16 +23,6 @@ _FORGET = """
     SELECT key FROM idempotency WHERE at < ? ORDER BY at LIMIT ?
   )
 """
-
-
-class Used(NamedTuple):
-    """The request that had the key first, and what became of it; see `Recorded`."""
-
-    fingerprint: bytes
-    event_id: int
-    at: int
-    created: bool
-    duration_ms: int | None
 
 
 def find(connection: apsw.Connection, now: int, keys: Iterable[str]) -> dict[str, Used]:

@@ -17,7 +17,7 @@ from tracker.store.sqlite import events, idempotency_keys, search
 if TYPE_CHECKING:
     from tracker.store.sqlite.readers import Readers
     from tracker.store.sqlite.retention import Retention
-    from tracker.store.sqlite.writer import Writer
+    from tracker.store.sqlite.writer import Group
 
 logger = logging.getLogger(__name__)
 
@@ -47,7 +47,7 @@ class Jobs:
 
     def __init__(
         self,
-        writer: Writer,
+        group: Group,
         readers: Readers,
         retention: Retention,
         on_pruned: Callable[[], None],
@@ -55,7 +55,7 @@ class Jobs:
     ) -> None:
         """`on_pruned` hears when events have been pruned, by whomever. `newest`: the log's last
         event."""
-        self._writer = writer
+        self._group = group
         self._readers = readers
         self._retention = retention
         self._on_pruned = on_pruned
@@ -100,7 +100,7 @@ class Jobs:
             before = upto
             limit = _INDEXED_AT_ONCE
             try:
-                while not await self._writer.submit_patiently(partial(_index_some, upto, limit)):
+                while not await self._group.submit_low_priority(partial(_index_some, upto, limit)):
                     came, seen = self._newest - seen, self._newest
                     limit = max(_INDEXED_AT_ONCE, 3 * came)  # or it would never catch up
             except Unavailable:  # the next round tries again
@@ -114,7 +114,7 @@ class Jobs:
             self._searched.clear()
             begun = self._newest
             try:
-                while not await self._writer.submit_patiently(_index_some_by_project):
+                while not await self._group.submit_low_priority(_index_some_by_project):
                     await asyncio.sleep(_REST_OF_INDEXING)
                     if self._newest - begun > _FEW_EVENTS:  # a later round wakes this again
                         break
@@ -138,7 +138,7 @@ class Jobs:
             with contextlib.suppress(Unavailable):  # the next round tries again
                 done = False
                 while not done:
-                    done = await self._writer.submit_patiently(_forget_some_keys)
+                    done = await self._group.submit_low_priority(_forget_some_keys)
                     await asyncio.sleep(_REST_OF_FORGETTING)
             await asyncio.sleep(_FORGET_EVERY)
 

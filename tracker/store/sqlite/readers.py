@@ -14,7 +14,7 @@ import apsw
 from tracker.clock import Clock
 from tracker.errors import Unavailable
 from tracker.store.sqlite.connection import open_reader
-from tracker.store.sqlite.writer import Writer
+from tracker.store.sqlite.writer import Group
 
 T = TypeVar("T")
 Query = Callable[[apsw.Connection], T]
@@ -71,13 +71,13 @@ class FileReaders:
 class WriterReaders:
     """Reads through the writer: a database in memory has one connection."""
 
-    def __init__(self, writer: Writer, clock: Clock) -> None:
-        self._writer = writer
+    def __init__(self, group: Group, clock: Clock) -> None:
+        self._group = group
         self._clock = clock
 
     async def run(self, query: Query[T]) -> T:
         deadline = self._clock.monotonic() + TIME_LIMIT
-        return await self._writer.submit(
+        return await self._group.submit(
             lambda connection, _now: _limited(lambda: connection, query, self._clock, deadline)
         )
 

@@ -1,25 +1,23 @@
 """Writes reports: the tasks' changes and their events, in the caller's transaction.
 
 A group of reports is written by a few statements, each for many rows, which takes half the time
-that a few statements for each report would. What the reports do to a task is worked out in memory,
-in the order in which they came, by `tracker.domain.tasks.apply`; the task is written once.
+that a few statements for each report would. What the reports do is worked out in memory, by
+`tracker.store.changes`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import apsw
 import orjson
 
-from tracker.domain.events import Event, event_data, event_type
-from tracker.domain.idempotency import Idempotency
 from tracker.domain.records import Recorded
-from tracker.domain.tasks import Report, Status, Task, apply
+from tracker.domain.tasks import Report, Status, Task
 from tracker.errors import IdempotencyKeyReused
+from tracker.store.changes import Applied, Change, Changes, Keyed, Name, WriteRequest
 from tracker.store.sqlite import bulk, idempotency_keys
-from tracker.store.sqlite.idempotency_keys import Used
 
 _FIND_PROJECT = "SELECT id FROM projects WHERE name = ?"
 _INSERT_PROJECT = "INSERT INTO projects (name, created_at, updated_at) VALUES (?, ?, ?)"
@@ -47,92 +45,27 @@ _UPDATE_TASKS = """
 _INSERT_EVENTS = "INSERT INTO events (project_id, task, type, at, data) VALUES {rows}"
 
 
-class WriteRequest(NamedTuple):
-    """A report as it is handed in."""
-
-    report: Report
-    key: Idempotency | None = None
-
-
 def record(
     connection: apsw.Connection, now: int, requests: Sequence[WriteRequest]
 ) -> list[Recorded | IdempotencyKeyReused]:
     """Write the reports, in order; for each what became of it, now or when its key was first used,
     or that its key belongs to another request."""
-    keys = [request.key for request in requests if request.key is not None]
+    keys = [request.key.key for request in requests if request.key is not None]
     if not keys:
         return [*_write(connection, now, [request.report for request in requests])]
-    used = idempotency_keys.find(connection, now, [key.key for key in keys])
-    owners = {key.key: key for key in reversed(keys) if key.key not in used}
-    new = [
-        request
-        for request in requests
-        if request.key is None or owners.get(request.key.key) is request.key
-    ]
-    written = iter(_write(connection, now, [request.report for request in new]))
-    results: list[Recorded | IdempotencyKeyReused] = []
-    fresh: dict[str, Used] = {}
-    for _, key in requests:
-        if key is None:
-            results.append(next(written))
-        elif owners.get(key.key) is key:
-            recorded = next(written)
-            results.append(recorded)
-            fresh[key.key] = used[key.key] = Used(key.fingerprint, *recorded.answer)
-        else:
-            results.append(_answer_again(key, used[key.key]))
+    keyed = Keyed(requests, idempotency_keys.find(connection, now, keys))
+    results, fresh = keyed.results(_write(connection, now, keyed.reports))
     idempotency_keys.remember(connection, fresh)
     return results
-
-
-def _answer_again(key: Idempotency, used: Used) -> Recorded | IdempotencyKeyReused:
-    if used.fingerprint != key.fingerprint:
-        return IdempotencyKeyReused(
-            "This Idempotency-Key was used for another request within the last 24 hours; "
-            "use a new key for each new report."
-        )
-    return Recorded(used.event_id, used.at, used.created, used.duration_ms, event=None)
-
-
-class _Change:
-    """A task within a group: as it was found, and as the reports so far have left it."""
-
-    __slots__ = ("after", "before", "id")
-
-    def __init__(self, id_: int, before: Task | None) -> None:
-        self.id = id_  # 0 until it is inserted
-        self.before = before
-        self.after = before
-
-
-_Name = tuple[str, int]  # the agent's task id and the project's
 
 
 def _write(connection: apsw.Connection, now: int, reports: Sequence[Report]) -> list[Recorded]:
     projects = _projects(connection, now, dict.fromkeys(report.project for report in reports))
     names = [(report.task_id, projects[report.project]) for report in reports]
     changes = _find_tasks(connection, set(names))
-    written = []
-    for name, report in zip(names, reports, strict=True):
-        change = changes.get(name)
-        if change is None:
-            change = changes[name] = _Change(0, None)
-        before = change.after
-        task = change.after = apply(before, report, now)
-        data = event_data(report, task, late=task is before)
-        written.append((change, before is None, task.duration_ms, data))
+    applied = Applied(reports, names, changes, now)
     _save(connection, changes)
-    rows = [
-        (name[1], change.id, event_type(report), now, data.decode())
-        for name, report, (change, _, _, data) in zip(names, reports, written, strict=True)
-    ]
-    ids = bulk.insert(connection, _INSERT_EVENTS, rows)
-    return [
-        Recorded(id_, now, created, took, Event(id_, report.project, row[2], data, now))
-        for id_, report, row, (_, created, took, data) in zip(
-            ids, reports, rows, written, strict=True
-        )
-    ]
+    return applied.recorded(bulk.insert(connection, _INSERT_EVENTS, applied.events()))
 
 
 def _projects(connection: apsw.Connection, now: int, names: Iterable[str]) -> dict[str, int]:
@@ -146,16 +79,16 @@ def _projects(connection: apsw.Connection, now: int, names: Iterable[str]) -> di
     return ids
 
 
-def _find_tasks(connection: apsw.Connection, names: set[_Name]) -> dict[_Name, _Change]:
-    found = {}
+def _find_tasks(connection: apsw.Connection, names: set[Name]) -> Changes:
+    found: Changes = {}
     for _, rows in bulk.execute(connection, _FIND_TASKS, list(names)):
         for task_id, project_id, id_, *columns in rows:
-            found[task_id, project_id] = _Change(id_, _task(columns))
+            found[task_id, project_id] = Change(id_, _task(columns))
     return found
 
 
-def _save(connection: apsw.Connection, changes: dict[_Name, _Change]) -> None:
-    new: list[_Change] = []
+def _save(connection: apsw.Connection, changes: Changes) -> None:
+    new: list[Change] = []
     inserted: list[bulk.Row] = []
     updated: list[bulk.Row] = []
     for name, change in changes.items():

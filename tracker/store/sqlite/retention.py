@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import apsw
 
     from tracker.clock import Clock
-    from tracker.store.sqlite.writer import Writer
+    from tracker.store.sqlite.writer import Group
 
 logger = logging.getLogger(__name__)
 
@@ -32,9 +32,9 @@ _REST = 0.04
 class Retention:
     """Keeps a database within its limits."""
 
-    def __init__(self, keep: RetentionPolicy, writer: Writer, clock: Clock) -> None:
+    def __init__(self, keep: RetentionPolicy, group: Group, clock: Clock) -> None:
         self._keep = keep
-        self._writer = writer
+        self._group = group
         self._clock = clock
 
     async def run(self) -> None:
@@ -60,14 +60,14 @@ class Retention:
             pruned += await self._prune(Rule(max_bytes=self._keep.max_bytes))
         given_back = False
         while not given_back:
-            given_back = await self._writer.submit(_give_back)
+            given_back = await self._group.submit(_give_back)
             await asyncio.sleep(_REST)
         return pruned
 
     async def _prune(self, rule: Rule) -> Pruned:
         pruned, step = Pruned(), Step(Pruned(), cursor=0, done=False)
         while not step.done:
-            step = await self._writer.submit(self._step(rule, step.cursor))
+            step = await self._group.submit(self._step(rule, step.cursor))
             pruned += step.pruned
             await asyncio.sleep(_REST)
         return pruned

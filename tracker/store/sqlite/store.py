@@ -11,6 +11,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
+import apsw
+
 from tracker.config.paths import MEMORY
 from tracker.domain.idempotency import Idempotency
 from tracker.domain.queries import KEEP_ALL, EventFilter, ProjectQuery, RetentionPolicy, TaskQuery
@@ -28,6 +30,8 @@ from tracker.domain.records import (
     Trends,
 )
 from tracker.errors import NotFound
+from tracker.store.changes import WriteRequest
+from tracker.store.group import GroupCommit
 from tracker.store.sqlite import (
     dashboard,
     events,
@@ -44,14 +48,11 @@ from tracker.store.sqlite.jobs import Jobs
 from tracker.store.sqlite.lock import DatabaseLock, look_for_links
 from tracker.store.sqlite.readers import FileReaders, Readers, WriterReaders
 from tracker.store.sqlite.recovery import recover
-from tracker.store.sqlite.reports import WriteRequest
 from tracker.store.sqlite.retention import Retention
 from tracker.store.sqlite.sidecars import files_of
 from tracker.store.sqlite.writer import Writer
 
 if TYPE_CHECKING:
-    import apsw
-
     from tracker.clock import Clock
     from tracker.config.settings import Durability
     from tracker.domain.ports import CommitListener
@@ -122,17 +123,18 @@ class Store:
             connection,
             clock,
             reports.record,
-            on_commit=self._committed,
             between=self._checkpoints.look_after if self._checkpoints else lambda: None,
-            on_death=on_death,
+        )
+        self._group = GroupCommit[apsw.Connection](
+            self._writer, clock, on_commit=self._committed, on_death=on_death
         )
         self._readers: Readers = (
-            WriterReaders(self._writer, clock) if path is None else FileReaders(path, clock)
+            WriterReaders(self._group, clock) if path is None else FileReaders(path, clock)
         )
         self._jobs = Jobs(
-            self._writer,
+            self._group,
             self._readers,
-            Retention(keep, self._writer, clock),
+            Retention(keep, self._group, clock),
             on_pruned=listener.forget,
             newest=self.last_id,
         )
@@ -151,7 +153,7 @@ class Store:
         """Begin to work for the running event loop."""
         if self._checkpoints:
             self._checkpoints.start()
-        self._writer.start()
+        self._group.start()
         self._jobs.start()
 
     async def close(self) -> None:
@@ -160,7 +162,7 @@ class Store:
         await self._readers.close()
         if self._checkpoints:
             await asyncio.to_thread(self._checkpoints.close)
-        await self._writer.close()
+        await self._group.close()
         self._release()
 
     def record(
@@ -172,11 +174,11 @@ class Store:
             IdempotencyKeyReused: `key` belongs to another request.
             Unavailable: nothing was recorded; the same request may succeed later.
         """
-        return self._writer.submit_item(WriteRequest(report, key), size)
+        return self._group.submit_item(WriteRequest(report, key), size)
 
     async def delete_task(self, project: str, task_id: str) -> None:
         """Delete a task and its events. Raises NotFound, Unavailable."""
-        deleted = await self._writer.submit(
+        deleted = await self._group.submit(
             lambda connection, _now: tasks.delete(connection, project, task_id)
         )
         if not deleted:
@@ -192,7 +194,7 @@ class Store:
         newest = await self._read(lambda connection: projects.newest_task(connection, project_id))
         done = False
         while not done:
-            done = await self._writer.submit(
+            done = await self._group.submit(
                 lambda connection, _now: projects.delete_some(
                     connection, project_id, newest, _DELETED_AT_ONCE
                 )
@@ -269,15 +271,15 @@ class Store:
 
     async def keep_ended_sessions(self, ended: Ended) -> None:
         """Set the epoch of the sessions, add to those that are revoked. Raises Unavailable."""
-        await self._writer.submit(lambda connection, now: sessions.write(connection, now, ended))
+        await self._group.submit(lambda connection, now: sessions.write(connection, now, ended))
 
     async def health(self) -> StorageHealth:
         """Really write, as much as was refused last, and read. Raises Unavailable."""
         size = min(max(health.LEAST_PROBE, 3 * self._writer.refused), health.MOST_PROBE)
-        await self._writer.submit(lambda connection, _now: health.write(connection, size))
+        await self._group.submit(lambda connection, _now: health.write(connection, size))
         self._writer.refused = 0
         if size > health.LEAST_PROBE:
-            await self._writer.submit(lambda connection, _now: health.shrink(connection))
+            await self._group.submit(lambda connection, _now: health.shrink(connection))
         return await self._read(health.read)
 
     async def _read(self, query: Callable[[apsw.Connection], T]) -> T:

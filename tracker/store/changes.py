@@ -1,0 +1,155 @@
+"""What a group of reports does to tasks and to the log, worked out in memory.
+
+An engine finds what is there, and saves what has become of it; what lies between is the same for
+all of them, and stands here. What the reports do to a task is worked out by
+`tracker.domain.tasks.apply`, in the order in which they came; the task is written once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
+
+from tracker.domain.events import Event, event_data, event_type
+from tracker.domain.idempotency import Idempotency
+from tracker.domain.records import Recorded
+from tracker.domain.tasks import Report, Task, apply
+from tracker.errors import IdempotencyKeyReused
+
+
+class WriteRequest(NamedTuple):
+    """A report as it is handed in."""
+
+    report: Report
+    key: Idempotency | None = None
+
+
+# Idempotency keys.
+
+
+class Used(NamedTuple):
+    """The request that had the key first, and what became of it; see `Recorded`."""
+
+    fingerprint: bytes
+    event_id: int
+    at: int
+    created: bool
+    duration_ms: int | None
+
+
+class Keyed:
+    """A group some of whose reports have keys: which of them are to be written, and what is
+    answered to the others."""
+
+    def __init__(self, requests: Sequence[WriteRequest], used: Mapping[str, Used]) -> None:
+        """`used`: those of the keys that were used before."""
+        self._requests = requests
+        self._used = used
+        keys = [request.key for request in requests if request.key is not None]
+        # The first has it. By identity: others may be equal to it.
+        self._owners = {key.key: key for key in reversed(keys) if key.key not in used}
+
+    @property
+    def reports(self) -> list[Report]:
+        """Those to be written."""
+        return [
+            report
+            for report, key in self._requests
+            if key is None or self._owners.get(key.key) is key
+        ]
+
+    def results(
+        self, recorded: Iterable[Recorded]
+    ) -> tuple[list[Recorded | IdempotencyKeyReused], dict[str, Used]]:
+        """For each request what became of it, now or when its key was first used, or that its key
+        belongs to another request; and the keys to remember. `recorded`: what `reports` became."""
+        written = iter(recorded)
+        results: list[Recorded | IdempotencyKeyReused] = []
+        fresh: dict[str, Used] = {}
+        for _, key in self._requests:
+            if key is None:
+                results.append(next(written))
+            elif self._owners.get(key.key) is key:
+                result = next(written)
+                results.append(result)
+                fresh[key.key] = Used(key.fingerprint, *result.answer)
+            else:
+                results.append(_answer_again(key, fresh.get(key.key) or self._used[key.key]))
+        return results, fresh
+
+
+def _answer_again(key: Idempotency, used: Used) -> Recorded | IdempotencyKeyReused:
+    if used.fingerprint != key.fingerprint:
+        return IdempotencyKeyReused(
+            "This Idempotency-Key was used for another request within the last 24 hours; "
+            "use a new key for each new report."
+        )
+    return Recorded(used.event_id, used.at, used.created, used.duration_ms, event=None)
+
+
+# Tasks and events.
+
+
+class Change:
+    """A task within a group: as it was found, and as the reports so far have left it."""
+
+    __slots__ = ("after", "before", "id")
+
+    def __init__(self, id_: int, before: Task | None) -> None:
+        self.id = id_  # 0 until it is inserted
+        self.before = before
+        self.after = before
+
+
+Name = tuple[str, int]
+"""The agent's task id and the project's."""
+
+Changes = dict[Name, Change]
+
+EventRow = tuple[int, int, str, int, str]
+"""Of the log, without its number: the project's id, the task's, type, time, data."""
+
+
+# The task that a report is of, whether it was its first, the task's duration, and the event's type
+# and data.
+_Step = tuple[Change, bool, int | None, str, bytes]
+
+
+class Applied:
+    """Reports that were applied to their tasks, on their way into the log."""
+
+    def __init__(
+        self, reports: Sequence[Report], names: Sequence[Name], changes: Changes, now: int
+    ) -> None:
+        """Apply the reports, in order. `names`: of which task each is. `changes`: what was found of
+        these tasks; afterwards what they have become, and those that are new."""
+        self._reports = reports
+        self._names = names
+        self._now = now
+        steps: list[_Step] = []
+        for name, report in zip(names, reports, strict=True):
+            change = changes.get(name)
+            if change is None:
+                change = changes[name] = Change(0, None)
+            before = change.after
+            task = change.after = apply(before, report, now)
+            data = event_data(report, task, late=task is before)
+            steps.append((change, before is None, task.duration_ms, event_type(report), data))
+        self._steps = steps
+
+    def events(self) -> list[EventRow]:
+        """The rows of the log, once every new task has its id."""
+        return [
+            (name[1], change.id, type_, self._now, data.decode())
+            for name, (change, _, _, type_, data) in zip(self._names, self._steps, strict=True)
+        ]
+
+    def recorded(self, ids: Iterable[int]) -> list[Recorded]:
+        """What became of each report, by the ids that the log has given their events."""
+        now = self._now
+        return [
+            Recorded(id_, now, created, took, Event(id_, report.project, type_, data, now))
+            for id_, report, (_, created, took, type_, data) in zip(
+                ids, self._reports, self._steps, strict=True
+            )
+        ]
