@@ -21,11 +21,9 @@ from tests.support import raw
 from tests.support.clocked import ClockedServer
 from tests.support.described import PAGES, SOCKET, Document, Operation, Route, routes
 from tests.support.server import KEY, Server
-from tracker.api.body import MAX_BODY_BYTES
 from tracker.api.errors import STATUSES
-from tracker.domain.parsing import MAX_DEPTH
+from tracker.domain.limits import MAX_BODY_BYTES, MAX_DEPTH, MAX_HEADER_BYTES
 from tracker.errors import Unavailable
-from tracker.server.http import MAX_HEADER_BYTES
 from tracker.store.group import GroupCommit
 
 ROUTES = sorted(routes())

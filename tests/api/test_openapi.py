@@ -20,12 +20,14 @@ from agent_task_tracker.proof import key_id
 from tests.support import document as api_document
 from tests.support.described import PAGES, SOCKET, Document, Operation, nodes, routes
 from tests.support.server import Server
-from tracker.api.body import MAX_BODY_BYTES
 from tracker.api.errors import STATUSES
 from tracker.config.settings import Settings
-from tracker.domain.fields import MAX_STACK_TRACE_BYTES
-from tracker.server.http import MAX_HEADER_BYTES
-from tracker.ws.socket import CloseCode
+from tracker.domain.limits import (
+    MAX_BODY_BYTES,
+    MAX_HEADER_BYTES,
+    MAX_STACK_TRACE_BYTES,
+    CloseCode,
+)
 
 # What HTTP itself adds to an answer, which no API description lists.
 PLAIN_HEADERS = {

@@ -22,7 +22,7 @@ from tests.support.server import COMMAND, KEY, Server, environment, wait_for
 from tracker.api.errors import STATUSES
 from tracker.cli.group import cli
 from tracker.config.settings import SETTINGS
-from tracker.ws.socket import CloseCode
+from tracker.domain.limits import CloseCode
 
 ENGLISH = Document("README.md")
 RUSSIAN = Document("README.ru.md")

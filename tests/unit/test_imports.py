@@ -41,8 +41,8 @@ ROOMS: dict[str, tuple[set[str], set[str]]] = {
     "ws": ({"ws"}, {"leaves", "domain"}),
     "api": ({"api"}, {"sdk", "leaves", "domain", "config", "keys", "auth", "ws"}),
     "app": ({"app"}, {"leaves", "domain", "config", "keys", "auth", "store", "ws", "api"}),
-    "server": ({"server"}, {"leaves", "config", "keys", "ws", "api"}),
-    "cli": ({"cli", "__main__"}, {"sdk", "leaves", "config", "keys"}),
+    "server": ({"server"}, {"leaves", "domain", "config", "keys", "ws", "api"}),
+    "cli": ({"cli", "__main__"}, {"sdk", "leaves", "domain", "config", "keys"}),
     "serve": ({"cli.serve"}, {"config", "cli", "app", "server"}),
     "database commands": (
         {"cli.backup", "cli.export", "cli.records", "cli.prune", "cli.doctor"},
@@ -206,7 +206,10 @@ def test_libraries(library: str) -> None:
 def test_what_agents_run_needs_little() -> None:
     """So that the commands for agents start fast: the standard library and platformdirs. What is
     not for them may need more."""
-    for_agents = {"domain.lease", "domain.sessions", "domain.tasks", "cli.discovery"}
+    for_agents = {
+        *("domain.lease", "domain.limits", "domain.sessions", "domain.tasks"),
+        "cli.discovery",
+    }
     foreign = {
         (module, library)
         for module, tree in TREES.items()

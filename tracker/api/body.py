@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import Any, Final
+from typing import Any
 
 from tracker.api.request_head import RequestHead
+from tracker.domain.limits import MAX_BODY_BYTES
 from tracker.errors import BadRequest, Issue, PayloadTooLarge, UnsupportedMediaType
-
-MAX_BODY_BYTES: Final = 1_048_576
 
 Receive = Callable[[], Awaitable[dict[str, Any]]]
 ASGI = Callable[[dict[str, Any], Any, Any], Awaitable[None]]

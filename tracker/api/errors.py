@@ -13,8 +13,8 @@ import orjson
 
 from tracker.api.reply import Reply
 from tracker.clock import Clock, iso
+from tracker.domain.limits import CloseCode
 from tracker.errors import Issue, RateLimited, TrackerError, Unauthorized, Unavailable
-from tracker.ws.socket import CloseCode
 
 logger = logging.getLogger(__name__)
 

@@ -8,11 +8,10 @@ import falcon.asgi
 import orjson
 
 import tracker
-from tracker.api.body import MAX_BODY_BYTES
 from tracker.auth.keys import Keys
 from tracker.clock import Clock, iso
 from tracker.config.settings import Settings
-from tracker.domain.fields import MAX_STACK_TRACE_BYTES
+from tracker.domain.limits import MAX_BODY_BYTES, MAX_STACK_TRACE_BYTES
 from tracker.domain.ports import Engine
 
 

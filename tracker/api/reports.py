@@ -13,13 +13,12 @@ from tracker.api.reply import Reply
 from tracker.api.schemas import BatchBody, to_report, validate
 from tracker.clock import iso
 from tracker.domain.idempotency import Idempotency, idempotency
+from tracker.domain.limits import MAX_IDEMPOTENCY_KEY
 from tracker.domain.parsing import parse_object
 from tracker.domain.ports import ReportStore
 from tracker.domain.records import Recorded
 from tracker.domain.tasks import Kind, Report, seconds
 from tracker.errors import Issue, TrackerError, Unavailable, ValidationFailed
-
-MAX_KEY_LENGTH: Final = 255
 
 
 class _Words(NamedTuple):
@@ -168,11 +167,11 @@ def _kind(text: object) -> Kind:
 
 
 def _idempotency_key(key: str, kind: Kind, body: bytes) -> Idempotency:
-    if not 1 <= len(key) <= MAX_KEY_LENGTH:
+    if not 1 <= len(key) <= MAX_IDEMPOTENCY_KEY:
         raise _wrong_key("Idempotency-Key")
     return idempotency(key, kind, body)
 
 
 def _wrong_key(field: str) -> ValidationFailed:
-    message = f"An Idempotency-Key has 1 to {MAX_KEY_LENGTH} characters."
+    message = f"An Idempotency-Key has 1 to {MAX_IDEMPOTENCY_KEY} characters."
     return ValidationFailed(message, [Issue(field, message)])

@@ -21,21 +21,31 @@ from pydantic import (
 )
 
 from agent_task_tracker.proof import KEY_ID_PATTERN, NONCE_PATTERN, decode_nonce
+from tracker.domain import tasks
 from tracker.domain.fields import (
-    MAX_STACK_TRACE_BYTES,
     EventType,
     Message,
     Name,
     Progress,
     Seconds,
     StackTrace,
-    StatusName,
+    Status,
     Text,
     Title,
     issues_of,
 )
+from tracker.domain.limits import (
+    MAX_ACTIVITY_DAYS,
+    MAX_DAYS,
+    MAX_EVENTS_PAGE,
+    MAX_INTEGER,
+    MAX_PAGE,
+    MAX_REPORTS,
+    MAX_SEARCH,
+    MAX_STACK_TRACE_BYTES,
+)
 from tracker.domain.queries import EventFilter, ProjectQuery, ProjectSort, TaskQuery, TaskSort
-from tracker.domain.tasks import Kind, Report, Status
+from tracker.domain.tasks import Kind, Report
 from tracker.errors import ValidationFailed
 
 
@@ -66,7 +76,7 @@ class StartBody(_ReportBody):
 class StatusBody(_ReportBody):
     """`POST /webhook/status`."""
 
-    status: StatusName | None = Field(
+    status: Status | None = Field(
         default=None, examples=["running"], description="running if left out."
     )
     progress: Progress | None = Field(default=None, examples=[75], description="In percent.")
@@ -76,7 +86,7 @@ class StatusBody(_ReportBody):
 
     def own(self) -> dict[str, Any]:
         """See `_ReportBody.own`."""
-        status = Status(self.status or Status.RUNNING)
+        status = self.status or tasks.Status.RUNNING
         return {"status": status, "progress": self.progress, "message": self.message}
 
 
@@ -121,8 +131,8 @@ class BatchBody(BaseModel):
     model_config = ConfigDict(extra="ignore")
 
     reports: list[Any] = Field(
-        max_length=500,
-        description="Up to 500, each with `kind` (start, status, finish, error), the fields of "
+        max_length=MAX_REPORTS,
+        description=f"Up to {MAX_REPORTS}, each with `kind` ({', '.join(Kind)}), the fields of "
         "that webhook, and perhaps an `idempotency_key`. Each is accepted or refused by itself, in "
         "order.",
     )
@@ -145,10 +155,12 @@ def to_report(kind: Kind, content: dict[str, Any]) -> Report:
 
 # Query strings. Values arrive as strings; what is not named here is ignored.
 
-# Integers that SQLite can hold.
-_ID = Annotated[int, Field(ge=0, le=2**63 - 1)]
-_Offset = Annotated[int, Field(ge=0, le=2**63 - 1)]
-_Limit = Annotated[int, Field(ge=1, le=500)]
+_ID = Annotated[int, Field(ge=0, le=MAX_INTEGER)]
+_Offset = Annotated[int, Field(ge=0, le=MAX_INTEGER)]
+_Limit = Annotated[int, Field(ge=1, le=MAX_PAGE)]
+_EventsLimit = Annotated[int, Field(ge=1, le=MAX_EVENTS_PAGE)]
+_Days = Annotated[int, Field(ge=1, le=MAX_DAYS)]
+_Search = Annotated[str, Field(max_length=MAX_SEARCH)]
 
 
 class _Query(BaseModel):
@@ -162,7 +174,7 @@ class ProjectsQuery(_Query):
     offset: _Offset = 0
     sort_by: ProjectSort = "updated_at"
     sort_order: Literal["asc", "desc"] = "desc"
-    activity_days: Annotated[int, Field(ge=0, le=100)] = Field(
+    activity_days: Annotated[int, Field(ge=0, le=MAX_ACTIVITY_DAYS)] = Field(
         default=0, description="Tell of so many of each project's latest active days (UTC)."
     )
 
@@ -215,13 +227,13 @@ class TasksQuery(_Query):
 
     limit: _Limit = 20
     offset: _Offset = 0
-    status: StatusName | None = None
+    status: Status | None = None
     agent: str | None = None
     date_from: _From | None = Field(default=None, description="Started at or after; UTC.")
     date_to: _To | None = Field(
         default=None, description="Ended at or before; a date means its whole day, UTC."
     )
-    q: Annotated[str, Field(max_length=1000)] | None = Field(
+    q: _Search | None = Field(
         default=None, description="Words in title, task_id, agent, result or error."
     )
     sort_by: TaskSort = "started_at"
@@ -249,11 +261,11 @@ class EventsQuery(_Query):
     project: str | None = None
     task_id: str | None = None
     type: EventType | None = None
-    limit: Annotated[int, Field(ge=1, le=1000)] = 100
-    newest: Annotated[int, Field(ge=1, le=1000)] | None = Field(
+    limit: _EventsLimit = 100
+    newest: _EventsLimit | None = Field(
         default=None, description="So many of the newest instead, whatever `since` and `limit` say."
     )
-    before: _ID = Field(default=2**63 - 1, description="With `newest`: events with a smaller id.")
+    before: _ID = Field(default=MAX_INTEGER, description="With `newest`: events with a smaller id.")
 
     def to_filter(self) -> EventFilter:
         """The store's form of it."""
@@ -280,33 +292,27 @@ class SignOutQuery(_Query):
 class ProjectStatsQuery(_Query):
     """`GET /api/stats/projects/{project_name}`."""
 
-    days: Annotated[int, Field(ge=1, le=3660)] = Field(
-        default=30, description="How many of the days on which a task ended."
-    )
+    days: _Days = Field(default=30, description="How many of the days on which a task ended.")
 
 
 class NowQuery(_Query):
     """`GET /api/now`."""
 
-    active: _Limit = Field(default=500, description="At most so many that have not ended.")
+    active: _Limit = Field(default=MAX_PAGE, description="At most so many that have not ended.")
     ended: _Limit = Field(default=50, description="At most so many that have.")
 
 
 class SearchQuery(_Query):
     """`GET /api/search`."""
 
-    q: Annotated[str, Field(max_length=1000)] = Field(
-        default="", description="Words in title, task_id, agent, result or error."
-    )
+    q: _Search = Field(default="", description="Words in title, task_id, agent, result or error.")
     limit: _Limit = 20
 
 
 class TrendsQuery(_Query):
     """`GET /api/stats/trends`."""
 
-    days: Annotated[int, Field(ge=1, le=3660)] = Field(
-        default=30, description="How many of the days on which a task ended."
-    )
+    days: _Days = Field(default=30, description="How many of the days on which a task ended.")
 
 
 class ProofQuery(_Query):

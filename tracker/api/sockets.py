@@ -9,8 +9,9 @@ from tracker.api.middleware.origin import Origins
 from tracker.api.request_head import RequestHead
 from tracker.api.resources import read_query
 from tracker.api.schemas import StreamQuery
+from tracker.domain.limits import CloseCode
 from tracker.errors import Forbidden, RateLimited, Unauthorized, ValidationFailed
-from tracker.ws.socket import Admitted, CloseCode, RefusalError
+from tracker.ws.socket import Admitted, RefusalError
 
 
 class SocketAdmission:

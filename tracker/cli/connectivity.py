@@ -15,11 +15,9 @@ from agent_task_tracker import bounded
 from agent_task_tracker.credentials import Credentials, Kept
 from agent_task_tracker.errors import ClientError
 from agent_task_tracker.transport import Place
+from tracker.domain.limits import CloseCode
 
 _TIMEOUT: Final = 5.0
-
-_UNAUTHORIZED: Final = 3000
-_FORBIDDEN: Final = 3003
 
 _PROXY_ADVICE: Final = (
     "it has to pass WebSockets on; in nginx: proxy_http_version 1.1; "
@@ -163,9 +161,9 @@ def _await_pong(websocket: Any) -> None:
 
 def _closed(error: ConnectionClosed) -> str:
     code = None if error.rcvd is None else error.rcvd.code
-    if code == _UNAUTHORIZED:
+    if code == CloseCode.UNAUTHORIZED:
         return "the key does not arrive: the proxy in between drops the header X-API-Key"
-    if code == _FORBIDDEN:
+    if code == CloseCode.FORBIDDEN:
         return "the origin is refused: see --cors-origin of `tracker serve`"
     return f"it is closed at once ({code or 'without a word'})"
 

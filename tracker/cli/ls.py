@@ -9,11 +9,12 @@ import click
 from agent_task_tracker.client import Client
 from tracker.cli.connection import with_client
 from tracker.cli.output import console, duration, local_time, print_json
+from tracker.domain.tasks import Status
 
 
 @click.command()
 @click.argument("project", required=False)
-@click.option("--status", type=click.Choice(["pending", "running", "completed", "failed"]))
+@click.option("--status", type=click.Choice([status.value for status in Status]))
 @click.option("--agent", help="Tasks of this agent only.")
 @click.option("-q", "--query", help="Tasks with these words in title, id, agent, result or error.")
 @click.option(

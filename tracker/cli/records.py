@@ -17,7 +17,8 @@ from typing import Any, BinaryIO, Final, Protocol
 import orjson
 
 from tracker.cli.lines import MAX_RECORD_BYTES, Lines
-from tracker.domain.parsing import MAX_DEPTH, parse, parse_object
+from tracker.domain.limits import MAX_DEPTH
+from tracker.domain.parsing import parse, parse_object
 from tracker.errors import ConfigError, InvalidJSON, ValidationFailed
 from tracker.store.sqlite.admin.export import COLUMNS, JSON_COLUMNS, Record
 

@@ -11,6 +11,7 @@ from agent_task_tracker.client import Client
 from tracker.cli import summaries
 from tracker.cli.connection import with_client
 from tracker.cli.output import print_utf8
+from tracker.domain.tasks import Status
 
 _FORMATS: Final[dict[str, Callable[[list[summaries.Project]], str]]] = {
     "md": summaries.markdown,
@@ -37,7 +38,8 @@ def report(client: Client, *, format_: str, project: str | None) -> None:
     """Summarise tasks for a CI job, a JUnit reader or a program."""
     names = [p["name"] for p in client.projects()] if project is None else [project]
     projects = [summaries.Project(client.stats(name), list(client.tasks(name))) for name in names]
-    failed = [(p.name, task) for p in projects for task in p.tasks if task["status"] == "failed"]
+    tasks = [(project.name, task) for project in projects for task in project.tasks]
+    failed = [(name, task) for name, task in tasks if task["status"] == Status.FAILED]
     for name, task in failed[:_TRACES]:
         task["stack_trace"] = client.task(name, task["task_id"])["stack_trace"]
     print_utf8(_FORMATS[format_](projects))

@@ -12,14 +12,15 @@ from collections.abc import Iterator
 from typing import Any, Final, NamedTuple
 from xml.etree import ElementTree as ET
 
+from tracker.cli.marks import ICONS
 from tracker.cli.output import duration
+from tracker.domain.tasks import Status
 from tracker.text import json_printable, printable, printable_lines
 
 # A summary page takes 1 MiB on GitHub: so many tasks are listed, and failures told with traces.
 _LISTED: Final = 500
 _DETAILED: Final = 30
 
-_ICONS: Final = {"pending": "⏳", "running": "🔵", "completed": "✅", "failed": "❌"}
 _MARKDOWN: Final = re.compile(r"([\\`*_{}\[\]()#+\-.!|~:])")
 
 # No escape keeps these from becoming addresses, mentions and formulas, but an element of their own.
@@ -51,7 +52,7 @@ def markdown(projects: list[Project]) -> str:
         lines += [_row(task) for task in project.tasks[:_LISTED]]
         if len(project.tasks) > _LISTED:
             lines += ["", f"… and {len(project.tasks) - _LISTED} more."]
-        failed = [task for task in project.tasks if task["status"] == "failed"]
+        failed = [task for task in project.tasks if task["status"] == Status.FAILED]
         for task in failed[:_DETAILED]:
             lines += ["", *_details(task)]
         lines.append("")
@@ -68,7 +69,7 @@ def junit(projects: list[Project]) -> str:
             "testsuite",
             name=_xml(project.name),
             tests=str(len(project.tasks)),
-            failures=str(sum(task["status"] == "failed" for task in project.tasks)),
+            failures=str(sum(task["status"] == Status.FAILED for task in project.tasks)),
             errors="0",
             skipped=str(sum(task["finished_at"] is None for task in project.tasks)),
             time=f"{sum(task['duration_seconds'] or 0 for task in project.tasks):.3f}",
@@ -89,7 +90,7 @@ def as_json(projects: list[Project]) -> str:
 
 def _row(task: dict[str, Any]) -> str:
     cells = (
-        _ICONS.get(task["status"], ""),
+        ICONS.get(task["status"], ""),
         _text(_name(task)),
         _text(task["agent"]),
         duration(task["duration_seconds"]),
@@ -105,9 +106,9 @@ def _name(task: dict[str, Any]) -> str:
 
 
 def _outcome(task: dict[str, Any]) -> str:
-    if task["status"] == "failed":
+    if task["status"] == Status.FAILED:
         return _error(task)
-    if task["status"] == "completed":
+    if task["status"] == Status.COMPLETED:
         return _shortened(task["result"] or "")
     return f"{task['status']}, {task['progress']:g}%"
 
@@ -126,7 +127,7 @@ def _shortened(text: str, limit: int = 300) -> str:
 def _details(task: dict[str, Any]) -> Iterator[str]:
     if task.get("stack_trace"):
         trace = html.escape(printable_lines(task["stack_trace"]))
-        yield f"<details><summary>❌ {_html(task['title'])}</summary>"
+        yield f"<details><summary>{ICONS[Status.FAILED]} {_html(task['title'])}</summary>"
         yield ""
         yield f"<pre>{trace}</pre>"
         yield ""
@@ -151,12 +152,12 @@ def _case(suite: ET.Element, project: str, task: dict[str, Any]) -> None:
         name=_xml(_name(task)),
         time=f"{task['duration_seconds'] or 0:.3f}",
     )
-    if task["status"] == "failed":
+    if task["status"] == Status.FAILED:
         failure = ET.SubElement(
             case, "failure", type=_xml(task["error_type"] or "failed"), message=_xml(_error(task))
         )
         failure.text = _xml(task.get("stack_trace") or task["error_message"] or "")
-    elif task["status"] != "completed":
+    elif task["status"] != Status.COMPLETED:
         ET.SubElement(case, "skipped", message=_xml(_outcome(task)))
 
 

@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any, Final
+from typing import Any
 
 from rich.table import Table
 from rich.text import Text
 
+from tracker.cli.marks import STYLES
+from tracker.domain.tasks import Status
 from tracker.text import printable
-
-STATUS_STYLES: Final = {
-    "pending": "yellow",
-    "running": "blue",
-    "completed": "green",
-    "failed": "red",
-}
 
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Table:
@@ -38,7 +33,7 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Table:
 
 def status_text(status: str) -> Text:
     """A status in its colour."""
-    return Text(printable(status), STATUS_STYLES.get(status, ""))
+    return Text(printable(status), STYLES.get(status, ""))
 
 
 def saying(data: dict[str, Any]) -> str:
@@ -46,12 +41,12 @@ def saying(data: dict[str, Any]) -> str:
     if "error_type" in data:
         return f"{data['error_type']}: {data.get('error_message')}"
     said = data.get("message") or data.get("result") or ""
-    if data.get("status") == "running" and "progress" in data:
+    if data.get("status") == Status.RUNNING and "progress" in data:
         return f"{data['progress']:g}% {said}".rstrip()
     return str(said)
 
 
 def _cell(value: object) -> Text:
-    if isinstance(value, str) and value in STATUS_STYLES:
+    if isinstance(value, str) and value in STYLES:
         return status_text(value)
     return Text("" if value is None else printable(value))

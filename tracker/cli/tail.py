@@ -12,6 +12,7 @@ import click
 from agent_task_tracker.client import Client
 from tracker.cli.connection import with_client
 from tracker.cli.output import console, local_time, print_json
+from tracker.domain.tasks import ACTIVE
 from tracker.text import printable
 
 if TYPE_CHECKING:
@@ -84,7 +85,7 @@ class _Live:
         if "task_id" not in data:
             return
         task = (data.get("project", ""), data["task_id"])
-        if data.get("status") in ("running", "pending"):
+        if data.get("status") in ACTIVE:
             if task not in self._shown:
                 name = printable(f"{task[0]}  {data.get('title', '')}")
                 self._shown[task] = self._bars.add_task(name, total=100)
@@ -97,7 +98,8 @@ class _Live:
 def _line(event: Event) -> Text:
     from rich.text import Text
 
-    from tracker.cli.tables import STATUS_STYLES, saying
+    from tracker.cli.marks import STYLES
+    from tracker.cli.tables import saying
 
     data = event["data"]
     if event["type"] == "resync_required":
@@ -106,6 +108,6 @@ def _line(event: Event) -> Text:
     name = "/".join(data[part] for part in ("project", "task_id") if part in data)
     status = data.get("status", event["type"])
     line.append(f"  {printable(name)}", "")
-    line.append(f"  {printable(status)}", STATUS_STYLES.get(status, ""))
+    line.append(f"  {printable(status)}", STYLES.get(status, ""))
     line.append(f"  {printable(data.get('title', ''))}  {printable(saying(data))}".rstrip(), "")
     return line

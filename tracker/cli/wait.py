@@ -12,6 +12,7 @@ import click
 from agent_task_tracker.client import Client
 from agent_task_tracker.errors import Refused, Unreachable
 from tracker.cli.connection import find_server, with_options
+from tracker.domain.tasks import ACTIVE
 
 # Seconds between two looks.
 _PACE: Final = 0.25
@@ -100,4 +101,4 @@ def _count(client: Client, project: str | None) -> _Counts:
         if refused.status != 404:
             raise
         return _Counts(0, 0, 0)  # it appears with its first report
-    return _Counts(counts["total"], counts["running"] + counts["pending"], counts["failed"])
+    return _Counts(counts["total"], sum(counts[status] for status in ACTIVE), counts["failed"])

@@ -12,11 +12,11 @@ import click
 from agent_task_tracker.client import Client
 from tracker.cli.connection import with_client
 from tracker.cli.output import although, print_json, say
+from tracker.domain.limits import MAX_NAME
+from tracker.domain.tasks import Status
 
 # Seconds. A job's report is worth a wait for a server that is just being restarted.
 _PATIENCE = 10.0
-
-_MAX_ID = 255
 
 
 class _JsonObject(click.ParamType[dict[str, Any]]):
@@ -70,8 +70,8 @@ def _webhook(command: Callable[..., dict[str, Any]]) -> Callable[..., None]:
 
 def _id_of(title: str) -> str:
     """Scripts name a task by its title; the reports of one task share it."""
-    if len(title) > _MAX_ID:
-        raise click.UsageError(f"The title is over {_MAX_ID} characters: give --task-id as well.")
+    if len(title) > MAX_NAME:
+        raise click.UsageError(f"The title is over {MAX_NAME} characters: give --task-id as well.")
     return title
 
 
@@ -89,8 +89,8 @@ def start(client: Client, **names: Any) -> dict[str, Any]:
 @click.option(
     "--status",
     "status_",
-    type=click.Choice(["pending", "running", "completed", "failed"]),
-    default="running",
+    type=click.Choice([status.value for status in Status]),
+    default=Status.RUNNING.value,
     show_default=True,
 )
 @click.option("--progress", type=click.FloatRange(0, 100), help="In percent.")

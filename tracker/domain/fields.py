@@ -1,36 +1,30 @@
 """What single fields may hold, wherever they come from: a report, or the file of an export.
 
-Numbers are not taken from strings, nor strings from numbers. Times and durations are milliseconds
-unless their names say seconds.
+Numbers are not taken from strings, nor strings from numbers.
 """
 
 from __future__ import annotations
 
-from typing import Annotated, Final, Literal, TypeVar
+from typing import Annotated, Final, TypeVar
 
-from pydantic import AfterValidator, Field, StringConstraints, ValidationError, ValidationInfo
+from pydantic import (
+    AfterValidator,
+    Field,
+    StringConstraints,
+    ValidationError,
+    ValidationInfo,
+)
 
+from tracker.domain import tasks
+from tracker.domain.limits import (
+    MAX_DURATION_SECONDS,
+    MAX_MESSAGE,
+    MAX_NAME,
+    MAX_STACK_TRACE_BYTES,
+    MAX_TITLE,
+)
 from tracker.domain.tasks import ENDED
 from tracker.errors import Issue
-
-MAX_STACK_TRACE_BYTES: Final = 10_240
-MAX_DURATION_SECONDS: Final = 100 * 366 * 86_400
-
-# The last day that every time zone can show, 9999-12-31T00:00Z.
-MAX_TIME: Final = 253_402_214_400_000
-
-# A task that is first seen by its end began that long before it.
-EARLIEST_START: Final = -MAX_DURATION_SECONDS * 1000
-
-# A duration that was measured rather than told may be longer than one that may be told: a task that
-# began so early, and that fails today.
-MAX_DURATION: Final = 3 * MAX_DURATION_SECONDS * 1000
-
-# Clients in JavaScript count exactly up to 2^53. Whoever begins at this has as many numbers before
-# it, so that no file can make a tracker come to its last number.
-MAX_ID: Final = 2**52 - 1
-
-MAX_ATTEMPT: Final = 2**31 - 1
 
 _WITHOUT_NUL: Final = r"^[^\x00]+$"
 
@@ -44,18 +38,22 @@ def _at_most_10_kb(text: str) -> str:
 
 
 Name = Annotated[
-    str, StringConstraints(strict=True, min_length=1, max_length=255, pattern=_WITHOUT_NUL)
+    str, StringConstraints(strict=True, min_length=1, max_length=MAX_NAME, pattern=_WITHOUT_NUL)
 ]
 Title = Annotated[
-    str, StringConstraints(strict=True, min_length=1, max_length=1000, pattern=_WITHOUT_NUL)
+    str, StringConstraints(strict=True, min_length=1, max_length=MAX_TITLE, pattern=_WITHOUT_NUL)
 ]
 Text = Annotated[str, StringConstraints(strict=True)]
-Message = Annotated[Text, Field(max_length=10_000)]
-StackTrace = Annotated[Text, AfterValidator(_at_most_10_kb), Field(max_length=10_240)]
+Message = Annotated[Text, Field(max_length=MAX_MESSAGE)]
+StackTrace = Annotated[
+    Text, AfterValidator(_at_most_10_kb), Field(max_length=MAX_STACK_TRACE_BYTES)
+]
 Seconds = Annotated[float, Field(strict=True, ge=0, le=MAX_DURATION_SECONDS, allow_inf_nan=False)]
 Progress = Annotated[float, Field(strict=True, ge=0, le=100, allow_inf_nan=False)]
-StatusName = Literal["pending", "running", "completed", "failed"]
-EventType = Literal["task_started", "task_status_updated", "task_finished", "task_error"]
+
+# Strict would mean: not from text.
+Status = Annotated[tasks.Status, Field(strict=False)]
+EventType = Annotated[tasks.EventType, Field(strict=False)]
 
 _Value = TypeVar("_Value")
 

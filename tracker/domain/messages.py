@@ -7,21 +7,12 @@ import re
 from datetime import datetime
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import AfterValidator, BaseModel, Field, WithJsonSchema, field_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, WithJsonSchema, field_validator
 
 from tracker.clock import iso
-from tracker.domain.fields import (
-    EARLIEST_START,
-    MAX_ATTEMPT,
-    MAX_DURATION,
-    MAX_TIME,
-    EventType,
-    Name,
-    StatusName,
-    Title,
-    set_once_ended,
-)
-from tracker.domain.tasks import Status
+from tracker.domain.fields import Name, Status, Title, set_once_ended
+from tracker.domain.limits import EARLIEST_START, MAX_ATTEMPT, MAX_DURATION, MAX_TIME
+from tracker.domain.tasks import EventType
 
 _TIMESTAMP: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{3}Z")
 _EARLIEST: Final = iso(EARLIEST_START)
@@ -42,7 +33,6 @@ Timestamp = Annotated[
         {"type": "string", "format": "date-time", "description": "UTC, with milliseconds."}
     ),
 ]
-State = Annotated[StatusName, WithJsonSchema({"type": "string", "enum": list(Status)})]
 Percent = Annotated[float, Field(ge=0, le=100)]
 Duration = Annotated[float, Field(ge=0, description="In seconds.")]
 EventId = Annotated[int, Field(ge=1, description="The event's number in the log.")]
@@ -51,11 +41,13 @@ EventId = Annotated[int, Field(ge=1, description="The event's number in the log.
 class EventData(BaseModel):
     """The task after the report."""
 
+    model_config = ConfigDict(strict=True)
+
     task_id: Name
     title: Title
     project: Name
     agent: Name
-    status: State
+    status: Status
     progress: Percent
     attempt: int = Field(ge=1, le=MAX_ATTEMPT)
     started_at: Timestamp
@@ -83,7 +75,7 @@ class StatusData(EventData):
         default=None,
         description="The task had ended; it stays as it is, and the report is kept here.",
     )
-    reported_status: State | None = Field(default=None, description="What a late report said.")
+    reported_status: Status | None = Field(default=None, description="What a late report said.")
     reported_progress: Percent | None = Field(default=None, description="Likewise.")
 
 
@@ -98,10 +90,10 @@ class ErrorData(EventData):
 
 
 DATA: Final[dict[EventType, type[EventData]]] = {
-    "task_started": StartedData,
-    "task_status_updated": StatusData,
-    "task_finished": FinishedData,
-    "task_error": ErrorData,
+    EventType.STARTED: StartedData,
+    EventType.STATUS_UPDATED: StatusData,
+    EventType.FINISHED: FinishedData,
+    EventType.ERROR: ErrorData,
 }
 
 
@@ -111,22 +103,22 @@ class _Event(BaseModel):
 
 
 class StartedEvent(_Event):
-    type: Literal["task_started"]
+    type: Literal[EventType.STARTED]
     data: StartedData
 
 
 class StatusEvent(_Event):
-    type: Literal["task_status_updated"]
+    type: Literal[EventType.STATUS_UPDATED]
     data: StatusData
 
 
 class FinishedEvent(_Event):
-    type: Literal["task_finished"]
+    type: Literal[EventType.FINISHED]
     data: FinishedData
 
 
 class ErrorEvent(_Event):
-    type: Literal["task_error"]
+    type: Literal[EventType.ERROR]
     data: ErrorData
 
 

@@ -10,9 +10,9 @@ from typing import Any, Final
 
 import orjson
 
+from tracker.domain.limits import MAX_DEPTH
 from tracker.errors import InvalidJSON, Issue, ValidationFailed
 
-MAX_DEPTH: Final = 100
 _CONTAINERS: Final = frozenset({dict, list})
 
 

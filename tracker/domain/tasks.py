@@ -11,10 +11,14 @@ from enum import StrEnum
 from typing import Any, Final, NamedTuple
 
 
-class Kind(StrEnum):
-    """What a report says; the last word of its webhook's path."""
+class _Word(StrEnum):
+    """A word of the API document, to be found where its plain text is."""
 
-    __hash__ = str.__hash__  # Enum's is written in Python
+    __hash__ = str.__hash__  # Enum's is another, and written in Python
+
+
+class Kind(_Word):
+    """What a report says; the last word of its webhook's path."""
 
     START = "start"
     STATUS = "status"
@@ -22,10 +26,8 @@ class Kind(StrEnum):
     ERROR = "error"
 
 
-class Status(StrEnum):
+class Status(_Word):
     """The states of a task."""
-
-    __hash__ = str.__hash__  # as above
 
     PENDING = "pending"
     RUNNING = "running"
@@ -34,12 +36,24 @@ class Status(StrEnum):
 
 
 ENDED: Final = frozenset({Status.COMPLETED, Status.FAILED})
+ACTIVE: Final = tuple(status for status in Status if status not in ENDED)
 
+
+class EventType(_Word):
+    """The API document's names for what reports become."""
+
+    STARTED = "task_started"
+    STATUS_UPDATED = "task_status_updated"
+    FINISHED = "task_finished"
+    ERROR = "task_error"
+
+
+# As plain text, which is encoded faster.
 EVENT_TYPES: Final[Mapping[Kind, str]] = {
-    Kind.START: "task_started",
-    Kind.STATUS: "task_status_updated",
-    Kind.FINISH: "task_finished",
-    Kind.ERROR: "task_error",
+    Kind.START: EventType.STARTED.value,
+    Kind.STATUS: EventType.STATUS_UPDATED.value,
+    Kind.FINISH: EventType.FINISHED.value,
+    Kind.ERROR: EventType.ERROR.value,
 }
 
 

@@ -22,14 +22,13 @@ from uvicorn.protocols.http.httptools_impl import (
     RequestResponseCycle,
 )
 
-from tracker.api.body import MAX_BODY_BYTES, too_large
+from tracker.api.body import too_large
 from tracker.api.errors import error_body
 from tracker.api.reply import Reply
 from tracker.api.request_head import RequestHead
 from tracker.api.webhooks import Opening, Webhooks
 from tracker.clock import Clock
-
-MAX_HEADER_BYTES: Final = 64 * 1024
+from tracker.domain.limits import MAX_BODY_BYTES, MAX_HEADER_BYTES
 
 # Bytes. One read may bring thousands of requests, each of which takes memory until its turn.
 _PARSED_AT_ONCE: Final = 4096

@@ -20,6 +20,7 @@ from tracker.api.application import App, CreateApp
 from tracker.auth import keys
 from tracker.config.paths import locate, locate_ready_file
 from tracker.config.settings import Settings
+from tracker.domain.limits import MAX_WEBSOCKET_MESSAGE_BYTES
 from tracker.errors import ConfigError, InUse, StartupError
 from tracker.server import logs
 from tracker.server.http import HttpProtocol
@@ -206,7 +207,7 @@ def _config(app: App, timeouts: Timeouts) -> uvicorn.Config:
         loop="auto",
         http=partial(HttpProtocol, clock=app.clock, webhooks=app.webhooks),  # type: ignore[arg-type]
         ws=partial(WebSocketProtocol, clock=app.clock, timeouts=timeouts),  # type: ignore[arg-type]
-        ws_max_size=64 * 1024,
+        ws_max_size=MAX_WEBSOCKET_MESSAGE_BYTES,
         ws_per_message_deflate=False,
         ws_ping_interval=timeouts.ping,
         ws_ping_timeout=timeouts.pong,

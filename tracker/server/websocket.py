@@ -20,8 +20,9 @@ from websockets.server import ServerProtocol
 
 from tracker.api.errors import REFUSED, code_of, error_body
 from tracker.clock import Clock
+from tracker.domain.limits import CloseCode
 from tracker.timeouts import Timeouts
-from tracker.ws.socket import FRAMES, CloseCode
+from tracker.ws.socket import FRAMES
 
 
 class WebSocketProtocol(WebSocketsSansIOProtocol):

@@ -14,6 +14,7 @@ from falcon.errors import PayloadTypeError, WebSocketDisconnected
 from tracker.clock import Clock
 from tracker.domain.events import Notice
 from tracker.domain.lease import Lease
+from tracker.domain.limits import CloseCode
 from tracker.errors import Unavailable
 from tracker.timeouts import Timeouts
 from tracker.ws.connections import Connections
@@ -22,19 +23,6 @@ from tracker.ws.stream import Stream
 
 # Where a server that can write ready-made frames offers it, in the ASGI scope's extensions.
 FRAMES: Final = "tracker.frames"
-
-
-class CloseCode:
-    """Why the server closes. 3xxx: IANA's registry of WebSocket close codes; else RFC 6455."""
-
-    GOING_AWAY: Final = 1001
-    INVALID_TEXT: Final = 1007
-    POLICY_VIOLATION: Final = 1008
-    INTERNAL_ERROR: Final = 1011
-    TRY_AGAIN_LATER: Final = 1013
-    UNAUTHORIZED: Final = 3000
-    FORBIDDEN: Final = 3003
-    TIMEOUT: Final = 3008
 
 
 class FrameWriter(Protocol):

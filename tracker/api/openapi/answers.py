@@ -11,7 +11,9 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, Field, WithJsonSchema
 
 from tracker.api.errors import STATUSES
-from tracker.domain.messages import Duration, Event, EventId, Percent, State, Timestamp
+from tracker.domain.fields import Status
+from tracker.domain.limits import HISTORY
+from tracker.domain.messages import Duration, Event, EventId, Percent, Timestamp
 
 Date = Annotated[str, WithJsonSchema({"type": "string", "format": "date"})]
 Count = Annotated[int, Field(ge=0)]
@@ -96,7 +98,7 @@ class Task(BaseModel):
     id: int = Field(description="Global; `task_id` is the agent's name for the task.")
     task_id: str
     title: str
-    status: State
+    status: Status
     progress: Percent
     agent: str
     started_at: Timestamp = Field(description="When the present attempt began.")
@@ -130,7 +132,9 @@ class TasksPage(_Page):
 class TaskWithHistory(Task):
     project: str
     stack_trace: str | None
-    events: list[Event] = Field(description="Oldest first; the newest 1000 if there are more.")
+    events: list[Event] = Field(
+        description=f"Oldest first; the newest {HISTORY} if there are more."
+    )
 
 
 class EventsPage(BaseModel):
@@ -170,7 +174,7 @@ class Agent(Performance):
 class Activity(BaseModel):
     project: str
     task_id: str
-    status: State
+    status: Status
     timestamp: Timestamp
 
 
@@ -211,7 +215,7 @@ class TaskLine(BaseModel):
     project: str
     task_id: str
     title: str
-    status: State
+    status: Status
     progress: Percent
     agent: str
     attempt: int = Field(ge=1)

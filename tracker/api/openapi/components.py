@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
-from tracker.api.body import MAX_BODY_BYTES
 from tracker.api.errors import INTERNAL_ERROR, STATUSES
 from tracker.api.middleware.auth import FOREIGN_PAGE
 from tracker.api.proof import NO_SUCH_KEY
-from tracker.api.reports import MAX_KEY_LENGTH
+from tracker.domain.limits import (
+    MAX_BODY_BYTES,
+    MAX_IDEMPOTENCY_KEY,
+    MAX_INTEGER,
+    MAX_PAGE,
+)
 
 
 class Failure(NamedTuple):
@@ -108,7 +112,10 @@ FAILURES: Final[Mapping[str, Failure]] = {
         "This has to be application/json",
     ),
     "Invalid": Failure(
-        _INVALID, "Invalid data format", "limit", "Input should be less than or equal to 500"
+        _INVALID,
+        "Invalid data format",
+        "limit",
+        f"Input should be less than or equal to {MAX_PAGE}",
     ),
     "InvalidBody": Failure(
         {
@@ -187,7 +194,7 @@ PARAMETERS: Final = {
         _segment("task_id", "task-123"),
         _request_header(
             "Idempotency-Key",
-            {"type": "string", "minLength": 1, "maxLength": MAX_KEY_LENGTH},
+            {"type": "string", "minLength": 1, "maxLength": MAX_IDEMPOTENCY_KEY},
             "Makes a retry safe: for 24 hours the same key with the same body gets the first "
             "answer again and records nothing. A UUID serves well.",
         ),
@@ -198,7 +205,7 @@ PARAMETERS: Final = {
         ),
         _request_header(
             "Last-Event-ID",
-            {"type": "integer", "minimum": 0, "maximum": 2**63 - 1},
+            {"type": "integer", "minimum": 0, "maximum": MAX_INTEGER},
             "As `since`, and before it: what a browser's EventSource sends when it reconnects.",
         ),
     )

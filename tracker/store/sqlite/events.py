@@ -5,6 +5,7 @@ from __future__ import annotations
 import apsw
 
 from tracker.domain.events import Event
+from tracker.domain.limits import HISTORY, MAX_INTEGER
 from tracker.domain.queries import EventFilter
 from tracker.domain.records import Bounds, Page
 
@@ -39,15 +40,6 @@ _MEND = """
 _OF_ONE_TASK = """
   SELECT id, type, data, at FROM events WHERE task = ? ORDER BY id DESC LIMIT ?
 """
-
-MOST_IDS = 2**53
-"""Ids stay below it, so that they are exact in every client (docs/contract.md, "Events")."""
-
-# Greater than any id.
-_NO_ID = 2**63 - 1
-
-# How many of its events a task is shown with; the rest is a question to `/api/events`.
-HISTORY = 1000
 
 
 def last_id(connection: apsw.Connection) -> int:
@@ -107,7 +99,7 @@ def _rows(
         filters.append(_OF_TASK if wanted.project is None else _OF_TASK_IN_PROJECT)
     elif wanted.project is not None:
         filters.append(_OF_PROJECT)
-    order, before = ("ASC", _NO_ID) if before is None else ("DESC", before)
+    order, before = ("ASC", MAX_INTEGER) if before is None else ("DESC", before)
     return connection.execute(
         _PAGE.format(filters=" ".join(filters), order=order),
         {"after": after, "before": before, "limit": limit + 1, **wanted._asdict()},

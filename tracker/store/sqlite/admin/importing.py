@@ -19,7 +19,7 @@ from typing import Any
 import apsw
 import orjson
 
-from tracker.domain.fields import MAX_ID
+from tracker.domain.limits import MAX_ID
 from tracker.errors import ConfigError, ValidationFailed
 from tracker.store.sqlite import events
 from tracker.store.sqlite.admin.export import KINDS

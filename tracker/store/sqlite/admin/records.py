@@ -18,21 +18,23 @@ from pydantic import (
 )
 
 from tracker.domain.fields import (
-    EARLIEST_START,
-    MAX_ATTEMPT,
-    MAX_DURATION,
-    MAX_ID,
-    MAX_TIME,
     EventType,
     Message,
     Name,
     Progress,
     StackTrace,
-    StatusName,
+    Status,
     Text,
     Title,
     issues_of,
     set_once_ended,
+)
+from tracker.domain.limits import (
+    EARLIEST_START,
+    MAX_ATTEMPT,
+    MAX_DURATION,
+    MAX_ID,
+    MAX_TIME,
 )
 from tracker.domain.messages import DATA
 from tracker.errors import Issue, ValidationFailed
@@ -93,7 +95,7 @@ class Task(_Record):
     task_id: Name
     title: Title
     agent: Name
-    status: StatusName
+    status: Status
     progress: Progress
     attempt: Annotated[int, Field(ge=1, le=MAX_ATTEMPT)]
     started_at: Annotated[int, Field(ge=EARLIEST_START, le=MAX_TIME)]
@@ -159,7 +161,7 @@ def read_event(fields: dict[str, Any]) -> Event:
     ValidationFailed."""
     event = read(Event, fields)
     try:
-        data = DATA[event.type].model_validate(event.data, strict=True)
+        data = DATA[event.type].model_validate(event.data)
     except ValidationError as error:
         name, issue = issues_of(error)[0]
         raise failure(f"data.{name}", issue) from None

@@ -33,6 +33,7 @@ export const SILENT_MS = 15 * 60 * 1000;
 const KEPT_EVENTS = 2000;
 const KEPT_TASKS = 5000;
 
+export const STATUSES = ["pending", "running", "completed", "failed"];
 export const ENDED = new Set(["completed", "failed"]);
 
 /** @param {Pick<Task, "project" | "task_id">} task */

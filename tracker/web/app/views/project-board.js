@@ -1,16 +1,15 @@
 // @ts-check
 // A project's tasks as a board: a column for each status, its newest tasks in it.
 import { h, keyed, number, paced, t, text } from "../lib/index.js";
-import { api, keyOf, store } from "../data/index.js";
+import { api, keyOf, STATUSES, store } from "../data/index.js";
 import { status } from "../parts/index.js";
 
-const COLUMNS = ["pending", "running", "completed", "failed"];
 const SHOWN = 50;
 
 class TaskBoard extends HTMLElement {
 	project = "";
 	filters = {};
-	#columns = Object.fromEntries(COLUMNS.map((name) => [name, new Column(name)]));
+	#columns = Object.fromEntries(STATUSES.map((name) => [name, new Column(name)]));
 	#refreshSoon = paced(() => this.refresh(), 1500);
 
 	connectedCallback() {
@@ -20,7 +19,7 @@ class TaskBoard extends HTMLElement {
 
 	async refresh() {
 		const { status: only, ...filters } = this.filters;
-		await Promise.all(COLUMNS.map(async (name) => {
+		await Promise.all(STATUSES.map(async (name) => {
 			const column = this.#columns[name];
 			column.element.hidden = Boolean(only) && only !== name;
 			if (column.element.hidden) return;

@@ -1,14 +1,13 @@
 // @ts-check
 // Project: figures, filters, and its tasks as a table, a board or a timeline.
 import { duration, fill, h, number, paced, paths, said, setQuery, t } from "../lib/index.js";
-import { api } from "../data/index.js";
+import { api, STATUSES } from "../data/index.js";
 import { figures, View } from "../parts/index.js";
 import "./project-board.js";
 import "./project-table.js";
 import "./project-timeline.js";
 
 const FILTERS = ["q", "status", "agent", "date_from", "date_to"];
-const STATUSES = ["pending", "running", "completed", "failed"];
 const TABS = { "": "task-table", board: "task-board", timeline: "task-timeline" };
 const TYPING_MS = 250;
 

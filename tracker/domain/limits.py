@@ -1,0 +1,73 @@
+"""How long, how large and how many things may be, and why sockets are closed: each rule once.
+
+Texts are counted in characters, times and durations in milliseconds, unless names say otherwise.
+What states, kinds and events there are stands beside them, in `tracker.domain.tasks`. The
+migrations and the SDK have copies, which tests compare with these.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+# Of a project, a task (by its agent) or an agent.
+MAX_NAME: Final = 255
+MAX_TITLE: Final = 1000
+MAX_MESSAGE: Final = 10_000
+MAX_STACK_TRACE_BYTES: Final = 10_240  # of UTF-8
+MAX_ATTEMPT: Final = 2**31 - 1
+MAX_DURATION_SECONDS: Final = 100 * 366 * 86_400
+
+# The last day that every time zone can show, 9999-12-31T00:00Z.
+MAX_TIME: Final = 253_402_214_400_000
+
+# A task that is first seen by its end began that long before it.
+EARLIEST_START: Final = -MAX_DURATION_SECONDS * 1000
+
+# A duration that was measured rather than told may be longer than one that may be told: a task that
+# began so early, and that fails today.
+MAX_DURATION: Final = 3 * MAX_DURATION_SECONDS * 1000
+
+# Numbers. Clients in JavaScript count exactly up to 2^53: ids stay below it (docs/contract.md,
+# "Events").
+MOST_IDS: Final = 2**53
+
+# Whoever begins at this has as many numbers before it, so that no file that is imported can make a
+# tracker come to its last number.
+MAX_ID: Final = 2**52 - 1
+
+# The largest integer that SQLite holds: no id is greater.
+MAX_INTEGER: Final = 2**63 - 1
+
+# Requests.
+MAX_BODY_BYTES: Final = 1_048_576
+MAX_DEPTH: Final = 100  # levels of a body's JSON
+MAX_HEADER_BYTES: Final = 64 * 1024
+MAX_IDEMPOTENCY_KEY: Final = 255
+MAX_REPORTS: Final = 500  # in a batch
+MAX_SEARCH: Final = 1000
+MAX_WEBSOCKET_MESSAGE_BYTES: Final = 64 * 1024  # of a client
+
+# Answers: so many items on a page, at most.
+MAX_PAGE: Final = 500
+MAX_EVENTS_PAGE: Final = 1000
+MAX_DAYS: Final = 3660
+MAX_ACTIVITY_DAYS: Final = 100
+
+# How many of its events a task is shown with; the rest is a question to `/api/events`.
+HISTORY: Final = 1000
+
+# Where tasks are lines of a list over all projects, their texts are cut after so much.
+MAX_LINE: Final = 500
+
+
+class CloseCode:
+    """Why the server closes a WebSocket. 3xxx: IANA's registry of close codes; else RFC 6455."""
+
+    GOING_AWAY: Final = 1001
+    INVALID_TEXT: Final = 1007
+    POLICY_VIOLATION: Final = 1008
+    INTERNAL_ERROR: Final = 1011
+    TRY_AGAIN_LATER: Final = 1013
+    UNAUTHORIZED: Final = 3000
+    FORBIDDEN: Final = 3003
+    TIMEOUT: Final = 3008
