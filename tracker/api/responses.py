@@ -24,10 +24,9 @@ from tracker.domain.records import (
     StorageHealth,
     TaskDetail,
     TaskLine,
-    TaskSummary,
     Trends,
 )
-from tracker.domain.tasks import seconds, whole
+from tracker.domain.tasks import TaskSummary, seconds, whole
 
 Content = dict[str, Any]
 

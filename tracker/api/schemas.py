@@ -149,7 +149,7 @@ BODIES: dict[Kind, type[_ReportBody]] = {
 def to_report(kind: Kind, content: dict[str, Any]) -> Report:
     """The report that a webhook's JSON object is. Raises ValidationFailed."""
     body = validate(BODIES[kind], content)
-    common = (body.project, body.task_id, body.task, body.agent, body.metadata)
+    common = (body.project, body.task_id, body.task, body.agent, body.metadata or None)
     return Report(kind, *common, **body.own())
 
 

@@ -20,7 +20,7 @@ from tracker.cli.lines import MAX_RECORD_BYTES, Lines
 from tracker.domain.limits import MAX_DEPTH
 from tracker.domain.parsing import parse, parse_object
 from tracker.errors import ConfigError, InvalidJSON, ValidationFailed
-from tracker.store.sqlite.admin.export import COLUMNS, JSON_COLUMNS, Record
+from tracker.store.sqlite.admin.export import COLUMNS, JSON_COLUMNS, LATER, NUMBERS, Record
 
 # A record of a file: the line where it begins, and its fields, their JSON parsed.
 Numbered = tuple[int, Record]
@@ -36,15 +36,6 @@ class Output(Protocol):
     def write(self, text: str, /) -> object:
         """Write text, whose ends of lines stay as they are. Raises OSError."""
 
-
-# Columns that earlier versions did not write.
-_LATER: Final = frozenset({"gaps", _QUOTED})
-
-# As text they are numbers of JSON.
-_NUMBERS: Final = frozenset({
-    *("id", "at", "attempt", "progress", "started_at", "finished_at", "duration_ms"),
-    *("created_at", "updated_at", "version", "last_id", "pruned", "projects", "tasks", "events"),
-})  # fmt: skip
 
 # What a spreadsheet takes for the beginning of a formula, or drops and then looks at what follows.
 _FORMULA: Final = re.compile(r"[\t\r\n]|[^\S\t\r\n]*[=+\-@＝＋－＠]")
@@ -102,7 +93,7 @@ def read_csv(file: BinaryIO) -> Iterator[Numbered]:
     """What `write_csv` wrote. Raises ConfigError."""
     rows = _rows(file)
     _, header = next(rows, (1, []))
-    missing = set(_HEADER) - set(header) - _LATER
+    missing = set(_HEADER) - set(header) - LATER - {_QUOTED}
     if missing or not set(_HEADER) >= set(header) or len(set(header)) != len(header):
         raise ConfigError("line 1: these are not the columns of an export")
     for line, row in rows:
@@ -151,11 +142,11 @@ def _rows(file: BinaryIO) -> Iterator[tuple[int, list[str]]]:
 
 
 def _value(line: int, name: str, text: str) -> Any:
-    if name not in _NUMBERS and name not in JSON_COLUMNS:
+    if name not in NUMBERS and name not in JSON_COLUMNS:
         return text
     with _telling(line, name):
         value = parse(text.encode(), name)
-    if name in _NUMBERS and type(value) not in (int, float):
+    if name in NUMBERS and type(value) not in (int, float):
         raise ConfigError(f"line {line}: {name}: this is not a number")
     return value
 

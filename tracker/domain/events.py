@@ -1,18 +1,12 @@
 """An event as every consumer gets it.
 
-The log stores `data` as the JSON it is sent as; WebSocket, SSE, `/api/events`, a task's history
-and exports all carry the same message around it.
+The log stores `data` as the JSON it is sent as (made by `tracker.domain.messages`); WebSocket, SSE,
+`/api/events`, a task's history and exports all carry the same message around it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any, Final
-
-import orjson
-
 from tracker.clock import iso
-from tracker.domain.tasks import ENDED, EVENT_TYPES, Kind, Report, Task, seconds, whole
 
 
 class Event:
@@ -83,50 +77,3 @@ def text_frame(payload: bytes) -> bytes:
     if size < 65_536:
         return b"\x81\x7e%b%b" % (size.to_bytes(2), payload)
     return b"\x81\x7f%b%b" % (size.to_bytes(8), payload)
-
-
-# What an event tells of its report, by its kind; null where the agent left it out.
-_TOLD: Final[Mapping[Kind, Sequence[str]]] = {
-    Kind.START: (),
-    Kind.STATUS: ("message",),
-    Kind.FINISH: ("result",),
-    Kind.ERROR: ("error_type", "error_message"),
-}
-
-
-def event_data(report: Report, task: Task, *, late: bool) -> bytes:
-    """The `data` of the event that `report` became; `task` is the task after it.
-
-    `status` and `progress` are the task's, so that a consumer who shows them never shows a
-    finished task as running; what a late report itself said stands in `reported_…`.
-    """
-    data: dict[str, Any] = {
-        "task_id": report.task_id,
-        "title": report.title,
-        "project": report.project,
-        "agent": report.agent,
-        "status": task.status,
-        "progress": whole(task.progress),
-        "attempt": task.attempt,
-        "started_at": iso(task.started_at),
-    }
-    if task.status in ENDED and task.finished_at is not None:
-        data["finished_at"] = iso(task.finished_at)
-        data["duration_seconds"] = seconds(task.duration_ms)
-    for name in _TOLD[report.kind]:
-        data[name] = getattr(report, name)
-    if report.stack_trace is not None:
-        data["stack_trace"] = report.stack_trace
-    if report.metadata:
-        data["metadata"] = report.metadata
-    if late:
-        data["late"] = True
-        data["reported_status"] = report.status
-        if report.progress is not None:
-            data["reported_progress"] = whole(report.progress)
-    return orjson.dumps(data)
-
-
-def event_type(report: Report) -> str:
-    """The API document's name for the event that `report` becomes."""
-    return EVENT_TYPES[report.kind]

@@ -4,15 +4,26 @@ the file of an export, whose events have to be what is described here."""
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from datetime import datetime
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final, Literal, NamedTuple
 
+import orjson
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, WithJsonSchema, field_validator
 
 from tracker.clock import iso
 from tracker.domain.fields import Name, Status, Title, set_once_ended
 from tracker.domain.limits import EARLIEST_START, MAX_ATTEMPT, MAX_DURATION, MAX_TIME
-from tracker.domain.tasks import EventType
+from tracker.domain.tasks import (
+    ENDED,
+    EVENT_TYPES,
+    EventType,
+    Kind,
+    Report,
+    Task,
+    seconds,
+    whole,
+)
 
 _TIMESTAMP: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{3}Z")
 _EARLIEST: Final = iso(EARLIEST_START)
@@ -95,6 +106,65 @@ DATA: Final[dict[EventType, type[EventData]]] = {
     EventType.FINISHED: FinishedData,
     EventType.ERROR: ErrorData,
 }
+
+
+class _Told(NamedTuple):
+    """What an event tells of its report: `always`, as null where the agent left it out; `given`,
+    where it did not."""
+
+    always: tuple[str, ...]
+    given: tuple[str, ...]
+
+
+def _told(kind: Kind) -> _Told:
+    """What the shape names, as far as it is the report's and not the task's."""
+    fields = DATA[EventType(EVENT_TYPES[kind])].model_fields
+    of_task = {name for name, field in EventData.model_fields.items() if field.is_required()}
+    names = [name for name in fields if name in Report._fields and name not in of_task]
+    always = tuple(name for name in names if fields[name].is_required())
+    return _Told(always, tuple(name for name in names if name not in always))
+
+
+_TOLD: Final[Mapping[Kind, _Told]] = {kind: _told(kind) for kind in Kind}
+
+
+def event_data(report: Report, task: Task, *, late: bool) -> bytes:
+    """The `data` of the event that `report` became; `task` is the task after it.
+
+    `status` and `progress` are the task's, so that a consumer who shows them never shows a
+    finished task as running; what a late report itself said stands in `reported_…`.
+    """
+    data: dict[str, Any] = {
+        "task_id": report.task_id,
+        "title": report.title,
+        "project": report.project,
+        "agent": report.agent,
+        "status": task.status,
+        "progress": whole(task.progress),
+        "attempt": task.attempt,
+        "started_at": iso(task.started_at),
+    }
+    if task.status in ENDED and task.finished_at is not None:
+        data["finished_at"] = iso(task.finished_at)
+        data["duration_seconds"] = seconds(task.duration_ms)
+    always, given = _TOLD[report.kind]
+    for name in always:
+        data[name] = getattr(report, name)
+    for name in given:
+        value = getattr(report, name)
+        if value is not None:
+            data[name] = value
+    if late:
+        data["late"] = True
+        data["reported_status"] = report.status
+        if report.progress is not None:
+            data["reported_progress"] = whole(report.progress)
+    return orjson.dumps(data)
+
+
+def event_type(report: Report) -> str:
+    """The API document's name for the event that `report` becomes."""
+    return EVENT_TYPES[report.kind]
 
 
 class _Event(BaseModel):

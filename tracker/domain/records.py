@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from tracker.domain.durations import Durations
 from tracker.domain.events import Event
+from tracker.domain.tasks import TaskSummary
 
 
 class Recorded(NamedTuple):
@@ -101,28 +102,6 @@ class ProjectPage(NamedTuple):
 
     projects: Sequence[ProjectSummary]
     total: int
-
-
-class TaskSummary(NamedTuple):
-    """A task in a project's list; `metadata` is a JSON object, as text."""
-
-    id: int
-    task_id: str
-    title: str
-    status: str
-    progress: float
-    agent: str
-    started_at: int
-    finished_at: int | None
-    duration_ms: int | None
-    result: str | None
-    metadata: str
-    attempt: int
-    message: str | None
-    error_type: str | None
-    error_message: str | None
-    created_at: int
-    updated_at: int
 
 
 class TaskPage(NamedTuple):

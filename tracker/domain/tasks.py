@@ -100,6 +100,28 @@ class Task(NamedTuple):
     updated_at: int
 
 
+class TaskSummary(NamedTuple):
+    """A task in a project's list; `metadata` is a JSON object, as text."""
+
+    id: int
+    task_id: str
+    title: str
+    status: str
+    progress: float
+    agent: str
+    started_at: int
+    finished_at: int | None
+    duration_ms: int | None
+    result: str | None
+    metadata: str
+    attempt: int
+    message: str | None
+    error_type: str | None
+    error_message: str | None
+    created_at: int
+    updated_at: int
+
+
 def apply(task: Task | None, report: Report, now: int) -> Task:
     """The task after `report`, which arrived at `now`; `task` is None if it was never seen.
 

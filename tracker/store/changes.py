@@ -10,8 +10,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from tracker.domain.events import Event, event_data, event_type
+from tracker.domain.events import Event
 from tracker.domain.idempotency import Idempotency
+from tracker.domain.messages import event_data, event_type
 from tracker.domain.records import Recorded
 from tracker.domain.tasks import Report, Task, apply
 from tracker.errors import IdempotencyKeyReused

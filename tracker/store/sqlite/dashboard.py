@@ -11,23 +11,33 @@ import apsw
 
 from tracker.clock import MS_PER_DAY
 from tracker.domain.durations import SAMPLE, measure
+from tracker.domain.limits import MAX_LINE, MAX_NAME
 from tracker.domain.records import DayCount, Now, TaskLine, Trends
+from tracker.domain.tasks import ACTIVE
 from tracker.store.sqlite import events
+from tracker.store.sqlite.columns import fill, listed, quoted
 from tracker.store.sqlite.search import match_expression
 
-_COLUMNS = """
-  id, (SELECT name FROM projects WHERE projects.id = tasks.project_id), task_id, title, status,
-  progress, agent, attempt, started_at, finished_at, duration_ms, substr(message, 1, 500),
-  substr(result, 1, 500), substr(error_type, 1, 255), substr(error_message, 1, 500), updated_at
-"""
-_ACTIVE = """
+_NOT_AS_KEPT = {
+    "project": "(SELECT name FROM projects WHERE projects.id = tasks.project_id)",
+    "message": f"substr(message, 1, {MAX_LINE})",
+    "result": f"substr(result, 1, {MAX_LINE})",
+    "error_type": f"substr(error_type, 1, {MAX_NAME})",
+    "error_message": f"substr(error_message, 1, {MAX_LINE})",
+}
+_COLUMNS = listed(_NOT_AS_KEPT.get(name, name) for name in TaskLine._fields)
+_ACTIVE = fill(
+    """
   SELECT {columns} FROM tasks WHERE id IN (
     SELECT tasks.id FROM projects CROSS JOIN tasks
-      ON tasks.project_id = projects.id AND tasks.status IN ('pending', 'running')
-    WHERE projects.pending + projects.running > 0
+      ON tasks.project_id = projects.id AND tasks.status IN ({active})
+    WHERE {count} > 0
     ORDER BY tasks.started_at DESC, tasks.id DESC LIMIT ?
   ) ORDER BY started_at DESC, id DESC
-"""
+""",
+    active=quoted(ACTIVE),
+    count=" + ".join(f"projects.{status}" for status in ACTIVE),
+)
 _ENDED = """
   SELECT {columns} FROM tasks WHERE finished_at IS NOT NULL
   ORDER BY finished_at DESC, id DESC LIMIT ?

@@ -8,15 +8,19 @@ from tracker.domain.events import Event
 from tracker.domain.limits import HISTORY, MAX_INTEGER
 from tracker.domain.queries import EventFilter
 from tracker.domain.records import Bounds, Page
+from tracker.store.sqlite.columns import EVENT, fill, listed
 
 # One page of the log: the project and the task are looked up by name.
-_PAGE = """
-  SELECT events.id, projects.name, events.type, events.data, events.at
+_PAGE = fill(
+    """
+  SELECT events.id, projects.name, {columns}
   FROM events JOIN projects ON projects.id = events.project_id
   WHERE events.id > :after AND events.id < :before
     {filters}
   ORDER BY events.id {order} LIMIT :limit
-"""
+""",
+    columns=listed(EVENT, "events"),
+)
 _OF_PROJECT = "AND events.project_id = (SELECT id FROM projects WHERE name = :project)"
 _OF_TYPE = "AND events.type = :type"
 _OF_TASK = "AND events.task IN (SELECT id FROM tasks WHERE task_id = :task_id)"
@@ -35,11 +39,10 @@ _MEND = """
   UPDATE marks SET pruned = min(pruned, :last), searched = min(searched, :last)
   WHERE pruned > :last OR searched > :last
 """
-
-
-_OF_ONE_TASK = """
-  SELECT id, type, data, at FROM events WHERE task = ? ORDER BY id DESC LIMIT ?
-"""
+_OF_ONE_TASK = fill(
+    "SELECT id, {columns} FROM events WHERE task = ? ORDER BY id DESC LIMIT ?",
+    columns=listed(EVENT),
+)
 
 
 def last_id(connection: apsw.Connection) -> int:
@@ -110,7 +113,7 @@ def _some(rows: apsw.Cursor, limit: int, max_size: int) -> tuple[list[Event], bo
     """As many events as fit, and whether those were all."""
     page: list[Event] = []
     size = 0
-    for id_, name, type_, data, at in rows:
+    for id_, name, type_, at, data in rows:
         if len(page) == limit or size > max_size:
             return page, False
         page.append(Event(id_, name, type_, data.encode(), at))
@@ -121,4 +124,4 @@ def _some(rows: apsw.Cursor, limit: int, max_size: int) -> tuple[list[Event], bo
 def newest_of_task(connection: apsw.Connection, task: int) -> list[Event]:
     """The newest of a task's events, oldest first; its id is the row's, not the agent's."""
     rows = connection.execute(_OF_ONE_TASK, (task, HISTORY)).fetchall()
-    return [Event(id_, "", type_, data.encode(), at) for id_, type_, data, at in reversed(rows)]
+    return [Event(id_, "", type_, data.encode(), at) for id_, type_, at, data in reversed(rows)]

@@ -9,16 +9,20 @@ import orjson
 
 from tracker.domain.queries import ProjectQuery, ProjectSort
 from tracker.domain.records import DayCount, ProjectPage, ProjectSummary, StatusCounts
+from tracker.store.sqlite.columns import fill, listed
 
-_LIST = """
-  SELECT id, name, created_at, updated_at, pending, running, completed, failed, (
+_LIST = fill(
+    """
+  SELECT id, name, created_at, updated_at, {counts}, (
     SELECT json_group_array(json_array(day, completed, failed)) FROM (
       SELECT day, completed, failed FROM days
       WHERE :activity_days AND project_id = projects.id ORDER BY day DESC LIMIT :activity_days
     )
   )
   FROM projects ORDER BY {order}, id {direction} LIMIT :limit OFFSET :offset
-"""
+""",
+    counts=listed(StatusCounts._fields),
+)
 _COUNT = "SELECT count(*) FROM projects"
 _ID = "SELECT id FROM projects WHERE name = ?"
 _NEWEST_TASK = "SELECT max(id) FROM tasks WHERE project_id = ?"

@@ -18,31 +18,29 @@ from tracker.domain.tasks import Report, Status, Task
 from tracker.errors import IdempotencyKeyReused
 from tracker.store.changes import Applied, Change, Changes, Keyed, Name, WriteRequest
 from tracker.store.sqlite import bulk, idempotency_keys
+from tracker.store.sqlite.columns import EVENT, TASK, assigned, fill, listed
 
 _FIND_PROJECT = "SELECT id FROM projects WHERE name = ?"
 _INSERT_PROJECT = "INSERT INTO projects (name, created_at, updated_at) VALUES (?, ?, ?)"
-_FIND_TASKS = """
-  SELECT task_id, project_id, id,
-    title, agent, status, progress, attempt, started_at, finished_at, duration_ms,
-    message, result, error_type, error_message, stack_trace, metadata, created_at, updated_at
+_FIND_TASKS = fill(
+    """
+  SELECT task_id, project_id, id, {columns}
   FROM tasks WHERE (task_id, project_id) IN (VALUES {rows})
-"""
-_INSERT_TASKS = """
-  INSERT INTO tasks (
-    task_id, project_id,
-    title, agent, status, progress, attempt, started_at, finished_at, duration_ms,
-    message, result, error_type, error_message, stack_trace, metadata, created_at, updated_at
-  ) VALUES {rows}
-"""
-_UPDATE_TASKS = """
-  UPDATE tasks SET
-    title = column2, agent = column3, status = column4, progress = column5, attempt = column6,
-    started_at = column7, finished_at = column8, duration_ms = column9, message = column10,
-    result = column11, error_type = column12, error_message = column13, stack_trace = column14,
-    metadata = column15, created_at = column16, updated_at = column17
-  FROM (VALUES {rows}) WHERE tasks.id = column1
-"""
-_INSERT_EVENTS = "INSERT INTO events (project_id, task, type, at, data) VALUES {rows}"
+""",
+    columns=listed(TASK),
+)
+_INSERT_TASKS = fill(
+    "INSERT INTO tasks (task_id, project_id, {columns}) VALUES {rows}", columns=listed(TASK)
+)
+_UPDATE_TASKS = fill(
+    "UPDATE tasks SET {changes} FROM (VALUES {rows}) WHERE tasks.id = column1",
+    changes=assigned(TASK, first=2),
+)
+_INSERT_EVENTS = fill(
+    "INSERT INTO events (project_id, task, {columns}) VALUES {rows}", columns=listed(EVENT)
+)
+
+_METADATA = TASK.index("metadata")
 
 
 def record(
@@ -107,9 +105,10 @@ def _save(connection: apsw.Connection, changes: Changes) -> None:
 
 def _task(columns: list[Any]) -> Task:
     task = Task._make(columns)
-    return task._replace(status=Status(task.status), metadata=orjson.loads(columns[13]))
+    return task._replace(status=Status(task.status), metadata=orjson.loads(columns[_METADATA]))
 
 
 def _columns(task: Task) -> bulk.Row:
-    metadata = orjson.dumps(task.metadata).decode() if task.metadata else "{}"
-    return (*task[:13], metadata, task.created_at, task.updated_at)
+    row: list[Any] = [*task]
+    row[_METADATA] = orjson.dumps(task.metadata).decode() if task.metadata else "{}"
+    return tuple(row)

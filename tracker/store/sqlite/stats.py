@@ -12,12 +12,11 @@ from tracker.domain.records import (
     ProjectStats,
     StatusCounts,
 )
+from tracker.store.sqlite.columns import fill, listed, summed
 
-_OVERVIEW = """
-  SELECT count(*), coalesce(sum(pending), 0), coalesce(sum(running), 0),
-    coalesce(sum(completed), 0), coalesce(sum(failed), 0), coalesce(sum(duration_ms), 0)
-  FROM projects
-"""
+_OVERVIEW = fill(
+    "SELECT count(*), {sums} FROM projects", sums=summed((*StatusCounts._fields, "duration_ms"))
+)
 _AGENTS = """
   SELECT name, task_count, completed, failed, duration_ms
   FROM agents ORDER BY task_count DESC, name LIMIT 100
@@ -27,9 +26,10 @@ _RECENT = """
   FROM events JOIN projects ON projects.id = events.project_id
   ORDER BY events.id DESC LIMIT 10
 """
-_PROJECT = """
-  SELECT id, pending, running, completed, failed, duration_ms FROM projects WHERE name = ?
-"""
+_PROJECT = fill(
+    "SELECT id, {counts}, duration_ms FROM projects WHERE name = ?",
+    counts=listed(StatusCounts._fields),
+)
 _TIMELINE = """
   SELECT day, completed, failed FROM days WHERE project_id = ? ORDER BY day DESC LIMIT ?
 """

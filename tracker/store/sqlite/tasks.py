@@ -7,21 +7,20 @@ from typing import Any
 import apsw
 
 from tracker.domain.queries import TaskQuery
-from tracker.domain.records import TaskDetail, TaskPage, TaskSummary
+from tracker.domain.records import TaskDetail, TaskPage
+from tracker.domain.tasks import TaskSummary
 from tracker.store.sqlite import events as event_log
 from tracker.store.sqlite import search
+from tracker.store.sqlite.columns import STATUSES, fill, listed
 
-_SUMMARY = """
-  id, task_id, title, status, progress, agent, started_at, finished_at, duration_ms, result,
-  metadata, attempt, message, error_type, error_message, created_at, updated_at
-"""
+_SUMMARY = listed(TaskSummary._fields)
 _LIST = """
   SELECT {columns} FROM tasks WHERE {where}
   ORDER BY {order} LIMIT :limit OFFSET :offset
 """
 _COUNT = "SELECT count(*) FROM tasks WHERE {where}"
 _COUNT_FOUND = "SELECT count(*) FROM project_search WHERE project_search MATCH :q"
-_COUNTED = "SELECT pending, running, completed, failed FROM projects WHERE id = :project_id"
+_COUNTED = fill("SELECT {counts} FROM projects WHERE id = :project_id", counts=listed(STATUSES))
 _ONE = """
   SELECT {columns}, stack_trace FROM tasks
   WHERE task_id = :task_id AND project_id = (SELECT id FROM projects WHERE name = :project)
@@ -44,7 +43,6 @@ SORTABLE = {
     "duration_seconds": "duration_ms",
     "title": "title",
 }
-_STATUSES = ("pending", "running", "completed", "failed")
 
 
 def page(connection: apsw.Connection, project_id: int, query: TaskQuery) -> TaskPage:
@@ -91,7 +89,7 @@ def _total(connection: apsw.Connection, where: str, parameters: dict[str, Any], 
     that tells projects apart does what it can, without a look at the tasks."""
     if parameters.keys() <= {"project_id", "status"}:
         counted = connection.execute(_COUNTED, {"project_id": parameters["project_id"]}).get
-        by_status = dict(zip(_STATUSES, counted, strict=True))
+        by_status = dict(zip(STATUSES, counted, strict=True))
         status = parameters.get("status")
         return sum(counted) if status is None else by_status[status]
     if parameters.keys() == {"project_id", "q"} and index == search.BY_PROJECT:

@@ -6,33 +6,30 @@ from typing import Any, NamedTuple
 
 import apsw
 
+from tracker.store.sqlite.columns import ENDS, STATUSES, fill, listed, summed
+
 # For each table of counters: its key, its counters, and the same from the tasks themselves.
-_PROJECTS = """
-  SELECT name, pending, running, completed, failed, duration_ms FROM projects
-"""
-_PROJECTS_RECOUNTED = """
-  SELECT projects.name,
-    coalesce(sum(tasks.status = 'pending'), 0), coalesce(sum(tasks.status = 'running'), 0),
-    coalesce(sum(tasks.status = 'completed'), 0), coalesce(sum(tasks.status = 'failed'), 0),
-    coalesce(sum(tasks.duration_ms), 0)
+_PROJECTS = fill("SELECT name, {counts}, duration_ms FROM projects", counts=listed(STATUSES))
+_PROJECTS_RECOUNTED = fill(
+    """
+  SELECT projects.name, {sums}
   FROM projects LEFT JOIN tasks ON tasks.project_id = projects.id GROUP BY projects.id
-"""
-_AGENTS = """
-  SELECT name, task_count, completed, failed, duration_ms FROM agents
-"""
-_AGENTS_RECOUNTED = """
-  SELECT agent, count(*), sum(status = 'completed'), sum(status = 'failed'),
-    coalesce(sum(duration_ms), 0)
-  FROM tasks GROUP BY agent
-"""
-_DAYS = """
-  SELECT project_id || ' on day ' || day, completed, failed FROM days
-"""
-_DAYS_RECOUNTED = """
-  SELECT project_id || ' on day ' || (finished_at / 86400000),
-    sum(status = 'completed'), sum(status = 'failed')
+""",
+    sums=summed([*(f"tasks.status = '{status}'" for status in STATUSES), "tasks.duration_ms"]),
+)
+_AGENTS = fill("SELECT name, task_count, {ends}, duration_ms FROM agents", ends=listed(ENDS))
+_AGENTS_RECOUNTED = fill(
+    "SELECT agent, count(*), {sums} FROM tasks GROUP BY agent",
+    sums=summed([*(f"status = '{status}'" for status in ENDS), "duration_ms"]),
+)
+_DAYS = fill("SELECT project_id || ' on day ' || day, {ends} FROM days", ends=listed(ENDS))
+_DAYS_RECOUNTED = fill(
+    """
+  SELECT project_id || ' on day ' || (finished_at / 86400000), {sums}
   FROM tasks WHERE finished_at IS NOT NULL GROUP BY project_id, finished_at / 86400000
-"""
+""",
+    sums=summed(f"status = '{status}'" for status in ENDS),
+)
 _TABLES = (
     ("projects", _PROJECTS, _PROJECTS_RECOUNTED),
     ("agents", _AGENTS, _AGENTS_RECOUNTED),

@@ -13,13 +13,15 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, get_args, get_type_hints
 
 import apsw
 import orjson
 
+from tracker.domain.tasks import Task
 from tracker.errors import ConfigError
 from tracker.store.sqlite import events, projects
+from tracker.store.sqlite.columns import EVENT, TASK, fill, listed
 from tracker.store.sqlite.connection import one_line, open_existing
 
 Record = dict[str, Any]
@@ -29,32 +31,43 @@ VERSION: Final = 1
 
 JSON_COLUMNS: Final = ("metadata", "data", "gaps")
 
+_COUNTS: Final = ("projects", "tasks", "events")
+
 # Every column that a record may have.
 COLUMNS: Final = (
-    *("record", "id", "project", "task_id", "type", "at", "data"),
-    *("title", "agent", "status", "progress", "attempt", "started_at", "finished_at"),
-    *("duration_ms", "message", "result", "error_type", "error_message", "stack_trace"),
-    *("metadata", "created_at", "updated_at"),
-    *("version", "last_id", "pruned", "gaps", "projects", "tasks", "events"),
+    *("record", "id", "project", "task_id", *EVENT, *TASK),
+    *("version", "last_id", "pruned", "gaps", *_COUNTS),
 )
+
+# As text they are numbers of JSON.
+NUMBERS: Final = frozenset({
+    *("id", "at", "version", "last_id", "pruned", *_COUNTS),
+    *(name for name, of in get_type_hints(Task).items() if {int, float} & {of, *get_args(of)}),
+})  # fmt: skip
+
+# Those that earlier versions did not write: a field that tasks have had since has a default.
+LATER: Final = frozenset({"gaps", *Task._field_defaults})
 
 _PROJECTS = """
   SELECT id, name AS project, created_at, updated_at FROM projects
   WHERE :project IS NULL OR id = :project ORDER BY id
 """
-_TASKS = """
-  SELECT tasks.id, projects.name AS project, task_id,
-    title, agent, status, progress, attempt, started_at, finished_at, tasks.duration_ms,
-    message, result, error_type, error_message, stack_trace, metadata,
-    tasks.created_at, tasks.updated_at
+_TASKS = fill(
+    """
+  SELECT tasks.id, projects.name AS project, task_id, {columns}
   FROM tasks JOIN projects ON projects.id = tasks.project_id
   WHERE :project IS NULL OR tasks.project_id = :project ORDER BY tasks.id
-"""
-_EVENTS = """
-  SELECT events.id, projects.name AS project, tasks.task_id, type, at, data
+""",
+    columns=listed(TASK, "tasks"),
+)
+_EVENTS = fill(
+    """
+  SELECT events.id, projects.name AS project, tasks.task_id, {columns}
   FROM events JOIN tasks ON tasks.id = events.task JOIN projects ON projects.id = events.project_id
   WHERE :project IS NULL OR events.project_id = :project ORDER BY events.id
-"""
+""",
+    columns=listed(EVENT, "events"),
+)
 _COUNT = """
   SELECT (SELECT count(*) FROM projects WHERE :project IS NULL OR id = :project)
     + (SELECT count(*) FROM tasks WHERE :project IS NULL OR project_id = :project)

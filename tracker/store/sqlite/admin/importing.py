@@ -33,6 +33,7 @@ from tracker.store.sqlite.admin.records import (
     read_event,
     read_head,
 )
+from tracker.store.sqlite.columns import EVENT, TASK, fill, listed, parameters
 from tracker.store.sqlite.connection import one_line, open_writer
 from tracker.store.sqlite.lock import DatabaseLock
 from tracker.store.sqlite.recovery import recover
@@ -44,23 +45,23 @@ _INSERT_PROJECT = """
   INSERT INTO projects (id, name, created_at, updated_at)
   VALUES (:id, :project, :created_at, :updated_at)
 """
-_INSERT_TASK = """
-  INSERT INTO tasks (
-    id, project_id, task_id,
-    title, agent, status, progress, attempt, started_at, finished_at, duration_ms,
-    message, result, error_type, error_message, stack_trace, metadata, created_at, updated_at
-  ) VALUES (
-    :id, :project_id, :task_id,
-    :title, :agent, :status, :progress, :attempt, :started_at, :finished_at, :duration_ms,
-    :message, :result, :error_type, :error_message, :stack_trace, :metadata,
-    :created_at, :updated_at
-  )
-"""
-_INSERT_EVENT = """
-  INSERT INTO events (id, project_id, task, type, at, data)
-  SELECT :id, project_id, id, :type, :at, :data
+_INSERT_TASK = fill(
+    """
+  INSERT INTO tasks (id, project_id, task_id, {columns})
+  VALUES (:id, :project_id, :task_id, {values})
+""",
+    columns=listed(TASK),
+    values=parameters(TASK),
+)
+_INSERT_EVENT = fill(
+    """
+  INSERT INTO events (id, project_id, task, {columns})
+  SELECT :id, project_id, id, {values}
   FROM tasks WHERE task_id = :task_id AND project_id = :project_id
-"""
+""",
+    columns=listed(EVENT),
+    values=parameters(EVENT),
+)
 # Tasks set it by their trigger as they are inserted.
 _TOUCH_PROJECT = "UPDATE projects SET updated_at = ? WHERE id = ?"
 _INSERT_GAP = """
