@@ -13,6 +13,7 @@ import pytest
 
 from agent_task_tracker import client as sdk
 from tests.support.markdown import ROOT, Document
+from tracker.api import answers
 from tracker.domain import limits
 from tracker.domain.messages import DATA, Event
 from tracker.domain.tasks import ACTIVE, ENDED, EVENT_TYPES, EventType, Kind, Status
@@ -115,6 +116,10 @@ def test_the_dashboard_knows_the_words() -> None:
     assert listed("data/store.js", r"const STATUSES = \[(.+)\];") == list(Status)
     assert set(listed("data/store.js", r"const ENDED = new Set\(\[(.+)\]\);")) == ENDED
     assert listed("views/events.js", r"const TYPES = \[(.+)\];") == list(EventType)
+
+
+def test_answers_tell_where_texts_are_cut() -> None:
+    assert f"cut after {limits.MAX_LINE} characters" in (inspect.getdoc(answers.TaskLine) or "")
 
 
 @pytest.mark.parametrize(

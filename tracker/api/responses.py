@@ -1,14 +1,13 @@
 """What the store answers, as the API document's JSON: times in ISO 8601, durations in seconds,
 numbers whole where they are.
 
-The shapes stand in `tracker.api.openapi.answers`, for the document; the words of webhooks' answers
-in `tracker.api.reports`.
+The shapes stand in `tracker.api.answers`, the words of webhooks' answers in `tracker.api.reports`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import orjson
 
@@ -28,13 +27,14 @@ from tracker.domain.records import (
 )
 from tracker.domain.tasks import TaskSummary, seconds, whole
 
-Content = dict[str, Any]
+if TYPE_CHECKING:
+    from tracker.api import answers
 
 
-def project(summary: ProjectSummary) -> Content:
+def project(summary: ProjectSummary) -> answers.Project:
     """An item of `/api/projects`; `activity` is missing unless it was asked for."""
     counts = summary.tasks
-    content = {
+    content: answers.Project = {
         "id": summary.id,
         "name": summary.name,
         "created_at": iso(summary.created_at),
@@ -49,7 +49,7 @@ def project(summary: ProjectSummary) -> Content:
     return content
 
 
-def task(summary: TaskSummary) -> Content:
+def task(summary: TaskSummary) -> answers.Task:
     """An item of `/api/projects/{project_name}/tasks`."""
     return {
         "id": summary.id,
@@ -72,7 +72,7 @@ def task(summary: TaskSummary) -> Content:
     }
 
 
-def task_with_history(detail: TaskDetail) -> Content:
+def task_with_history(detail: TaskDetail) -> answers.TaskWithHistory:
     """`/api/projects/{project_name}/tasks/{task_id}`."""
     return {
         **task(detail.summary),
@@ -82,7 +82,7 @@ def task_with_history(detail: TaskDetail) -> Content:
     }
 
 
-def events_page(page: Page, *, resync: bool) -> Content:
+def events_page(page: Page, *, resync: bool) -> answers.EventsPage:
     """`/api/events`: `last_id` is the cursor for the next page."""
     return {
         "events": _messages(page.events),
@@ -93,7 +93,7 @@ def events_page(page: Page, *, resync: bool) -> Content:
     }
 
 
-def task_line(line: TaskLine) -> Content:
+def task_line(line: TaskLine) -> answers.TaskLine:
     """An item of `/api/now` and `/api/search`."""
     return {
         "id": line.id,
@@ -115,7 +115,7 @@ def task_line(line: TaskLine) -> Content:
     }
 
 
-def now(found: Now) -> Content:
+def now(found: Now) -> answers.Now:
     """`/api/now`."""
     return {
         "today": {"completed": found.today.completed, "failed": found.today.failed},
@@ -125,7 +125,7 @@ def now(found: Now) -> Content:
     }
 
 
-def overall_stats(stats: OverallStats) -> Content:
+def overall_stats(stats: OverallStats) -> answers.Stats:
     """`/api/stats`."""
     counts = stats.tasks
     return {
@@ -160,7 +160,7 @@ def overall_stats(stats: OverallStats) -> Content:
     }
 
 
-def project_stats(stats: ProjectStats) -> Content:
+def project_stats(stats: ProjectStats) -> answers.ProjectStats:
     """`/api/stats/projects/{project_name}`."""
     counts = stats.tasks
     return {
@@ -179,7 +179,7 @@ def project_stats(stats: ProjectStats) -> Content:
     }
 
 
-def trends(found: Trends) -> Content:
+def trends(found: Trends) -> answers.Trends:
     """`/api/stats/trends`."""
     durations = found.durations
     return {
@@ -202,7 +202,7 @@ def trends(found: Trends) -> Content:
     }
 
 
-def storage(engine: str, health: StorageHealth) -> Content:
+def storage(engine: str, health: StorageHealth) -> dict[str, Any]:
     """What `/db-check` tells of the database; sizes in bytes."""
     return {
         f"{engine}_version": health.version,
@@ -215,14 +215,14 @@ def _messages(events: Iterable[Event]) -> list[orjson.Fragment]:
     return [orjson.Fragment(event.message) for event in events]
 
 
-def _timeline(days: Iterable[DayCount]) -> list[Content]:
+def _timeline(days: Iterable[DayCount]) -> list[answers.Day]:
     return [
         {"date": iso_date(day.day), "completed": day.completed, "failed": day.failed}
         for day in days
     ]
 
 
-def _performance(total: int, completed: int, failed: int, duration_ms: int) -> dict[str, float]:
+def _performance(total: int, completed: int, failed: int, duration_ms: int) -> answers.Performance:
     """Rates in percent with one decimal (docs/contract.md, "Statistics"), durations in seconds."""
     ended = completed + failed
     return {

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from enum import StrEnum
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, overload
 
 
 class _Word(StrEnum):
@@ -222,6 +222,14 @@ _RULES: Final[Mapping[Kind, Callable[[Task, Report, int], Task]]] = {
     Kind.FINISH: _finish,
     Kind.ERROR: _fail,
 }
+
+
+@overload
+def seconds(ms: int) -> float: ...
+
+
+@overload
+def seconds(ms: int | None) -> float | None: ...
 
 
 def seconds(ms: int | None) -> float | None:

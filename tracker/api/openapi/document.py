@@ -8,15 +8,15 @@ from importlib import resources
 from typing import Any, Final
 
 import orjson
-from pydantic import BaseModel
-from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue, models_json_schema
+from pydantic import TypeAdapter
+from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import core_schema
 
 import tracker
+from tracker.api.answers import Error
 from tracker.api.middleware.auth import SAFE_METHODS, is_open
 from tracker.api.middleware.ratelimit import is_limited
 from tracker.api.openapi import components
-from tracker.api.openapi.answers import Error
 from tracker.api.openapi.operations import JSON, OPERATIONS, TAGS, Answer, Operation
 
 # Any one of them will do; the recommended one first.
@@ -146,7 +146,7 @@ def _parameter(name: str) -> dict[str, str]:
     return {"$ref": f"#/components/parameters/{name}"}
 
 
-def _schema(model: type[BaseModel]) -> dict[str, str]:
+def _schema(model: type) -> dict[str, str]:
     return {"$ref": f"#/components/schemas/{model.__name__}"}
 
 
@@ -175,11 +175,9 @@ def _schemas() -> dict[str, Any]:
     return _generate(bodies, _Taken) | _generate([*queries, *shapes, Error], _Told)
 
 
-def _generate(
-    models: Iterable[type[BaseModel]], generator: type[GenerateJsonSchema]
-) -> dict[str, Any]:
-    _, built = models_json_schema(
-        [(model, "validation") for model in dict.fromkeys(models)],
+def _generate(models: Iterable[type], generator: type[GenerateJsonSchema]) -> dict[str, Any]:
+    _, built = TypeAdapter.json_schemas(
+        [(model, "validation", TypeAdapter(model)) for model in dict.fromkeys(models)],
         ref_template="#/components/schemas/{model}",
         schema_generator=generator,
     )

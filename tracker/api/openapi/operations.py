@@ -10,8 +10,8 @@ from typing import Any, Final, NamedTuple
 
 from pydantic import BaseModel
 
-from tracker.api import schemas
-from tracker.api.openapi import answers, examples
+from tracker.api import answers, schemas
+from tracker.api.openapi import examples
 
 JSON: Final = "application/json"
 EVENT_STREAM: Final = "text/event-stream"
@@ -29,10 +29,10 @@ TAGS: Final[Mapping[str, str]] = {
 
 
 class Answer(NamedTuple):
-    """One kind of answer: `shape` None means no content."""
+    """One kind of answer: `shape`, of `tracker.api.answers`; None means no content."""
 
     description: str
-    shape: type[BaseModel] | None = None
+    shape: type | None = None
     example: Any = None
     media_type: str = JSON
 

@@ -1,0 +1,407 @@
+"""The shapes of answers: what `tracker.api.responses` makes, and `/openapi.json` describes.
+
+Names and fields are those of the API document and docs/contract.md; a test holds real answers
+against them. A field that may be missing is never null, and one that may be null is never missing.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal, NotRequired
+
+import orjson
+from pydantic import Field, GetCoreSchemaHandler, WithJsonSchema
+from pydantic_core import CoreSchema
+from typing_extensions import TypedDict
+
+from tracker.api.errors import STATUSES
+from tracker.domain import fields, messages
+from tracker.domain.limits import HISTORY
+from tracker.domain.messages import Duration, EventId, Percent, Timestamp
+
+
+class _As:
+    """Describes a value as another type: what it becomes in JSON, or is there already."""
+
+    def __init__(self, of: Any) -> None:
+        self._of = of
+
+    def __get_pydantic_core_schema__(
+        self, _source: Any, handler: GetCoreSchemaHandler
+    ) -> CoreSchema:
+        return handler.generate_schema(self._of)
+
+
+Status = Annotated[str, _As(fields.Status)]
+Event = Annotated[orjson.Fragment, _As(messages.Event)]
+Metadata = Annotated[orjson.Fragment, _As(dict[str, Any])]
+Date = Annotated[str, WithJsonSchema({"type": "string", "format": "date"})]
+Count = Annotated[int, Field(ge=0)]
+
+
+class _WebhookAnswer(TypedDict):
+    task_id: str
+    timestamp: Timestamp
+    event_id: EventId
+
+
+class StartAnswer(_WebhookAnswer):
+    status: Literal["started"]
+    message: Literal["Task started successfully"]
+
+
+class StatusAnswer(_WebhookAnswer):
+    status: Literal["updated"]
+    message: Literal["Task status updated successfully"]
+
+
+class FinishAnswer(_WebhookAnswer):
+    status: Literal["completed"]
+    message: Literal["Task completed successfully"]
+    duration_seconds: Duration
+
+
+class ErrorAnswer(_WebhookAnswer):
+    status: Literal["error_recorded"]
+    message: Literal["Error recorded successfully"]
+
+
+class BatchResult(TypedDict):
+    status: Annotated[int, Field(description="What the report's own webhook would have answered.")]
+    task_id: NotRequired[str]
+    message: NotRequired[str]
+    timestamp: NotRequired[Timestamp]
+    event_id: NotRequired[EventId]
+    duration_seconds: NotRequired[Duration]
+    replayed: NotRequired[
+        Annotated[
+            bool,
+            Field(description="Its idempotency key was used before; nothing new was recorded."),
+        ]
+    ]
+    error: NotRequired[Annotated[dict[str, Any], Field(description="As in other failures.")]]
+
+
+class BatchAnswer(TypedDict):
+    results: list[BatchResult]
+
+
+class _Page(TypedDict):
+    total: Annotated[Count, Field(description="How many there are in all, not on this page.")]
+    limit: int
+    offset: int
+
+
+class Day(TypedDict):
+    date: Date
+    completed: Count
+    failed: Count
+
+
+class Project(TypedDict):
+    id: int
+    name: str
+    created_at: Timestamp
+    updated_at: Timestamp
+    task_count: Count
+    active_tasks: Annotated[Count, Field(description="Pending and running.")]
+    completed_tasks: Count
+    failed_tasks: Count
+    activity: NotRequired[
+        Annotated[
+            list[Day],
+            Field(
+                description="The latest days (UTC) on which a task ended, if activity_days asks "
+                "for them."
+            ),
+        ]
+    ]
+
+
+class ProjectsPage(_Page):
+    projects: list[Project]
+
+
+class Task(TypedDict):
+    id: Annotated[int, Field(description="Global; `task_id` is the agent's name for the task.")]
+    task_id: str
+    title: str
+    status: Status
+    progress: Percent
+    agent: str
+    started_at: Annotated[Timestamp, Field(description="When the present attempt began.")]
+    finished_at: Timestamp | None
+    duration_seconds: Duration | None
+    result: str | None
+    metadata: Metadata
+    attempt: Annotated[int, Field(ge=1, description="How often the task was started.")]
+    message: Annotated[str | None, Field(description="Of the newest status report that had one.")]
+    error_type: str | None
+    error_message: str | None
+    created_at: Timestamp
+    updated_at: Timestamp
+
+
+class Filters(TypedDict):
+    """Those that were given, as they were given."""
+
+    status: NotRequired[str]
+    agent: NotRequired[str]
+    date_from: NotRequired[str]
+    date_to: NotRequired[str]
+    q: NotRequired[str]
+
+
+class TasksPage(_Page):
+    tasks: list[Task]
+    filters: Filters
+
+
+class TaskWithHistory(Task):
+    project: str
+    stack_trace: str | None
+    events: Annotated[
+        list[Event], Field(description=f"Oldest first; the newest {HISTORY} if there are more.")
+    ]
+
+
+class EventsPage(TypedDict):
+    events: Annotated[list[Event], Field(description="Oldest first.")]
+    last_id: Annotated[Count, Field(description="The `since` of the next page.")]
+    has_more: bool
+    oldest_id: Annotated[Count, Field(description="The smallest id that may still be in the log.")]
+    resync_required: Annotated[
+        bool,
+        Field(
+            description="`since` is from before what was pruned, or from another database: "
+            "read the state afresh."
+        ),
+    ]
+
+
+class Overview(TypedDict):
+    total_projects: Count
+    total_tasks: Count
+    active_tasks: Annotated[Count, Field(description="Pending and running.")]
+    completed_tasks: Count
+    failed_tasks: Count
+
+
+class Performance(TypedDict):
+    average_duration: Annotated[
+        Duration, Field(description="In seconds, over ended tasks; 0 without any.")
+    ]
+    success_rate: Annotated[Percent, Field(description="Completed of all tasks; 0 without any.")]
+    finished_success_rate: Annotated[Percent, Field(description="Completed of those that ended.")]
+
+
+class TotalPerformance(Performance):
+    total_duration: Duration
+
+
+class Agent(Performance):
+    name: str
+    task_count: Count
+
+
+class Activity(TypedDict):
+    project: str
+    task_id: str
+    status: Status
+    timestamp: Timestamp
+
+
+class Stats(TypedDict):
+    overview: Overview
+    performance: TotalPerformance
+    agents: Annotated[list[Agent], Field(description="The hundred with the most tasks.")]
+    recent_activity: Annotated[
+        list[Activity], Field(description="The ten newest reports, newest first.")
+    ]
+
+
+class TaskStats(TypedDict):
+    total: Count
+    completed: Count
+    running: Count
+    failed: Count
+    pending: Count
+
+
+class ProjectStats(TypedDict):
+    project: str
+    task_stats: TaskStats
+    performance: Performance
+    timeline: Annotated[
+        list[Day], Field(description="Days (UTC) on which a task ended, oldest first.")
+    ]
+
+
+class WebSocketStats(TypedDict):
+    total_connections: Count
+    project_connections: Annotated[
+        dict[str, int], Field(description="Projects with open WebSockets only.")
+    ]
+    uptime: Annotated[Count, Field(description="Of the server, in whole seconds.")]
+    messages_sent: Count
+    messages_received: Count
+
+
+class TaskLine(TypedDict):
+    """A task in brief: its texts are cut after 500 characters."""
+
+    id: int
+    project: str
+    task_id: str
+    title: str
+    status: Status
+    progress: Percent
+    agent: str
+    attempt: Annotated[int, Field(ge=1)]
+    started_at: Timestamp
+    finished_at: Timestamp | None
+    duration_seconds: Duration | None
+    message: str | None
+    result: str | None
+    error_type: str | None
+    error_message: str | None
+    updated_at: Timestamp
+
+
+class Today(TypedDict):
+    completed: Count
+    failed: Count
+
+
+class Now(TypedDict):
+    today: Annotated[Today, Field(description="What ended on this day (UTC).")]
+    active: Annotated[list[TaskLine], Field(description="Pending and running, the newest first.")]
+    ended: Annotated[list[TaskLine], Field(description="Those that ended last.")]
+    last_id: Annotated[Count, Field(description="The newest event that all this knows of.")]
+
+
+class Found(TypedDict):
+    tasks: Annotated[list[TaskLine], Field(description="The newest first.")]
+
+
+class Bar(TypedDict):
+    up_to: Annotated[
+        Duration | None, Field(description="In seconds; null: longer than all others.")
+    ]
+    count: Count
+
+
+class Durations(TypedDict):
+    sample: Annotated[Count, Field(description="Of how many of the tasks that ended last.")]
+    median: Duration
+    histogram: list[Bar]
+
+
+class AgentMedian(TypedDict):
+    name: str
+    sample: Count
+    median_duration: Duration
+
+
+class Trends(TypedDict):
+    timeline: Annotated[
+        list[Day], Field(description="Days (UTC) on which a task ended, oldest first.")
+    ]
+    durations: Durations
+    agents: list[AgentMedian]
+
+
+class Limits(TypedDict):
+    """0 means no limit."""
+
+    webhooks_per_minute: Count
+    api_requests_per_minute: Count
+    websockets_per_project: Count
+    body_bytes: Count
+    stack_trace_bytes: Count
+    retain_days: Annotated[float, Field(ge=0)]
+    retain_bytes: Count
+
+
+class Info(TypedDict):
+    version: str
+    database: str
+    api_key_file: Annotated[
+        str | None, Field(description="Null if the key was given in the settings.")
+    ]
+    durability: Literal["full", "normal"]
+    limits: Limits
+    last_id: Annotated[Count, Field(description="The newest event.")]
+    timestamp: Timestamp
+
+
+class SessionAnswer(TypedDict):
+    expires_at: Timestamp
+
+
+class Health(TypedDict):
+    status: Literal["healthy"]
+    timestamp: Timestamp
+    version: str
+
+
+class Proof(TypedDict):
+    proof: Annotated[
+        str,
+        Field(
+            pattern=r"^[A-Za-z0-9_-]{43}$", description="HMAC-SHA256 in base64url without padding."
+        ),
+    ]
+
+
+class DatabaseCheck(TypedDict):
+    status: Literal["connected"]
+    database: Literal["sqlite"]
+    sqlite_version: str
+    size_bytes: Count
+    wal_size_bytes: Count
+    timestamp: Timestamp
+
+
+class DatabaseFailure(TypedDict):
+    status: Literal["error"]
+    database: Literal["sqlite"]
+    message: str
+    timestamp: Timestamp
+
+
+class HubCheck(TypedDict):
+    status: Literal["connected"]
+    redis_version: Annotated[None, Field(description="There is no Redis here.")]
+    backend: Literal["in-process"]
+    timestamp: Timestamp
+
+
+class HubFailure(TypedDict):
+    status: Literal["error"]
+    redis_version: None
+    backend: Literal["in-process"]
+    timestamp: Timestamp
+
+
+class Issue(TypedDict):
+    field: str
+    issue: str
+
+
+class ErrorDetails(Issue):
+    """The first problem, and the list of all."""
+
+    errors: list[Issue]
+
+
+class ErrorContent(TypedDict):
+    code: Annotated[str, WithJsonSchema({"type": "string", "enum": list(STATUSES)})]
+    message: Annotated[str, Field(description="What happened, and what to do next.")]
+    details: ErrorDetails
+
+
+class Error(TypedDict):
+    """Every failure is answered like this."""
+
+    error: ErrorContent
+    timestamp: Timestamp
