@@ -18,6 +18,7 @@ import pytest
 
 from tests.support.cli import Terminal, json_lines, package_environment
 from tests.support.cli import run as run_anywhere
+from tests.support.platforms import needs_posix
 from tests.support.server import COMMAND, KEY, Server, environment
 from tracker.cli.command_table import COMMANDS
 from tracker.cli.group import cli
@@ -28,8 +29,6 @@ Run = Callable[..., subprocess.CompletedProcess[bytes]]
 # same in one character, a bell, a change of direction, markup of rich, a line break.
 HOSTILE = "\x1b[31mred\x1b]0;title\x07\x9b2J\u202eback [bold]b[/bold] :smile: \rover\nline"
 HARMLESS = r"\x1b[31mred\x1b]0;title\x07\x9b2J\u202eback [bold]b[/bold] :smile: \rover\nline"
-
-needs_posix = pytest.mark.skipif(os.name == "nt", reason="pseudo-terminals and 0.0.0.0 are POSIX")
 
 
 @pytest.fixture

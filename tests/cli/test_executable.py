@@ -18,9 +18,8 @@ import httpx
 import pytest
 
 from tests.support.cli import run
+from tests.support.platforms import needs_posix
 from tests.support.server import COMMAND, Server, environment, wait_for
-
-needs_posix = pytest.mark.skipif(os.name == "nt", reason="signals and modes of POSIX")
 
 
 @pytest.fixture

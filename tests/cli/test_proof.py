@@ -39,16 +39,12 @@ def proving(tmp_path_factory: pytest.TempPathFactory) -> Any:
     server.stop()
 
 
-def key_of(server: Server) -> str:
-    return (server.folder / "tracker.db.api-key").read_text(encoding="utf-8").strip()
-
-
 def ask(url: str, **query: Any) -> httpx.Response:
     return httpx.get(f"{url}/proof", params=query, trust_env=False)
 
 
 def test_a_proof_is_what_the_documentation_says(proving: Server) -> None:
-    key = key_of(proving)
+    key = proving.kept_key
     secret = hashlib.sha256(key.encode()).digest()
     id_ = hashlib.sha256(b"tracker-key-id" + secret).hexdigest()[:16]
     nonce = urlsafe_b64encode(NONCE).rstrip(b"=").decode()
@@ -63,7 +59,7 @@ def test_a_proof_is_what_the_documentation_says(proving: Server) -> None:
 def test_the_example_in_the_documentation_works(proving: Server, tmp_path: Path) -> None:
     (block,) = [block for block in Document("docs/api.md").blocks if block.language == "python"]
     code = f"{block.code}\nprint(has_key('127.0.0.1', PORT, KEY))"
-    for key, said in ((key_of(proving), "True"), (secrets.token_urlsafe(32), "False")):
+    for key, said in ((proving.kept_key, "True"), (secrets.token_urlsafe(32), "False")):
         done = subprocess.run(
             [sys.executable, "-c", f"PORT = {proving.ready['port']}; KEY = {key!r}\n{code}"],
             check=True,
@@ -83,7 +79,7 @@ def test_a_client_finds_the_proof_true_however_the_server_is_bound(
     reached = {"0.0.0.0": ["127.0.0.1", "127.0.0.3"], "::": ["[::1]"], "::1": ["[::1]"]}
     for address in reached.get(host, [host]):
         url = f"http://{address}:{server.ready['port']}"
-        transport = Transport(url, Kept(key_of(server), "a file"), 10, 0)
+        transport = Transport(url, Kept(server.kept_key, "a file"), 10, 0)
         assert list(Client.over(transport).projects()) == []
 
 
@@ -113,9 +109,9 @@ def test_the_kept_key_is_proven_also_if_the_shell_has_exported_it(
 ) -> None:
     first = start_server(key=None)
     first.stop()
-    again = Server.start(first.folder, key=key_of(first))
+    again = Server.start(first.folder, key=first.kept_key)
     try:
-        answer = ask(again.url, key_id=key_id(key_of(first)), nonce=encode(NONCE))
+        answer = ask(again.url, key_id=key_id(first.kept_key), nonce=encode(NONCE))
         assert answer.status_code == 200
     finally:
         again.stop()
@@ -147,7 +143,7 @@ def test_what_is_not_understood_is_422(proving: Server, query: dict[str, str], f
 def test_nonces_of_every_size_come_through(proving: Server, size: int) -> None:
     nonce = secrets.token_bytes(size)
     assert decode_nonce(encode(nonce)) == nonce
-    key, port = key_of(proving), proving.ready["port"]
+    key, port = proving.kept_key, proving.ready["port"]
     given = ask(proving.url, key_id=key_id(key), nonce=encode(nonce)).json()["proof"]
     assert is_proof(given, key, nonce, "127.0.0.1", port)
     assert not is_proof(given, key, nonce[:-1], "127.0.0.1", port)
@@ -170,7 +166,7 @@ def test_an_address_has_one_form() -> None:
 def test_it_needs_no_key_and_has_no_limit(start_server: Callable[..., Server]) -> None:
     server = start_server("--rate-limit-api", "1", key=None, limits=True)
     for _ in range(20):
-        answer = ask(server.url, key_id=key_id(key_of(server)), nonce=encode(NONCE))
+        answer = ask(server.url, key_id=key_id(server.kept_key), nonce=encode(NONCE))
         assert answer.status_code == 200
 
 

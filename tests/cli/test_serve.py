@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import signal
 import socket
@@ -23,12 +22,11 @@ from websockets.sync.client import connect
 import tracker
 from tests.support.cli import Terminal
 from tests.support.cli import run as run_command
+from tests.support.platforms import needs_posix
 from tests.support.server import COMMAND, KEY, STOP, Server, environment, wait_for
 
 # A stop takes ten seconds at most (docs/contract.md, "Start and stop").
 STOP_SECONDS = 10
-
-needs_posix = pytest.mark.skipif(os.name == "nt", reason="pseudo-terminals, signals to processes")
 
 
 @contextmanager

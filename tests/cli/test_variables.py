@@ -14,6 +14,7 @@ import pytest
 from agent_task_tracker.credentials import Chosen, Kept, Withheld
 from agent_task_tracker.errors import ClientError
 from tests.support.cli import run, run_here
+from tests.support.platforms import needs_posix
 from tests.support.trap import Trap
 from tracker.auth import keys
 from tracker.cli.command_table import COMMANDS
@@ -21,8 +22,6 @@ from tracker.cli.discovery import find
 from tracker.config import paths
 from tracker.config.settings import SETTINGS, Setting, default_database
 from tracker.config.variables import DotEnv, heed, unknown
-
-needs_posix = pytest.mark.skipif(os.name == "nt", reason="links, pipes and devices are POSIX")
 
 USERS = "the-users-own-key"
 STRANGERS = "a-key-of-the-stranger"

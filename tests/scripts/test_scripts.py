@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.platforms import needs_posix
+
 SCRIPTS = Path(__file__).resolve().parents[2] / "scripts"
 PYPROJECT = """
 [build-system]
@@ -33,10 +35,6 @@ environment_script = importlib.import_module("_environment")
 _spec = importlib.util.spec_from_file_location("scripts_test", SCRIPTS / "test.py")
 test_script = importlib.util.module_from_spec(_spec)
 _spec.loader.exec_module(test_script)
-
-needs_posix = pytest.mark.skipif(
-    os.name == "nt", reason="stands in for a program by a shell script"
-)
 
 
 class OfflineEnvironment(environment_script.Environment):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import shutil
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -83,3 +84,14 @@ def as_table(rows: list[dict[str, Any]], columns: list[str]) -> bytes:
     writer.writeheader()
     writer.writerows(rows)
     return file.getvalue().encode()
+
+
+def import_refused(lived_in: Path, file: Path) -> str:
+    """Import what has to be refused into a copy of a database; the line that says why."""
+    database = file.parent / "tracker.db"
+    shutil.copy(lived_in, database)
+    out = run("import", str(file), "--db", str(database), home=file.parent)
+    assert (out.returncode, out.stdout) == (78, b""), out.stderr
+    assert contents(database) == contents(lived_in)
+    _, line = out.stderr.decode().splitlines()  # after what is going to happen
+    return line

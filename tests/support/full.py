@@ -57,3 +57,20 @@ def printing_to(where: str, command: str, *, server: Server, home: Path) -> Ende
     finally:
         os.close(write)
     return Ended(ended.returncode, ended.stderr.removesuffix("\n"))
+
+
+def run_with_file_limit(
+    size: int, *arguments: str, home: Path
+) -> subprocess.CompletedProcess[bytes]:
+    """A command whose files may not grow beyond that size."""
+    import resource
+
+    return subprocess.run(
+        [*COMMAND, *arguments],
+        check=False,
+        cwd=home,
+        env=environment(home),
+        capture_output=True,
+        timeout=60,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (size, size)),
+    )

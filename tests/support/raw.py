@@ -15,6 +15,8 @@ from tests.support.server import KEY, Server
 # Seconds. An answer that takes longer is taken for none.
 PATIENCE = 1.0
 
+HOST = b"Host: localhost"
+
 TEXT, BINARY, CLOSE, PING, PONG = 0x1, 0x2, 0x8, 0x9, 0xA
 
 
@@ -39,7 +41,7 @@ def request(
     target = target.encode() if isinstance(target, str) else target
     lines = [
         b"%b %b HTTP/1.1" % (method.encode(), target),
-        b"Host: localhost",
+        HOST,
         b"X-API-Key: " + KEY.encode(),
         b"Connection: close",
         *headers,
@@ -47,6 +49,11 @@ def request(
     if body is not None:
         lines.append(b"Content-Length: %d" % len(body))
     return b"\r\n".join(lines) + b"\r\n\r\n" + (body or b"")
+
+
+def head(method: str, target: str, headers: tuple[bytes, ...]) -> bytes:
+    """A request's head with these headers and no other."""
+    return b"\r\n".join((f"{method} {target} HTTP/1.1".encode(), *headers, b"", b""))
 
 
 def webhook(kind: str, body: bytes, *headers: bytes) -> bytes:

@@ -85,6 +85,11 @@ class Server:
         return self.folder / "tracker.db"
 
     @property
+    def kept_key(self) -> str:
+        """The API key that it made and keeps beside its database."""
+        return Path(f"{self.database}.api-key").read_text(encoding="utf-8").strip()
+
+    @property
     def log(self) -> str:
         """What it wrote to standard error so far."""
         return (self.folder / "stderr.txt").read_text(encoding="utf-8")
