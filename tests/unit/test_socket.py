@@ -124,7 +124,7 @@ async def test_server_that_cannot_write_frames_and_a_peer_that_does_not_read() -
 
 @on_loop
 async def test_peer_that_takes_nothing() -> None:
-    async def drain(_patience: float) -> None:
+    async def drain(_seconds: float) -> None:
         raise TimeoutError
 
     scene = Scene()
@@ -137,7 +137,7 @@ async def test_peer_that_takes_nothing() -> None:
 async def test_peer_that_takes_nothing_when_its_lease_ends() -> None:
     scene = Scene()
 
-    async def drain(_patience: float) -> None:
+    async def drain(_seconds: float) -> None:
         scene.lease.end()
         await asyncio.Event().wait()
 

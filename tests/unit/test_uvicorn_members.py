@@ -34,7 +34,7 @@ from tracker.server.http import WebhookCycle
 PACKAGES = ("uvicorn", "websockets", "httptools")
 OURS = (
     http.HttpProtocol,
-    http._OrderlyFlow,
+    http._PipelineFlowControl,
     websocket.WebSocketProtocol,
     websocket._Handshake,
     run.Server,

@@ -158,7 +158,7 @@ async def test_drain_waits_while_the_peer_takes_something() -> None:
             return size
 
         peer.unread = look
-        await peer.protocol.drain(patience=GRACE)
+        await peer.protocol.drain(seconds=GRACE)
         assert next(left) == 1
 
 
@@ -168,14 +168,14 @@ async def test_drain_gives_up_when_the_peer_takes_nothing() -> None:
         await never_reads_again(peer, application)
         peer.unread = lambda: 9
         with pytest.raises(TimeoutError):
-            await peer.protocol.drain(patience=GRACE)
+            await peer.protocol.drain(seconds=GRACE)
 
 
 @on_loop
 async def test_drain_ends_with_the_connection() -> None:
     async with open_socket() as (peer, application):
         await never_reads_again(peer, application)
-        draining = asyncio.create_task(peer.protocol.drain(patience=20))
+        draining = asyncio.create_task(peer.protocol.drain(seconds=20))
         peer.abort()
         await draining
         with pytest.raises(OSError):  # noqa: PT011 - that is all that ASGI says of it

@@ -1,10 +1,10 @@
 """What uvicorn's HTTP connections lack: limits on headers and on waiting, errors in the one
 shape (docs/contract.md, "Errors"), a shorter way to the handler of webhooks (`api.webhooks`).
 
-uvicorn makes a task for each request, and an answer passes through it in two parts that are checked
-and formatted each by itself: together a quarter of what a webhook costs.
+uvicorn makes a task for each request, and checks and formats head and body of a response
+separately: together a quarter of what a webhook costs.
 
-Touches parts of uvicorn that are not public; it is pinned in pyproject.toml.
+Uses parts of uvicorn that are not public; it is pinned in pyproject.toml.
 """
 
 from __future__ import annotations
@@ -31,31 +31,31 @@ from tracker.clock import Clock
 from tracker.domain.limits import MAX_BODY_BYTES, MAX_HEADER_BYTES
 
 # Bytes. One read may bring thousands of requests, each of which takes memory until its turn.
-_PARSED_AT_ONCE: Final = 4096
+_PARSE_CHUNK: Final = 4096
 
-# What is read and thrown away of a body after its request was answered, so that the client gets
-# to see the answer (a 413, say) before the connection is cut.
-_DISCARDED_BYTES: Final = 4 * 1024 * 1024
+# How much of a body is read and discarded after its request was answered, so that the client
+# sees the response (a 413, say) before the connection is aborted.
+_MAX_DISCARDED_BYTES: Final = 4 * 1024 * 1024
 
 _JSON_OF_LENGTH: Final = b"content-type: application/json\r\ncontent-length: "
 
 _VERSIONS: Final = ("1.0", "1.1")
 
 
-class _Unheard:
-    """Nobody waits for it."""
+class _NoopEvent:
+    """No-op event; nothing awaits it."""
 
     def set(self) -> None:
         pass
 
 
 class WebhookCycle:
-    """A webhook from its headers to its answer, in the place of uvicorn's cycle: the same
-    attributes, as far as the connection looks at them."""
+    """A webhook from its headers to its response, in place of uvicorn's cycle, with those of its
+    attributes that the connection reads."""
 
     __slots__ = ("body", "disconnected", "keep_alive", "more_body", "opening", "response_complete")
 
-    message_event = _Unheard()
+    message_event = _NoopEvent()
 
     def __init__(self, opening: Opening, keep_alive: bool) -> None:
         self.opening = opening
@@ -70,9 +70,9 @@ class WebhookCycle:
         return self.response_complete
 
 
-class _OrderlyFlow(FlowControl):
-    """Asks before it reads on: uvicorn would after each answer, however many requests wait for
-    theirs, and a client that sends without end would fill the memory."""
+class _PipelineFlowControl(FlowControl):
+    """Resumes reading only if no pipelined request waits. uvicorn resumes after each response, so a
+    client that pipelines without end would fill the memory."""
 
     def __init__(self, transport: asyncio.Transport, may_read: Callable[[], bool]) -> None:
         super().__init__(transport)
@@ -94,65 +94,65 @@ class HttpProtocol(HttpToolsProtocol):
         self._webhooks = webhooks
         self._running: RequestResponseCycle | WebhookCycle | None = None
         self._unparsed = b""
-        self._bytes = 0  # of the message that is being received
-        self._framing = 0  # bytes since the message's or its body's begin, or the last of its body
+        self._message_bytes = 0  # received of the current message
+        self._framing_bytes = 0  # since the begin of the message or body, or its last part
         self._in_head = False
-        self._last_words = b""  # the connection's own answer, once those before it are given
-        self._heard_at = self.loop.time()
+        self._final_response = b""  # the connection's own, sent after those before it
+        self._received_at = self.loop.time()
         self._paused_at = 0.0
         self._head: tuple[object, int, bytes] | None = None  # see `_head_before_length`
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
-        self.flow = _OrderlyFlow(transport, self._may_read)
+        self.flow = _PipelineFlowControl(transport, self._may_read)
 
     def data_received(self, data: bytes) -> None:
-        if self._last_words:
+        if self._final_response:
             return
-        self._heard_at = self.loop.time()
-        if len(data) <= _PARSED_AT_ONCE and not self._unparsed:
-            self._parse_some(data)
+        self._received_at = self.loop.time()
+        if len(data) <= _PARSE_CHUNK and not self._unparsed:
+            self._parse_chunk(data)
         else:
             self._unparsed += data
             self._parse()
 
     def _parse(self) -> None:
-        """Go on with what was received, until requests have to wait for their turn."""
+        """Parse what was received, until requests have to queue."""
         data, self._unparsed = self._unparsed, b""
-        for begin in range(0, len(data), _PARSED_AT_ONCE):
+        for begin in range(0, len(data), _PARSE_CHUNK):
             if self.pipeline:
                 self._unparsed = data[begin:]
                 return
             if self.transport.is_closing() or self.transport.get_protocol() is not self:
                 return
-            if self._last_words:
+            if self._final_response:
                 return
-            self._parse_some(data[begin : begin + _PARSED_AT_ONCE])
+            self._parse_chunk(data[begin : begin + _PARSE_CHUNK])
 
-    def _go_on(self) -> None:
+    def _resume(self) -> None:
         self._parse()
         self.flow.resume_reading()
 
     def _may_read(self) -> bool:
-        """Whether to read on; if something is left of what was read, that has its turn first."""
+        """Whether to read on. What was received and is not parsed yet is parsed first."""
         if self.pipeline:
             return False
         if self._unparsed:
-            self.loop.call_soon(self._go_on)
+            self.loop.call_soon(self._resume)
         return not self._unparsed
 
-    def _parse_some(self, data: bytes) -> None:
-        self._bytes += len(data)
-        self._framing += len(data)
-        if self._bytes > _DISCARDED_BYTES and self._is_discarding():
+    def _parse_chunk(self, data: bytes) -> None:
+        self._message_bytes += len(data)
+        self._framing_bytes += len(data)
+        if self._message_bytes > _MAX_DISCARDED_BYTES and self._is_discarding():
             self.transport.abort()
             return
         super().data_received(data)
-        if self._framing > MAX_HEADER_BYTES:
+        if self._framing_bytes > MAX_HEADER_BYTES:
             self._refuse_headers()
 
     def on_message_begin(self) -> None:
-        """Begin anew; the scope, which webhooks go without, is made when the head is known."""
+        """Reset. The scope, which webhooks do without, is made once the head is known."""
         self.url = b""
         self.headers = []
         self.expect_100_continue = False
@@ -160,8 +160,8 @@ class HttpProtocol(HttpToolsProtocol):
         self._in_head = True
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Take a header. One that comes after the body, a trailer, goes nowhere (RFC 9110, 6.5.1):
-        it must not say who sends this, or what."""
+        """Keep a header. A trailer, which comes after the body, is dropped (RFC 9110, 6.5.1): it
+        must not say who sends this, or what."""
         if not self._in_head:
             return
         name = name.lower()
@@ -170,27 +170,27 @@ class HttpProtocol(HttpToolsProtocol):
         self.headers.append((name, value))
 
     def on_body(self, body: bytes) -> None:
-        self._framing = 0
+        self._framing_bytes = 0
         cycle = self.cycle
         if type(cycle) is not WebhookCycle:
             super().on_body(body)
         elif cycle.response_complete:
-            pass  # refused: the rest is thrown away
+            pass  # refused: the rest is discarded
         elif not cycle.body:
             cycle.body = body
         elif len(cycle.body) + len(body) > MAX_BODY_BYTES:
-            self._answer(cycle, self._webhooks.refuse(cycle.opening, too_large()))
+            self._send_reply(cycle, self._webhooks.refuse(cycle.opening, too_large()))
         else:
             cycle.body = bytearray(cycle.body) if type(cycle.body) is bytes else cycle.body
             cycle.body += body
 
     def on_headers_complete(self) -> None:
         self._in_head = False
-        self._framing = 0
-        if self._bytes > MAX_HEADER_BYTES and self._header_size() > MAX_HEADER_BYTES:
+        self._framing_bytes = 0
+        if self._message_bytes > MAX_HEADER_BYTES and self._header_size() > MAX_HEADER_BYTES:
             self._refuse_headers()
             raise ValueError("headers too large")  # ends the parser's work on this connection
-        if not self._says_one_host():
+        if not self._names_one_host():
             self._refuse(400, "The address and the Host header name two hosts; name one.")
             raise ValueError("two hosts")
         version = self.parser.get_http_version()
@@ -198,8 +198,8 @@ class HttpProtocol(HttpToolsProtocol):
             raise ValueError("not HTTP/1")
         path, _, query = self.url.partition(b"?")
         is_webhook = self._webhooks.find(path) and self.parser.get_method() == b"POST"
-        goes_on = version == "1.1" and not self.parser.should_upgrade()
-        if is_webhook and goes_on and self._is_free():
+        is_plain_http11 = version == "1.1" and not self.parser.should_upgrade()
+        if is_webhook and is_plain_http11 and self._is_idle():
             self._begin_webhook(path, query)
         else:
             self._make_scope()
@@ -207,13 +207,13 @@ class HttpProtocol(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         cycle = self.cycle
-        was_coming = cycle is not None and cycle.more_body  # an upgrade leaves the last one's
+        was_receiving = cycle is not None and cycle.more_body  # on upgrade: the previous
         super().on_message_complete()
-        self._bytes = self._framing = 0
+        self._message_bytes = self._framing_bytes = 0
         self.server_state.total_requests += 1  # uvicorn counts none whose client has left
-        if type(cycle) is WebhookCycle and was_coming and not cycle.response_complete:
+        if type(cycle) is WebhookCycle and was_receiving and not cycle.response_complete:
             body, cycle.body = bytes(cycle.body), b""
-            self._webhooks.take(cycle.opening, body, partial(self._answer, cycle))
+            self._webhooks.take(cycle.opening, body, partial(self._send_reply, cycle))
 
     def handle_websocket_upgrade(self) -> None:
         if self.cycle is None or self.cycle.response_complete:
@@ -223,11 +223,11 @@ class HttpProtocol(HttpToolsProtocol):
 
     def on_response_complete(self) -> None:
         super().on_response_complete()
-        if self._last_words and not self._is_answering():
-            self._end()
+        if self._final_response and not self._is_answering():
+            self._send_final_response()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        if self._running is not None:  # uvicorn tells only the newest of pipelined requests
+        if self._running is not None:  # uvicorn notifies only the newest of pipelined requests
             self._running.disconnected = True
         super().connection_lost(exc)
 
@@ -242,47 +242,48 @@ class HttpProtocol(HttpToolsProtocol):
             "(curl: -G --data-urlencode).",
         )
 
-    def drop_if_stalled(self, now: float, patience: float) -> None:
-        """Cut a request that stopped coming, and an answer that is not being read, for more than
-        `patience` seconds. End a connection that has been without requests for too long."""
-        quiet = now - self._heard_at
-        unread = self.flow.write_paused and now - self._paused_at > patience
-        expected = self.cycle is None or self._in_head or self.cycle.more_body
-        if unread or (expected and quiet > patience):
+    def drop_if_stalled(self, now: float, timeout: float) -> None:
+        """Abort the connection if its request stopped arriving, or its response has not been read,
+        for more than `timeout` seconds. Close it if it has been idle past its keep-alive."""
+        silence = now - self._received_at
+        unread = self.flow.write_paused and now - self._paused_at > timeout
+        is_receiving = self.cycle is None or self._in_head or self.cycle.more_body
+        if unread or (is_receiving and silence > timeout):
             self.transport.abort()
-        elif self._is_answered() and quiet > self.timeout_keep_alive:
+        elif self._is_answered() and silence > self.timeout_keep_alive:
             self.transport.close()
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
         self._running = cycle
         super()._start_asgi_task(cycle, app)
 
-    def _is_free(self) -> bool:
-        """Whether nothing before it has to be answered first; else a webhook queues up with
-        uvicorn, which hands it to the same handler in its turn."""
+    def _is_idle(self) -> bool:
+        """Whether no earlier request is unanswered; if one is, a webhook queues with uvicorn, which
+        passes it to the same handler in its turn."""
         answered = self.cycle is None or self.cycle.response_complete
         return answered and not self.flow.write_paused
 
     def _make_scope(self) -> None:
-        url, headers, waits = self.url, self.headers, self.expect_100_continue
+        url, headers, expects_continue = self.url, self.headers, self.expect_100_continue
         super().on_message_begin()
-        self.url, self.headers, self.expect_100_continue = url, headers, waits
+        self.url, self.headers, self.expect_100_continue = url, headers, expects_continue
         self.scope["headers"] = headers
 
     def _begin_webhook(self, path: bytes, query: bytes) -> None:
         head = RequestHead("POST", query, self.headers, self.client)
         opening = self._webhooks.open(path, head)
-        waits = self.expect_100_continue
-        # Who waits to be told to go on, and is not, may send the body or not: nobody can tell.
-        keep_alive = self.parser.should_keep_alive() and not (waits and opening.refusal)
+        expects_continue = self.expect_100_continue
+        # Without a 100 the client may send the body or not, so where the next request begins is
+        # unknown.
+        keep_alive = self.parser.should_keep_alive() and not (expects_continue and opening.refusal)
         cycle = self.cycle = self._running = WebhookCycle(opening, keep_alive)
         if opening.refusal is not None:
-            self._answer(cycle, opening.refusal)
-        elif waits:
+            self._send_reply(cycle, opening.refusal)
+        elif expects_continue:
             self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
 
-    def _answer(self, cycle: WebhookCycle, reply: Reply) -> None:
-        """Send the whole answer at once, in one system call."""
+    def _send_reply(self, cycle: WebhookCycle, reply: Reply) -> None:
+        """Send the whole response in one system call."""
         cycle.response_complete = True
         if self.transport.is_closing():
             return
@@ -294,10 +295,10 @@ class HttpProtocol(HttpToolsProtocol):
         self.transport.write(b"%b%d%b\r\n\r\n%b" % (head, len(reply.body), end, reply.body))
         if not cycle.keep_alive:
             self.transport.close()
-        if self.pipeline or self._last_words:  # else `drop_if_stalled` is timer enough
+        if self.pipeline or self._final_response:  # else `drop_if_stalled` is timer enough
             self.on_response_complete()
 
-    def _says_one_host(self) -> bool:
+    def _names_one_host(self) -> bool:
         """Whether `Host` says the same as an address that names a host (RFC 9112, 3.2.2)."""
         if self.url.startswith(b"/"):  # as nearly always
             return True
@@ -317,7 +318,7 @@ class HttpProtocol(HttpToolsProtocol):
         return len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
 
     def _head_before_length(self, status: int) -> bytes:
-        """All of an answer's head up to its length; made anew when uvicorn changes the date."""
+        """A response's head up to its length; rebuilt when uvicorn changes the date."""
         date = self.server_state.default_headers
         if self._head is None or self._head[0] is not date or self._head[1] != status:
             lines = [b"%b: %b\r\n" % header for header in date]
@@ -329,11 +330,11 @@ class HttpProtocol(HttpToolsProtocol):
         self._refuse(431, f"The headers are over {MAX_HEADER_BYTES} bytes; send fewer.")
 
     def _refuse(self, status: int, message: str) -> None:
-        """Answer for the connection itself, and end it: a request got no further than here. Those
-        before it are answered first, or their clients would take this for the answer to them."""
-        if self.transport.is_closing() or self._last_words:
+        """Respond for the connection itself and close it: no handler gets the request. Earlier ones
+        are answered first, or the client would take this for the response to one of them."""
+        if self.transport.is_closing() or self._final_response:
             return
-        if self.cycle is not None and self.cycle.more_body:  # it broke off in its body
+        if self.cycle is not None and self.cycle.more_body:  # it failed in its body
             if self.cycle.response_started:
                 self.transport.close()
                 return
@@ -342,17 +343,17 @@ class HttpProtocol(HttpToolsProtocol):
             else:
                 self._running = None
         body = error_body("BAD_REQUEST", message, self._clock.now_ms())
-        self._last_words = b"%b%b%d\r\nconnection: close\r\n\r\n%b" % (
+        self._final_response = b"%b%b%d\r\nconnection: close\r\n\r\n%b" % (
             *(STATUS_LINE[status], _JSON_OF_LENGTH, len(body)),
             body,
         )
         if not self._is_answering():
-            self._end()
+            self._send_final_response()
 
     def _is_answering(self) -> bool:
         return bool(self.pipeline) or not (self._running is None or self._running.response_complete)
 
-    def _end(self) -> None:
+    def _send_final_response(self) -> None:
         if not self.transport.is_closing():
-            self.transport.write(self._last_words)
+            self.transport.write(self._final_response)
             self.transport.close()

@@ -26,8 +26,8 @@ class JsonFormatter(logging.Formatter):
 
 
 class TextFormatter(logging.Formatter):
-    """Time, level, message in a line; below it, indented, so that no line of it can be taken for
-    one of the log's own, the traceback if there is one."""
+    """Time, level and message in a line. A traceback follows indented, so that none of its lines
+    can pass for an entry of the log."""
 
     def format(self, record: logging.LogRecord) -> str:
         line = f"{_timestamp(record)} {record.levelname} {printable(record.getMessage())}"
@@ -44,10 +44,10 @@ def configure(level: LogLevel, format_: LogFormat) -> None:
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(level.upper())
-    # At "info" uvicorn logs addresses with their query string, where a key may stand.
+    # At "info" uvicorn logs URLs with their query string, which may hold a key.
     for name in ("uvicorn", "uvicorn.asgi", "websockets"):
         logging.getLogger(name).setLevel(max(logging.WARNING, root.level))
-    # Its warnings are of requests that are none: whoever can connect could fill the log with them.
+    # Its warnings are about invalid requests: any client could fill the log with them.
     logging.getLogger("uvicorn.error").setLevel(logging.ERROR)
 
 

@@ -1,4 +1,4 @@
-"""Where the server is: said to people on a terminal, else to the log; and in the ready file."""
+"""Notifies users that the server is ready: on the terminal or in the log, and by the ready file."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ from tracker.text import printable
 logger = logging.getLogger(__name__)
 
 
-class Announcement:
-    """Made once the server listens, withdrawn when it has stopped."""
+class ReadinessNotifier:
+    """Says where the server is. The ready file is removed when it has stopped."""
 
     def __init__(
         self, settings: Settings, app: App, listener: socket.socket, ready_file: Path | None
@@ -37,24 +37,24 @@ class Announcement:
         self._ready_file = ready_file
         self._written: tuple[int, int, int] | None = None
 
-    def make(self) -> None:
-        """The server is listening."""
+    def notify(self) -> None:
+        """The server is listening. Raises ConfigError, NoRoom: the ready file cannot be written."""
         if self._ready_file is not None:
             self._write(self._ready_file)
         if sys.stdout is not None and sys.stdout.isatty():  # None: closed (>&-)
-            self._greet()
+            self._print_banner()
         else:
             logger.info("Listening on %s, database %s", self._url, self._app.store.name)
 
     def withdraw(self) -> None:
-        """The server has stopped. Another one may have written its own file in the meantime."""
+        """The server has stopped: remove the ready file, unless another server has replaced it."""
         if self._ready_file is None or self._written is None:
             return
         with contextlib.suppress(OSError):  # it is gone, or cannot be removed: nothing is lost
             if _identity(self._ready_file) == self._written:
                 self._ready_file.unlink()
 
-    def _greet(self) -> None:
+    def _print_banner(self) -> None:
         lines = {
             "Address": self._url,
             "Dashboard": f"{self._url}/#key={quote(self._app.keys.api, safe='')}",
@@ -69,8 +69,8 @@ class Announcement:
         print("Press Ctrl-C to stop.", flush=True)  # noqa: T201
 
     def _write(self, path: Path) -> None:
-        """At once or not at all: whoever waits for the file never reads half of it. Raises
-        ConfigError, NoRoom."""
+        """Atomically: a process that waits for the file never reads half of it. Raises ConfigError,
+        NoRoom."""
         content: dict[str, Any] = {
             "url": self._url,
             "host": self._host,
@@ -85,7 +85,7 @@ class Announcement:
             mode = 0o600
             if not self._app.keys.api_is_provable:
                 content["key_chosen"] = True  # clients need not ask for a proof
-        check_ready_file(path)  # again: the database, say, has come to be since the start
+        check_ready_file(path)  # again: the database, say, may have been created since the start
         protected = self._app.store.files
         with replacing(path, force=True, protected=protected) as part, telling(path):
             part.write_bytes(orjson.dumps(content))
@@ -94,13 +94,13 @@ class Announcement:
 
 
 def _identity(path: Path) -> tuple[int, int, int]:
-    """Which file that is: its number may be given again once it is gone."""
+    """Identifies a file; an inode number alone may be reused once the file is gone."""
     found = path.lstat()
     return found.st_dev, found.st_ino, found.st_mtime_ns
 
 
 def _umask() -> int:
-    """What the user takes from the rights of new files; it can only be read by setting it."""
+    """The process's umask, which can only be read by setting it."""
     mask = os.umask(0o077)
     os.umask(mask)
     return mask

@@ -24,16 +24,16 @@ from tracker.domain.limits import MAX_WEBSOCKET_MESSAGE_BYTES
 from tracker.errors import ConfigError, InUse, StartupError
 from tracker.server import logs
 from tracker.server.http import HttpProtocol
-from tracker.server.ready_file import Announcement
+from tracker.server.ready_file import ReadinessNotifier
 from tracker.server.websocket import WebSocketProtocol
 from tracker.timeouts import DEFAULT_TIMEOUTS, Timeouts
 
 logger = logging.getLogger(__name__)
 
 # Seconds. The whole stop has ten (docs/contract.md, "Start and stop").
-_GRACE = 6
-_PATIENCE_AT_STOP = 2.0
-_SWEEP_EVERY = 1.0
+_GRACE_PERIOD = 6
+_STALL_TIMEOUT_AT_STOP = 2.0
+_SWEEP_INTERVAL = 1.0
 
 
 def run(
@@ -42,8 +42,7 @@ def run(
     timeouts: Timeouts = DEFAULT_TIMEOUTS,
     warnings: Iterable[str] = (),
 ) -> int:
-    """Serve until told to stop; the process's exit code. `warnings`: what is to be said about the
-    settings.
+    """Serve until told to stop; the process's exit code. `warnings`: log lines about the settings.
 
     Raises:
         ConfigError, InUse: it cannot start.
@@ -59,24 +58,28 @@ def run(
         server.died = server.should_exit = True
 
     with contextlib.ExitStack() as stack:
-        database = stack.enter_context(_temporary()) if settings.ephemeral else locate(settings.db)
+        database = (
+            stack.enter_context(_temporary_database())
+            if settings.ephemeral
+            else locate(settings.db)
+        )
         listener = stack.enter_context(contextlib.closing(_listen(settings.host, settings.port)))
         app = create_app(settings, database, timeouts=timeouts, on_death=die)
-        announcement = Announcement(settings, app, listener, ready_file)
+        notifier = ReadinessNotifier(settings, app, listener, ready_file)
         server = Server(
             _config(app, timeouts),
             app,
-            announcement.make,
-            patience=timeouts.request,
+            notifier.notify,
+            stall_timeout=timeouts.request,
             idle_timeout=settings.idle_timeout,
         )
-        _spare_the_collector()
+        _tune_garbage_collector()
         try:
             server.run(sockets=[listener])
         finally:
-            announcement.withdraw()
-        if server.unannounced is not None:
-            raise server.unannounced
+            notifier.withdraw()
+        if server.ready_error is not None:
+            raise server.ready_error
     return 1 if server.died else 0
 
 
@@ -87,40 +90,40 @@ class Server(uvicorn.Server):
         self,
         config: uvicorn.Config,
         app: App,
-        announce: Callable[[], None],
+        on_ready: Callable[[], None],
         *,
-        patience: float,
+        stall_timeout: float,
         idle_timeout: float,
     ) -> None:
-        """`patience`: seconds for a request to go on; `idle_timeout`: stop after so many seconds
-        without requests and streams; 0: never."""
+        """`stall_timeout`: seconds after which a request that does not progress is dropped;
+        `idle_timeout`: seconds without requests and streams after which to stop, 0: never."""
         super().__init__(config)
-        self._patience = patience
+        self._stall_timeout = stall_timeout
         self._idle_timeout = idle_timeout
         self.died = False
-        self.unannounced: StartupError | None = None
+        self.ready_error: StartupError | None = None
         self._app = app
-        self._announce = announce
+        self._on_ready = on_ready
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """Stop on a signal, and end with our own exit code, not by the signal once more."""
+        """Stop on a signal, and exit with our own code rather than by raising the signal again."""
         with super().capture_signals():
             yield
             self._captured_signals.clear()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Tell the world once connections are accepted, or stop in an orderly way."""
+        """Call `on_ready` once connections are accepted; if that fails, shut down cleanly."""
         await super().startup(sockets)
         if self.started:
             try:
-                self._announce()
+                self._on_ready()
             except StartupError as error:  # through uvicorn it would leave a traceback in the log
-                self.unannounced = error
+                self.ready_error = error
                 self.should_exit = True
 
     async def main_loop(self) -> None:
-        """Look after connections that stall, besides what uvicorn does."""
+        """Also drop stalled connections, and stop when idle."""
         sweeper = asyncio.create_task(self._sweep())
         try:
             await super().main_loop()
@@ -128,43 +131,43 @@ class Server(uvicorn.Server):
             sweeper.cancel()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """End the streams, which would not end by themselves, and what has come to a standstill."""
+        """End the streams, which would not end by themselves, and drop stalled connections."""
         self._app.hub.close()
-        hurrying = asyncio.create_task(self._hurry())
+        dropping = asyncio.create_task(self._drop_stalled_at_stop())
         await super().shutdown(sockets)
-        hurrying.cancel()
+        dropping.cancel()
         if self.force_exit:  # a second Ctrl-C; uvicorn would leave the database open
-            self._drop_stalled(patience=-1)
+            self._drop_stalled(timeout=-1)
             await self.lifespan.shutdown()
 
-    async def _hurry(self) -> None:
+    async def _drop_stalled_at_stop(self) -> None:
         while True:
-            await asyncio.sleep(_SWEEP_EVERY / 4)
-            self._drop_stalled(_PATIENCE_AT_STOP)
+            await asyncio.sleep(_SWEEP_INTERVAL / 4)
+            self._drop_stalled(_STALL_TIMEOUT_AT_STOP)
 
-    def _drop_stalled(self, patience: float) -> None:
+    def _drop_stalled(self, timeout: float) -> None:
         now = asyncio.get_running_loop().time()
         for connection in list(self.server_state.connections):
             if isinstance(connection, HttpProtocol):
-                connection.drop_if_stalled(now, patience)
+                connection.drop_if_stalled(now, timeout)
 
     async def _sweep(self) -> None:
         loop = asyncio.get_running_loop()
         state = self.server_state
-        asked, asked_at = 0, loop.time()
+        counted, active_at = 0, loop.time()
         while True:
-            await asyncio.sleep(_SWEEP_EVERY)
-            self._drop_stalled(self._patience)
-            if state.tasks or state.total_requests > asked:
-                asked, asked_at = state.total_requests, loop.time()
-            elif self._idle_timeout and loop.time() - asked_at >= self._idle_timeout:
+            await asyncio.sleep(_SWEEP_INTERVAL)
+            self._drop_stalled(self._stall_timeout)
+            if state.tasks or state.total_requests > counted:
+                counted, active_at = state.total_requests, loop.time()
+            elif self._idle_timeout and loop.time() - active_at >= self._idle_timeout:
                 logger.info("Stopping: no request for %s s", self._idle_timeout)
                 self.should_exit = True
 
 
 @contextlib.contextmanager
-def _temporary() -> Iterator[Path]:
-    """A database that is gone afterwards, with its keys and all that SQLite puts beside it."""
+def _temporary_database() -> Iterator[Path]:
+    """A database in a directory of its own, which is removed afterwards."""
     try:
         folder = tempfile.TemporaryDirectory(
             prefix="agent-task-tracker-", ignore_cleanup_errors=True
@@ -183,19 +186,19 @@ def _listen(host: str, port: int) -> socket.socket:
         return socket.create_server(address[:2], family=family, backlog=2048)
     except OSError as error:
         if error.errno == errno.EADDRINUSE or (error.errno == errno.EACCES and port >= 1024):
-            # EACCES: what Windows says of a port that another program has for itself.
+            # EACCES: on Windows, another program has the port exclusively.
             raise InUse(f"{host}:{port}: the port is taken; choose another --port") from None
         # create_server appends an explanation of its own to the system's.
         is_name = isinstance(error, socket.gaierror)
         reason = error.strerror if is_name or error.errno is None else os.strerror(error.errno)
         raise ConfigError(f"{host}:{port}: cannot be bound: {reason}") from None
-    except UnicodeError:  # of what no name of a host can be, getaddrinfo says it so
+    except UnicodeError:  # from getaddrinfo, for what cannot be a host's name
         raise ConfigError(f"{host}:{port}: cannot be bound: no name of a host") from None
 
 
-def _spare_the_collector() -> None:
-    """What is there by now stays for ever: it need not be looked through again and again. And a
-    webhook leaves no cycles, so looking less often costs no memory to speak of."""
+def _tune_garbage_collector() -> None:
+    """Exempt what exists by now, which lives as long as the process. Collect less often: a webhook
+    leaves no reference cycles, so this costs hardly any memory."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(10_000, 20, 50)
@@ -217,5 +220,5 @@ def _config(app: App, timeouts: Timeouts) -> uvicorn.Config:
         proxy_headers=False,
         server_header=False,
         timeout_keep_alive=timeouts.keep_alive,
-        timeout_graceful_shutdown=_GRACE,
+        timeout_graceful_shutdown=_GRACE_PERIOD,
     )

@@ -1,7 +1,7 @@
-"""What uvicorn's WebSockets lack: many frames in one write, an end whatever the peer does, bounded
-memory whatever it sends, and refusals in the one shape (docs/contract.md, "Errors").
+"""What uvicorn's WebSockets lack: many frames in one write, a close that no peer can delay, memory
+that no peer can fill, and refusals in the one shape (docs/contract.md, "Errors").
 
-Touches parts of uvicorn and websockets that are not public; both are pinned in pyproject.toml.
+Uses parts of uvicorn and websockets that are not public; both are pinned in pyproject.toml.
 """
 
 from __future__ import annotations
@@ -30,22 +30,22 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
 
     The application finds it in the scope's extensions, as `tracker.ws.socket.FrameWriter`.
 
-    However it ends, the application hears of it by a `websocket.disconnect`, what was written is
-    sent as far as the peer takes it, and `timeouts.close` seconds later the connection is cut.
+    However it ends, the application receives a `websocket.disconnect`, what was written is sent as
+    far as the peer takes it, and the connection is aborted `timeouts.close` seconds later.
     """
 
     def __init__(self, *args: Any, clock: Clock, timeouts: Timeouts, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.conn = _Handshake(clock, max_size=self.config.ws_max_size, logger=self.logger)
-        self._close_grace = timeouts.close
-        self._owed_pong = b""
+        self._close_timeout = timeouts.close
+        self._pending_pong = b""
 
-    # What comes in.
+    # Receiving.
 
     def data_received(self, data: bytes) -> None:
         super().data_received(data)
         if self.conn.handshake_exc is not None and not self.handshake_initiated:
-            # Refused before there was a request that uvicorn knows of; one with a body, in silence.
+            # Refused before uvicorn saw a request. websockets refuses one with a body silently.
             answer = b"".join(self.conn.data_to_send())
             refusal = self.conn.reject(400, "Send a handshake that has no body, and nothing else.")
             self.transport.write(answer or refusal.serialize())
@@ -57,7 +57,7 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
             cast(dict[str, Any], self.scope["extensions"])[FRAMES] = self
 
     def handle_cont(self, event: Frame) -> None:
-        if event.data or event.fin:  # else a message of nothing but fragments would grow for ever
+        if event.data or event.fin:  # else a message of empty fragments would grow for ever
             super().handle_cont(event)
 
     def send_receive_event_to_app(self) -> None:
@@ -73,34 +73,34 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
             return
         if self.writable.is_set():
             self.transport.write(b"".join(pongs))
-        else:  # of several pings the last alone needs an answer (RFC 6455, 5.5.3)
-            self._owed_pong = pongs[-1]
+        else:  # only the last of several pings needs a pong (RFC 6455, 5.5.3)
+            self._pending_pong = pongs[-1]
 
     def resume_writing(self) -> None:
         super().resume_writing()
-        if self._owed_pong and not self._is_over():
-            self.transport.write(self._owed_pong)
-        self._owed_pong = b""
+        if self._pending_pong and not self._is_closing():
+            self.transport.write(self._pending_pong)
+        self._pending_pong = b""
 
     def handle_parser_exception(self) -> None:
         if not self.close_sent and self.conn.close_sent is not None:
             self._end(self.conn.close_sent.code, self.conn.close_sent.reason)
 
-    # What goes out.
+    # Sending.
 
     def write_frames(self, frames: bytes) -> bool:
         """See `FrameWriter`. Raises ClientDisconnected, an OSError."""
-        if self._is_over():
+        if self._is_closing():
             raise ClientDisconnected
         self.transport.write(frames)
         return self.writable.is_set()
 
-    async def drain(self, patience: float) -> None:
+    async def drain(self, seconds: float) -> None:
         """See `FrameWriter`."""
         while not self.writable.is_set():
             unread = self.transport.get_write_buffer_size()
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(patience):
+                async with asyncio.timeout(seconds):
                     await self.writable.wait()
                     return
             if self.transport.get_write_buffer_size() >= unread:
@@ -108,10 +108,10 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
 
     async def send(self, message: Any) -> None:
         closing = message["type"] == "websocket.close"
-        if not closing:  # a close waits for nobody, and is no fault where it comes too late
+        if not closing:  # a close does not wait, and is no error if it comes too late
             await self.writable.wait()
-        if self._is_over():
-            self.handshake_complete = True  # nobody is left to complete it with
+        if self._is_closing():
+            self.handshake_complete = True  # there is no peer left to complete it with
             if not closing:
                 raise ClientDisconnected
         elif not closing:
@@ -122,7 +122,7 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
         else:
             await self._refuse(message["code"] - REFUSED, message["reason"].encode())
 
-    # How it ends.
+    # Closing.
 
     async def _refuse(self, status: int, body: bytes) -> None:
         headers = [(b"content-type", b"application/json")]
@@ -137,44 +137,44 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
         self._fail(CloseCode.INTERNAL_ERROR, "no pong came")
 
     def shutdown(self) -> None:
-        """The application closes with 1001 by itself; see that it ends all the same."""
+        """The application closes with 1001 itself; abort if the peer does not follow."""
         self.stop_keepalive()
-        self._cut_soon()
+        self._abort_later()
 
     def handle_close(self, event: Frame) -> None:
         super().handle_close(event)
         if not self.disconnected:
-            self._cut_soon()
+            self._abort_later()
 
     def _fail(self, code: int, reason: str) -> None:
         """Close because of what the peer did or left undone (RFC 6455, 7.1.7)."""
-        if not self._is_over():
+        if not self._is_closing():
             self.conn.fail(code, reason)
             self._end(code, reason)
 
     def _end(self, code: int, reason: str) -> None:
-        """Send the close frame; throw away what still comes until the peer hangs up too. Were the
-        connection closed at once, the peer might lose the close frame by what it still sends."""
+        """Send the close frame, then discard what arrives until the peer hangs up. Closing at once
+        could lose the close frame: the peer may still be sending."""
         self.queue.put_nowait({"type": "websocket.disconnect", "code": code, "reason": reason})
-        self._write_out()
+        self._flush()
         self.close_sent = True
         if self.conn.eof_sent and self.transport.can_write_eof():
             self.transport.write_eof()
         if self.read_paused:
             self.read_paused = False
             self.transport.resume_reading()
-        self._cut_soon()
+        self._abort_later()
 
-    def _is_over(self) -> bool:
+    def _is_closing(self) -> bool:
         return self.close_sent or self.transport.is_closing()
 
-    def _write_out(self) -> None:
+    def _flush(self) -> None:
         self.transport.write(b"".join(self.conn.data_to_send()))
 
-    def _cut_soon(self) -> None:
+    def _abort_later(self) -> None:
         if self.close_timer is not None:
             self.close_timer.cancel()
-        self.close_timer = self.loop.call_later(self._close_grace, self.transport.abort)
+        self.close_timer = self.loop.call_later(self._close_timeout, self.transport.abort)
 
 
 class _Handshake(ServerProtocol):

@@ -31,9 +31,9 @@ class FrameWriter(Protocol):
     def write_frames(self, frames: bytes) -> bool:
         """Send; False if the peer has to catch up before the next. Raises OSError if it is gone."""
 
-    async def drain(self, patience: float) -> None:
+    async def drain(self, seconds: float) -> None:
         """Wait until the peer has caught up, or is gone. Raises TimeoutError when it has taken
-        nothing for `patience` seconds."""
+        nothing for so many seconds."""
 
 
 class EndError(Exception):
