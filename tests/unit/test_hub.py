@@ -267,8 +267,8 @@ async def test_wait_ends_with_the_lease_alone() -> None:
     ending, staying = (asyncio.create_task(hub.wait(0, None, held)) for held in (lease, Lease()))
     await asyncio.sleep(0)
     lease.end()
-    hub.look_up()
-    hub.look_up()
+    hub.wake_soon()
+    hub.wake_soon()
     await ending
     assert not staying.done()
     hub.publish(events(1, 1))

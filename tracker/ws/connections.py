@@ -18,15 +18,15 @@ class Connections:
         self._clock = clock
         self._started = clock.monotonic()
         self._per_project = per_project
-        self._of_project: Counter[str] = Counter()
+        self._by_project: Counter[str] = Counter()
         self._total = 0
         self.sent = 0
         self.received = 0
 
-    def full(self, project: str | None) -> bool:
-        """Whether the project has all the sockets it may have; those without one are free."""
+    def is_full(self, project: str | None) -> bool:
+        """Whether the project has reached its limit. Sockets without a project have none."""
         return bool(self._per_project) and (
-            project is not None and self._of_project[project] >= self._per_project
+            project is not None and self._by_project[project] >= self._per_project
         )
 
     @contextmanager
@@ -34,20 +34,20 @@ class Connections:
         """Count one socket while it is open."""
         self._total += 1
         if project is not None:
-            self._of_project[project] += 1
+            self._by_project[project] += 1
         try:
             yield
         finally:
             self._total -= 1
             if project is not None:
-                self._of_project[project] -= 1
-                self._of_project += Counter()  # drops those at zero
+                self._by_project[project] -= 1
+                self._by_project += Counter()  # drops those at zero
 
     def stats(self) -> dict[str, Any]:
         """The API document's figures; `uptime` in whole seconds."""
         return {
             "total_connections": self._total,
-            "project_connections": dict(self._of_project),
+            "project_connections": dict(self._by_project),
             "uptime": int(self._clock.monotonic() - self._started),
             "messages_sent": self.sent,
             "messages_received": self.received,

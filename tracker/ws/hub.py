@@ -1,7 +1,7 @@
-"""A ring of recent events and a wake-up: nothing is queued for anybody, no I/O is done.
+"""A ring of recent events and a wake-up. Nothing is queued per subscriber, no I/O is done.
 
-Every subscriber keeps a cursor (see `tracker.ws.stream`). The hub answers "what came after it"
-from the ring, or says that the log has to be asked.
+Every subscriber keeps a cursor (see `tracker.ws.stream`). The hub returns what came after it from
+the ring, or says that the log has to be read.
 """
 
 from __future__ import annotations
@@ -15,18 +15,18 @@ from functools import cached_property
 from tracker.domain.events import Event, Notice
 from tracker.domain.lease import Lease
 
-# What batches are kept for others at the same place, in bytes of their events.
-_SHARED_BYTES = 4 * 1024 * 1024
+# Bytes of events in the batches that are kept for other subscribers at the same cursor.
+_MAX_SHARED_BYTES = 4 * 1024 * 1024
 
-# With more subscribers than this a wake-up puts off the next, by twice what it takes to send one
-# subscriber a batch, in seconds, for each; no longer than the last.
-_FEW = 100
-_REST = 20e-6
-_LONGEST_REST = 0.1
+# With more subscribers than this, a wake-up delays the next one: for each of them by twice the
+# seconds that sending one batch takes, up to a maximum, also in seconds.
+_THROTTLE_ABOVE = 100
+_DELAY_PER_SUBSCRIBER = 20e-6
+_MAX_DELAY = 0.1
 
 
 class Batch:
-    """Consecutive messages past a cursor, joined once for all who get them."""
+    """Consecutive messages past a cursor, joined once for all subscribers that get them."""
 
     def __init__(self, messages: Sequence[Event | Notice], cursor: int) -> None:
         """`cursor` is where the next batch begins; `messages` may be empty."""
@@ -54,8 +54,8 @@ class Hub:
         max_bytes: int = 8 * 1024 * 1024,
         batch_bytes: int = 256 * 1024,
     ) -> None:
-        """`batch_bytes`: a subscriber is given no more at once than fills these, so that a slow
-        one keeps little in memory."""
+        """`batch_bytes`: the size at which a batch is full, so that a slow subscriber keeps little
+        in memory."""
         self.last_id = 0
         self.closed = False
         self._floor = 0  # every event past it is in the ring
@@ -65,18 +65,18 @@ class Hub:
         self._max_bytes = max_bytes
         self._batch_bytes = batch_bytes
         self._batches: dict[tuple[int, str | None], Batch] = {}
-        self._batches_bytes = 0
-        self._news = asyncio.Event()
-        self._waiting = 0  # subscribers, for news
-        self._planned: asyncio.Handle | None = None  # the next wake-up, if it was put off
-        self._rested_at = 0.0  # when the next may be, on the event loop's clock
+        self._shared_bytes = 0
+        self._wakeup = asyncio.Event()
+        self._waiters = 0  # subscribers that wait
+        self._scheduled_wakeup: asyncio.Handle | None = None  # the next one, if it was delayed
+        self._next_wakeup_at = 0.0  # not before that, on the event loop's clock
 
     def begin_after(self, last_id: int) -> None:
         """What the log holds already, up to `last_id`, is not in the ring."""
         self.last_id = self._floor = last_id
 
     def publish(self, events: Sequence[Event]) -> None:
-        """Take committed events, in the order of the log, and wake everyone who waits."""
+        """Add committed events, in the order of the log, and wake all subscribers that wait."""
         self._ring.extend(events)
         self._bytes += sum(len(event.data) for event in events)
         self.last_id = events[-1].id
@@ -84,46 +84,46 @@ class Hub:
             oldest = self._ring.popleft()
             self._bytes -= len(oldest.data)
             self._floor = oldest.id
-        self._forget_batches()
-        self._wake_in_turn()
+        self._clear_batches()
+        self._wake_throttled()
 
     def forget(self) -> None:
-        """Events were deleted: whoever is behind reads the log again."""
+        """Events were deleted: subscribers that are behind read the log."""
         self._ring.clear()
         self._bytes = 0
         self._floor = self.last_id
-        self._forget_batches()
+        self._clear_batches()
 
     def close(self) -> None:
-        """Wake everyone for the last time: the server stops."""
+        """Wake all subscribers for the last time: the server stops."""
         self.closed = True
         self._wake()
 
     def after(self, cursor: int, project: str | None) -> Batch | None:
-        """What came after `cursor`, for one project or all; None when the log has to be asked:
+        """What came after `cursor`, for one project or all; None when the log has to be read:
         the ring does not reach back so far, or nothing as new has been published.
 
-        Subscribers at the same place share one answer.
+        Subscribers at the same cursor share one batch.
         """
         if not self._floor <= cursor <= self.last_id:
             return None
         key = (cursor, project)
         batch = self._batches.get(key)
         if batch is None:
-            batch = self._cut(self._newer(cursor), project)
+            batch = self._make_batch(self._events_after(cursor), project)
             self._batches[key] = batch
         return batch
 
-    def look_up(self) -> None:
-        """Wake everyone, soon: a lease that some wait under is over."""
-        if self._planned is None:
-            self._planned = asyncio.get_running_loop().call_soon(self._wake)
+    def wake_soon(self) -> None:
+        """Wake all subscribers, as a lease of one has ended. From any place in the event loop."""
+        if self._scheduled_wakeup is None:
+            self._scheduled_wakeup = asyncio.get_running_loop().call_soon(self._wake)
 
     async def wait(
         self, cursor: int, seconds: float | None = None, lease: Lease | None = None
     ) -> None:
         """Return once there is anything past `cursor`, the hub is closed, the lease is over (and
-        `look_up` was called), or time has passed."""
+        `wake_soon` was called), or `seconds` have passed."""
         if seconds is None:
             await self._wait(cursor, lease)
         else:
@@ -132,8 +132,8 @@ class Hub:
                     await self._wait(cursor, lease)
 
     async def round_trip(self, seconds: float = 1.0) -> bool:
-        """Whether a wake-up reaches one who waits. The others look, find nothing, and wait on."""
-        waiting = asyncio.create_task(self._news.wait())
+        """Whether a wake-up reaches a waiting task. The others find nothing new and wait on."""
+        waiting = asyncio.create_task(self._wakeup.wait())
         await asyncio.sleep(0)
         self._wake()
         _, pending = await asyncio.wait({waiting}, timeout=seconds)
@@ -143,14 +143,14 @@ class Hub:
 
     async def _wait(self, cursor: int, lease: Lease | None) -> None:
         while self.last_id <= cursor and not self.closed and not (lease and lease.over):
-            self._waiting += 1
+            self._waiters += 1
             try:
-                await self._news.wait()
+                await self._wakeup.wait()
             finally:
-                self._waiting -= 1
+                self._waiters -= 1
 
-    def _newer(self, cursor: int) -> list[Event]:
-        """From the newest back, since nearly everyone is near the end."""
+    def _events_after(self, cursor: int) -> list[Event]:
+        """From the newest back, since nearly all subscribers are near the end."""
         newer = []
         for event in reversed(self._ring):
             if event.id <= cursor:
@@ -159,9 +159,9 @@ class Hub:
         newer.reverse()
         return newer
 
-    def _cut(self, newer: Iterable[Event], project: str | None) -> Batch:
-        if self._batches_bytes > _SHARED_BYTES:
-            self._forget_batches()
+    def _make_batch(self, newer: Iterable[Event], project: str | None) -> Batch:
+        if self._shared_bytes > _MAX_SHARED_BYTES:
+            self._clear_batches()
         wanted: list[Event] = []
         cursor = self.last_id
         size = 0
@@ -172,32 +172,32 @@ class Hub:
                 if size >= self._batch_bytes:
                     cursor = event.id
                     break
-        self._batches_bytes += size
+        self._shared_bytes += size
         return Batch(wanted, cursor)
 
-    def _forget_batches(self) -> None:
+    def _clear_batches(self) -> None:
         self._batches.clear()
-        self._batches_bytes = 0
+        self._shared_bytes = 0
 
-    def _wake_in_turn(self) -> None:
-        """Wake everyone now; but, soon after many were woken, a little later.
+    def _wake_throttled(self) -> None:
+        """Wake all subscribers now, or a little later if many were woken just before.
 
         So reports keep half of the event loop's time however many subscribers there are, and the
         subscribers are sent more at once, which costs less.
         """
-        if self._planned is not None:
+        if self._scheduled_wakeup is not None:
             return
         loop = asyncio.get_running_loop()
-        if loop.time() < self._rested_at:
-            self._planned = loop.call_at(self._rested_at, self._wake)
+        if loop.time() < self._next_wakeup_at:
+            self._scheduled_wakeup = loop.call_at(self._next_wakeup_at, self._wake)
         else:
             self._wake()
 
     def _wake(self) -> None:
-        if self._planned is not None:
-            self._planned.cancel()
-            self._planned = None
-        rest = min(max(0, self._waiting - _FEW) * _REST, _LONGEST_REST)
-        self._rested_at = asyncio.get_running_loop().time() + rest
-        self._news.set()
-        self._news.clear()
+        if self._scheduled_wakeup is not None:
+            self._scheduled_wakeup.cancel()
+            self._scheduled_wakeup = None
+        rest = min(max(0, self._waiters - _THROTTLE_ABOVE) * _DELAY_PER_SUBSCRIBER, _MAX_DELAY)
+        self._next_wakeup_at = asyncio.get_running_loop().time() + rest
+        self._wakeup.set()
+        self._wakeup.clear()

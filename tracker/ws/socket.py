@@ -1,4 +1,4 @@
-"""The WebSocket endpoint: who may open one, what it is sent, how it ends."""
+"""The WebSocket endpoint: who may open a socket, what it is sent, how it is closed."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ FRAMES: Final = "tracker.frames"
 
 
 class FrameWriter(Protocol):
-    """A connection that takes whole frames, many at once; see `tracker.server.websocket`."""
+    """A connection that takes ready-made frames; see `tracker.server.websocket`."""
 
     def write_frames(self, frames: bytes) -> bool:
         """Send; False if the peer has to catch up before the next. Raises OSError if it is gone."""
@@ -36,8 +36,8 @@ class FrameWriter(Protocol):
         nothing for so many seconds."""
 
 
-class EndError(Exception):
-    """The server ends the socket with this code, and this reason in at most 123 bytes."""
+class CloseError(Exception):
+    """The server closes the socket with this code and this reason, of at most 123 bytes."""
 
     def __init__(self, code: int, reason: str) -> None:
         super().__init__(reason)
@@ -45,8 +45,8 @@ class EndError(Exception):
         self.reason = reason
 
 
-class RefusalError(EndError):
-    """The socket is accepted, so that browsers can see why, and ended with this."""
+class RefusalError(CloseError):
+    """The socket is accepted, so that browsers can see the reason, and closed with this."""
 
 
 class Admitted(NamedTuple):
@@ -61,7 +61,7 @@ class Admission(Protocol):
     """Decides on a new socket."""
 
     def __call__(self, req: falcon.asgi.Request) -> Admitted:
-        """What was asked for. Raises RefusalError."""
+        """What the request may have. Raises RefusalError."""
 
 
 class Socket:
@@ -82,23 +82,23 @@ class Socket:
         self._admit = admit
 
     async def on_websocket(self, req: falcon.asgi.Request, ws: falcon.asgi.WebSocket) -> None:
-        """Admit the socket, then send and receive until one of the two ends."""
+        """Admit the socket, then send and receive until either ends."""
         try:
             await ws.accept()
             project, since, lease = self._admit(req)
-            if self._connections.full(project):
+            if self._connections.is_full(project):
                 raise RefusalError(
                     CloseCode.TRY_AGAIN_LATER, "the project has all the WebSockets it may have open"
                 )
             with self._connections.opened(project):
                 peer = _Peer(ws, req, self._connections, self._timeouts.send)
-                async with _held(lease), asyncio.TaskGroup() as both:
-                    both.create_task(self._send(peer, project, since))
-                    both.create_task(self._receive(peer))
+                async with _until_lease_ends(lease), asyncio.TaskGroup() as tasks:
+                    tasks.create_task(self._send(peer, project, since))
+                    tasks.create_task(self._receive(peer))
         except* (WebSocketDisconnected, OSError):  # the client is gone
             pass
-        except* EndError as ends:
-            end = cast(EndError, ends.exceptions[0])
+        except* CloseError as ends:
+            end = cast(CloseError, ends.exceptions[0])
             await ws.close(end.code, end.reason)
 
     async def _send(self, peer: _Peer, project: str | None, since: int | None) -> NoReturn:
@@ -107,8 +107,8 @@ class Socket:
                 async for batch in batches:
                     await peer.send(batch)
         except Unavailable:
-            raise EndError(CloseCode.TRY_AGAIN_LATER, "the log cannot be read now") from None
-        raise EndError(CloseCode.GOING_AWAY, "the server is stopping")
+            raise CloseError(CloseCode.TRY_AGAIN_LATER, "the log cannot be read now") from None
+        raise CloseError(CloseCode.GOING_AWAY, "the server is stopping")
 
     async def _receive(self, peer: _Peer) -> NoReturn:
         while True:
@@ -117,15 +117,15 @@ class Socket:
 
 
 @contextlib.asynccontextmanager
-async def _held(lease: Lease) -> AsyncIterator[None]:
-    """Go on while the lease lasts, whatever is being waited for. Raises EndError."""
+async def _until_lease_ends(lease: Lease) -> AsyncIterator[None]:
+    """Cancel the block when the lease ends. Raises CloseError."""
     now = asyncio.get_running_loop().time
     try:
         async with asyncio.timeout(None) as limit:
             with lease.watched(lambda: limit.reschedule(now())):
                 yield
     except TimeoutError:
-        raise EndError(CloseCode.UNAUTHORIZED, "unauthorized") from None
+        raise CloseError(CloseCode.UNAUTHORIZED, "unauthorized") from None
 
 
 class _Peer:
@@ -136,28 +136,28 @@ class _Peer:
         ws: falcon.asgi.WebSocket,
         req: falcon.asgi.Request,
         connections: Connections,
-        patience: float,
+        timeout: float,
     ) -> None:
-        """`patience`: for so many seconds it may take nothing of what it is sent."""
+        """`timeout`: seconds for which it may take nothing of what it is sent."""
         self._ws = ws
         self._frames: FrameWriter | None = req.scope.get("extensions", {}).get(FRAMES)
         self._connections = connections
-        self._patience = patience
+        self._timeout = timeout
 
     async def send(self, batch: Batch) -> None:
-        """The batch's messages: in one write, if the server offers that. Raises EndError."""
+        """The batch's messages: in one write, if the server offers that. Raises CloseError."""
         try:
             if self._frames is None:
-                await self._send_singly(batch)
+                await self._send_one_by_one(batch)
             elif not self._frames.write_frames(batch.frames):
-                await self._frames.drain(self._patience)
+                await self._frames.drain(self._timeout)
         except TimeoutError:
-            raise EndError(CloseCode.TIMEOUT, "reading too slowly") from None
+            raise CloseError(CloseCode.TIMEOUT, "reading too slowly") from None
         self._connections.sent += len(batch.messages)
 
-    async def _send_singly(self, batch: Batch) -> None:
+    async def _send_one_by_one(self, batch: Batch) -> None:
         for message in batch.messages:
-            async with asyncio.timeout(self._patience):
+            async with asyncio.timeout(self._timeout):
                 await self._ws.send_text(message.message.decode())
 
     async def receive_type(self) -> str | None:

@@ -29,32 +29,32 @@ class Stream:
         heartbeat: float | None = None,
         lease: Lease | None = None,
     ) -> AsyncGenerator[Batch, None]:
-        """Everything after event `after`, oldest first, then what comes, until the hub closes or
-        the lease is over.
+        """The events after `after`, oldest first, then new ones, until the hub closes or the lease
+        is over.
 
-        `after` None: from now on. Neither gap nor duplicate: an event is passed by moving the
-        cursor over it, wherever it is read from. Where some of it was pruned, or `after` is from
-        another database, a notice comes, and then what is left of the log from its beginning. A
-        batch is empty when nothing has been said for `heartbeat` seconds.
+        `after` None: from now on. There is no gap and no duplicate: the cursor passes each event
+        once, whether it is read from the ring or the log. Where some events were pruned, or
+        `after` is from another database, a notice comes first, then what is left of the log from
+        its beginning. An empty batch follows `heartbeat` seconds without messages.
 
         Raises:
             Unavailable: the log cannot be read now.
         """
         lease = lease or Lease()
         cursor = self._hub.last_id if after is None else after
-        told = -1  # up to where the reader knows of what was pruned
+        pruned = -1  # up to which id the reader knows what was pruned
         checked = after is None  # the ring does not know what another process has pruned
         due = self._due(heartbeat)
-        with lease.watched(self._hub.look_up):
+        with lease.watched(self._hub.wake_soon):
             while not self._hub.closed and not lease.over:
                 batch = self._hub.after(cursor, project) if checked else None
                 if batch is None:
                     page = await self._log.page(cursor, project)
                     checked = True
-                    if told == page.bounds.pruned or page.bounds.reach(max(cursor, told)):
+                    if pruned == page.bounds.pruned or page.bounds.reach(max(cursor, pruned)):
                         batch = Batch(page.events, page.cursor)
                     else:
-                        told = page.bounds.pruned
+                        pruned = page.bounds.pruned
                         batch = self._resync(page.bounds)
                 cursor = batch.cursor
                 if batch.messages or (due is not None and self._clock.monotonic() >= due):
@@ -66,7 +66,7 @@ class Stream:
         return None if heartbeat is None else self._clock.monotonic() + heartbeat
 
     def _resync(self, bounds: Bounds) -> Batch:
-        """Tells the reader to read the state afresh, and goes back to the log's beginning."""
+        """Has the reader read the state afresh, and goes back to the log's beginning."""
         data = orjson.dumps({"oldest_id": bounds.oldest, "last_id": bounds.last})
         notice = Notice("resync_required", data, self._clock.now_ms(), cursor=0)
         return Batch([notice], cursor=0)
