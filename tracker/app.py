@@ -1,4 +1,4 @@
-"""The composition root: everything is made here, and every route is listed here."""
+"""The composition root: makes all collaborators, and lists all routes."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from tracker.api.sockets import SocketAdmission
 from tracker.api.stats import ProjectStats, Stats, Trends, WebSocketStats
 from tracker.api.tasks import Task, Tasks
 from tracker.api.webhooks import WebhookMount, WebhookRoute, Webhooks
-from tracker.auth.keys import obtain
+from tracker.auth.keys import obtain_keys
 from tracker.auth.sessions import Sessions
 from tracker.auth.wrong_keys import WrongKeys
 from tracker.clock import Clock, SystemClock
@@ -75,7 +75,7 @@ def create_app(
         keep=RetentionPolicy(settings.retain_days, settings.retain_bytes),
     )
     hub.begin_after(store.last_id)
-    keys = obtain(settings, database)
+    keys = obtain_keys(settings, database)
     stream = Stream(hub, store, clock)
     connections = Connections(clock, settings.ws_per_project)
     sessions = Sessions(keys, clock, store)
@@ -137,7 +137,7 @@ def create_app(
 
 
 class Lifespan:
-    """Starts the store with the event loop, and stops what is live before it."""
+    """Starts the store with the event loop; at the end stops the hub, then the store."""
 
     def __init__(self, store: Engine, hub: Hub, sessions: Sessions) -> None:
         self._store = store
@@ -145,12 +145,12 @@ class Lifespan:
         self._sessions = sessions
 
     async def process_startup(self, _scope: dict[str, Any], _event: dict[str, Any]) -> None:
-        """The ASGI server begins."""
+        """The ASGI server starts."""
         self._store.start()
 
     async def process_shutdown(self, _scope: dict[str, Any], _event: dict[str, Any]) -> None:
         """The ASGI server has answered what it received."""
         self._hub.close()
         with suppress(Unavailable):  # a full disk may have room by now
-            await self._sessions.keep()
+            await self._sessions.save()
         await self._store.close()

@@ -28,7 +28,9 @@ STRANGERS = "a-key-of-the-stranger"
 
 
 def made() -> str:
-    return next(key for key in iter(lambda: secrets.token_urlsafe(32), "") if keys.is_made(key))
+    return next(
+        key for key in iter(lambda: secrets.token_urlsafe(32), "") if keys.is_generated(key)
+    )
 
 
 @pytest.fixture

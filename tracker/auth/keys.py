@@ -33,15 +33,15 @@ _SAMPLES: Final = frozenset(
 )
 
 
-# Far more than any key has.
-_MAX_KEPT_BYTES: Final = 4096
+# Far more than any key needs.
+_MAX_KEY_FILE_BYTES: Final = 4096
 
 # What `secrets.token_urlsafe(32)` gives: 43 characters, the last one of which carries 4 bits.
-_MADE: Final = re.compile(r"[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]")
+_GENERATED: Final = re.compile(r"[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]")
 
 
 class Keys(NamedTuple):
-    """The two keys in force. `api_is_provable`: nobody can guess the API key, since a server made
+    """The two keys in force. `api_is_provable`: the API key cannot be guessed, as a server made
     it; see `agent_task_tracker.proof`. `api_file`: where the API key is kept; None: nowhere, or it
     was given."""
 
@@ -60,36 +60,37 @@ def check(settings: Settings) -> None:
     Raises:
         ConfigError
     """
-    beyond = not is_loopback(settings.host)
+    is_public = not is_loopback(settings.host)
     for name, key in (("API_KEY", settings.api_key), ("SECRET_KEY", settings.secret_key)):
         if key is not None:
-            _check(name, key, beyond=beyond)
+            _check(name, key, is_public=is_public)
     if settings.api_key is not None:
         _check_for_headers("API_KEY", settings.api_key)
 
 
-def obtain(settings: Settings, database: Path | None) -> Keys:
-    """The keys to use; made and kept if none were given. `database` None: in memory.
+def obtain_keys(settings: Settings, database: Path | None) -> Keys:
+    """The keys to use; generated and kept if not given. `database` None: in memory.
 
     Raises:
         ConfigError: a kept key cannot be read or is too weak, or a new one cannot be kept.
     """
-    beyond = not is_loopback(settings.host)
-    api = settings.api_key or _kept(database, API_KEY_SUFFIX, beyond=beyond)
+    is_public = not is_loopback(settings.host)
+    api = settings.api_key or _read_or_generate(database, API_KEY_SUFFIX, is_public=is_public)
     return Keys(
         api,
-        settings.secret_key or _kept(database, SIGNING_KEY_SUFFIX, beyond=beyond),
-        # One that was given may be the kept one, in a shell that has exported it.
-        api_is_provable=is_made(api) and (not settings.api_key or _is_kept(api, database)),
+        settings.secret_key or _read_or_generate(database, SIGNING_KEY_SUFFIX, is_public=is_public),
+        # A key in the settings may be the kept one, exported by a shell.
+        api_is_provable=is_generated(api)
+        and (not settings.api_key or _is_in_key_file(api, database)),
         api_file=None if settings.api_key or database is None else kept_in(database),
     )
 
 
-def is_made(key: str) -> bool:
-    """Whether a server can have made the key itself, of 256 random bits; one that a person chose
-    may be guessed. Fewer kinds of characters come at random once in a billion keys."""
+def is_generated(key: str) -> bool:
+    """Whether a server can have generated the key, of 256 random bits; one that a person chose may
+    be guessed. One in a billion random keys has fewer kinds of characters and is not recognised."""
     return (
-        _MADE.fullmatch(key) is not None
+        _GENERATED.fullmatch(key) is not None
         and len(set(key)) >= 16
         and key != key.lower()
         and key != key.upper()
@@ -106,13 +107,13 @@ def is_loopback(host: str) -> bool:
         return False
 
 
-def _check(name: str, key: str, *, beyond: bool) -> None:
+def _check(name: str, key: str, *, is_public: bool) -> None:
     if len(key) < MIN_LENGTH:
         raise ConfigError(
             f"{name}: shorter than {MIN_LENGTH} characters; give a longer one, "
             "or none at all to have one made"
         )
-    if beyond and (len(key) < MIN_LENGTH_BEYOND_LOOPBACK or key in _SAMPLES):
+    if is_public and (len(key) < MIN_LENGTH_BEYOND_LOOPBACK or key in _SAMPLES):
         raise ConfigError(
             f"{name}: too weak to be reachable from other machines; give at least "
             f"{MIN_LENGTH_BEYOND_LOOPBACK} characters that are not a sample from the documentation"
@@ -127,34 +128,34 @@ def _check_for_headers(name: str, key: str) -> None:
         )
 
 
-def read_kept(path: Path) -> str:
-    """The key in the file. Raises OSError, also for what is no regular file; UnicodeDecodeError."""
-    return read_regular(path, _MAX_KEPT_BYTES).decode("utf-8").strip()
+def read_key_file(path: Path) -> str:
+    """The key in the file. Raises OSError, also if that is no regular file; UnicodeDecodeError."""
+    return read_regular(path, _MAX_KEY_FILE_BYTES).decode("utf-8").strip()
 
 
-def _is_kept(key: str, database: Path | None) -> bool:
+def _is_in_key_file(key: str, database: Path | None) -> bool:
     with contextlib.suppress(OSError, UnicodeDecodeError):
-        return database is not None and read_kept(kept_in(database)) == key
+        return database is not None and read_key_file(kept_in(database)) == key
     return False
 
 
-def _kept(database: Path | None, suffix: str, *, beyond: bool) -> str:
+def _read_or_generate(database: Path | None, suffix: str, *, is_public: bool) -> str:
     if database is None:
         return secrets.token_urlsafe(32)
     path = kept_in(database, suffix)
     try:
-        key = read_kept(path)
+        key = read_key_file(path)
     except FileNotFoundError:
-        return _make(path)
+        return _generate(path)
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: the key cannot be read: {error}") from None
-    _check(str(path), key, beyond=beyond)
+    _check(str(path), key, is_public=is_public)
     if suffix == API_KEY_SUFFIX:
         _check_for_headers(str(path), key)
     return key
 
 
-def _make(path: Path) -> str:
+def _generate(path: Path) -> str:
     key = secrets.token_urlsafe(32)
     try:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)

@@ -2,8 +2,8 @@
 
 A session is its own proof: its id, the time it ends, the generation it belongs to, and an
 HMAC-SHA256 over these and the API key's hash. Another API key or another SECRET_KEY thus ends all
-sessions at once. Kept are the ids of those that were signed out before their time, and the epoch,
-which names the generation: another one ends them all.
+sessions at once. What is stored are the ids of sessions that were signed out before they expired,
+and the epoch, which names the generation: a new epoch ends them all.
 """
 
 from __future__ import annotations
@@ -36,16 +36,16 @@ class Session(NamedTuple):
 class Sessions:
     """Issues sessions, recognises them, ends them."""
 
-    def __init__(self, keys: Keys, clock: Clock, kept: SessionStore) -> None:
+    def __init__(self, keys: Keys, clock: Clock, store: SessionStore) -> None:
         self._secret = keys.secret.encode()
         self._key_hash = hashlib.sha256(keys.api.encode()).digest()
         self._clock = clock
-        self._kept = kept
-        epoch, revoked = kept.ended_sessions
+        self._store = store
+        epoch, revoked = store.ended_sessions
         self._set_epoch(epoch)
         self._revoked = dict(revoked)
-        self._unkept: dict[str, int] = {}  # revoked, and not yet written down
-        self._epoch_is_kept = True
+        self._unsaved: dict[str, int] = {}  # revoked, and not yet stored
+        self._epoch_is_saved = True
         self._leases: WeakValueDictionary[str, Lease] = WeakValueDictionary()
         # Cookies do not tell ports apart: each server of a host needs a name of its own.
         self.cookie: Final = f"tracker_session_{self._sign('name')[:8]}"
@@ -53,22 +53,22 @@ class Sessions:
     def issue(self) -> tuple[str, int]:
         """A new session, and when it ends in milliseconds since the epoch."""
         ends = self._clock.now_ms() + LIFETIME * 1000
-        said = f"{ends}.{secrets.token_urlsafe(12)}.{self._generation}"
-        return f"{said}.{self._sign(said)}", ends
+        payload = f"{ends}.{secrets.token_urlsafe(12)}.{self._generation}"
+        return f"{payload}.{self._sign(payload)}", ends
 
     def read(self, token: str) -> Session | None:
         """The session, over or not; None if it was not issued here, under the keys in force."""
-        said, _, signature = token.rpartition(".")
-        expected = self._sign(said).encode()
+        payload, _, signature = token.rpartition(".")
+        expected = self._sign(payload).encode()
         if not hmac.compare_digest(signature.encode("utf-8", "replace"), expected):
             return None
-        if said.count(".") != 2:  # older versions made them otherwise; they are over
+        if payload.count(".") != 2:  # of an older version's form; they have expired
             return Session("", 0, "")
-        ends, id_, generation = said.split(".")
+        ends, id_, generation = payload.split(".")
         return Session(id_, int(ends), generation)
 
     def lease(self, session: Session) -> Lease | None:
-        """For how long it lets somebody in; None: it is over."""
+        """How long the session is valid; None: it is over."""
         ends = session.ends
         if (
             session.generation != self._generation
@@ -83,37 +83,37 @@ class Sessions:
         return lease
 
     async def revoke(self, tokens: Iterable[str]) -> None:
-        """End these: here at once, and for good once this returns. Raises Unavailable: they come
-        back with a restart, unless that can be written down until then."""
+        """End these sessions: at once, and for good when this returns. Raises Unavailable: a
+        restart brings them back unless a later `save` succeeds."""
         now = self._clock.now_ms()
         self._revoked = {id_: ends for id_, ends in self._revoked.items() if ends > now}
         for session in map(self.read, tokens):
             if session is not None and (lease := self.lease(session)) is not None:
-                self._revoked[session.id] = self._unkept[session.id] = session.ends
+                self._revoked[session.id] = self._unsaved[session.id] = session.ends
                 lease.end()
-        await self.keep()
+        await self.save()
 
     async def revoke_all(self) -> None:
-        """End every one; likewise."""
+        """End all sessions, likewise. Raises Unavailable."""
         self._set_epoch(secrets.token_urlsafe(12))
-        self._epoch_is_kept = False
+        self._epoch_is_saved = False
         self._revoked.clear()
         for lease in list(self._leases.values()):
             lease.end()
-        await self.keep()
+        await self.save()
 
-    async def keep(self) -> None:
-        """Write down what is not yet. Raises Unavailable."""
-        if self._unkept or not self._epoch_is_kept:
-            written = Ended(self._epoch, dict(self._unkept))
-            await self._kept.keep_ended_sessions(written)
-            self._epoch_is_kept = self._epoch == written.epoch
+    async def save(self) -> None:
+        """Store what is not stored yet. Raises Unavailable."""
+        if self._unsaved or not self._epoch_is_saved:
+            written = Ended(self._epoch, dict(self._unsaved))
+            await self._store.keep_ended_sessions(written)
+            self._epoch_is_saved = self._epoch == written.epoch
             for id_ in written.revoked:
-                self._unkept.pop(id_, None)
+                self._unsaved.pop(id_, None)
 
     def _set_epoch(self, epoch: str) -> None:
         self._epoch = epoch
-        # The same in characters that a cookie may hold.
+        # The epoch in characters that a cookie may hold.
         self._generation = hashlib.sha256(epoch.encode()).hexdigest()[:16]
 
     def _sign(self, message: str) -> str:

@@ -1,7 +1,7 @@
-"""Wrong keys: counted by client address, told to the log seldom, answered by 429 past ten a minute.
+"""Wrong keys: counted by client address, seldom logged, answered by 429 past ten a minute.
 
-Whoever has the right key is never asked here, so that nobody starves him by guessing from the same
-address. The address is the connection's: behind a proxy, that is the proxy's.
+Requests with the right key are not counted, so that guesses from the same address do not block
+them. The address is the connection's: behind a proxy, that is the proxy's.
 """
 
 from __future__ import annotations
@@ -16,20 +16,20 @@ from tracker.clock import Clock
 
 logger = logging.getLogger(__name__)
 
-PATIENCE: Final = 10
-"""So many wrong keys in a window are answered as what they are."""
+MAX_PER_WINDOW: Final = 10
+"""So many wrong keys in a window get 401, those after them 429."""
 
 # The oldest is forgotten when there are more.
-_ADDRESSES: Final = 1024
+_MAX_ADDRESSES: Final = 1024
 
 # Seconds without a wrong key after which an address's count begins anew.
 _FORGOTTEN_AFTER: Final = 3600.0
 
-# Lines in the log in so many seconds, of all addresses together.
-_LINES: Final = 20
+# Lines in the log, for all addresses together, and the window for them in seconds.
+_MAX_LINES: Final = 20
 _LINES_WINDOW: Final = 60.0
 
-# One holder has all of these addresses (RFC 6177).
+# One holder has all addresses of such a network (RFC 6177).
 _IPV6_PREFIX: Final = 64
 
 
@@ -43,7 +43,7 @@ class _Guesser:
 
 
 class WrongKeys:
-    """Counts them."""
+    """Counts wrong keys, and limits them."""
 
     def __init__(self, clock: Clock, window: float) -> None:
         """`window`: seconds, from an address's first wrong key on."""
@@ -54,15 +54,15 @@ class WrongKeys:
         self._lines = 0
 
     def take(self, client: tuple[str, int] | None) -> int:
-        """Note one from this address and port. The whole seconds after which the next will
-        be answered as what it is; 0 if this one still is."""
+        """Count one from this address and port. Returns the whole seconds until the next one is
+        allowed; 0 if this one still is."""
         now = self._clock.monotonic()
         address = _address(client)
         guesser = self._guessers.pop(address, None)
         if guesser is None or now - guesser.latest >= _FORGOTTEN_AFTER:
             guesser = _Guesser()
         self._guessers[address] = guesser  # the newest
-        if len(self._guessers) > _ADDRESSES:
+        if len(self._guessers) > _MAX_ADDRESSES:
             self._guessers.popitem(last=False)
         if now - guesser.opened >= self._window:
             guesser.opened, guesser.used = now, 0
@@ -70,22 +70,24 @@ class WrongKeys:
         guesser.used += 1
         guesser.total += 1
         if _is_power_of_ten(guesser.total):
-            self._tell(now, address, guesser.total)
-        return math.ceil(guesser.opened + self._window - now) if guesser.used > PATIENCE else 0
+            self._log(now, address, guesser.total)
+        if guesser.used <= MAX_PER_WINDOW:
+            return 0
+        return math.ceil(guesser.opened + self._window - now)
 
-    def _tell(self, now: float, address: str, count: int) -> None:
+    def _log(self, now: float, address: str, count: int) -> None:
         if now - self._lines_since >= _LINES_WINDOW:
             self._lines_since, self._lines = now, 0
         self._lines += 1
-        if self._lines < _LINES:
+        if self._lines < _MAX_LINES:
             logger.warning("Wrong API keys from %s: %d", address, count)
-        elif self._lines == _LINES:
+        elif self._lines == _MAX_LINES:
             logger.warning("Wrong API keys from more addresses; no more are named this minute")
 
 
 def _address(client: tuple[str, int] | None) -> str:
-    """Whose request it is; of an IPv6 address its network, of this machine's own (any program of it
-    has all 16 million) one."""
+    """The address to count by: of IPv6 the network; one for all of loopback, as any program may use
+    each of its 16 million addresses."""
     host = client[0] if client else "unknown"
     try:
         address = ipaddress.ip_address(host)

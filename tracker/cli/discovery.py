@@ -24,7 +24,7 @@ from agent_task_tracker.client import Client
 from agent_task_tracker.credentials import Chosen, Credentials, Kept, Withheld
 from agent_task_tracker.errors import ClientError, Unreachable
 from agent_task_tracker.transport import Place, Transport
-from tracker.auth.keys import is_loopback, is_made, read_kept
+from tracker.auth.keys import is_generated, is_loopback, read_key_file
 from tracker.config.paths import MAX_READY_FILE_BYTES, MEMORY, kept_in
 from tracker.config.settings import default_database, load
 from tracker.config.variables import DotEnv, heed
@@ -174,7 +174,7 @@ class _Ready:
     def credentials(self, chosen: str | None) -> Credentials:
         """The file's own key, for the file's own address. It may be stale: what the server made it
         can prove; what its user chose (`chosen` by this one too, perhaps) it cannot."""
-        if self._is_chosen or self.key == chosen or not is_made(self.key):
+        if self._is_chosen or self.key == chosen or not is_generated(self.key):
             return Chosen(self.key)
         return Kept(self.key, self._name) if _is_loopback(self.url) else Chosen(self.key)
 
@@ -200,10 +200,10 @@ def _kept(url: str, database: Path | None) -> Credentials:
         return Withheld(ClientError(needed))
     try:
         path = kept_in(database)
-        key = read_kept(path)
+        key = read_key_file(path)
     except (OSError, ValueError):
         return Withheld(ClientError(needed))
-    if not is_made(key):
+    if not is_generated(key):
         return Withheld(
             ClientError(
                 f"the key in {path} was chosen by somebody, so no server can prove that it has it, "
