@@ -21,7 +21,7 @@ from tracker.cli.command_table import COMMANDS
 from tracker.cli.discovery import find
 from tracker.config import paths
 from tracker.config.settings import SETTINGS, Setting, default_database
-from tracker.config.variables import DotEnv, heed, unknown
+from tracker.config.variables import DotEnv, filter_dotenv, unknown_variables
 
 USERS = "the-users-own-key"
 STRANGERS = "a-key-of-the-stranger"
@@ -64,20 +64,20 @@ def test_any_env_gives_keys_and_limits_and_nothing_that_opens_or_names_or_remove
 def test_each_setting_of_a_strangers_env(cwd: Path, setting: Setting) -> None:
     name, anyones = setting.variable, setting.in_any_dotenv
     dotenv = DotEnv(cwd, {name: "/elsewhere" if setting.name == "db" else "1"})
-    heeded, ignored = heed(dotenv, {}, {})
-    assert (name in heeded, ignored) == (anyones, [] if anyones else [name])
+    trusted, ignored = filter_dotenv(dotenv, {}, {})
+    assert (name in trusted, ignored) == (anyones, [] if anyones else [name])
     if setting.name == "db":
         return
     own = DotEnv(cwd, {"TRACKER_DB": "own.db", **dotenv.values})
-    assert heed(own, {}, {}) == (own.values, [])
-    assert heed(own, {"TRACKER_DB": str(cwd / "own.db")}, {}) == (own.values, [])
+    assert filter_dotenv(own, {}, {}) == (own.values, [])
+    assert filter_dotenv(own, {"TRACKER_DB": str(cwd / "own.db")}, {}) == (own.values, [])
     for environment, flags in (
         ({"TRACKER_DB": "/elsewhere/own.db"}, {}),
         ({}, {"db": ":memory:"}),
         ({"TRACKER_EPHEMERAL": "true"}, {}),
     ):
-        assert (name in heed(own, environment, flags)[0]) == anyones
-    assert heed(dotenv, {}, {setting.name: "told"} if setting.flag else {})[1] == []
+        assert (name in filter_dotenv(own, environment, flags)[0]) == anyones
+    assert filter_dotenv(dotenv, {}, {setting.name: "told"} if setting.flag else {})[1] == []
 
 
 @pytest.mark.parametrize(
@@ -108,8 +108,8 @@ def test_no_env_has_files_outside_its_folder_overwritten(
     (cwd / "linked").symlink_to(cwd.parent)
     (cwd / "link.json").symlink_to(cwd.parent / ".bashrc")
     dotenv = DotEnv(cwd, {"TRACKER_DB": "own.db", "TRACKER_READY_FILE": name})
-    heeded, ignored = heed(dotenv, {}, {})
-    assert ("TRACKER_READY_FILE" in heeded) == counts
+    trusted, ignored = filter_dotenv(dotenv, {}, {})
+    assert ("TRACKER_READY_FILE" in trusted) == counts
     assert ignored == ([] if counts else ["TRACKER_READY_FILE"])
 
 
@@ -317,13 +317,15 @@ def test_a_folder_of_that_name_is_none(tmp_path: Path) -> None:
     ],
 )
 def test_the_nearest_name(name: str, nearest: str) -> None:
-    (line,) = unknown([name, "TRACKER_PORT", "TRACKER_URL", "TRACKER_AGENT", "PATH", "API_KEY"])
+    (line,) = unknown_variables(
+        [name, "TRACKER_PORT", "TRACKER_URL", "TRACKER_AGENT", "PATH", "API_KEY"]
+    )
     assert line.startswith(f"{name}: ")
     assert nearest in line.partition("nearest is ")[2]
 
 
 def test_a_strangers_thousand_names_are_few_lines() -> None:
-    lines = list(unknown(f"TRACKER_{'X' * 1000}{number}" for number in range(1000)))
+    lines = list(unknown_variables(f"TRACKER_{'X' * 1000}{number}" for number in range(1000)))
     assert len(lines) == 10
     assert max(map(len, lines)) < 200
 

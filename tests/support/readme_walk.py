@@ -32,7 +32,7 @@ from tests.support.markdown import ROOT, Block
 from tests.support.server import wait_for
 from tracker.auth import keys
 from tracker.config.settings import SETTINGS, Settings, load
-from tracker.config.variables import DotEnv, heed
+from tracker.config.variables import DotEnv, filter_dotenv
 
 BLOCK_SECONDS = 60
 OUTPUT = ("text", "json")
@@ -214,9 +214,9 @@ class Walk:
         values = dotenv_values(file)
         assert values.keys() <= {setting.variable for setting in SETTINGS}, block.where
         given = {name: value for name, value in values.items() if value is not None}
-        heeded, ignored = heed(DotEnv(self.checkout.root, given), {}, {})
+        trusted, ignored = filter_dotenv(DotEnv(self.checkout.root, given), {}, {})
         assert ignored == [], block.where
-        settings = load({}, {}, heeded)
+        settings = load({}, {}, trusted)
         assert settings != Settings()
         keys.check(settings)
 

@@ -27,7 +27,7 @@ from agent_task_tracker.transport import Place, Transport
 from tracker.auth.keys import is_generated, is_loopback, read_key_file
 from tracker.config.paths import MAX_READY_FILE_BYTES, MEMORY, kept_in
 from tracker.config.settings import default_database, load
-from tracker.config.variables import DotEnv, heed
+from tracker.config.variables import DotEnv, filter_dotenv
 from tracker.files import read_regular
 
 _EVERYWHERE: Final = {"0.0.0.0": "127.0.0.1", "::": "::1"}
@@ -91,14 +91,14 @@ class _Seeker:
         self._key = self._chosen
         if "API_KEY" not in environment:
             self._key = self._key or dotenv.values.get("API_KEY")
-        self._heeded, self._left_out = heed(dotenv, environment, {})
+        self._trusted, self._ignored = filter_dotenv(dotenv, environment, {})
 
     def at(self, url: str) -> Found:
         """At an address that the user named."""
         if self._key:
             return Found(url, Chosen(self._key))
-        left_out = ("TRACKER_DB",) if "TRACKER_DB" in self._left_out else ()
-        return Found(url, _kept(url, self._database()), left_out)
+        ignored = ("TRACKER_DB",) if "TRACKER_DB" in self._ignored else ()
+        return Found(url, _kept(url, self._database()), ignored)
 
     def named_by(self, ready_file: str) -> Found:
         """Where a ready file says that the user named. Who wrote it is another question."""
@@ -132,8 +132,8 @@ class _Seeker:
 
     def as_served(self) -> Found:
         """Where `tracker serve` listens, as far as `.env` may say so to clients too."""
-        without = {name: text for name, text in self._heeded.items() if name not in _ADDRESSES}
-        used = without if self._chosen else self._heeded
+        without = {name: text for name, text in self._trusted.items() if name not in _ADDRESSES}
+        used = without if self._chosen else self._trusted
         if not (self._key or _is_loopback(self._listening(used))):
             used = without
         ignored = (
@@ -153,7 +153,7 @@ class _Seeker:
         return f"http://{f'[{host}]' if ':' in host else host}:{settings.port}"
 
     def _database(self) -> Path | None:
-        name = load({}, self._environment, self._heeded).db
+        name = load({}, self._environment, self._trusted).db
         return None if name == MEMORY else Path(name) if name else default_database()
 
 

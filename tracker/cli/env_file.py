@@ -12,7 +12,7 @@ import click
 
 from tracker.cli.output import say
 from tracker.config.settings import Settings, load
-from tracker.config.variables import DotEnv, heed, unknown
+from tracker.config.variables import DotEnv, filter_dotenv, unknown_variables
 from tracker.errors import ConfigError
 from tracker.files import read_regular
 from tracker.text import printable
@@ -66,16 +66,16 @@ def in_force(flags: Mapping[str, Any], *, of_interest: Container[str] | None = N
         ConfigError: `.env` cannot be read, or a variable's value is not what its setting takes.
     """
     dotenv = read()
-    heeded, ignored = heed(dotenv, os.environ, flags)
+    trusted, ignored = filter_dotenv(dotenv, os.environ, flags)
     if of_interest is not None:
         ignored = [variable for variable in ignored if variable in of_interest]
     warnings = [*_ignored(ignored), *misspelt(dotenv)]
-    return InForce(load(flags, os.environ, heeded), heeded, warnings)
+    return InForce(load(flags, os.environ, trusted), trusted, warnings)
 
 
 def misspelt(dotenv: DotEnv) -> list[str]:
     """What there is to say about variables that are no settings."""
-    return [printable(line) for line in unknown([*os.environ, *dotenv.values])]
+    return [printable(line) for line in unknown_variables([*os.environ, *dotenv.values])]
 
 
 def address_ignored(variables: Sequence[str]) -> list[str]:

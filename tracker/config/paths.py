@@ -1,4 +1,4 @@
-"""Where the files are that the server is told of: the database and its keys, the ready file."""
+"""Paths of the database, of its keys, and of the ready file."""
 
 from __future__ import annotations
 
@@ -30,22 +30,21 @@ def locate(db: str | None) -> Path | None:
         return None
     if db is None:
         db = str(default_database())
-        with contextlib.suppress(OSError):  # told below
+        with contextlib.suppress(OSError):  # reported below
             Path(db).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     return _writable(db, "--db")
 
 
 def kept_in(database: Path, suffix: str = API_KEY_SUFFIX) -> Path:
-    """Where a key is kept."""
+    """The file that a key is kept in."""
     return database.with_name(f"{database.name}.{suffix}")
 
 
 def locate_ready_file(name: str | None) -> Path | None:
-    """Where to write that the server listens; None: nowhere.
+    """The ready file's path; None: no ready file.
 
     Raises:
-        ConfigError: it has no directory, or one that cannot be written; or something else than a
-            ready file is there.
+        ConfigError: its directory does not exist or cannot be written, or there is another file.
     """
     path = None if name is None else _writable(name, "--ready-file")
     if path is not None:
@@ -60,24 +59,24 @@ def check_ready_file(path: Path) -> None:
         raise ConfigError(f"{path}: a link; choose another --ready-file")
     try:
         content = read_regular(path, MAX_READY_FILE_BYTES)
-        is_one = not content or {"url", "pid"} <= set(json.loads(content))
+        is_ready_file = not content or {"url", "pid"} <= set(json.loads(content))
     except FileNotFoundError:
         return
     except (OSError, ValueError, TypeError, RecursionError):
-        is_one = False
-    if not is_one:
+        is_ready_file = False
+    if not is_ready_file:
         raise ConfigError(f"{path}: is there, and no ready file; choose another --ready-file")
 
 
 def _writable(name: str, flag: str) -> Path:
     path = Path(name).absolute()
     try:
-        # A restore would put its copy in a device's place, /dev/null's too.
-        may_be = bool(name) and (path.is_file() or not path.exists())
+        # Not a device: a restore would replace even /dev/null by its copy.
+        is_file_name = bool(name) and (path.is_file() or not path.exists())
         has_folder = path.parent.is_dir()
-    except OSError as error:  # the name is too long, a folder on the way is not open to us
+    except OSError as error:  # the name is too long, or a folder of the path is not accessible
         raise ConfigError(f"{path}: cannot be used: {error.strerror or error}") from None
-    if not may_be:
+    if not is_file_name:
         raise ConfigError(f"{path if name else flag}: this has to be a file")
     if not has_folder:
         raise ConfigError(f"{path}: the directory does not exist; make it or choose another {flag}")

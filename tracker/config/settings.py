@@ -1,7 +1,7 @@
 """The one table of settings; flags, environment, help and README follow from it.
 
 Precedence (docs/contract.md, "Command line and settings"): flag > environment > `.env` > default.
-What of a `.env` counts is for `tracker.config.variables` to say; it hands the rest on to `load`.
+Which variables of a `.env` count is decided by `tracker.config.variables`.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _LOCAL_ORIGINS = tuple(
 
 @dataclass(frozen=True)
 class Settings:
-    """What the server was told; None: not told. Keys are kept out of `repr`."""
+    """The server's settings; None: not set. `repr` does not show keys."""
 
     host: str = "127.0.0.1"
     port: int = 8000
@@ -52,7 +52,7 @@ class Settings:
 
 @dataclass(frozen=True)
 class Setting:
-    """One row of the table. `parse` raises ValueError with what would be right."""
+    """One row of the table. `parse` raises ValueError, whose text says what is expected."""
 
     name: str
     variable: str
@@ -62,7 +62,7 @@ class Setting:
     flag: str | None = None  # None: no flag, the variable only
     repeats: bool = False
     switch: bool = False  # the flag takes no value
-    # Whether any `.env` may give it, a stranger's too: it opens nothing to anybody, and neither
+    # Whether any `.env` may set it, also a stranger's: it opens nothing to others, and neither
     # names nor removes data. If not, see `tracker.config.variables`.
     in_any_dotenv: bool = False
     default_text: str | None = None
@@ -119,10 +119,10 @@ _UNITS = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
 
 def parse_size(text: str) -> int:
     """`500MB` or `2G` in bytes; K, M, G and T count by 1024. Raises ValueError."""
-    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([KMGT]?)(?:i?B)?", text.strip(), re.IGNORECASE)
-    if found is None:
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([KMGT]?)(?:i?B)?", text.strip(), re.IGNORECASE)
+    if match is None:
         raise ValueError("a size such as 500MB or 2GB")
-    return int(float(found[1]) * _UNITS[found[2].upper()])
+    return int(float(match[1]) * _UNITS[match[2].upper()])
 
 
 def _setting(name: str, variable: str, help_: str, **rest: Any) -> Setting:
@@ -282,9 +282,9 @@ def load(
     """
     values: dict[str, Any] = {}
     for setting in SETTINGS:
-        given = flags.get(setting.name)
-        if given is not None:
-            values[setting.name] = given
+        value = flags.get(setting.name)
+        if value is not None:
+            values[setting.name] = value
             continue
         text = environment.get(setting.variable, dotenv.get(setting.variable))
         if text is not None:
@@ -300,7 +300,7 @@ def load(
 def source(
     setting: Setting, environment: Mapping[str, str], dotenv: Mapping[str, str | None]
 ) -> str:
-    """Where a setting comes from that no flag gives."""
+    """The source of a setting that no flag gives."""
     if setting.variable in environment:
         return "environment"
     return ".env" if dotenv.get(setting.variable) is not None else "default"
