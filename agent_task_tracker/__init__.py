@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 else:
 
     def __getattr__(name: str) -> Any:
-        """The client once somebody asks for it: the plugin is loaded by every run of pytest, and
-        few need one."""
+        """Import the client on first use: every run of pytest loads the plugin, few need a
+        client."""
         if name != "Client":
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
         from agent_task_tracker.client import Client  # noqa: PLC0415

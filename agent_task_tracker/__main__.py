@@ -1,7 +1,7 @@
 """The `tracker` command, as console scripts and `python -m agent_task_tracker` start it.
 
-It is the folder `tracker` beside this one, also where a project's own `tracker.py` comes first on
-the path of imports: by PYTHONPATH, or from the working directory.
+It imports the package `tracker` beside this one, even if a project's own `tracker.py` comes first
+on the import path, by PYTHONPATH or from the working directory.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from pathlib import Path
 
 
 def main() -> None:
-    """Become the command. What is called `tracker` in this process is ours from now on."""
+    """Run the command. In this process `tracker` is our package from now on."""
     beside = str(Path(__file__).parents[1])
     spec = PathFinder.find_spec("tracker", [beside])
     if spec is None or spec.loader is None:

@@ -1,6 +1,6 @@
-"""Answers of whoever listens at an address: however much and however slowly it sends, reading ends.
+"""HTTP responses with limits: reading ends, however much and however slowly a server sends.
 
-`http.client` by itself reads interim answers (1xx), trailers and bodies for as long as they come.
+`http.client` alone reads interim responses (1xx), trailers and bodies for as long as they come.
 """
 
 from __future__ import annotations
@@ -16,31 +16,32 @@ from typing import Any, Final, cast
 
 from agent_task_tracker.errors import TooLarge
 
-# Of one answer, in bytes. A page of tasks or events that is larger is asked for in smaller parts.
-MOST_BYTES: Final = 32 * 1024 * 1024
+# Of one body, in bytes. A page of tasks or events that is larger is requested in smaller parts.
+MAX_BYTES: Final = 32 * 1024 * 1024
 
-# What comes before the body, and within and behind it: heads, of which several may be interim
-# ones; the sizes of chunks, and trailers.
-_HEADS: Final = 1024 * 1024
-_AROUND: Final = 4 * 1024 * 1024
+# In bytes: all heads, of which several may be interim ones; then chunk sizes and trailers, besides
+# the body.
+_MAX_HEAD_BYTES: Final = 1024 * 1024
+_MAX_FRAMING_BYTES: Final = 4 * 1024 * 1024
 
-# Of one message of a stream; 256 KiB are decided (docs/contract.md, "Decided, not built yet").
-MOST_LINE_BYTES: Final = 16 * 1024 * 1024
+# Of one line of a stream, in bytes; 256 KiB are decided (docs/contract.md,
+# "Decided, not built yet").
+MAX_LINE_BYTES: Final = 16 * 1024 * 1024
 
 
 def limit(connection: http.client.HTTPConnection, seconds: float) -> None:
-    """Have the connection's answers end: each with TimeoutError once it has taken `seconds`, and
-    with TooLarge after more than MOST_BYTES."""
+    """Limit each response of the connection: TimeoutError once it has taken `seconds`, TooLarge
+    after more than MAX_BYTES."""
     connection.response_class = partial(_Response, seconds)  # type: ignore[assignment]
 
 
 def read(response: http.client.HTTPResponse) -> bytes:
-    """The answer's body. Raises TooLarge, OSError and HTTPException."""
-    if (response.length or 0) > MOST_BYTES:
+    """The response's body. Raises TooLarge, OSError and HTTPException."""
+    if (response.length or 0) > MAX_BYTES:
         raise TooLarge
-    # Never all at once by the size that is announced: so much would be allocated first.
-    body = response.read(MOST_BYTES + 1)
-    if len(body) > MOST_BYTES:
+    # Not `read()`: it would allocate whatever size the server announces.
+    body = response.read(MAX_BYTES + 1)
+    if len(body) > MAX_BYTES:
         raise TooLarge
     if response.length:
         raise http.client.IncompleteRead(body, response.length)
@@ -48,10 +49,10 @@ def read(response: http.client.HTTPResponse) -> bytes:
 
 
 def lines(response: http.client.HTTPResponse) -> Iterator[bytes]:
-    """The lines of an answer that may go on for ever. Raises TooLarge, OSError, HTTPException."""
-    cast(_Response, response).lift()
-    while line := response.readline(MOST_LINE_BYTES):
-        if len(line) == MOST_LINE_BYTES:
+    """The lines of a response that may go on for ever. Raises TooLarge, OSError, HTTPException."""
+    cast(_Response, response).remove_limits()
+    while line := response.readline(MAX_LINE_BYTES):
+        if len(line) == MAX_LINE_BYTES:
             raise TooLarge
         yield line
 
@@ -72,29 +73,29 @@ def _finite(literal: str) -> float:
 
 
 class _Response(http.client.HTTPResponse):
-    """One whose bytes are counted, and which ends in time."""
+    """A response with limits on bytes and time."""
 
     def __init__(self, seconds: float, sock: Any, *args: Any, **options: Any) -> None:
         super().__init__(sock, *args, **options)
         buffered: Any = self.fp
-        self._counted = _Counted(buffered.detach(), seconds)
-        self.fp = io.BufferedReader(self._counted)
+        self._reader = _LimitedReader(buffered.detach(), seconds)
+        self.fp = io.BufferedReader(self._reader)
 
     def begin(self) -> None:
-        """See HTTPResponse: read the head, and interim ones before it."""
+        """See HTTPResponse: read the head, after any interim ones."""
         super().begin()
-        self._counted.left = MOST_BYTES + _AROUND
+        self._reader.bytes_left = MAX_BYTES + _MAX_FRAMING_BYTES
 
-    def lift(self) -> None:
-        """From now on there is no limit."""
-        self._counted.left = self._counted.end = math.inf
+    def remove_limits(self) -> None:
+        """For a stream, which may go on for ever."""
+        self._reader.bytes_left = self._reader.deadline = math.inf
 
 
-class _Counted(io.RawIOBase):
+class _LimitedReader(io.RawIOBase):
     def __init__(self, raw: Any, seconds: float) -> None:
         self._raw = raw
-        self.end = time.monotonic() + seconds
-        self.left: float = _HEADS
+        self.deadline = time.monotonic() + seconds
+        self.bytes_left: float = _MAX_HEAD_BYTES
 
     def readable(self) -> bool:
         """See io.RawIOBase."""
@@ -102,11 +103,11 @@ class _Counted(io.RawIOBase):
 
     def readinto(self, buffer: Any, /) -> int:
         """See io.RawIOBase."""
-        if time.monotonic() > self.end:
+        if time.monotonic() > self.deadline:
             raise TimeoutError("its answer does not end")
         count = int(self._raw.readinto(buffer))
-        self.left -= count
-        if self.left < 0:
+        self.bytes_left -= count
+        if self.bytes_left < 0:
             raise TooLarge
         return count
 

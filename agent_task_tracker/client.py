@@ -19,7 +19,7 @@ from typing import Any, Final
 from urllib.parse import quote
 
 from agent_task_tracker import shapes
-from agent_task_tracker.credentials import Chosen
+from agent_task_tracker.credentials import ExplicitKey
 from agent_task_tracker.errors import TooLarge
 from agent_task_tracker.shapes import Shape
 from agent_task_tracker.transport import Json, Transient, Transport
@@ -45,11 +45,11 @@ class Client:
         self, url: str, api_key: str, *, timeout: float = 10.0, patience: float = 10.0
     ) -> None:
         """`timeout`: seconds to wait for one answer; `patience`: seconds to keep trying."""
-        self._transport = Transport(url, Chosen(api_key), timeout, patience)
+        self._transport = Transport(url, ExplicitKey(api_key), timeout, patience)
 
     @classmethod
     def over(cls, transport: Transport) -> Client:
-        """One that speaks through `transport`, which has a key of its own or knows none."""
+        """A client that uses `transport`, with its credentials."""
         client = cls.__new__(cls)
         client._transport = transport
         return client
@@ -154,7 +154,7 @@ class Client:
 
     def health(self) -> Json:
         """The server's `/health`, which needs no key."""
-        return self._transport.get("/health", {}, shapes.HEALTH, openly=True)
+        return self._transport.get("/health", {}, shapes.HEALTH, without_key=True)
 
     def projects(self) -> Iterator[Json]:
         """All projects, by name."""
@@ -231,25 +231,25 @@ class Client:
     def follow(self, since: int | None = None, *, project: str | None = None) -> Iterator[Json]:
         """The events after number `since` (None: from now on), then each as it comes, for ever.
 
-        A broken connection is taken up where it broke. A message of type `resync_required` says
-        that the log no longer holds `since`; what is left of it follows.
+        After a broken connection it resumes where that broke. A message of type `resync_required`
+        says that the log no longer holds `since`; what is left of it follows.
         """
         cursor = self.last_event_id() if since is None else since
-        attempts = self._transport.attempts()
+        retries = self._transport.retries()
         while True:
             parameters = {"since": cursor, "project": project}
             try:
                 for message in self._stream(parameters):
-                    attempts = self._transport.attempts()
+                    retries = self._transport.retries()
                     cursor = message.get("id", 0)
                     yield message
-            except Transient as interruption:
-                attempts.pause_after(interruption)
+            except Transient as failure:
+                retries.pause_after(failure)
 
     def _report(self, kind: str, **fields: Any) -> Json:
-        given = {name: value for name, value in fields.items() if value is not None}
+        present = {name: value for name, value in fields.items() if value is not None}
         # Lone surrogates, as in names of files that are not UTF-8, become question marks.
-        body = json.dumps(given, ensure_ascii=False, allow_nan=False).encode("utf-8", "replace")
+        body = json.dumps(present, ensure_ascii=False, allow_nan=False).encode("utf-8", "replace")
         key = secrets.token_urlsafe(18)
         return self._transport.post(f"/webhook/{kind}", body, key, shapes.REPORTED)
 
@@ -266,7 +266,7 @@ class Client:
                 return
 
     def _page(self, path: str, shape: Shape, limit: int, **parameters: Any) -> tuple[Json, int]:
-        """A page of at most `limit` items, and how many that was: fewer where they are large."""
+        """A page of at most `limit` items, and the limit that was used: less if items are large."""
         while True:
             try:
                 return self._get(path, shape, **parameters, limit=limit), limit

@@ -1,6 +1,6 @@
-"""The key that a client shows, and to whom.
+"""The key that a client sends, and to which server.
 
-A key that was found in a file goes only to a server that has proved to have it already.
+A key from a file is sent only to a server that has proved to have it.
 """
 
 from __future__ import annotations
@@ -14,27 +14,27 @@ from agent_task_tracker.errors import ClientError, Unreachable
 from agent_task_tracker.proof import encode, is_proof, key_id
 
 # Bytes; a proof is far shorter.
-_MAX_ANSWER: Final = 4096
+_MAX_RESPONSE_BYTES: Final = 4096
 
 # Statuses that say "not now".
-_BUSY: Final = frozenset({502, 503, 504})
+_UNAVAILABLE: Final = frozenset({502, 503, 504})
 
 
 class Credentials(Protocol):
-    """What a request carries that needs a key."""
+    """The authentication of a request."""
 
     def headers(self, connection: HTTPConnection, prefix: str) -> dict[str, str]:
         """Headers for the next request on `connection`, which must be sent on it and on no other.
         `prefix` is the path under which the server answers.
 
         Raises:
-            ClientError: nothing is to be sent.
+            ClientError: the request must not be sent.
             OSError, HTTPException: the connection broke.
         """
 
 
-class Chosen:
-    """A key that was named for this server: it is sent."""
+class ExplicitKey:
+    """A key that the user gave for this server; sent without conditions."""
 
     def __init__(self, key: str) -> None:
         """Raises ClientError: no header can carry the key."""
@@ -47,9 +47,10 @@ class Chosen:
         return {"X-API-Key": self._key} if self._key else {}
 
 
-class Kept:
-    """A key that a server made and kept in a file. Another program may have that server's port by
-    now: on each connection the key is shown only after the other end has proved to have it."""
+class StoredKey:
+    """A key that a server generated and keeps in a file. Another program may have that server's
+    port by now: on each connection the key is sent only after the other end has proved to have
+    it."""
 
     def __init__(self, key: str, found_in: str) -> None:
         self._key = key
@@ -61,8 +62,8 @@ class Kept:
         return {"X-API-Key": self._key}
 
     def demand_proof(self, connection: HTTPConnection, prefix: str) -> None:
-        """Raises Unreachable unless the other end has the key. `connection` is left open, and never
-        opens itself again: what answers then might be somebody else."""
+        """Raises Unreachable unless the other end has the key. `connection` stays open and does not
+        reconnect, since another program might accept that."""
         if connection.sock is None:
             connection.connect()
         connection.auto_open = 0
@@ -71,8 +72,8 @@ class Kept:
         address, port = connection.sock.getpeername()[:2]
         connection.request("GET", f"{prefix}/proof?{query}")
         response = connection.getresponse()
-        body = response.read(_MAX_ANSWER)  # of a longer one the rest is in the way: no proof
-        if response.status in _BUSY:
+        body = response.read(_MAX_RESPONSE_BYTES)  # what is longer is no proof
+        if response.status in _UNAVAILABLE:
             raise HTTPException(f"{response.status} {response.reason}")
         if response.status != 200 or not is_proof(_proof_in(body), self._key, nonce, address, port):
             raise Unreachable(
@@ -83,14 +84,14 @@ class Kept:
             )
 
 
-class Withheld:
-    """No key that may be sent, so that nothing else is either."""
+class MissingKey:
+    """There is no key that may be sent, so no request is."""
 
     def __init__(self, reason: ClientError) -> None:
         self.reason = reason
 
     def headers(self, connection: HTTPConnection, _prefix: str) -> dict[str, str]:
-        """See `Credentials`. That there is no server at all is worth more to know."""
+        """See `Credentials`. Connects first: that there is no server is the better message."""
         connection.connect()
         raise self.reason
 

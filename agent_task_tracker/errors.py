@@ -14,8 +14,8 @@ from typing import Any, ClassVar
 
 
 class ClientError(Exception):
-    """A client of ours cannot do what it was asked. The text is the one line that the user reads,
-    and says what to do next."""
+    """A client cannot do what it was asked. The text is one line for the user, and says what to do
+    next."""
 
     exit_code: ClassVar[int] = 1
 

@@ -1,10 +1,10 @@
-"""The server's proof that it has a key, given before anybody shows it one: `GET /proof`.
+"""The server's proof that it has a key, requested before a client sends it: `GET /proof`.
 
 A client that finds a key beside a database does not know who listens at the database's old port.
-It asks for a proof over a number of its own choice. The connection's own address is a part of what
-is signed, so a proof that was got from the real server elsewhere and handed on proves nothing.
+It asks for a proof over a nonce of its own. The address of the connection is signed too, so a proof
+relayed from the real server at another address proves nothing.
 
-docs/api.md says the same for those who write clients.
+docs/api.md describes it for authors of clients.
 """
 
 from __future__ import annotations
@@ -25,20 +25,20 @@ KEY_ID_PATTERN: Final = r"^[0-9a-f]{16}$"
 
 
 def key_id(key: str) -> str:
-    """Names a key of 256 random bits without telling anything of it."""
+    """Identifies a key of 256 random bits, and reveals nothing of it."""
     return hashlib.sha256(_KEY_ID_LABEL + _secret(key)).hexdigest()[:16]
 
 
 def proof(key: str, nonce: bytes, address: str, port: int) -> str:
-    """What only a holder of the key can say over `nonce`, on a connection whose server's end is
-    `address` and `port`."""
+    """The proof that only a holder of the key can compute, for `nonce` and a connection whose
+    server's end is `address` and `port`."""
     end = f"{canonical(address)} {port}".encode()
     message = LABEL + bytes([len(nonce)]) + nonce + end
     return encode(hmac.digest(_secret(key), message, "sha256"))
 
 
 def is_proof(given: object, key: str, nonce: bytes, address: str, port: int) -> bool:
-    """Whether that is the proof; takes the same time whatever it is."""
+    """Whether that is the proof, compared in constant time."""
     expected = proof(key, nonce, address, port)
     return isinstance(given, str) and hmac.compare_digest(
         given.encode("utf-8", "replace"), expected.encode()
@@ -46,7 +46,7 @@ def is_proof(given: object, key: str, nonce: bytes, address: str, port: int) -> 
 
 
 def canonical(address: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
-    """An IP address in its one form: IPv4 also where a socket of IPv6 has it, no zone. Raises
+    """An IP address in canonical form: IPv4 instead of IPv4-mapped IPv6, and without a zone. Raises
     ValueError."""
     parsed = ipaddress.ip_address(address.partition("%")[0])
     mapped = getattr(parsed, "ipv4_mapped", None)

@@ -43,17 +43,17 @@ def tracker_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tracker
     folder = tmp_path_factory.mktemp("tracker")
     ready_file = folder / "ready.json"
     command = [
-        # Not `tracker`: PYTHONPATH may lead to the project's own module of that name.
+        # Not `tracker`: on PYTHONPATH there may be the project's own module of that name.
         *(sys.executable, "-P", "-m", "agent_task_tracker", "serve", "--ephemeral"),
         *("--log-level", "warning"),
         *("--host", "127.0.0.1", "--ready-file", str(ready_file)),
         *("--rate-limit-webhook", "0", "--rate-limit-api", "0", "--ws-per-project", "0"),
     ]
-    # Windows can only end it cleanly by Ctrl-Break, which goes to a whole group.
+    # On Windows only Ctrl-Break ends it cleanly, and is sent to a whole process group.
     stop, flags = signal.SIGTERM, 0
     if sys.platform == "win32":
         stop, flags = signal.CTRL_BREAK_EVENT, subprocess.CREATE_NEW_PROCESS_GROUP
-    # A working directory of its own: no .env of the project under test says otherwise.
+    # A working directory of its own, so that no .env of the project under test applies.
     with subprocess.Popen(
         command, cwd=folder, stdin=subprocess.DEVNULL, creationflags=flags
     ) as process:

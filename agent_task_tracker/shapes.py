@@ -1,7 +1,7 @@
-"""What our programs rely on in a server's answers: fields, and what may be in them.
+"""The shapes of the server's responses that our clients rely on: fields and their types.
 
-Anything may listen at an address. By this it is told from a tracker, of whatever version, before
-somebody uses what it says. A name that ends with `?` may be missing; other fields are ignored.
+Anything may listen at an address. What does not fit is no tracker, of whatever version, and is not
+used. A name that ends with `?` is optional; other fields are ignored.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any, Final, TypeAlias
 
-# An object with these fields, a list of such, or what one value has to be.
+# An object with these fields, a list of such items, or a check of one value.
 Shape: TypeAlias = "dict[str, Shape] | list[Shape] | Callable[[Any], bool]"
 
 _FIRST_YEAR: Final = 1971
@@ -37,12 +37,12 @@ def _text(value: Any) -> bool:
     return isinstance(value, str)
 
 
-def _whole(value: Any) -> bool:
+def _integer(value: Any) -> bool:
     return type(value) is int and abs(value) < 2**63
 
 
 def _number(value: Any) -> bool:
-    return _whole(value) or (type(value) is float and abs(value) < 2**63)
+    return _integer(value) or (type(value) is float and abs(value) < 2**63)
 
 
 def _flag(value: Any) -> bool:
@@ -54,7 +54,7 @@ def _object(value: Any) -> bool:
 
 
 def _time(value: Any) -> bool:
-    """ISO 8601 with its zone, in years that every system can turn into local time."""
+    """ISO 8601 with a zone, in years that every system can convert to local time."""
     try:
         moment = datetime.fromisoformat(value)
     except (TypeError, ValueError):
@@ -67,12 +67,12 @@ def _or_null(shape: Callable[[Any], bool]) -> Callable[[Any], bool]:
 
 
 HEALTH: Final[Shape] = {"status": _text}
-REPORTED: Final[Shape] = {"message": _text, "event_id": _whole}
+REPORTED: Final[Shape] = {"message": _text, "event_id": _integer}
 
 _PROJECT: Final[Shape] = {
     "name": _text,
-    "task_count": _whole,
-    "active_tasks": _whole,
+    "task_count": _integer,
+    "active_tasks": _integer,
     "updated_at": _or_null(_time),
 }
 _TASK: Final[dict[str, Shape]] = {
@@ -89,10 +89,10 @@ _TASK: Final[dict[str, Shape]] = {
     "error_type": _or_null(_text),
     "error_message": _or_null(_text),
 }
-PROJECTS: Final[Shape] = {"projects": [_PROJECT], "total": _whole}
-TASKS: Final[Shape] = {"tasks": [_TASK], "total": _whole}
+PROJECTS: Final[Shape] = {"projects": [_PROJECT], "total": _integer}
+TASKS: Final[Shape] = {"tasks": [_TASK], "total": _integer}
 
-_SAID: Final[dict[str, Shape]] = {
+_MESSAGE_FIELDS: Final[dict[str, Shape]] = {
     "type": _text,
     "timestamp": _time,
     "data": {
@@ -104,19 +104,19 @@ _SAID: Final[dict[str, Shape]] = {
     },
 }
 # An event or a notice, as streams send it.
-MESSAGE: Final[dict[str, Shape]] = {"id?": _whole, **_SAID}
-_EVENT: Final[Shape] = {"id": _whole, **_SAID}
+MESSAGE: Final[dict[str, Shape]] = {"id?": _integer, **_MESSAGE_FIELDS}
+_EVENT: Final[Shape] = {"id": _integer, **_MESSAGE_FIELDS}
 EVENTS: Final[Shape] = {
     "events": [_EVENT],
-    "last_id": _whole,
+    "last_id": _integer,
     "has_more": _flag,
-    "oldest_id": _whole,
+    "oldest_id": _integer,
     "resync_required": _flag,
 }
 TASK: Final[Shape] = {
     **_TASK,
     "project": _text,
-    "attempt": _whole,
+    "attempt": _integer,
     "stack_trace": _or_null(_text),
     "metadata": _or_null(_object),
     "events": [_EVENT],
@@ -128,12 +128,12 @@ _PERFORMANCE: Final[Shape] = {
     "average_duration": _number,
 }
 STATS: Final[Shape] = {
-    "overview": {"total_tasks": _whole, "active_tasks": _whole, "failed_tasks": _whole},
+    "overview": {"total_tasks": _integer, "active_tasks": _integer, "failed_tasks": _integer},
     "performance": _PERFORMANCE,
     "agents": [
         {
             "name": _text,
-            "task_count": _whole,
+            "task_count": _integer,
             "success_rate": _number,
             "average_duration": _number,
         }
@@ -141,7 +141,7 @@ STATS: Final[Shape] = {
 }
 PROJECT_STATS: Final[Shape] = {
     "project": _text,
-    "task_stats": {"total": _whole, "running": _whole, "pending": _whole, "failed": _whole},
+    "task_stats": {"total": _integer, "running": _integer, "pending": _integer, "failed": _integer},
     "performance": _PERFORMANCE,
-    "timeline": [{"date": _text, "completed": _whole, "failed": _whole}],
+    "timeline": [{"date": _text, "completed": _integer, "failed": _integer}],
 }

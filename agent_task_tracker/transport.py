@@ -1,4 +1,4 @@
-"""One HTTP request of a client, tried again while that may help. Standard library only."""
+"""HTTP requests of a client, with retries. Standard library only."""
 
 from __future__ import annotations
 
@@ -17,47 +17,48 @@ from agent_task_tracker.shapes import Shape, fits
 
 Json = dict[str, Any]
 
-# Worth another try: too many requests, or a server or proxy that is not up to it just now.
+# Worth a retry: too many requests, or a server or proxy that is unavailable now.
 _TRANSIENT: Final = frozenset({429, 502, 503, 504})
 
-# Seconds: of the first pause between tries, and of the longest. Each is twice the one before.
+# Seconds before the first retry, and the maximum. Each pause is twice the one before.
 _FIRST_PAUSE: Final = 0.1
-_LONGEST_PAUSE: Final = 5.0
+_MAX_PAUSE: Final = 5.0
 
-# So many times what it may be silent for, an answer may take in all.
-_LONGEST_ANSWER: Final = 6
+# A whole response may take so many times the timeout, which limits silence.
+_RESPONSE_TIMEOUTS: Final = 6
 
 # Seconds without even a heartbeat (they come every 15) after which a stream counts as dead.
-_STREAM_SILENCE: Final = 45.0
+_STREAM_TIMEOUT: Final = 45.0
 
 
 class Transient(Exception):
-    """A failure that may pass: what it is if it does not, and the seconds the server asks for."""
+    """A failure that may pass: the error if it does not, and the server's `Retry-After` in
+    seconds."""
 
-    def __init__(self, failure: ClientError, retry_after: float = 0.0) -> None:
-        super().__init__(str(failure))
-        self.failure = failure
+    def __init__(self, error: ClientError, retry_after: float = 0.0) -> None:
+        super().__init__(str(error))
+        self.error = error
         self.retry_after = retry_after
 
 
-class Attempts:
-    """Paces the tries at one thing, and ends them when the patience is used up."""
+class Retries:
+    """Paces the retries of one operation, and ends them after `patience` seconds."""
 
     def __init__(self, patience: float) -> None:
         self._deadline = time.monotonic() + patience
         self._pause = _FIRST_PAUSE
 
-    def pause_after(self, interruption: Transient) -> None:
-        """Wait for the next try; raises the failure itself if that would be too late."""
-        pause = max(self._pause, interruption.retry_after)
+    def pause_after(self, failure: Transient) -> None:
+        """Wait for the next try. Raises the failure's error if that would be too late."""
+        pause = max(self._pause, failure.retry_after)
         if time.monotonic() + pause > self._deadline:
-            raise interruption.failure from None
+            raise failure.error from None
         time.sleep(pause)
-        self._pause = min(2 * self._pause, _LONGEST_PAUSE)
+        self._pause = min(2 * self._pause, _MAX_PAUSE)
 
 
-class Place(NamedTuple):
-    """Where a server is: what its address says."""
+class Address(NamedTuple):
+    """A server's URL, taken apart."""
 
     url: str
     https: bool
@@ -66,7 +67,7 @@ class Place(NamedTuple):
     prefix: str
 
     @classmethod
-    def of(cls, url: str) -> Place:
+    def of(cls, url: str) -> Address:
         """Raises ClientError: that is no server's address."""
         try:
             parts = urlsplit(url)
@@ -79,22 +80,22 @@ class Place(NamedTuple):
         return cls(url.rstrip("/"), https, parts.hostname or "", parts.port, prefix)
 
     def connection(self, timeout: float) -> http.client.HTTPConnection:
-        """One to there, not opened yet, whose answers end. No proxy of the environment is used.
-        `timeout`: seconds that the other end may be silent. Raises InvalidURL, an HTTPException."""
+        """A connection with limits, not opened yet. No proxy of the environment is used. `timeout`:
+        seconds that the other end may be silent. Raises InvalidURL, an HTTPException."""
         kind = http.client.HTTPSConnection if self.https else http.client.HTTPConnection
         connection = kind(self.host, self.port, timeout=timeout)
-        bounded.limit(connection, _LONGEST_ANSWER * timeout)
+        bounded.limit(connection, _RESPONSE_TIMEOUTS * timeout)
         return connection
 
 
 class _Request(NamedTuple):
-    """What is sent; `openly`: without a key."""
+    """A request; `without_key`: it needs no key, so none is sent."""
 
     method: str
     path: str
     body: bytes | None = None
     headers: Mapping[str, str] = MappingProxyType({})
-    openly: bool = False
+    without_key: bool = False
 
 
 class Transport:
@@ -110,67 +111,67 @@ class Transport:
         Raises:
             ClientError: the address cannot be right.
         """
-        self._place = Place.of(url)
-        self.url = self._place.url
+        self._address = Address.of(url)
+        self.url = self._address.url
         self._credentials = credentials
         self._timeout = timeout
         self._patience = patience
 
-    def attempts(self) -> Attempts:
-        """A fresh count of tries."""
-        return Attempts(self._patience)
+    def retries(self) -> Retries:
+        """For one operation."""
+        return Retries(self._patience)
 
     def get(
-        self, path: str, parameters: Mapping[str, Any], shape: Shape, *, openly: bool = False
+        self, path: str, parameters: Mapping[str, Any], shape: Shape, *, without_key: bool = False
     ) -> Json:
         """The JSON object at `path`, of this shape. Parameters that are None are left out.
-        `openly`: it needs no key, so none is shown."""
-        request = _Request("GET", path + _query(parameters), openly=openly)
-        return self._until_answered(request, shape)
+        `without_key`: see `_Request`."""
+        request = _Request("GET", path + _query(parameters), without_key=without_key)
+        return self._retry(request, shape)
 
     def post(self, path: str, body: bytes, idempotency_key: str, shape: Shape) -> Json:
-        """Send JSON; however often that is tried, the server acts on it once."""
+        """Send JSON. However often that is retried, the server acts on it once."""
         headers = {"Content-Type": "application/json", "Idempotency-Key": idempotency_key}
-        return self._until_answered(_Request("POST", path, body, headers), shape)
+        return self._retry(_Request("POST", path, body, headers), shape)
 
     def stream(self, path: str, parameters: Mapping[str, Any], shape: Shape) -> Iterator[Json]:
         """The data of server-sent events, each of this shape; raises Transient when the connection
         ends."""
-        connection = self._place.connection(_STREAM_SILENCE)
+        connection = self._address.connection(_STREAM_TIMEOUT)
         headers = {"Accept": "text/event-stream"}
         request = _Request("GET", path + _query(parameters), headers=headers)
         try:
             with self._open(connection, request) as response:
                 for line in bounded.lines(response):
                     if line.startswith(b"data:") and line.endswith(b"\n"):
-                        yield self._checked(line[len(b"data:") :], shape)
+                        yield self._parse(line[len(b"data:") :], shape)
             raise ConnectionError("the server ended the stream")
         except (OSError, http.client.HTTPException) as error:
             raise Transient(self._unreachable(error)) from error
         finally:
             connection.close()
 
-    def _until_answered(self, request: _Request, shape: Shape) -> Json:
-        attempts = self.attempts()
+    def _retry(self, request: _Request, shape: Shape) -> Json:
+        retries = self.retries()
         while True:
             try:
-                return self._once(request, shape)
-            except Transient as interruption:
-                attempts.pause_after(interruption)
+                return self._try_once(request, shape)
+            except Transient as failure:
+                retries.pause_after(failure)
 
-    def _once(self, request: _Request, shape: Shape) -> Json:
+    def _try_once(self, request: _Request, shape: Shape) -> Json:
         try:
             with (
-                closing(self._place.connection(self._timeout)) as connection,
+                closing(self._address.connection(self._timeout)) as connection,
                 self._open(connection, request) as response,
             ):
-                return self._checked(bounded.read(response), shape)
+                return self._parse(bounded.read(response), shape)
         except (OSError, http.client.HTTPException) as error:
             raise Transient(self._unreachable(error)) from error
-        except ValueError:  # no host has such a name, or the head is none
+        except ValueError:  # the host's name is invalid, or the head is
             raise NoTracker(self.url) from None
 
-    def _checked(self, body: bytes, shape: Shape) -> Json:
+    def _parse(self, body: bytes, shape: Shape) -> Json:
         try:
             answer = bounded.loads(body)
         except ValueError:
@@ -182,9 +183,9 @@ class Transport:
     def _open(
         self, connection: http.client.HTTPConnection, request: _Request
     ) -> http.client.HTTPResponse:
-        """Send a request; its response unless that is an error."""
-        prefix, headers = self._place.prefix, request.headers
-        if not request.openly:
+        """Send a request. Returns its response; raises Refused or Transient for an error status."""
+        prefix, headers = self._address.prefix, request.headers
+        if not request.without_key:
             headers = {**headers, **self._credentials.headers(connection, prefix)}
         connection.request(request.method, prefix + request.path, request.body, headers)
         response = connection.getresponse()
@@ -206,7 +207,7 @@ class Transport:
 
 
 def _refusal(response: http.client.HTTPResponse) -> Refused:
-    """The API document's error object, or what stands in for it if a proxy answered."""
+    """The API document's error object, or a substitute if a proxy answered."""
     try:
         error = bounded.loads(bounded.read(response))["error"]
         return Refused(response.status, error["code"], error["message"], error.get("details"))
@@ -215,5 +216,5 @@ def _refusal(response: http.client.HTTPResponse) -> Refused:
 
 
 def _query(parameters: Mapping[str, Any]) -> str:
-    given = {name: value for name, value in parameters.items() if value is not None}
-    return f"?{urlencode(given, errors='replace')}" if given else ""
+    present = {name: value for name, value in parameters.items() if value is not None}
+    return f"?{urlencode(present, errors='replace')}" if present else ""

@@ -222,7 +222,7 @@ def test_what_does_not_end_is_given_up(kind: str) -> None:
                 client.health()
             with pytest.raises(ClientError):
                 next(client.tasks("p"))
-            assert tracemalloc.get_traced_memory()[1] < 4 * bounded.MOST_BYTES
+            assert tracemalloc.get_traced_memory()[1] < 4 * bounded.MAX_BYTES
         finally:
             tracemalloc.stop()
 
@@ -302,7 +302,7 @@ def test_pages_that_never_end() -> None:
 
 def test_large_pages_are_asked_for_in_parts() -> None:
     """An honest server whose 500 tasks are more than an answer may be."""
-    result = "x" * (bounded.MOST_BYTES // 100)
+    result = "x" * (bounded.MAX_BYTES // 100)
 
     def answer(_method: str, target: str) -> Answer:
         query = dict(part.split("=") for part in urlsplit(target).query.split("&"))
@@ -318,7 +318,7 @@ def test_large_pages_are_asked_for_in_parts() -> None:
 
 
 def test_one_answer_that_is_too_large() -> None:
-    task = {**filled(shapes.TASK, "t"), "result": "x" * bounded.MOST_BYTES}
+    task = {**filled(shapes.TASK, "t"), "result": "x" * bounded.MAX_BYTES}
     with listening(lambda _method, _target: as_json(task)) as url, pytest.raises(TooLarge):
         Client(url, KEY, patience=0).task("p", "t")
 

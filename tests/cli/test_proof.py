@@ -18,7 +18,7 @@ import httpx
 import pytest
 
 from agent_task_tracker.client import Client
-from agent_task_tracker.credentials import Kept
+from agent_task_tracker.credentials import StoredKey
 from agent_task_tracker.errors import Unreachable
 from agent_task_tracker.proof import canonical, decode_nonce, encode, is_proof, key_id, proof
 from agent_task_tracker.transport import Transport
@@ -79,7 +79,7 @@ def test_a_client_finds_the_proof_true_however_the_server_is_bound(
     reached = {"0.0.0.0": ["127.0.0.1", "127.0.0.3"], "::": ["[::1]"], "::1": ["[::1]"]}
     for address in reached.get(host, [host]):
         url = f"http://{address}:{server.ready['port']}"
-        transport = Transport(url, Kept(server.kept_key, "a file"), 10, 0)
+        transport = Transport(url, StoredKey(server.kept_key, "a file"), 10, 0)
         assert list(Client.over(transport).projects()) == []
 
 
@@ -242,7 +242,7 @@ MADE = "vTAbM3gmJ9yqkGUi6pb0hVYtvYhyAClmN9YxnJ2yGOE"
 
 
 def projects_with_kept_key(url: str) -> list[Any]:
-    return list(Client.over(Transport(url, Kept(MADE, "the file"), 5, 0)).projects())
+    return list(Client.over(Transport(url, StoredKey(MADE, "the file"), 5, 0)).projects())
 
 
 def true_proof(nonce: bytes, port: int) -> dict[str, str]:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from agent_task_tracker.credentials import Chosen, Kept, Withheld
+from agent_task_tracker.credentials import ExplicitKey, MissingKey, StoredKey
 from agent_task_tracker.errors import ClientError
 from tests.support.cli import run, run_here
 from tests.support.platforms import needs_posix
@@ -166,7 +166,7 @@ def test_no_users_key_goes_to_a_strangers_address_whatever_an_env_holds(
             continue
         went.add(key)
         assert key in (STRANGERS, own) or (
-            isinstance(found.credentials, Withheld) and found.url == "http://127.0.0.1:6666"
+            isinstance(found.credentials, MissingKey) and found.url == "http://127.0.0.1:6666"
         ), dotenv
         assert key != own or found.url == "http://127.0.0.1:6666"
     assert went == ({STRANGERS, own, None} if users == "kept" else set())
@@ -182,10 +182,10 @@ def test_an_own_database_is_found_with_its_key(cwd: Path) -> None:
     dotenv = DotEnv(cwd, {"TRACKER_DB": "own.db", "TRACKER_PORT": "7777"})
     found = find({}, dotenv)
     assert (found.url, found.ignored) == ("http://127.0.0.1:7777", ())
-    assert isinstance(found.credentials, Kept)
+    assert isinstance(found.credentials, StoredKey)
     with_key = find({}, DotEnv(cwd, {**dotenv.values, "API_KEY": STRANGERS}))
     assert (with_key.url, with_key.ignored) == ("http://127.0.0.1:7777", ())
-    assert isinstance(with_key.credentials, Chosen)
+    assert isinstance(with_key.credentials, ExplicitKey)
 
 
 @pytest.mark.parametrize(
@@ -207,7 +207,7 @@ def test_a_ready_file_with_a_database_that_is_none(cwd: Path, database: object) 
     ready = {"url": "http://127.0.0.1:1", "key": [], "db": database}
     (cwd / "ready.json").write_text(json.dumps(ready), encoding="utf-8")
     found = find({}, DotEnv(cwd), ready_file="ready.json")
-    assert isinstance(found.credentials, Withheld)
+    assert isinstance(found.credentials, MissingKey)
 
 
 def test_a_kept_key_that_a_person_chose_is_not_sent_by_itself(cwd: Path) -> None:

@@ -12,9 +12,9 @@ from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidSta
 from websockets.sync.client import connect
 
 from agent_task_tracker import bounded
-from agent_task_tracker.credentials import Credentials, Kept
+from agent_task_tracker.credentials import Credentials, StoredKey
 from agent_task_tracker.errors import ClientError
-from agent_task_tracker.transport import Place
+from agent_task_tracker.transport import Address
 from tracker.domain.limits import CloseCode
 
 _TIMEOUT: Final = 5.0
@@ -44,15 +44,15 @@ def try_address(url: str, credentials: Credentials) -> tuple[list[Finding], bool
     Raises:
         ClientError: that is no server's address.
     """
-    place = Place.of(url)
-    findings = [_try("HTTP", lambda: _health(place))]
-    if findings[-1].problem is None and isinstance(credentials, Kept):
-        findings.append(_try("Proof", lambda: _proof(place, credentials)))
+    address = Address.of(url)
+    findings = [_try("HTTP", lambda: _health(address))]
+    if findings[-1].problem is None and isinstance(credentials, StoredKey):
+        findings.append(_try("Proof", lambda: _proof(address, credentials)))
     if findings[-1].problem is not None:
         return findings, False
-    findings.append(_try("API key", lambda: _key(place, credentials)))
+    findings.append(_try("API key", lambda: _key(address, credentials)))
     if findings[-1].problem is None:
-        findings.append(_try("WebSocket", lambda: _round_trip(place, credentials)))
+        findings.append(_try("WebSocket", lambda: _round_trip(address, credentials)))
     return findings, True
 
 
@@ -65,64 +65,64 @@ def _try(what: str, attempt: Any) -> Finding:
     return Finding(what, None, round((time.monotonic() - started) * 1000, 1))
 
 
-def _health(place: Place) -> None:
-    status, server, body = _get(place, "/health", None)
+def _health(address: Address) -> None:
+    status, server, body = _get(address, "/health", None)
     try:
         healthy = status == 200 and bounded.loads(body)["status"] == "healthy"
     except (ValueError, KeyError, TypeError):
         healthy = False
     if not healthy:
-        raise _BrokenError(f"{place.url}/health answers {status}{server}, not as a tracker does")
+        raise _BrokenError(f"{address.url}/health answers {status}{server}, not as a tracker does")
 
 
-def _proof(place: Place, credentials: Kept) -> None:
-    with closing(place.connection(_TIMEOUT)) as connection, _told(place):
-        credentials.demand_proof(connection, place.prefix)
+def _proof(address: Address, credentials: StoredKey) -> None:
+    with closing(address.connection(_TIMEOUT)) as connection, _told(address):
+        credentials.demand_proof(connection, address.prefix)
 
 
-def _key(place: Place, credentials: Credentials) -> None:
-    status, server, _ = _get(place, "/api/websocket/stats", credentials)
+def _key(address: Address, credentials: Credentials) -> None:
+    status, server, _ = _get(address, "/api/websocket/stats", credentials)
     if status == 401:
         raise _BrokenError(f"the key is not the server's{server}: set API_KEY, or give --api-key")
     if status != 200:
-        raise _BrokenError(f"{place.url}/api/websocket/stats answers {status}{server}")
+        raise _BrokenError(f"{address.url}/api/websocket/stats answers {status}{server}")
 
 
-def _get(place: Place, path: str, credentials: Credentials | None) -> tuple[int, str, bytes]:
-    with closing(place.connection(_TIMEOUT)) as connection, _told(place):
-        headers = credentials.headers(connection, place.prefix) if credentials else {}
-        connection.request("GET", place.prefix + path, headers=headers)
+def _get(address: Address, path: str, credentials: Credentials | None) -> tuple[int, str, bytes]:
+    with closing(address.connection(_TIMEOUT)) as connection, _told(address):
+        headers = credentials.headers(connection, address.prefix) if credentials else {}
+        connection.request("GET", address.prefix + path, headers=headers)
         with connection.getresponse() as answer:
             return answer.status, _named(answer.headers.get("Server")), answer.read(65_536)
 
 
 @contextmanager
-def _told(place: Place) -> Iterator[None]:
+def _told(address: Address) -> Iterator[None]:
     """What goes wrong before there is an answer, as what is broken."""
     try:
         yield
     except ClientError as error:
         raise _BrokenError(str(error)) from None
     except (OSError, HTTPException, ValueError) as error:
-        raise _BrokenError(f"{place.url}: no answer ({error or type(error).__name__})") from None
+        raise _BrokenError(f"{address.url}: no answer ({error or type(error).__name__})") from None
 
 
-def _round_trip(place: Place, credentials: Credentials) -> None:
+def _round_trip(address: Address, credentials: Credentials) -> None:
     """A ping as the API has it, and its pong; on a connection that was made, and perhaps proved,
     before."""
-    with closing(place.connection(_TIMEOUT)) as connection:
-        with _told(place):
+    with closing(address.connection(_TIMEOUT)) as connection:
+        with _told(address):
             connection.connect()
-            headers = credentials.headers(connection, place.prefix)
-        _ping(connection, place, headers)
+            headers = credentials.headers(connection, address.prefix)
+        _ping(connection, address, headers)
 
 
-def _ping(connection: HTTPConnection, place: Place, headers: dict[str, str]) -> None:
-    host = f"[{place.host}]" if ":" in place.host else place.host
-    where = host if place.port is None else f"{host}:{place.port}"
+def _ping(connection: HTTPConnection, address: Address, headers: dict[str, str]) -> None:
+    host = f"[{address.host}]" if ":" in address.host else address.host
+    where = host if address.port is None else f"{host}:{address.port}"
     try:
         with connect(
-            f"ws://{where}{place.prefix}/ws",  # TLS, if any, is the connection's own
+            f"ws://{where}{address.prefix}/ws",  # TLS, if any, is the connection's own
             sock=connection.sock,
             additional_headers=headers,
             compression=None,

@@ -21,9 +21,9 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from agent_task_tracker.client import Client
-from agent_task_tracker.credentials import Chosen, Credentials, Kept, Withheld
+from agent_task_tracker.credentials import Credentials, ExplicitKey, MissingKey, StoredKey
 from agent_task_tracker.errors import ClientError, Unreachable
-from agent_task_tracker.transport import Place, Transport
+from agent_task_tracker.transport import Address, Transport
 from tracker.auth.keys import is_generated, is_loopback, read_key_file
 from tracker.config.paths import MAX_READY_FILE_BYTES, MEMORY, kept_in
 from tracker.config.settings import default_database, load
@@ -96,7 +96,7 @@ class _Seeker:
     def at(self, url: str) -> Found:
         """At an address that the user named."""
         if self._key:
-            return Found(url, Chosen(self._key))
+            return Found(url, ExplicitKey(self._key))
         ignored = ("TRACKER_DB",) if "TRACKER_DB" in self._ignored else ()
         return Found(url, _kept(url, self._database()), ignored)
 
@@ -112,7 +112,7 @@ class _Seeker:
                 f"{ready_file}: names {ready.url}, which is not on this machine, where a server "
                 "writes such files: no key is sent there; if it is meant, give --url"
             )
-        return Found(ready.url, Chosen(self._key))
+        return Found(ready.url, ExplicitKey(self._key))
 
     def by_dotenv(self) -> Found | None:
         """Where `.env` says, if it has the key too."""
@@ -126,7 +126,7 @@ class _Seeker:
                 return Found(ready.url, ready.credentials(None))
             url = ready.url
         if self._key:
-            return Found(url, Chosen(self._key))
+            return Found(url, ExplicitKey(self._key))
         own = self._dotenv.own_database
         return Found(url, _kept(url, own)) if own and _is_loopback(url) else None
 
@@ -175,8 +175,8 @@ class _Ready:
         """The file's own key, for the file's own address. It may be stale: what the server made it
         can prove; what its user chose (`chosen` by this one too, perhaps) it cannot."""
         if self._is_chosen or self.key == chosen or not is_generated(self.key):
-            return Chosen(self.key)
-        return Kept(self.key, self._name) if _is_loopback(self.url) else Chosen(self.key)
+            return ExplicitKey(self.key)
+        return StoredKey(self.key, self._name) if _is_loopback(self.url) else ExplicitKey(self.key)
 
     def _read(self) -> dict[str, Any]:
         try:
@@ -197,25 +197,25 @@ def _kept(url: str, database: Path | None) -> Credentials:
     """The key of a server on this machine. A server elsewhere is never shown it."""
     needed = "the server's API key is needed: set API_KEY, or give --api-key"
     if database is None or not _is_loopback(url):
-        return Withheld(ClientError(needed))
+        return MissingKey(ClientError(needed))
     try:
         path = kept_in(database)
         key = read_key_file(path)
     except (OSError, ValueError):
-        return Withheld(ClientError(needed))
+        return MissingKey(ClientError(needed))
     if not is_generated(key):
-        return Withheld(
+        return MissingKey(
             ClientError(
                 f"the key in {path} was chosen by somebody, so no server can prove that it has it, "
                 "and it is sent to none by itself: set API_KEY to it, or give --api-key"
             )
         )
-    return Kept(key, str(path))
+    return StoredKey(key, str(path))
 
 
 def _is_loopback(url: str) -> bool:
     """Raises ClientError: that is no server's address."""
-    return is_loopback(Place.of(url).host)
+    return is_loopback(Address.of(url).host)
 
 
 def _is_on_this_machine(url: str) -> bool:
@@ -223,7 +223,7 @@ def _is_on_this_machine(url: str) -> bool:
     answer differently the next time."""
     if _is_loopback(url):
         return True
-    host = Place.of(url).host
+    host = Address.of(url).host
     try:
         family = socket.AF_INET6 if ipaddress.ip_address(host).version == 6 else socket.AF_INET
         with socket.socket(family, socket.SOCK_DGRAM) as one:
