@@ -1,4 +1,4 @@
-"""Time as the rest of the program sees it: injected, in UTC, in whole milliseconds."""
+"""Time, as the rest of the program gets it: injected, UTC, whole milliseconds."""
 
 from __future__ import annotations
 

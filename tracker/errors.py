@@ -1,4 +1,4 @@
-"""Every failure the server names, in one tree; its clients' are in `agent_task_tracker.errors`.
+"""All errors of the server in one tree; the clients' are in `agent_task_tracker.errors`.
 
     TrackerError                 carries `code`, `message` and the fields at fault
     ├─ BadRequest                BAD_REQUEST
@@ -26,7 +26,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import ClassVar, NamedTuple
 
-# Where scripts have had them from.
+# Scripts import them from here.
 from agent_task_tracker.errors import (  # noqa: F401
     ClientError,
     NoTracker,
@@ -113,8 +113,8 @@ class Unavailable(TrackerError):
 
 
 class StartupError(Exception):
-    """The server, or a command on its files, cannot do its work. The text is the one line that the
-    user reads."""
+    """The server, or a command on its files, cannot do its work. The text is one line for the
+    user."""
 
     exit_code: ClassVar[int]
 

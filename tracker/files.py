@@ -1,8 +1,7 @@
-"""Files that appear whole and durably under their names, or not at all.
+"""Files that are written atomically and durably.
 
-What is written is for its owner alone (0600). It is written to a file of its own beside the target,
-which then takes the target's place: a link is never written through, and whoever has the old file
-open keeps it as it was.
+Files are private to their owner (0600). They are written beside the target, then renamed to it: a
+link is never written through, and a process that has the old file open keeps it as it was.
 """
 
 from __future__ import annotations
@@ -18,17 +17,17 @@ from typing import Final
 
 from tracker.errors import ConfigError, NoRoom
 
-# The end of the name of what is not finished. `tracker doctor` lists what a killed command left
-# under the name of the database.
+# Suffix of a file that is not finished. `tracker doctor` lists those that a killed command left
+# beside the database.
 UNFINISHED: Final = ".unfinished"
 
-_FULL: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_NO_SPACE: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 @contextlib.contextmanager
 def replacing(target: Path, *, force: bool, protected: Iterable[Path] = ()) -> Iterator[Path]:
-    """An empty file beside `target`, which takes its place at the end of the block, unless that
-    fails. `force`: there may be a file already.
+    """An empty file beside `target`, which replaces it at the end of the block, unless that fails.
+    `force`: there may be a file already.
 
     Raises:
         ConfigError: `target` is one of the `protected` files (whatever its name), a link, no
@@ -48,7 +47,7 @@ def replacing(target: Path, *, force: bool, protected: Iterable[Path] = ()) -> I
             sync(part)
             if force:
                 part.replace(target)
-            else:  # it may have come to be in the meantime
+            else:  # it may exist by now
                 put_new(part, target)
             sync_folder(target.parent)
     finally:
@@ -57,19 +56,19 @@ def replacing(target: Path, *, force: bool, protected: Iterable[Path] = ()) -> I
 
 
 def make_private(path: Path) -> None:
-    """An empty file for its owner alone, in the place of any that is there. Raises OSError."""
+    """Make an empty file private to its owner, in place of any that is there. Raises OSError."""
     path.unlink(missing_ok=True)
     os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
 
 
 def read_regular(path: Path, limit: int) -> bytes:
-    """The content of a regular file of at most `limit` bytes. What stands under a name that
-    somebody else may have chosen may be a pipe, which would be waited for, or have no end.
+    """The content of a regular file of at most `limit` bytes. Under a name that others chose may be
+    a pipe, which blocks, or a device without end.
 
     Raises:
-        OSError: also for what is no regular file, or larger.
+        OSError: also if it is no regular file, or larger.
     """
-    if not stat.S_ISREG(path.stat().st_mode):  # before it is opened: that has effects on devices
+    if not stat.S_ISREG(path.stat().st_mode):  # before opening, which has effects on devices
         raise OSError(errno.EINVAL, "this is no regular file", str(path))
     flags = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
     descriptor = os.open(path, os.O_RDONLY | flags)
@@ -88,7 +87,7 @@ def put_new(part: Path, target: Path) -> None:
         os.link(part, target)
     except FileExistsError:
         raise
-    except OSError:  # a file system without links: what is left is to look, then to rename
+    except OSError:  # a file system without links: check, then rename
         if target.exists():
             raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST)) from None
         part.replace(target)
@@ -97,13 +96,13 @@ def put_new(part: Path, target: Path) -> None:
 
 
 def sync(path: Path) -> None:
-    """Have the file's content on the disk when this returns. Raises OSError."""
+    """Flush the file's content to the disk. Raises OSError."""
     with path.open("rb+") as file:
         os.fsync(file.fileno())
 
 
 def sync_folder(folder: Path) -> None:
-    """Have the folder's names on the disk when this returns. Raises OSError."""
+    """Flush the folder's entries to the disk. Raises OSError."""
     if os.name == "posix":  # elsewhere a folder cannot be opened
         descriptor = os.open(folder, os.O_RDONLY)
         try:
@@ -114,12 +113,11 @@ def sync_folder(folder: Path) -> None:
 
 @contextlib.contextmanager
 def telling(name: Path | str) -> Iterator[None]:
-    """A failure of the file system as the one line that the user reads. Raises ConfigError,
-    NoRoom."""
+    """Turn a failure of the file system into one line for the user. Raises ConfigError, NoRoom."""
     try:
         yield
     except OSError as error:
-        if error.errno in _FULL:
+        if error.errno in _NO_SPACE:
             raise NoRoom(f"{name}: the disk is full; make room, then repeat this") from None
         raise ConfigError(f"{name}: cannot be written: {error.strerror or error}") from None
 

@@ -1,5 +1,5 @@
-"""Text that others wrote, made fit to be shown: a terminal obeys nothing in it, and nothing in it
-is there unseen. What would be obeyed, or is invisible, shows as an escape such as `\\x1b`.
+"""Untrusted text, made safe to show: control and invisible characters become escapes such as
+`\\x1b`, so that a terminal obeys nothing in it and a reader sees all of it.
 
 Standard library only.
 """
@@ -15,7 +15,7 @@ from typing import Any, Final
 # paragraphs. The rest is what DerivedCoreProperties.txt of Unicode 16 lists, assigned or not, as
 # Default_Ignorable_Code_Point (all of Bidi_Control but U+061C, 200E, 200F, 202A-202E, 2066-2069,
 # which stand here too, is in it), and the format controls of Egyptian hieroglyphs.
-_OBEYED: Final = (
+_UNSAFE: Final = (
     r"\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\ufff9-\ufffb\u2028\u2029"
     r"\xad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f"
     r"\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufff8\U0001bca0-\U0001bca3\U0001d173-\U0001d17a"
@@ -25,40 +25,40 @@ _OBEYED: Final = (
 # Line breaks and tabs, which stay where a text may have several lines.
 _LAYOUT: Final = r"\n\t"
 
-# Not `[…]+`: a pattern that begins with a set is searched for fast.
-_RUN: Final = re.compile(f"[{_OBEYED}{_LAYOUT}][{_OBEYED}{_LAYOUT}]*")
-_RUN_IN_LINES: Final = re.compile(f"[{_OBEYED}][{_OBEYED}]*")
+# Not `[…]+`: `re` searches faster for a pattern that begins with a set.
+_UNSAFE_RUN: Final = re.compile(f"[{_UNSAFE}{_LAYOUT}][{_UNSAFE}{_LAYOUT}]*")
+_UNSAFE_RUN_IN_LINES: Final = re.compile(f"[{_UNSAFE}][{_UNSAFE}]*")
 
-# Emoji and several scripts are written with these. Only right behind something that is seen, and
-# not one after the other: whole messages have been hidden in runs of them.
-_JOINING: Final = re.compile("[\ufe0e\ufe0f]?[\u200c\u200d]?")
+# Emoji and several scripts need these. Kept only right after a visible character, and not in runs:
+# whole messages have been hidden in those.
+_JOINERS: Final = re.compile("[\ufe0e\ufe0f]?[\u200c\u200d]?")
 
 
 def printable(text: object) -> str:
-    """`text` in one line, with nothing in it that is obeyed or unseen."""
-    return _RUN.sub(_replacing(_escape), str(text))
+    """`text` in one line, its control and invisible characters escaped."""
+    return _UNSAFE_RUN.sub(_escaping(_escape), str(text))
 
 
 def printable_lines(text: object) -> str:
-    """The same, but line breaks and tabs stay."""
-    return _RUN_IN_LINES.sub(_replacing(_escape), str(text))
+    """Likewise, but line breaks and tabs stay."""
+    return _UNSAFE_RUN_IN_LINES.sub(_escaping(_escape), str(text))
 
 
 def json_line(value: Any) -> str:
-    """`value` as JSON of one line that is safe to be shown, and means the same."""
+    """`value` as one line of JSON that is safe to show, and means the same."""
     return json_printable(json.dumps(value, ensure_ascii=False, default=str))
 
 
 def json_printable(text: str) -> str:
-    """JSON that is safe to be shown, and means the same. What lays it out stays."""
-    return _RUN_IN_LINES.sub(_replacing(_json_escape), text)
+    """JSON that is safe to show, and means the same. Its line breaks and tabs stay."""
+    return _UNSAFE_RUN_IN_LINES.sub(_escaping(_json_escape), text)
 
 
-def _replacing(escape: Callable[[str], str]) -> Callable[[re.Match[str]], str]:
+def _escaping(escape: Callable[[str], str]) -> Callable[[re.Match[str]], str]:
     def shown(run: re.Match[str]) -> str:
         text, (begin, end) = run.string, run.span()
         is_seen = begin > 0 and not text[begin - 1].isspace()
-        joined = _JOINING.match(text, begin, end) if is_seen else None
+        joined = _JOINERS.match(text, begin, end) if is_seen else None
         kept = joined[0] if joined else ""
         return kept + "".join(map(escape, text[begin + len(kept) : end]))
 

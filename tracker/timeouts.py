@@ -1,4 +1,4 @@
-"""How long the server waits for those it speaks to."""
+"""How long the server waits for its peers."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Timeouts(NamedTuple):
     """For a subscriber that takes nothing of what it was sent."""
 
     request: float = 30.0
-    """For a client that began a request and went quiet, or does not read its answer."""
+    """For a client that stopped sending its request, or does not read the response."""
 
     keep_alive: int = 75
     """Between a client's requests on one connection: longer than agents pause between reports, so
@@ -28,10 +28,10 @@ class Timeouts(NamedTuple):
     """Silence on a stream of server-sent events, until a comment is sent."""
 
     guesses: float = 60.0
-    """For an address that sent wrong keys, from the first until it may send as many more."""
+    """For an address that sent wrong keys: from the first one until the count starts again."""
 
     close: float = 2.0
-    """For the peer's part in an orderly end of its connection, which then is cut."""
+    """For the peer to close its side of a connection, which then is aborted."""
 
 
 DEFAULT_TIMEOUTS: Final = Timeouts()
