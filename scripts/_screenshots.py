@@ -15,7 +15,7 @@ sys.path.insert(0, str(ROOT))
 
 from tests.support.server import KEY, Server, quote  # noqa: E402
 from tracker.api.schemas import to_report  # noqa: E402
-from tracker.cli.demo_story import Send, schedule  # noqa: E402
+from tracker.cli.demo_story import ScheduledReport, schedule  # noqa: E402
 from tracker.domain.tasks import Kind  # noqa: E402
 from tracker.store.sqlite.store import Store  # noqa: E402
 from tracker.ws.hub import Hub  # noqa: E402
@@ -49,10 +49,10 @@ class History:
         return time.monotonic()
 
 
-def ended(sends: list[Send]) -> list[Send]:
+def ended(reports: list[ScheduledReport]) -> list[ScheduledReport]:
     """Keep what belongs to tasks that came to an end."""
-    last = {send.fields["task_id"]: send.kind for send in sends}
-    return [send for send in sends if last[send.fields["task_id"]] in ("finish", "error")]
+    last = {report.fields["task_id"]: report.kind for report in reports}
+    return [report for report in reports if last[report.fields["task_id"]] in ("finish", "error")]
 
 
 async def write_history(database: Path) -> None:
@@ -61,8 +61,8 @@ async def write_history(database: Path) -> None:
     store = Store(database, "normal", clock, Hub(), on_death=lambda: None)
     store.start()
 
-    async def play(begin: float, sends: list[Send]) -> None:
-        for at, kind, fields in sends:
+    async def play(begin: float, reports: list[ScheduledReport]) -> None:
+        for at, kind, fields in reports:
             clock.now = round((begin + at) * 1000)
             await store.record(to_report(Kind(kind), fields), None, 0)
 

@@ -14,7 +14,7 @@
     └─ Unavailable               SERVICE_UNAVAILABLE, with `retry_after`
     StartupError                 the server, or a command on its files, cannot do its work; carries
                                  the process's exit code
-    ├─ ConfigError               78 (sysexits EX_CONFIG): somebody has to change something
+    ├─ ConfigError               78 (sysexits EX_CONFIG): the user has to change something
     ├─ InUse                     75 (sysexits EX_TEMPFAIL): try again later
     └─ NoRoom                    1: the disk is full
 

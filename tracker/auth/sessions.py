@@ -47,7 +47,7 @@ class Sessions:
         self._unsaved: dict[str, int] = {}  # revoked, and not yet stored
         self._epoch_is_saved = True
         self._leases: WeakValueDictionary[str, Lease] = WeakValueDictionary()
-        # Cookies do not tell ports apart: each server of a host needs a name of its own.
+        # Cookies are shared by all ports of a host, so each server needs a name of its own.
         self.cookie: Final = f"tracker_session_{self._sign('name')[:8]}"
 
     def issue(self) -> tuple[str, int]:

@@ -7,10 +7,10 @@ from pathlib import Path
 import click
 
 from tracker.cli.database import (
-    announce,
     as_json,
-    conclude,
     find_database,
+    print_notice,
+    print_result,
     progress,
     size,
     with_database,
@@ -33,7 +33,7 @@ def backup(file: Path, *, force: bool, db: str | None, as_json: bool) -> None:
     database = find_database(db)
     contents = back_up(database, file.absolute(), progress("Copying"), force=force)
     result = {"file": str(file.absolute()), "bytes": file.stat().st_size, **contents}
-    conclude(
+    print_result(
         result,
         f"{file}: {size(result['bytes'])}, {contents['tasks']} tasks and {contents['events']} "
         f"events, checked. The keys beside {database} are not in it.",
@@ -55,10 +55,10 @@ def restore(file: Path, *, db: str | None, as_json: bool) -> None:
     from tracker.store.sqlite.admin.restore import restore
 
     database = find_database(db)
-    announce(f"Replacing {database} by {file}; what is there now is kept beside it.")
+    print_notice(f"Replacing {database} by {file}; what is there now is kept beside it.")
     restored = restore(database, file.absolute(), progress("Copying"))
     kept = None if restored.kept is None else str(restored.kept)
-    conclude(
+    print_result(
         {"database": str(database), "kept": kept, **restored.contents},
         f"{database}: {restored.contents['tasks']} tasks and {restored.contents['events']} events."
         + (f" The old database is {kept}." if kept else ""),

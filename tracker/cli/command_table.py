@@ -1,4 +1,4 @@
-"""What commands there are, and the two answers that need no more than that."""
+"""The table of commands, and the texts of `--help` and `--version`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What every command that speaks to a server has: how it is told where the server is."""
+"""The options of every command that speaks to a server, and the client made of them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import click
 
 from agent_task_tracker.client import Client
 from tracker.cli import env_file
-from tracker.cli.discovery import Found, find
+from tracker.cli.discovery import FoundServer, find
 
 _OPTIONS = (
     click.option("--url", metavar="URL", help="The server's address.  [TRACKER_URL]"),
@@ -30,14 +30,14 @@ _OPTIONS = (
 
 
 def with_client(*, patience: float) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Give a command the options that say where the server is, and the client that follows from
-    them. `patience`: the seconds to keep trying if it does not answer."""
+    """Add the options that say where the server is, and pass the command a client for it.
+    `patience`: see `Client`, in seconds."""
 
     def decorate(command: Callable[..., None]) -> Callable[..., None]:
         @functools.wraps(command)
         def wrapped(**options: Any) -> None:
-            told = {name: options.pop(name) for name in ("url", "ready_file", "api_key")}
-            command(find_server(**told, patience=patience), **options)
+            server = {name: options.pop(name) for name in ("url", "ready_file", "api_key")}
+            command(find_server(**server, patience=patience), **options)
 
         return with_options(wrapped)
 
@@ -45,23 +45,23 @@ def with_client(*, patience: float) -> Callable[[Callable[..., None]], Callable[
 
 
 def with_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Only the options, for a command that looks for the server more than once."""
+    """Only add the options, for a command that looks for the server more than once."""
     return functools.reduce(lambda inner, option: option(inner), reversed(_OPTIONS), command)
 
 
 def find_server(
     *, url: str | None, ready_file: str | None, api_key: str | None, patience: float
 ) -> Client:
-    """See `tracker.cli.discovery.find`. Says what was left out of account."""
-    found, warnings = seek(url=url, ready_file=ready_file, api_key=api_key)
+    """See `tracker.cli.discovery.find`. Warns of variables that are ignored."""
+    found, warnings = discover(url=url, ready_file=ready_file, api_key=api_key)
     env_file.warn(warnings)
     return found.client(patience)
 
 
-def seek(
+def discover(
     *, url: str | None, ready_file: str | None, api_key: str | None
-) -> tuple[Found, list[str]]:
-    """The server, and what there is to say about how it was found."""
+) -> tuple[FoundServer, list[str]]:
+    """The server, and warnings about how it was found."""
     dotenv = env_file.read()
     found = find(os.environ, dotenv, url=url, ready_file=ready_file, api_key=api_key)
-    return found, [*env_file.address_ignored(found.ignored), *env_file.misspelt(dotenv)]
+    return found, [*env_file.address_ignored(found.ignored), *env_file.misspelt_variables(dotenv)]

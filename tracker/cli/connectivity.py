@@ -1,4 +1,4 @@
-"""Tries an address as a browser would use it: HTTP, the key, and a WebSocket there and back."""
+"""Checks a server as a browser would use it: HTTP, the key, and a WebSocket round trip."""
 
 from __future__ import annotations
 
@@ -26,20 +26,20 @@ _PROXY_ADVICE: Final = (
 
 
 class Finding(NamedTuple):
-    """One thing that was tried. `problem` None: it works."""
+    """The result of one check. `problem` None: it works."""
 
     what: str
     problem: str | None
     milliseconds: float | None = None
 
 
-class _BrokenError(Exception):
-    """What was tried does not work; the text says why, and what to do."""
+class _CheckFailed(Exception):
+    """A check failed; the text says why, and what to do."""
 
 
 def try_address(url: str, credentials: Credentials) -> tuple[list[Finding], bool]:
-    """What works at `url` and what does not, and whether the server answers there at all. A kept
-    key is shown to none that has not proved to have it.
+    """The results for `url`, and whether a server answers there at all. A stored key is sent only
+    after the server has proved to have it.
 
     Raises:
         ClientError: that is no server's address.
@@ -60,7 +60,7 @@ def _try(what: str, attempt: Any) -> Finding:
     started = time.monotonic()
     try:
         attempt()
-    except _BrokenError as error:
+    except _CheckFailed as error:
         return Finding(what, str(error))
     return Finding(what, None, round((time.monotonic() - started) * 1000, 1))
 
@@ -72,46 +72,45 @@ def _health(address: Address) -> None:
     except (ValueError, KeyError, TypeError):
         healthy = False
     if not healthy:
-        raise _BrokenError(f"{address.url}/health answers {status}{server}, not as a tracker does")
+        raise _CheckFailed(f"{address.url}/health answers {status}{server}, not as a tracker does")
 
 
 def _proof(address: Address, credentials: StoredKey) -> None:
-    with closing(address.connection(_TIMEOUT)) as connection, _told(address):
+    with closing(address.connection(_TIMEOUT)) as connection, _reporting_errors(address):
         credentials.demand_proof(connection, address.prefix)
 
 
 def _key(address: Address, credentials: Credentials) -> None:
     status, server, _ = _get(address, "/api/websocket/stats", credentials)
     if status == 401:
-        raise _BrokenError(f"the key is not the server's{server}: set API_KEY, or give --api-key")
+        raise _CheckFailed(f"the key is not the server's{server}: set API_KEY, or give --api-key")
     if status != 200:
-        raise _BrokenError(f"{address.url}/api/websocket/stats answers {status}{server}")
+        raise _CheckFailed(f"{address.url}/api/websocket/stats answers {status}{server}")
 
 
 def _get(address: Address, path: str, credentials: Credentials | None) -> tuple[int, str, bytes]:
-    with closing(address.connection(_TIMEOUT)) as connection, _told(address):
+    with closing(address.connection(_TIMEOUT)) as connection, _reporting_errors(address):
         headers = credentials.headers(connection, address.prefix) if credentials else {}
         connection.request("GET", address.prefix + path, headers=headers)
         with connection.getresponse() as answer:
-            return answer.status, _named(answer.headers.get("Server")), answer.read(65_536)
+            return answer.status, _by_server(answer.headers.get("Server")), answer.read(65_536)
 
 
 @contextmanager
-def _told(address: Address) -> Iterator[None]:
-    """What goes wrong before there is an answer, as what is broken."""
+def _reporting_errors(address: Address) -> Iterator[None]:
+    """Turn what fails before there is a response into a failed check."""
     try:
         yield
     except ClientError as error:
-        raise _BrokenError(str(error)) from None
+        raise _CheckFailed(str(error)) from None
     except (OSError, HTTPException, ValueError) as error:
-        raise _BrokenError(f"{address.url}: no answer ({error or type(error).__name__})") from None
+        raise _CheckFailed(f"{address.url}: no answer ({error or type(error).__name__})") from None
 
 
 def _round_trip(address: Address, credentials: Credentials) -> None:
-    """A ping as the API has it, and its pong; on a connection that was made, and perhaps proved,
-    before."""
+    """Send the API's ping and wait for its pong, on a connection that was proved if need be."""
     with closing(address.connection(_TIMEOUT)) as connection:
-        with _told(address):
+        with _reporting_errors(address):
             connection.connect()
             headers = credentials.headers(connection, address.prefix)
         _ping(connection, address, headers)
@@ -119,10 +118,10 @@ def _round_trip(address: Address, credentials: Credentials) -> None:
 
 def _ping(connection: HTTPConnection, address: Address, headers: dict[str, str]) -> None:
     host = f"[{address.host}]" if ":" in address.host else address.host
-    where = host if address.port is None else f"{host}:{address.port}"
+    authority = host if address.port is None else f"{host}:{address.port}"
     try:
         with connect(
-            f"ws://{where}{address.prefix}/ws",  # TLS, if any, is the connection's own
+            f"ws://{authority}{address.prefix}/ws",  # TLS, if any, is the connection's own
             sock=connection.sock,
             additional_headers=headers,
             compression=None,
@@ -133,19 +132,19 @@ def _ping(connection: HTTPConnection, address: Address, headers: dict[str, str])
             websocket.send('{"type":"ping"}')
             _await_pong(websocket)
     except InvalidStatus as error:
-        server = _named(error.response.headers.get("Server"))
-        raise _BrokenError(
+        server = _by_server(error.response.headers.get("Server"))
+        raise _CheckFailed(
             f"the handshake is answered {error.response.status_code}{server}: a proxy stands in "
             f"between, and {_PROXY_ADVICE}"
         ) from None
     except ConnectionClosed as error:
-        raise _BrokenError(_closed(error)) from None
+        raise _CheckFailed(_close_reason(error)) from None
     except TimeoutError:
-        raise _BrokenError(
+        raise _CheckFailed(
             "it opens, but nothing comes back: something in between holds messages back"
         ) from None
     except (OSError, InvalidHandshake, ValueError) as error:
-        raise _BrokenError(
+        raise _CheckFailed(
             f"the handshake fails ({error}): if a proxy stands in between, {_PROXY_ADVICE}"
         ) from None
 
@@ -159,7 +158,7 @@ def _await_pong(websocket: Any) -> None:
     raise TimeoutError
 
 
-def _closed(error: ConnectionClosed) -> str:
+def _close_reason(error: ConnectionClosed) -> str:
     code = None if error.rcvd is None else error.rcvd.code
     if code == CloseCode.UNAUTHORIZED:
         return "the key does not arrive: the proxy in between drops the header X-API-Key"
@@ -168,6 +167,6 @@ def _closed(error: ConnectionClosed) -> str:
     return f"it is closed at once ({code or 'without a word'})"
 
 
-def _named(server: str | None) -> str:
-    """Our server does not name itself: whoever does stands in front of it."""
+def _by_server(server: str | None) -> str:
+    """Our server sends no `Server` header, so what does is a proxy before it."""
     return "" if server is None else f" by {server}"

@@ -1,4 +1,4 @@
-"""What the commands that look after the database share: where it is, how they speak."""
+"""What the commands on a database file share: options, finding the file, output."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from tracker.cli import env_file
-from tracker.cli.output import although, print_json, say
+from tracker.cli.output import note_if_output_fails, print_json, print_text
 from tracker.config.paths import locate
 from tracker.config.settings import Settings
 from tracker.errors import ConfigError
@@ -25,9 +25,9 @@ def find_database(db: str | None) -> Path:
     """The file that `tracker serve` would use.
 
     Raises:
-        ConfigError: it keeps nothing, or its folder cannot be used.
+        ConfigError: it would be in memory, or its folder cannot be used.
     """
-    settings, _, warnings = env_file.in_force({"db": db}, of_interest=("TRACKER_DB",))
+    settings, _, warnings = env_file.load_settings({"db": db}, relevant=("TRACKER_DB",))
     env_file.warn(warnings)
     return database_of(settings)
 
@@ -40,22 +40,22 @@ def database_of(settings: Settings) -> Path:
     return path
 
 
-def announce(text: str) -> None:
-    """Say what is going to happen to the data."""
-    say(text, err=True)
+def print_notice(text: str) -> None:
+    """Say on standard error what is going to happen to the data."""
+    print_text(text, err=True)
 
 
-def conclude(result: dict[str, Any], text: str, *, as_json: bool) -> None:
-    """Say what has happened: to programs or to people."""
-    with although(f"it is done all the same: {text}"):
+def print_result(result: dict[str, Any], text: str, *, as_json: bool) -> None:
+    """Say what was done, as JSON or as text."""
+    with note_if_output_fails(f"it is done all the same: {text}"):
         if as_json:
             print_json(result)
         else:
-            say(text)
+            print_text(text)
 
 
 def progress(what: str) -> Callable[[int, int], None]:
-    """A report on long work: a line that is written over, on a terminal only."""
+    """Show progress, on a terminal only: a line that is overwritten."""
     if not sys.stderr.isatty():
         return lambda _done, _total: None
 

@@ -9,7 +9,7 @@ import click
 
 from agent_task_tracker.client import Client
 from tracker.cli.connection import with_client
-from tracker.cli.output import say
+from tracker.cli.output import print_text
 
 
 @click.command()
@@ -33,16 +33,16 @@ def demo(client: Client, *, seconds: float, pace: float) -> None:
     from tracker.cli.demo_story import AGENTS, schedule
 
     run = f"demo-{secrets.token_hex(3)}"
-    sends = schedule(seconds, secrets.randbits(32), run, pace=(pace * 0.7, pace * 1.4))
-    say(f"{len(AGENTS)} agents work for {seconds:g} s; watch them at {client.url}")
-    began = time.monotonic()
+    reports = schedule(seconds, secrets.randbits(32), run, pace=(pace * 0.7, pace * 1.4))
+    print_text(f"{len(AGENTS)} agents work for {seconds:g} s; watch them at {client.url}")
+    started = time.monotonic()
     send_by_kind = {
         "start": client.start,
         "status": client.status,
         "finish": client.finish,
         "error": client.error,
     }
-    for at, kind, fields in sends:
-        time.sleep(max(0.0, began + at - time.monotonic()))
+    for at, kind, fields in reports:
+        time.sleep(max(0.0, started + at - time.monotonic()))
         send_by_kind[kind](**fields)  # type: ignore[operator]
-    click.echo(f"{len(sends)} reports sent; delete them with their projects, or keep them.")
+    click.echo(f"{len(reports)} reports sent; delete them with their projects, or keep them.")

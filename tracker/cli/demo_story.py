@@ -13,7 +13,7 @@ from typing import Any, Final, NamedTuple
 
 class Job(NamedTuple):
     """One task of the team. Of those with an `error` some fail, and of these some are tried again;
-    of those marked `silent` some are never heard of again."""
+    of those marked `silent` some stop reporting."""
 
     project: str
     title: str
@@ -24,7 +24,7 @@ class Job(NamedTuple):
     silent: bool = False
 
 
-class Send(NamedTuple):
+class ScheduledReport(NamedTuple):
     """A report that is due `at` seconds after the beginning."""
 
     at: float
@@ -157,38 +157,42 @@ JOBS: Final = (
 )
 
 
-def schedule(seconds: float, seed: int, run: str, *, pace: tuple[float, float]) -> list[Send]:
+def schedule(
+    seconds: float, seed: int, run: str, *, pace: tuple[float, float]
+) -> list[ScheduledReport]:
     """The reports of a team that works for so many seconds, in the order they are due.
 
     Each agent takes one job after the other, each for `pace` seconds (least, most). Task ids begin
     with `run`, so that a second run adds tasks rather than attempts.
     """
-    random = Random(seed)  # noqa: S311 - a play, not a secret
+    random = Random(seed)  # noqa: S311 - not a secret
     jobs = list(JOBS)
     random.shuffle(jobs)
-    sends: list[Send] = []
+    reports: list[ScheduledReport] = []
     number = 0
     for index, agent in enumerate(AGENTS):
         at = index * pace[0] / 8
         while at < seconds:
             job = jobs[number % len(jobs)]
             number += 1
-            lasts = random.uniform(*pace)
+            seconds_taken = random.uniform(*pace)
             identity = {
                 "project": job.project,
                 "task": job.title,
                 "task_id": f"{run}-{number}",
                 "agent": agent,
             }
-            sends += [
-                Send(at + share * lasts, kind, {**identity, **fields})
-                for share, kind, fields in _course(job, random)
+            reports += [
+                ScheduledReport(at + share * seconds_taken, kind, {**identity, **fields})
+                for share, kind, fields in _reports_of(job, random)
             ]
-            at += lasts + random.uniform(*pace) / 10
-    return sorted((send for send in sends if send.at < seconds), key=lambda send: send.at)
+            at += seconds_taken + random.uniform(*pace) / 10
+    return sorted(
+        (report for report in reports if report.at < seconds), key=lambda report: report.at
+    )
 
 
-def _course(job: Job, random: Random) -> Iterator[tuple[float, str, dict[str, Any]]]:
+def _reports_of(job: Job, random: Random) -> Iterator[tuple[float, str, dict[str, Any]]]:
     """A job's reports: when (as a share of its time), which webhook, and its own fields."""
     if job.silent and random.random() < 0.4:
         yield from list(_work(job, 0.0, 1.0, random))[:-1]
@@ -210,7 +214,7 @@ def _course(job: Job, random: Random) -> Iterator[tuple[float, str, dict[str, An
 def _work(
     job: Job, begin: float, end: float, random: Random
 ) -> Iterator[tuple[float, str, dict[str, Any]]]:
-    """One attempt, without how it ends."""
+    """The reports of one attempt, without its end."""
     yield begin, "start", {"metadata": job.metadata}
     steps = len(job.messages)
     for step, message in enumerate(job.messages, start=1):

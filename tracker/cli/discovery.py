@@ -1,14 +1,14 @@
 """Finds the server for its clients, and the key to it.
 
-The address: as told by a flag; else by the environment (TRACKER_URL, then TRACKER_READY_FILE); else
-by `.env`, see below; else where `tracker serve` listens with the same settings.
+The address: from a flag; else from the environment (TRACKER_URL, then TRACKER_READY_FILE); else
+from `.env`, see below; else where `tracker serve` listens with the same settings.
 
-The key: as told by a flag; else the ready file's (an ephemeral server's is there); else API_KEY;
-else, if the server is on this machine, the one it made on its first run and keeps beside its
-database. It goes to nobody who has not proved to have it.
+The key: from a flag; else from the ready file (an ephemeral server's is there); else API_KEY; else,
+if the server is on this machine, the one it generated on its first run and keeps beside its
+database, which is sent only to a server that has proved to have it.
 
-A `.env` may be a stranger's. So an address of it counts only with a key of it: else the user's key
-and reports would go where the stranger wants them. Likewise the content of a ready file.
+A `.env` may be a stranger's, so its address counts only with its key: else the user's key and
+reports would go where the stranger wants them. The same holds for a ready file's content.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ from tracker.config.settings import default_database, load
 from tracker.config.variables import DotEnv, filter_dotenv
 from tracker.files import read_regular
 
-_EVERYWHERE: Final = {"0.0.0.0": "127.0.0.1", "::": "::1"}
+_LOOPBACK_OF: Final = {"0.0.0.0": "127.0.0.1", "::": "::1"}
 
-# In the order in which they count.
+# By precedence.
 _ADDRESSES: Final = ("TRACKER_URL", "TRACKER_READY_FILE", "TRACKER_HOST", "TRACKER_PORT")
 
 _LISTENING: Final = ("TRACKER_HOST", "TRACKER_PORT")
@@ -40,9 +40,9 @@ _LISTENING: Final = ("TRACKER_HOST", "TRACKER_PORT")
 _TIMEOUT: Final = 10.0
 
 
-class Found(NamedTuple):
-    """A server, which has not been spoken to yet; and the variables of `.env` that were left out
-    of account because it may be a stranger's."""
+class FoundServer(NamedTuple):
+    """A server, not contacted yet; and the variables of `.env` that were ignored because it may be
+    a stranger's."""
 
     url: str
     credentials: Credentials
@@ -60,96 +60,98 @@ def find(
     url: str | None = None,
     ready_file: str | None = None,
     api_key: str | None = None,
-) -> Found:
-    """The server that is meant.
+) -> FoundServer:
+    """The server to use.
 
     Raises:
-        Unreachable: there is no such ready file, so no such server.
+        Unreachable: there is no such ready file, so no server.
         ClientError: the address, the ready file or the key cannot be used.
         ConfigError: a variable's value is not what its setting takes.
     """
     if url is None and ready_file is None:
         url = environment.get("TRACKER_URL") or None
         ready_file = environment.get("TRACKER_READY_FILE")
-    seeker = _Seeker(environment, dotenv, api_key)
+    finder = _Finder(environment, dotenv, api_key)
     if url is not None:
-        return seeker.at(url)
+        return finder.for_url(url)
     if ready_file is not None:
-        return seeker.named_by(ready_file)
-    return seeker.by_dotenv() or seeker.as_served()
+        return finder.for_ready_file(ready_file)
+    return finder.from_dotenv() or finder.from_settings()
 
 
-class _Seeker:
-    """What is known apart from the address."""
+class _Finder:
+    """Finds the address; the key and the settings are known."""
 
     def __init__(self, environment: Mapping[str, str], dotenv: DotEnv, api_key: str | None) -> None:
         self._environment = environment
         self._dotenv = dotenv
-        self._told = api_key
-        # The user's own: it goes nowhere that a stranger has named.
-        self._chosen = api_key or environment.get("API_KEY")
-        self._key = self._chosen
+        self._flag_key = api_key
+        # The user's own: never sent to an address of a stranger's.
+        self._user_key = api_key or environment.get("API_KEY")
+        self._key = self._user_key
         if "API_KEY" not in environment:
             self._key = self._key or dotenv.values.get("API_KEY")
         self._trusted, self._ignored = filter_dotenv(dotenv, environment, {})
 
-    def at(self, url: str) -> Found:
-        """At an address that the user named."""
+    def for_url(self, url: str) -> FoundServer:
+        """For an address that the user gave."""
         if self._key:
-            return Found(url, ExplicitKey(self._key))
+            return FoundServer(url, ExplicitKey(self._key))
         ignored = ("TRACKER_DB",) if "TRACKER_DB" in self._ignored else ()
-        return Found(url, _kept(url, self._database()), ignored)
+        return FoundServer(url, _stored_key(url, self._database()), ignored)
 
-    def named_by(self, ready_file: str) -> Found:
-        """Where a ready file says that the user named. Who wrote it is another question."""
-        ready = _Ready(ready_file)
-        if ready.key and not self._told:
-            return Found(ready.url, ready.credentials(self._chosen))
+    def for_ready_file(self, ready_file: str) -> FoundServer:
+        """For a ready file that the user named, which a stranger may have written."""
+        ready = _ReadyFile(ready_file)
+        if ready.key and not self._flag_key:
+            return FoundServer(ready.url, ready.credentials(self._user_key))
         if not self._key:
-            return Found(ready.url, _kept(ready.url, ready.database))
+            return FoundServer(ready.url, _stored_key(ready.url, ready.database))
         if not _is_on_this_machine(ready.url):
             raise ClientError(
                 f"{ready_file}: names {ready.url}, which is not on this machine, where a server "
                 "writes such files: no key is sent there; if it is meant, give --url"
             )
-        return Found(ready.url, ExplicitKey(self._key))
+        return FoundServer(ready.url, ExplicitKey(self._key))
 
-    def by_dotenv(self) -> Found | None:
-        """Where `.env` says, if it has the key too."""
+    def from_dotenv(self) -> FoundServer | None:
+        """For the address in `.env`, if it has the key too."""
         url = self._dotenv.values.get("TRACKER_URL")
         ready_file = self._dotenv.values.get("TRACKER_READY_FILE")
-        if self._chosen or not (url or ready_file):
+        if self._user_key or not (url or ready_file):
             return None
         if not url:
-            ready = _Ready(str(ready_file))
+            ready = _ReadyFile(str(ready_file))
             if ready.key:
-                return Found(ready.url, ready.credentials(None))
+                return FoundServer(ready.url, ready.credentials(None))
             url = ready.url
         if self._key:
-            return Found(url, ExplicitKey(self._key))
+            return FoundServer(url, ExplicitKey(self._key))
         own = self._dotenv.own_database
-        return Found(url, _kept(url, own)) if own and _is_loopback(url) else None
+        return FoundServer(url, _stored_key(url, own)) if own and _is_loopback(url) else None
 
-    def as_served(self) -> Found:
-        """Where `tracker serve` listens, as far as `.env` may say so to clients too."""
-        without = {name: text for name, text in self._trusted.items() if name not in _ADDRESSES}
-        used = without if self._chosen else self._trusted
-        if not (self._key or _is_loopback(self._listening(used))):
-            used = without
+    def from_settings(self) -> FoundServer:
+        """For the address where `tracker serve` listens, as far as `.env` is trusted by clients."""
+        without_address = {
+            name: text for name, text in self._trusted.items() if name not in _ADDRESSES
+        }
+        dotenv_used = without_address if self._user_key else self._trusted
+        if not (self._key or _is_loopback(self._listen_url(dotenv_used))):
+            dotenv_used = without_address
         ignored = (
             name
             for name, text in self._dotenv.values.items()
             if name in _ADDRESSES
             and text
             and name not in self._environment
-            and (name not in used or name not in _LISTENING)
+            and (name not in dotenv_used or name not in _LISTENING)
         )
-        found = self.at(self._listening(used))
+        found = self.for_url(self._listen_url(dotenv_used))
         return found._replace(ignored=(*sorted(ignored), *found.ignored))
 
-    def _listening(self, dotenv: Mapping[str, str]) -> str:
+    def _listen_url(self, dotenv: Mapping[str, str]) -> str:
         settings = load({}, self._environment, dotenv)
-        host = _EVERYWHERE.get(settings.host, settings.host)
+        host = _LOOPBACK_OF.get(settings.host, settings.host)
         return f"http://{f'[{host}]' if ':' in host else host}:{settings.port}"
 
     def _database(self) -> Path | None:
@@ -157,11 +159,11 @@ class _Seeker:
         return None if name == MEMORY else Path(name) if name else default_database()
 
 
-class _Ready:
-    """What a ready file says."""
+class _ReadyFile:
+    """The content of a ready file."""
 
     def __init__(self, name: str) -> None:
-        """Raises Unreachable: there is none; ClientError: that is none."""
+        """Raises Unreachable: it does not exist; ClientError: it is no ready file."""
         self._name = name
         content = self._read()
         self.url: str = content["url"]
@@ -169,12 +171,12 @@ class _Ready:
         self.database: Path | None = None
         if isinstance(content.get("db"), str) and content["db"] != MEMORY:
             self.database = Path(content["db"])
-        self._is_chosen = content.get("key_chosen") is True
+        self._key_is_chosen = content.get("key_chosen") is True
 
-    def credentials(self, chosen: str | None) -> Credentials:
-        """The file's own key, for the file's own address. It may be stale: what the server made it
-        can prove; what its user chose (`chosen` by this one too, perhaps) it cannot."""
-        if self._is_chosen or self.key == chosen or not is_generated(self.key):
+    def credentials(self, user_key: str | None) -> Credentials:
+        """The file's key, for the file's address. The file may be stale: a generated key can be
+        proved, one that a user chose (perhaps this one, as `user_key`) cannot."""
+        if self._key_is_chosen or self.key == user_key or not is_generated(self.key):
             return ExplicitKey(self.key)
         return StoredKey(self.key, self._name) if _is_loopback(self.url) else ExplicitKey(self.key)
 
@@ -193,8 +195,8 @@ class _Ready:
         return content
 
 
-def _kept(url: str, database: Path | None) -> Credentials:
-    """The key of a server on this machine. A server elsewhere is never shown it."""
+def _stored_key(url: str, database: Path | None) -> Credentials:
+    """The key beside the database, for a server on this machine only."""
     needed = "the server's API key is needed: set API_KEY, or give --api-key"
     if database is None or not _is_loopback(url):
         return MissingKey(ClientError(needed))
@@ -219,15 +221,15 @@ def _is_loopback(url: str) -> bool:
 
 
 def _is_on_this_machine(url: str) -> bool:
-    """Whether the address is this machine's own. A name is not asked for: whoever chose it could
-    answer differently the next time."""
+    """Whether the address is this machine's own. Names are not resolved: their owner could answer
+    differently the next time."""
     if _is_loopback(url):
         return True
     host = Address.of(url).host
     try:
         family = socket.AF_INET6 if ipaddress.ip_address(host).version == 6 else socket.AF_INET
-        with socket.socket(family, socket.SOCK_DGRAM) as one:
-            one.connect((host, 9))  # sends nothing; what is at home is reached from itself
-            return bool(one.getsockname()[0] == host)
+        with socket.socket(family, socket.SOCK_DGRAM) as probe:
+            probe.connect((host, 9))  # sends nothing; an own address is reached from itself
+            return bool(probe.getsockname()[0] == host)
     except (OSError, ValueError):
         return False

@@ -10,15 +10,15 @@ from typing import Any
 import click
 
 from tracker.cli import env_file
-from tracker.cli.connection import seek, with_options
+from tracker.cli.connection import discover, with_options
 from tracker.cli.database import as_json, database_of, size, with_database
-from tracker.cli.output import print_json, say
+from tracker.cli.output import print_json, print_text
 from tracker.config.settings import SETTINGS, Settings, source
 from tracker.errors import StartupError
 
 UNREACHABLE = 69
 
-_SECRET = ("api_key", "secret_key")
+_SECRETS = ("api_key", "secret_key")
 
 
 @click.command()
@@ -41,12 +41,12 @@ def doctor(
     """
     from tracker.cli.connectivity import try_address
 
-    settings, dotenv, warnings = env_file.in_force({"db": db})
+    settings, dotenv, warnings = env_file.load_settings({"db": db})
     database = _database(settings)
-    found, said = seek(url=url, ready_file=ready_file, api_key=api_key)
-    warnings = list(dict.fromkeys([*warnings, *said]))
+    server, server_warnings = discover(url=url, ready_file=ready_file, api_key=api_key)
+    warnings = list(dict.fromkeys([*warnings, *server_warnings]))
     env_file.warn(warnings)
-    findings, reachable = try_address(found.url, found.credentials)
+    findings, reachable = try_address(server.url, server.credentials)
     problems = [
         *(f"database: {text}" for text in database["problems"]),
         *(f"{finding.what}: {finding.problem}" for finding in findings if finding.problem),
@@ -55,13 +55,13 @@ def doctor(
         "settings": _settings(settings, dotenv, {"db": db}),
         "warnings": warnings,
         "database": database,
-        "connection": {"url": found.url, "tried": [finding._asdict() for finding in findings]},
+        "connection": {"url": server.url, "tried": [finding._asdict() for finding in findings]},
         "problems": problems,
     }
     if as_json:
         print_json(result)
     else:
-        _show(result)
+        _print(result)
     sys.exit(0 if not problems else 1 if reachable else UNREACHABLE)
 
 
@@ -70,15 +70,15 @@ def _settings(
 ) -> dict[str, dict[str, Any]]:
     return {
         setting.variable: {
-            "value": _shown(setting.name, getattr(settings, setting.name)),
+            "value": _displayed(setting.name, getattr(settings, setting.name)),
             "from": "flag" if flags.get(setting.name) else source(setting, os.environ, dotenv),
         }
         for setting in SETTINGS
     }
 
 
-def _shown(name: str, value: Any) -> Any:
-    if name in _SECRET:
+def _displayed(name: str, value: Any) -> Any:
+    if name in _SECRETS:
         return None if value is None else f"{len(value)} characters"
     return list(value) if isinstance(value, tuple) else value
 
@@ -87,41 +87,44 @@ def _database(settings: Settings) -> dict[str, Any]:
     from tracker.store.sqlite.admin.checks import examine
     from tracker.store.sqlite.admin.leftovers import leftovers
 
-    alive = (lambda: click.echo(".", err=True, nl=False)) if sys.stderr.isatty() else lambda: None
+    def show_progress() -> None:
+        if sys.stderr.isatty():
+            click.echo(".", err=True, nl=False)
+
     try:
         path = database_of(settings)
-        left = [{**item._asdict(), "file": str(item.file)} for item in leftovers(path)]
-        found = {"file": str(path), "exists": path.exists(), "leftovers": left, "problems": []}
-        return {**found, **examine(path, alive)} if found["exists"] else found
+        files = [{**item._asdict(), "file": str(item.file)} for item in leftovers(path)]
+        result = {"file": str(path), "exists": path.exists(), "leftovers": files, "problems": []}
+        return {**result, **examine(path, show_progress)} if result["exists"] else result
     except StartupError as error:
         return {"file": settings.db, "exists": None, "leftovers": [], "problems": [str(error)]}
 
 
-def _show(result: dict[str, Any]) -> None:
-    say("Settings")
+def _print(result: dict[str, Any]) -> None:
+    print_text("Settings")
     for variable, setting in result["settings"].items():
         if setting["from"] != "default":
-            say(f"  {variable} = {setting['value']}  ({setting['from']})")
-    say("  the rest: defaults")
-    say("Database")
+            print_text(f"  {variable} = {setting['value']}  ({setting['from']})")
+    print_text("  the rest: defaults")
+    print_text("Database")
     database = result["database"]
     if database["exists"]:
-        say(
+        print_text(
             f"  {database['file']}: {size(database['bytes'])}, and {size(database['wal_bytes'])} "
             f"of WAL; {size(database['free_bytes'])} free"
         )
-        say(
+        print_text(
             f"  {database['projects']} projects, {database['tasks']} tasks, {database['events']} "
             f"events; SQLite {database['sqlite_version']}, schema {database['schema']}"
         )
     elif database["exists"] is False:
-        say(f"  {database['file']}: there is none yet; the server makes it")
-    for left in database["leftovers"]:
-        say(f"  {left['file']}: {size(left['bytes'])}, {left['kind']}")
-    say(f"Connection to {result['connection']['url']}")
+        print_text(f"  {database['file']}: there is none yet; the server makes it")
+    for leftover in database["leftovers"]:
+        print_text(f"  {leftover['file']}: {size(leftover['bytes'])}, {leftover['kind']}")
+    print_text(f"Connection to {result['connection']['url']}")
     for finding in result["connection"]["tried"]:
         if finding["problem"] is None:
-            say(f"  {finding['what']}: works, {finding['milliseconds']} ms")
-    say("Problems" if result["problems"] else "Nothing is wrong.")
+            print_text(f"  {finding['what']}: works, {finding['milliseconds']} ms")
+    print_text("Problems" if result["problems"] else "Nothing is wrong.")
     for problem in result["problems"]:
-        say(f"  {problem}")
+        print_text(f"  {problem}")

@@ -1,4 +1,4 @@
-"""The file `.env` of the working directory, and what is said about the variables that are given."""
+"""The file `.env` of the working directory, and warnings about variables."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any, Final, NamedTuple
 
 import click
 
-from tracker.cli.output import say
+from tracker.cli.output import print_text
 from tracker.config.settings import Settings, load
 from tracker.config.variables import DotEnv, filter_dotenv, unknown_variables
 from tracker.errors import ConfigError
@@ -20,13 +20,13 @@ from tracker.text import printable
 _FILE: Final = ".env"
 _MAX_BYTES: Final = 64 * 1024
 
-# Where a command remembers what it has said: some ask for the server again and again.
-_SAID: Final = "tracker.said"
+# Where a command keeps the warnings it has printed: some look for the server again and again.
+_WARNED: Final = "tracker.warned"
 
 
 def read() -> DotEnv:
-    """Its variables; none if there is no such file, or a folder of that name: some call a virtual
-    environment so. Raises ConfigError: it cannot be read."""
+    """Its variables; none if there is no such file, or if it is a folder, as some name a virtual
+    environment. Raises ConfigError: it cannot be read."""
     path = Path(_FILE)
     try:
         if path.is_dir():
@@ -41,45 +41,46 @@ def read() -> DotEnv:
         raise ConfigError(f"{path}: cannot be read: {error}") from None
     from dotenv.parser import parse_stream
 
-    # Parsed, and no more: ${SECRET} in a stranger's address would be sent to them.
+    # Without interpolation: ${SECRET} in a stranger's address would be sent to them.
     bindings = list(parse_stream(io.StringIO(text)))
-    wrong = [binding.original.line for binding in bindings if binding.error]
-    if wrong:
-        warn([f"{path}: line {wrong[0]} cannot be understood"])
+    invalid = [binding.original.line for binding in bindings if binding.error]
+    if invalid:
+        warn([f"{path}: line {invalid[0]} cannot be understood"])
     values = {binding.key: binding.value for binding in bindings if binding.key is not None}
     return DotEnv(folder, {name: text for name, text in values.items() if text is not None})
 
 
-class InForce(NamedTuple):
-    """The settings in force, what of `.env` counts for them, and what there is to say."""
+class LoadedSettings(NamedTuple):
+    """The settings in force, the variables of `.env` that are trusted, and warnings."""
 
     settings: Settings
     dotenv: Mapping[str, str]
     warnings: list[str]
 
 
-def in_force(flags: Mapping[str, Any], *, of_interest: Container[str] | None = None) -> InForce:
-    """The settings in force. `of_interest`: the variables of which it is worth saying that they
-    were left out of account; None: all.
+def load_settings(
+    flags: Mapping[str, Any], *, relevant: Container[str] | None = None
+) -> LoadedSettings:
+    """The settings in force. `relevant`: the variables to warn of if they are ignored; None: all.
 
     Raises:
         ConfigError: `.env` cannot be read, or a variable's value is not what its setting takes.
     """
     dotenv = read()
     trusted, ignored = filter_dotenv(dotenv, os.environ, flags)
-    if of_interest is not None:
-        ignored = [variable for variable in ignored if variable in of_interest]
-    warnings = [*_ignored(ignored), *misspelt(dotenv)]
-    return InForce(load(flags, os.environ, trusted), trusted, warnings)
+    if relevant is not None:
+        ignored = [variable for variable in ignored if variable in relevant]
+    warnings = [*_variables_ignored(ignored), *misspelt_variables(dotenv)]
+    return LoadedSettings(load(flags, os.environ, trusted), trusted, warnings)
 
 
-def misspelt(dotenv: DotEnv) -> list[str]:
-    """What there is to say about variables that are no settings."""
+def misspelt_variables(dotenv: DotEnv) -> list[str]:
+    """Warnings about variables that are no settings."""
     return [printable(line) for line in unknown_variables([*os.environ, *dotenv.values])]
 
 
 def address_ignored(variables: Sequence[str]) -> list[str]:
-    """What there is to say about an address that was left out of account."""
+    """A warning about an address that is ignored."""
     if not variables:
         return []
     return [
@@ -90,15 +91,15 @@ def address_ignored(variables: Sequence[str]) -> list[str]:
 
 
 def warn(lines: Iterable[str]) -> None:
-    """Say each on standard error, once in a command's run."""
-    said = click.get_current_context().find_root().meta.setdefault(_SAID, set())
+    """Print each on standard error, once in a command's run."""
+    warned = click.get_current_context().find_root().meta.setdefault(_WARNED, set())
     for line in lines:
-        if line not in said:
-            said.add(line)
-            say(f"tracker: warning: {line}", err=True)
+        if line not in warned:
+            warned.add(line)
+            print_text(f"tracker: warning: {line}", err=True)
 
 
-def _ignored(variables: Sequence[str]) -> list[str]:
+def _variables_ignored(variables: Sequence[str]) -> list[str]:
     if not variables:
         return []
     return [

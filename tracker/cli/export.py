@@ -11,7 +11,14 @@ from typing import TYPE_CHECKING, BinaryIO
 
 import click
 
-from tracker.cli.database import announce, as_json, conclude, find_database, progress, with_database
+from tracker.cli.database import (
+    as_json,
+    find_database,
+    print_notice,
+    print_result,
+    progress,
+    with_database,
+)
 from tracker.cli.output import standard_output
 from tracker.errors import ConfigError
 from tracker.files import telling
@@ -87,10 +94,10 @@ def import_(file: str, *, format_: str | None, db: str | None, as_json: bool) ->
 
     database = find_database(db)
     form = format_ or ("csv" if file.lower().endswith(".csv") else "jsonl")
-    announce(f"Adding to {database} what is in {file}.")
+    print_notice(f"Adding to {database} what is in {file}.")
     with _input(file) as source:
         counts = insert(database, READERS[form](source))
-    conclude(
+    print_result(
         {"database": str(database), **counts},
         "{projects} projects, {tasks} tasks and {events} events added.".format_map(counts),
         as_json=as_json,
@@ -121,7 +128,7 @@ def _input(file: str) -> Iterator[BinaryIO]:
         yield sys.stdin.buffer
         return
     try:
-        source = Path(file).open("rb")  # noqa: SIM115 - what is done with it is another's to tell
+        source = Path(file).open("rb")  # noqa: SIM115 - errors while it is used are reported elsewhere
     except OSError as error:
         raise ConfigError(f"{file}: cannot be read: {error.strerror or error}") from None
     with source:

@@ -14,12 +14,12 @@ import click
 import tracker
 from agent_task_tracker.errors import ClientError, Refused
 from tracker.cli.command_table import COMMANDS, HELP, VERSION
-from tracker.cli.output import say
+from tracker.cli.output import print_text
 from tracker.errors import StartupError
 from tracker.text import printable_lines
 
 # Characters of an error that are shown.
-_LONGEST: Final = 2_000
+_MAX_ERROR_LENGTH: Final = 2_000
 
 _INTERRUPTED: Final = 130
 
@@ -29,8 +29,8 @@ class Commands(click.Group):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """See click.Group."""
-        served = not args or (args[0].startswith("-") and args[0] not in ("--help", "--version"))
-        if served and not ctx.resilient_parsing:  # that is when words are completed
+        is_serve = not args or (args[0].startswith("-") and args[0] not in ("--help", "--version"))
+        if is_serve and not ctx.resilient_parsing:  # a shell completes words
             args = ["serve", *args]
         return super().parse_args(ctx, args)
 
@@ -53,12 +53,12 @@ class Commands(click.Group):
         formatter.write(f"{HELP}\n")
 
 
-class _Warnings(logging.Handler):
-    """What parts that the server has as well say by its log, a command says as all else."""
+class _StderrHandler(logging.Handler):
+    """Prints what code shared with the server logs, in the way of commands."""
 
     def emit(self, record: logging.LogRecord) -> None:
         """See logging.Handler."""
-        say(record.getMessage(), err=True)
+        print_text(record.getMessage(), err=True)
 
 
 @click.group(cls=Commands, context_settings={"max_content_width": 100})
@@ -68,23 +68,23 @@ def cli() -> None:
 
 
 def run() -> None:
-    """Do what the command line says; what goes wrong becomes one line and an exit code."""
-    logging.lastResort = _Warnings(logging.WARNING)  # until `serve` has a log
+    """Run the command line. An error becomes one line and an exit code."""
+    logging.lastResort = _StderrHandler(logging.WARNING)  # until `serve` has a log
     try:
         sys.exit(cli.main(prog_name="tracker", standalone_mode=False))
     except click.ClickException as error:
-        told = io.StringIO()
-        error.show(told)
-        click.echo(printable_lines(told.getvalue()), err=True, nl=False)
+        output = io.StringIO()
+        error.show(output)
+        click.echo(printable_lines(output.getvalue()), err=True, nl=False)
         sys.exit(error.exit_code)
     except click.Abort:
         click.echo("Stopped.", err=True)
         sys.exit(_INTERRUPTED)
     except (ClientError, StartupError) as error:
-        said = str(error)
-        if isinstance(error, Refused) and error.status == 401:  # told in terms of HTTP
-            said = "the server's API key is needed: set API_KEY, or give --api-key"
-        if len(said) > _LONGEST:  # another server's
-            said = f"{said[:_LONGEST]}…"
-        say(f"tracker: {said}", err=True)
+        message = str(error)
+        if isinstance(error, Refused) and error.status == 401:  # its own message speaks of headers
+            message = "the server's API key is needed: set API_KEY, or give --api-key"
+        if len(message) > _MAX_ERROR_LENGTH:  # another server's
+            message = f"{message[:_MAX_ERROR_LENGTH]}…"
+        print_text(f"tracker: {message}", err=True)
         sys.exit(error.exit_code)

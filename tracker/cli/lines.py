@@ -1,4 +1,4 @@
-"""The lines of a file that may be anything: in bounded memory, each failure told by its line."""
+"""The lines of an untrusted file: in bounded memory, errors with line numbers."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _GZIP: Final = b"\x1f\x8b"
 
 
 class Lines:
-    """Iterates over a file's lines as text; `number` is that of the last one.
+    """Iterates over a file's lines as text; `number` is that of the latest.
 
     Raises ConfigError: it cannot be read, is not UTF-8, or a record is too large.
     """
@@ -26,7 +26,7 @@ class Lines:
         self.begin_record()
 
     def begin_record(self) -> None:
-        """What comes belongs to the next record."""
+        """The next line begins a new record."""
         self._begin = self.number + 1
         self._room = MAX_RECORD_BYTES
 
@@ -45,7 +45,7 @@ class Lines:
         if self._room < 0:
             most = MAX_RECORD_BYTES // 1024**2
             raise ConfigError(f"line {self._begin}: over {most} MiB without an end; no export")
-        if self.number == 1:  # spreadsheets write a mark before it
+        if self.number == 1:  # spreadsheets write a byte order mark
             line = line.removeprefix(BOM_UTF8)
         try:
             return line.decode()

@@ -39,26 +39,26 @@ def ls(
     if project is None:
         if status or agent or query:
             raise click.UsageError("--status, --agent and --query need a PROJECT.")
-        found = list(islice(client.projects(), limit))
+        items = list(islice(client.projects(), limit))
     else:
-        found = list(islice(client.tasks(project, status=status, agent=agent, q=query), limit))
+        items = list(islice(client.tasks(project, status=status, agent=agent, q=query), limit))
     if as_json:
-        for item in found:
+        for item in items:
             print_json(item)
         return
 
     from tracker.cli.tables import table
 
     if project is None:
-        shown = table(
+        output = table(
             ("PROJECT", "#TASKS", "#ACTIVE", "UPDATED"),
             (
                 (p["name"], p["task_count"], p["active_tasks"], local_time(p["updated_at"]))
-                for p in found
+                for p in items
             ),
         )
     else:
-        shown = table(
+        output = table(
             ("TASK", "STATUS", "#PROGRESS", "#DURATION", "STARTED", "AGENT", "TITLE"),
             (
                 (
@@ -70,7 +70,7 @@ def ls(
                     t["agent"],
                     t["title"],
                 )
-                for t in found
+                for t in items
             ),
         )
-    console().print(shown)
+    console().print(output)

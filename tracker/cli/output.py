@@ -1,4 +1,4 @@
-"""How commands print: text that cannot play tricks on a terminal, JSON lines, tables."""
+"""How commands print: text that is safe on a terminal, JSON lines, tables."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ if TYPE_CHECKING:
 _WIDTH_OF_A_FILE = 240
 
 
-def say(text: object, *, err: bool = False) -> None:
-    """A line for people, which may hold what others wrote."""
+def print_text(text: object, *, err: bool = False) -> None:
+    """Print a line, which may hold untrusted text."""
     click.echo(printable(text), err=err)
 
 
 def print_json(value: Any) -> None:
-    """One line of JSON in UTF-8, whatever the locale; nothing in it is obeyed by a terminal."""
+    """Print one line of JSON in UTF-8, whatever the locale; safe on a terminal."""
     print_utf8(f"{json_line(value)}\n")
 
 
 def print_utf8(text: str) -> None:
-    """Text for programs and files: UTF-8, whatever the locale."""
+    """Print text for programs and files in UTF-8, whatever the locale."""
     sys.stdout.buffer.write(text.encode("utf-8", "replace"))
     sys.stdout.buffer.flush()
 
@@ -47,8 +47,8 @@ class _Records(io.TextIOWrapper):
 
 @contextmanager
 def standard_output(make_safe: Callable[[str], str]) -> Iterator[TextIO]:
-    """Standard output as a file in UTF-8, for records that programs read: each is written at once.
-    On a terminal it goes through `make_safe` first, as others wrote what is in it."""
+    """Standard output as a file in UTF-8, unbuffered, for records that programs read. On a terminal
+    the text goes through `make_safe`, since it is untrusted."""
     output = _Records(sys.stdout.buffer, "utf-8", newline="", write_through=True)
     if sys.stdout.isatty():
         output.make_safe = make_safe
@@ -59,8 +59,8 @@ def standard_output(make_safe: Callable[[str], str]) -> Iterator[TextIO]:
 
 
 @contextmanager
-def although(done: str) -> Iterator[None]:
-    """If standard output fails here, the line that says so also says what was `done`."""
+def note_if_output_fails(done: str) -> Iterator[None]:
+    """If standard output fails in the block, have the error line say what was `done` before."""
     try:
         yield
     except OutputFailed as failed:
@@ -69,7 +69,7 @@ def although(done: str) -> Iterator[None]:
 
 
 def console() -> Console:
-    """For people: colours on a terminal, unless NO_COLOR; nothing in a text is taken for markup."""
+    """For people: colours on a terminal, unless NO_COLOR; no markup in texts is interpreted."""
     from rich.console import Console
 
     width = None if sys.stdout.isatty() else _WIDTH_OF_A_FILE

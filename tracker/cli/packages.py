@@ -1,7 +1,7 @@
 """The packages this program is made of, with their licences.
 
-As installed, they are read from the packages' own metadata. The executable has no such metadata:
-the build asks `collect` and puts the answer in it as a file.
+They are read from the packages' metadata. The executable has none: the build calls `collect` and
+includes the result as a file.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _CLASSIFIER = "License :: OSI Approved :: "
 
 
 class Package(NamedTuple):
-    """One of them; `text`: its licence's full text, as far as the package brings it."""
+    """A package; `text`: its licence's full text, if the package includes it."""
 
     name: str
     version: str
@@ -43,42 +43,42 @@ def contained() -> list[Package]:
 
 
 def collect() -> list[Package]:
-    """What is installed of what we depend on, directly or not, and Python itself, by name."""
-    found: dict[str, Package] = {}
+    """The installed packages that we depend on, directly or not, by name; and Python itself."""
+    packages: dict[str, Package] = {}
     todo = [DISTRIBUTION]
     while todo:
         name = re.sub(r"[-_.]+", "-", todo.pop()).lower()
-        if name in found:
+        if name in packages:
             continue
         try:
             distribution = metadata.distribution(name)
         except metadata.PackageNotFoundError:
             continue  # for another platform
-        found[name] = package(distribution)
+        packages[name] = package(distribution)
         for requirement in distribution.requires or ():
             match = _NAME.match(requirement)
             if match and "extra ==" not in requirement:
                 todo.append(match[0])
-    return [found[name] for name in sorted(found)] + [_python()]
+    return [packages[name] for name in sorted(packages)] + [_python()]
 
 
 def package(distribution: metadata.Distribution) -> Package:
-    """What an installed package tells of itself."""
-    told = distribution.metadata
-    name = told["Name"]
-    return Package(name, distribution.version, _license(told.json), _text(distribution))
+    """An installed package, from its metadata."""
+    info = distribution.metadata
+    name = info["Name"]
+    return Package(name, distribution.version, _license(info.json), _text(distribution))
 
 
-def _license(told: dict[str, Any]) -> str:
-    """The licence's name from wherever it is told; the old field may hold a whole text."""
-    old = told.get("license", "").strip()
+def _license(info: dict[str, Any]) -> str:
+    """The licence's name from whichever field has it; the old one may hold a whole text."""
+    old = info.get("license", "").strip()
     classified = [
         classifier.removeprefix(_CLASSIFIER)
-        for classifier in told.get("classifier", ())
+        for classifier in info.get("classifier", ())
         if classifier.startswith(_CLASSIFIER)
     ]
     named = old if old and "\n" not in old else " or ".join(classified)
-    return told.get("license_expression") or named or "see its text"
+    return info.get("license_expression") or named or "see its text"
 
 
 def _text(distribution: metadata.Distribution) -> str:

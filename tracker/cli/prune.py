@@ -8,10 +8,10 @@ from typing import Any
 import click
 
 from tracker.cli.database import (
-    announce,
     as_json,
-    conclude,
     find_database,
+    print_notice,
+    print_result,
     progress,
     size,
     with_database,
@@ -29,10 +29,10 @@ class _Age(click.ParamType[int]):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
         """See click.ParamType."""
-        found = re.fullmatch(r"(\d+(?:\.\d+)?)([smhdw])", str(value))
-        if found is None:
+        match = re.fullmatch(r"(\d+(?:\.\d+)?)([smhdw])", str(value))
+        if match is None:
             self.fail("expected a number and one of s, m, h, d, w, such as 30d", param, ctx)
-        return int(float(found[1]) * _MS[found[2]])
+        return int(float(match[1]) * _MS[match[2]])
 
 
 class _Size(click.ParamType[int]):
@@ -90,7 +90,7 @@ def prune(
     copies = remove_upgrade_copies(database, dry_run=dry_run) if upgrade_copies else []
     before = None if older_than is None else SystemClock().now_ms() - older_than
     if not dry_run and (before is not None or max_size is not None):
-        announce(f"Removing from {database}: {_describe(before, max_size, project)}.")
+        print_notice(f"Removing from {database}: {_describe(before, max_size, project)}.")
     pruned, bytes_left = prune_database(
         database,
         before=before,
@@ -99,22 +99,22 @@ def prune(
         dry_run=dry_run,
         progress=progress("Pruning"),
     )
-    went = "would go" if dry_run else "removed"
-    said = [f"{copy.file}: {size(copy.bytes)}, {went}." for copy in copies]
+    outcome = "would go" if dry_run else "removed"
+    lines = [f"{copy.file}: {size(copy.bytes)}, {outcome}." for copy in copies]
     if upgrade_copies and not copies:
-        said.append("There are no copies of upgrades.")
-    said.append(
-        f"{pruned.tasks} tasks and {pruned.events} events {went}; "
+        lines.append("There are no copies of upgrades.")
+    lines.append(
+        f"{pruned.tasks} tasks and {pruned.events} events {outcome}; "
         f"{size(bytes_left)} are in use{' then' if dry_run else ''}."
     )
-    conclude(
+    print_result(
         {
             **pruned._asdict(),
             "bytes": bytes_left,
             "dry_run": dry_run,
             "upgrade_copies": [str(copy.file) for copy in copies],
         },
-        "\n".join(said),
+        "\n".join(lines),
         as_json=as_json,
     )
 

@@ -34,15 +34,15 @@ class Output(Protocol):
     """Where records are written."""
 
     def write(self, text: str, /) -> object:
-        """Write text, whose ends of lines stay as they are. Raises OSError."""
+        """Write text, without translating line ends. Raises OSError."""
 
 
-# What a spreadsheet takes for the beginning of a formula, or drops and then looks at what follows.
+# What a spreadsheet takes for the begin of a formula, or skips before one.
 _FORMULA: Final = re.compile(r"[\t\r\n]|[^\S\t\r\n]*[=+\-@＝＋－＠]")
 _APOSTROPHE: Final = "'"
 
-# Where numbers have a comma, columns are parted by `;`: cells, and lines in spite of their quotes,
-# begin inside of texts then. One apostrophe more goes where there may be some before.
+# Locales with a decimal comma separate columns by `;`, and may then begin cells and lines inside of
+# quoted text. Where apostrophes precede already, one more is added.
 _WITHIN: Final = r"(?<=[;\t\r\n]){}(?='*[^\S\t\r\n]*[=+\-@＝＋－＠])"
 _UNQUOTED: Final = re.compile(_WITHIN.format(""))
 _QUOTE: Final = re.compile(_WITHIN.format(_APOSTROPHE))
@@ -64,17 +64,17 @@ def read_jsonl(file: BinaryIO) -> Iterator[Numbered]:
     for text in lines:
         lines.begin_record()
         if text.strip():
-            with _telling(lines.number, "line"):
-                # The data of an event nests as deep as a report, and is inside of a record here.
+            with _naming_line(lines.number, "line"):
+                # An event's data nests as deep as a report, and one deeper inside of a record.
                 record = parse_object(text.encode(), "line", MAX_DEPTH + 1)
             yield lines.number, record
 
 
 def write_csv(file: Output, records: Iterable[Record], *, keep_formulas: bool = False) -> None:
-    """A table with a line of names. `keep_formulas`: as they are, for programs alone."""
+    """A table with a header. `keep_formulas`: leave them as they are, for programs only."""
     plain = csv.DictWriter(file, _HEADER, lineterminator="\n")
-    # A lone CR would end the line for whoever reads it, and not every Python quotes it.
-    careful = csv.DictWriter(file, _HEADER, lineterminator="\n", quoting=csv.QUOTE_ALL)
+    # A lone CR would end the line for readers, and not every Python quotes it.
+    quoting = csv.DictWriter(file, _HEADER, lineterminator="\n", quoting=csv.QUOTE_ALL)
     plain.writeheader()
     for record in records:
         texts = {name: value for name, value in record.items() if isinstance(value, str)}
@@ -84,7 +84,7 @@ def write_csv(file: Output, records: Iterable[Record], *, keep_formulas: bool = 
             if not keep_formulas and (_FORMULA.match(text) or _UNQUOTED.search(text))
         }
         empty = [name for name, text in texts.items() if not text]
-        writer = careful if any("\r" in text for text in texts.values()) else plain
+        writer = quoting if any("\r" in text for text in texts.values()) else plain
         marks = {_EMPTY: " ".join(empty), _QUOTED: " ".join(quoted)}
         writer.writerow({**record, **quoted, **marks})
 
@@ -144,7 +144,7 @@ def _rows(file: BinaryIO) -> Iterator[tuple[int, list[str]]]:
 def _value(line: int, name: str, text: str) -> Any:
     if name not in NUMBERS and name not in JSON_COLUMNS:
         return text
-    with _telling(line, name):
+    with _naming_line(line, name):
         value = parse(text.encode(), name)
     if name in NUMBERS and type(value) not in (int, float):
         raise ConfigError(f"line {line}: {name}: this is not a number")
@@ -152,7 +152,7 @@ def _value(line: int, name: str, text: str) -> Any:
 
 
 @contextmanager
-def _telling(line: int, what: str) -> Iterator[None]:
+def _naming_line(line: int, what: str) -> Iterator[None]:
     try:
         yield
     except (InvalidJSON, ValidationFailed) as error:
@@ -162,6 +162,6 @@ def _telling(line: int, what: str) -> Iterator[None]:
             issue = f"{field!r}: {issue}"
         elif isinstance(error, InvalidJSON):
             issue = f"this JSON cannot be read: {issue}"
-        # Which line of the JSON means nothing to somebody who looks at the file.
+        # The line within the JSON means nothing to a reader of the file.
         issue = re.sub(r": line 1 (column \d+) \(char \d+\)$", r", \1", issue)
         raise ConfigError(f"line {line}: {where}{issue}") from None

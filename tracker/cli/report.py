@@ -19,8 +19,8 @@ _FORMATS: Final[dict[str, Callable[[list[summaries.Project]], str]]] = {
     "json": summaries.as_json,
 }
 
-# Of the newest failed tasks so many are asked for their stack trace, one by one.
-_TRACES: Final = 100
+# Stack traces are fetched for so many of the newest failed tasks, one by one.
+_MAX_TRACES: Final = 100
 
 
 @click.command()
@@ -40,6 +40,6 @@ def report(client: Client, *, format_: str, project: str | None) -> None:
     projects = [summaries.Project(client.stats(name), list(client.tasks(name))) for name in names]
     tasks = [(project.name, task) for project in projects for task in project.tasks]
     failed = [(name, task) for name, task in tasks if task["status"] == Status.FAILED]
-    for name, task in failed[:_TRACES]:
+    for name, task in failed[:_MAX_TRACES]:
         task["stack_trace"] = client.task(name, task["task_id"])["stack_trace"]
     print_utf8(_FORMATS[format_](projects))

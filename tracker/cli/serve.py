@@ -44,7 +44,7 @@ def _options() -> list[click.Parameter]:
 
 def _serve(**flags: Any) -> None:
     given = {name: value for name, value in flags.items() if value not in (None, ())}
-    settings, _, warnings = env_file.in_force(given)
+    settings, _, warnings = env_file.load_settings(given)
     from tracker.app import create_app
     from tracker.server.run import run
 

@@ -27,7 +27,7 @@ def show(client: Client, *, project: str, task_id: str, as_json: bool) -> None:
 
     from rich.text import Text
 
-    from tracker.cli.tables import saying, status_text, table
+    from tracker.cli.tables import event_summary, status_text, table
 
     out = console()
     out.print(Text(printable(task["title"]), "bold"))
@@ -40,7 +40,7 @@ def show(client: Client, *, project: str, task_id: str, as_json: bool) -> None:
         table(
             ("EVENT", "TIME", "TYPE", ""),
             (
-                (e["id"], local_time(e["timestamp"]), e["type"], saying(e["data"]))
+                (e["id"], local_time(e["timestamp"]), e["type"], event_summary(e["data"]))
                 for e in task["events"]
             ),
         )

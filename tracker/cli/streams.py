@@ -1,6 +1,6 @@
-"""Standard output and standard error that may fail: a full disk, a pipe that nobody reads any more.
+"""Standard output and standard error that may fail: a full disk, a broken pipe.
 
-Nothing of the command line is imported here, as `--help` and `--version` go through it too.
+Imports nothing of the command line, as `--help` and `--version` use it too.
 """
 
 from __future__ import annotations
@@ -16,18 +16,18 @@ from typing import Any, Final, TextIO
 
 FAILED: Final = 1
 
-# What a shell says of a program that SIGPIPE ended (128 + 13), as `yes | head -1` ends `yes`.
-NOBODY_READS: Final = 141
+# A shell's exit code for a program ended by SIGPIPE (128 + 13), as `yes | head -1` ends `yes`.
+BROKEN_PIPE: Final = 141
 
 
 class OutputFailed(Exception):
-    """Standard output could not be written; its notes say what was done all the same. Not an
-    OSError: those of files are told otherwise, and click and rich treat some in their own way."""
+    """Standard output could not be written; its notes say what was done before. Not an OSError:
+    those of files have messages of their own, and click and rich handle some themselves."""
 
     def __init__(self, error: OSError) -> None:
         super().__init__(error.strerror or str(error))
-        self.nobody_reads = error.errno == errno.EPIPE or (
-            os.name == "nt" and error.errno == errno.EINVAL  # Windows' word for it
+        self.is_broken_pipe = error.errno == errno.EPIPE or (
+            os.name == "nt" and error.errno == errno.EINVAL  # on Windows
         )
 
 
@@ -35,11 +35,11 @@ class OutputFailed(Exception):
 def guarded() -> Iterator[None]:
     """Run a command, then write out what it printed.
 
-    Standard output that cannot be written is one line and exit code 1. If it is a pipe whose reader
-    has gone (`tracker ls | head -1`) nothing is said, and the exit code is 141. Standard error that
-    cannot be written fails nothing: it has nowhere to be told.
+    If standard output cannot be written, print one line and exit with 1. If it is a broken pipe
+    (`tracker ls | head -1`), print nothing and exit with 141. If standard error cannot be written,
+    ignore that: there is nowhere to report it.
     """
-    _occupy_closed()
+    _reopen_closed()
     if sys.stdin is None:
         sys.stdin = io.TextIOWrapper(io.BufferedReader(io.FileIO(os.devnull)))
     output = _Output(sys.stdout, 1)
@@ -48,45 +48,45 @@ def guarded() -> Iterator[None]:
     try:
         try:
             yield
-        except SystemExit:  # as every command of click ends
+        except SystemExit:  # every command of click ends so
             sys.stdout.flush()
             raise
         sys.stdout.flush()
-    except OutputFailed as failed:
-        if failed.nobody_reads:
-            sys.exit(NOBODY_READS)
-        said = "; ".join([str(failed), *getattr(failed, "__notes__", ())])
-        print(f"tracker: standard output: {said}", file=sys.stderr)
+    except OutputFailed as failure:
+        if failure.is_broken_pipe:
+            sys.exit(BROKEN_PIPE)
+        message = "; ".join([str(failure), *getattr(failure, "__notes__", ())])
+        print(f"tracker: standard output: {message}", file=sys.stderr)
         sys.exit(FAILED)
     finally:
         output.done = True
 
 
 class _Output(io.BufferedWriter):
-    """What is written goes through Python's own buffer, which keeps count whatever interrupts it:
-    nothing is written twice. A failure is an OutputFailed, until `done`: what is left then, the
-    interpreter would only fail to write once more as it ends."""
+    """Writes through Python's own buffer, which keeps count whatever interrupts it: nothing is
+    written twice. A failure raises OutputFailed, until `done`: what is left then, the interpreter
+    would only fail to write again as it exits."""
 
     def __init__(self, stream: TextIO | None, descriptor: int) -> None:
         binary: Any = io.FileIO(descriptor, "w", closefd=False) if stream is None else stream.buffer
-        super().__init__(getattr(binary, "raw", binary))  # unbuffered (python -u) there is no other
+        super().__init__(getattr(binary, "raw", binary))  # unbuffered (python -u) it is raw itself
         self.done = False
 
     def write(self, data: Any, /) -> int:
         """See io.BufferedWriter."""
-        left = memoryview(data).cast("B")
-        size = len(left)
+        remaining = memoryview(data).cast("B")
+        size = len(remaining)
         while True:
             try:
-                super().write(left)
-            except BlockingIOError as full:  # another made it non-blocking
-                left = left[full.characters_written :]
+                super().write(remaining)
+            except BlockingIOError as full:  # another process made it non-blocking
+                remaining = remaining[full.characters_written :]
                 self._wait()
             except OSError as error:
-                self.failed(error)
+                self.fail(error)
             else:
                 return size
-            if self.done or not left:
+            if self.done or not remaining:
                 return size
 
     def flush(self) -> None:
@@ -97,14 +97,14 @@ class _Output(io.BufferedWriter):
             except BlockingIOError:
                 self._wait()
             except OSError as error:
-                return self.failed(error)
+                return self.fail(error)
 
     def close(self) -> None:
-        """The stream below is the interpreter's to close."""
+        """Flush only: the interpreter closes the stream below."""
         self.flush()
 
-    def failed(self, error: OSError) -> None:
-        """What a failed write comes to."""
+    def fail(self, error: OSError) -> None:
+        """Handle a failed write. Raises OutputFailed."""
         if not self.done:
             raise OutputFailed(error) from None
 
@@ -113,9 +113,9 @@ class _Output(io.BufferedWriter):
 
 
 class _Errors(_Output):
-    """What cannot be written is dropped: no work fails because its progress cannot be told."""
+    """Drops what cannot be written: no work fails because its progress cannot be shown."""
 
-    def failed(self, error: OSError) -> None:  # noqa: ARG002
+    def fail(self, error: OSError) -> None:  # noqa: ARG002
         """See `_Output`."""
         self.done = True
 
@@ -130,9 +130,9 @@ def _text(buffer: io.BufferedWriter, like: TextIO | None) -> TextIO:
     )
 
 
-def _occupy_closed() -> None:
-    """A standard stream that is closed (`>&-`) leaves its number to the next file that is opened,
-    which may be the database. Standard output then fails as it should; input is empty."""
+def _reopen_closed() -> None:
+    """Reopen closed standard streams (`>&-`): else the next opened file, perhaps the database, gets
+    the descriptor. Standard output then fails as it should; input is empty."""
     for descriptor in (0, 1, 2):
         try:
             os.fstat(descriptor)

@@ -1,6 +1,6 @@
-"""A summary of tasks as Markdown (GitHub's and GitLab's kind), as JUnit's XML and as JSON.
+"""A summary of tasks as Markdown (GitHub's and GitLab's), JUnit XML and JSON.
 
-Agents wrote the names and texts: each format escapes them.
+Names and texts are untrusted: each format escapes them.
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ from tracker.cli.output import duration
 from tracker.domain.tasks import Status
 from tracker.text import json_printable, printable, printable_lines
 
-# A summary page takes 1 MiB on GitHub: so many tasks are listed, and failures told with traces.
-_LISTED: Final = 500
-_DETAILED: Final = 30
+# GitHub limits a summary page to 1 MiB: so many tasks are listed, and failures shown with traces.
+_MAX_LISTED: Final = 500
+_MAX_DETAILED: Final = 30
 
 _MARKDOWN: Final = re.compile(r"([\\`*_{}\[\]()#+\-.!|~:])")
 
-# No escape keeps these from becoming addresses, mentions and formulas, but an element of their own.
+# No escape keeps these from becoming addresses, mentions and formulas; an own element does.
 _LINKED: Final = re.compile("[@$]")
-_APART: Final = r"<span>\g<0></span>"
+_ISOLATED: Final = r"<span>\g<0></span>"
 
 
 class Project(NamedTuple):
@@ -49,18 +49,18 @@ def markdown(projects: list[Project]) -> str:
         counts = [f"{n} {status}" for status, n in project.stats["task_stats"].items() if n]
         lines += [f"## {_text(project.name)}", "", _text(", ".join(counts)), ""]
         lines += ["| | Task | Agent | Duration | |", "|---|---|---|---:|---|"]
-        lines += [_row(task) for task in project.tasks[:_LISTED]]
-        if len(project.tasks) > _LISTED:
-            lines += ["", f"… and {len(project.tasks) - _LISTED} more."]
+        lines += [_row(task) for task in project.tasks[:_MAX_LISTED]]
+        if len(project.tasks) > _MAX_LISTED:
+            lines += ["", f"… and {len(project.tasks) - _MAX_LISTED} more."]
         failed = [task for task in project.tasks if task["status"] == Status.FAILED]
-        for task in failed[:_DETAILED]:
+        for task in failed[:_MAX_DETAILED]:
             lines += ["", *_details(task)]
         lines.append("")
     return "\n".join(lines).rstrip() + "\n"
 
 
 def junit(projects: list[Project]) -> str:
-    """For readers of JUnit's XML: a suite for each project, a case for each task. What has not
+    """For readers of JUnit XML: a suite for each project, a case for each task. A task that has not
     ended counts as skipped."""
     root = ET.Element("testsuites", name="tracker")
     for project in projects:
@@ -136,12 +136,12 @@ def _details(task: dict[str, Any]) -> Iterator[str]:
 
 def _text(text: str) -> str:
     """Text that Markdown leaves as it is, in a table too."""
-    return _LINKED.sub(_APART, _MARKDOWN.sub(r"\\\1", html.escape(printable(text), quote=False)))
+    return _LINKED.sub(_ISOLATED, _MARKDOWN.sub(r"\\\1", html.escape(printable(text), quote=False)))
 
 
 def _html(text: str) -> str:
-    """Text within HTML, which pages look through for mentions and formulas too."""
-    return _LINKED.sub(_APART, html.escape(printable(text)))
+    """Text within HTML, in which pages look for mentions and formulas too."""
+    return _LINKED.sub(_ISOLATED, html.escape(printable(text)))
 
 
 def _case(suite: ET.Element, project: str, task: dict[str, Any]) -> None:

@@ -1,4 +1,4 @@
-"""Tables and words for people, by rich."""
+"""Tables and texts for people, by rich."""
 
 from __future__ import annotations
 
@@ -36,14 +36,14 @@ def status_text(status: str) -> Text:
     return Text(printable(status), STYLES.get(status, ""))
 
 
-def saying(data: dict[str, Any]) -> str:
-    """What an event's data says, in a few words."""
+def event_summary(data: dict[str, Any]) -> str:
+    """An event's data in a few words."""
     if "error_type" in data:
         return f"{data['error_type']}: {data.get('error_message')}"
-    said = data.get("message") or data.get("result") or ""
+    text = data.get("message") or data.get("result") or ""
     if data.get("status") == Status.RUNNING and "progress" in data:
-        return f"{data['progress']:g}% {said}".rstrip()
-    return str(said)
+        return f"{data['progress']:g}% {text}".rstrip()
+    return str(text)
 
 
 def _cell(value: object) -> Text:

@@ -36,23 +36,23 @@ def tail(client: Client, *, project: str | None, lines: int, follow: bool, as_js
     newest = client.newest_events(lines, project=project)
     live = follow and not as_json and sys.stdout.isatty()
     with contextlib.ExitStack() as stack:
-        tell: Callable[[Event], None] = print_json
+        print_event: Callable[[Event], None] = print_json
         if live:
-            tell = stack.enter_context(_Live()).tell
+            print_event = stack.enter_context(_LiveView()).print_event
         elif not as_json:
             out = console()
-            tell = lambda event: out.print(_line(event), soft_wrap=True)  # noqa: E731
+            print_event = lambda event: out.print(_line(event), soft_wrap=True)  # noqa: E731
         for event in newest:
-            tell(event)
+            print_event(event)
         if follow:
             stack.enter_context(contextlib.suppress(KeyboardInterrupt))
             since = max([last, *(event["id"] for event in newest)])
             for event in client.follow(since, project=project):
-                tell(event)
+                print_event(event)
 
 
-class _Live:
-    """Lines of events, and below them a bar for each task that runs."""
+class _LiveView:
+    """Lines of events, and below them a progress bar for each running task."""
 
     def __init__(self) -> None:
         from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
@@ -63,22 +63,22 @@ class _Live:
             TaskProgressColumn(),
             console=console(),
             transient=True,
-            auto_refresh=False,  # by a thread, in which a failure to write would be told as a trace
+            auto_refresh=False,  # a failed write in its thread would print a traceback
         )
         self._shown: dict[tuple[str, str], TaskID] = {}
 
-    def __enter__(self) -> _Live:
+    def __enter__(self) -> _LiveView:
         self._bars.start()
         return self
 
     def __exit__(self, *_: object) -> None:
         self._bars.stop()
 
-    def tell(self, event: Event) -> None:
+    def print_event(self, event: Event) -> None:
         """Print the event and move its task's bar."""
         self._bars.print(_line(event))
         data = event["data"]
-        if event["type"] == "resync_required":  # those tasks may be no more, or have long ended
+        if event["type"] == "resync_required":  # those tasks may be gone, or have ended
             for bar in self._shown.values():
                 self._bars.remove_task(bar)
             self._shown.clear()
@@ -99,7 +99,7 @@ def _line(event: Event) -> Text:
     from rich.text import Text
 
     from tracker.cli.marks import STYLES
-    from tracker.cli.tables import saying
+    from tracker.cli.tables import event_summary
 
     data = event["data"]
     if event["type"] == "resync_required":
@@ -109,5 +109,7 @@ def _line(event: Event) -> Text:
     status = data.get("status", event["type"])
     line.append(f"  {printable(name)}", "")
     line.append(f"  {printable(status)}", STYLES.get(status, ""))
-    line.append(f"  {printable(data.get('title', ''))}  {printable(saying(data))}".rstrip(), "")
+    line.append(
+        f"  {printable(data.get('title', ''))}  {printable(event_summary(data))}".rstrip(), ""
+    )
     return line

@@ -14,11 +14,11 @@ from agent_task_tracker.errors import Refused, Unreachable
 from tracker.cli.connection import find_server, with_options
 from tracker.domain.tasks import ACTIVE
 
-# Seconds between two looks.
-_PACE: Final = 0.25
+# Seconds between two checks.
+_POLL_INTERVAL: Final = 0.25
 
 # Seconds to wait for a server that was there before.
-_PATIENCE: Final = 5.0
+_RETRY_SECONDS: Final = 5.0
 
 _TRY_AGAIN: Final = 75  # EX_TEMPFAIL (docs/design/errors.md, "Exit codes")
 
@@ -46,33 +46,33 @@ def wait(
     """Wait for the server, or for all tasks to end."""
     if not ready and not all_finished:
         raise click.UsageError("Give --ready, --all-finished or both.")
-    until = _Until(timeout)
+    poller = _Poller(timeout)
     if ready:
-        until.true(lambda: _answers(server), "the server is not ready")
+        poller.wait_for(lambda: _is_ready(server), "the server is not ready")
     if all_finished:
-        client = find_server(**server, patience=_PATIENCE)
-        until.true(lambda: _count(client, project).all_ended, "not all tasks have ended")
+        client = find_server(**server, patience=_RETRY_SECONDS)
+        poller.wait_for(lambda: _count(client, project).all_ended, "not all tasks have ended")
         sys.exit(1 if _count(client, project).failed else 0)
 
 
-class _Until:
-    """Looks again and again, up to one point in time."""
+class _Poller:
+    """Polls conditions up to a common deadline; `timeout` in seconds."""
 
     def __init__(self, timeout: float) -> None:
         self._timeout = timeout
-        self._end = time.monotonic() + timeout
+        self._deadline = time.monotonic() + timeout
 
-    def true(self, condition: Callable[[], bool], otherwise: str) -> None:
-        """Return once it is; else exit."""
+    def wait_for(self, condition: Callable[[], bool], otherwise: str) -> None:
+        """Return once the condition is true; at the deadline exit with code 75."""
         while not condition():
-            if time.monotonic() > self._end:
+            if time.monotonic() > self._deadline:
                 click.echo(f"tracker: after {self._timeout:g} s {otherwise}", err=True)
                 sys.exit(_TRY_AGAIN)
-            time.sleep(_PACE)
+            time.sleep(_POLL_INTERVAL)
 
 
-def _answers(server: dict[str, Any]) -> bool:
-    """Whether it does. The ready file may have been written since the last look."""
+def _is_ready(server: dict[str, Any]) -> bool:
+    """Whether the server answers. Its ready file may have been written since the last check."""
     try:
         find_server(**server, patience=0).health()
     except Unreachable:

@@ -11,12 +11,12 @@ import click
 
 from agent_task_tracker.client import Client
 from tracker.cli.connection import with_client
-from tracker.cli.output import although, print_json, say
+from tracker.cli.output import note_if_output_fails, print_json, print_text
 from tracker.domain.limits import MAX_NAME
 from tracker.domain.tasks import Status
 
-# Seconds. A job's report is worth a wait for a server that is just being restarted.
-_PATIENCE = 10.0
+# Seconds: longer than a restart of the server takes.
+_RETRY_SECONDS = 10.0
 
 
 class _JsonObject(click.ParamType[dict[str, Any]]):
@@ -50,20 +50,22 @@ _OPTIONS = (
 
 
 def _webhook(command: Callable[..., dict[str, Any]]) -> Callable[..., None]:
-    """Give a report the options that all four have, and print what the server answered."""
+    """Add the options that all four have, and print the server's response."""
 
-    @with_client(patience=_PATIENCE)
+    @with_client(patience=_RETRY_SECONDS)
     @functools.wraps(command)
     def wrapped(client: Client, **options: Any) -> None:
         as_json = options.pop("as_json")
         options["task_id"] = options["task_id"] or _id_of(options["task"])
         answer = command(client, **options)
         event = f"event {answer['event_id']}"
-        with although(f"the report was recorded as {event}"):
+        with note_if_output_fails(f"the report was recorded as {event}"):
             if as_json:
                 print_json(answer)
             else:
-                say(f"{answer['message']}: {options['project']}/{options['task_id']}, {event}")
+                print_text(
+                    f"{answer['message']}: {options['project']}/{options['task_id']}, {event}"
+                )
 
     return functools.reduce(lambda inner, option: option(inner), reversed(_OPTIONS), wrapped)
 

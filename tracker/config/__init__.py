@@ -1,1 +1,1 @@
-"""What the server and the commands are told (settings, `.env`, paths); it imports the leaves."""
+"""Configuration of the server and the commands (settings, `.env`, paths); it imports the leaves."""
