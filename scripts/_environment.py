@@ -24,7 +24,7 @@ class SetupError(Exception):
 
 
 class Environment:
-    """A checkout's .venv, and the note in it of what it was made from."""
+    """A checkout's .venv, and the stamp in it that says what it was made from."""
 
     def __init__(self, root: Path = ROOT) -> None:
         self.root = root
@@ -34,7 +34,7 @@ class Environment:
         self.lock = self.directory / "lock"
 
     def ensure(self, *groups: str) -> None:
-        """Have the project and these dependency groups installed; at once if they already are."""
+        """Install the project and these dependency groups, unless they already are."""
         pyproject = self._read_pyproject()
         wanted = self.fingerprints(pyproject, groups)
         if self.is_ready(wanted):
@@ -43,7 +43,7 @@ class Environment:
             if self.is_ready(wanted):  # made by another script while this one waited
                 return
             kept = self.recorded()
-            # No note while work is in progress: what is interrupted counts as broken.
+            # No stamp while work is in progress: an interrupted installation counts as broken.
             self.stamp.unlink(missing_ok=True)
             if kept.get("base") != wanted["base"] or not self.works():
                 kept = {}
@@ -68,7 +68,7 @@ class Environment:
         }
 
     def recorded(self) -> dict[str, str]:
-        """Return the fingerprints noted when the environment was made: none if it is broken."""
+        """Return the fingerprints recorded when the environment was made: none if it is broken."""
         try:
             recorded = json.loads(self.stamp.read_text(encoding="utf-8"))
         except (OSError, ValueError):
@@ -76,11 +76,11 @@ class Environment:
         return recorded if isinstance(recorded, dict) else {}
 
     def is_ready(self, wanted: dict[str, str]) -> bool:
-        """Tell whether everything wanted is installed; that there is more does no harm."""
+        """Return whether everything wanted is installed, perhaps with more."""
         return wanted.items() <= self.recorded().items() and self.works()
 
     def works(self) -> bool:
-        """Tell whether the environment's Python still starts and finds the project."""
+        """Return whether the environment's Python starts and finds the project."""
         probe = "import importlib.util as u, sys; sys.exit(u.find_spec('tracker') is None)"
         try:
             done = subprocess.run(
@@ -91,16 +91,16 @@ class Environment:
         return done.returncode == 0
 
     def pins(self, group: str) -> Path:
-        """Name the file that has the one version, and its hashes, of all that a group needs."""
+        """Return the path of a group's lock file: versions with hashes."""
         return self.root / f"requirements-{group}.txt"
 
     def pin(self, group: str) -> None:
-        """Bring what the group needs to those versions, whatever was installed since `ensure`."""
+        """Install the locked versions of a group, whatever was installed since `ensure`."""
         with self._locked() as inherited:
             self._pip(inherited, "--require-hashes", "-r", self.pins(group).name)
 
     def run(self, *arguments: str) -> None:
-        """Go on as the environment's Python with these arguments."""
+        """Replace this process by the environment's Python with these arguments."""
         replace_process([str(self.python), *arguments])
 
     def _read_pyproject(self) -> dict:
@@ -121,7 +121,7 @@ class Environment:
             ) from None
         remains = [entry for entry in self.directory.iterdir() if entry != self.lock]
         reason = "again: it is incomplete, moved or of another Python" if remains else "once"
-        say(f"Making .venv ({reason}) ...")
+        log(f"Making .venv ({reason}) ...")
         for entry in remains:
             if entry.is_dir() and not entry.is_symlink():
                 shutil.rmtree(entry)
@@ -134,7 +134,7 @@ class Environment:
 
     def _install(self, pyproject: dict, groups, inherited: tuple[int, ...]) -> None:
         parts = ["the project", *(f"its {group} tools" for group in groups)]
-        say(f"Installing {' and '.join(parts)} into .venv (may take a minute) ...")
+        log(f"Installing {' and '.join(parts)} into .venv (may take a minute) ...")
         wanted = []
         for group in groups:
             wanted += group_requirements(pyproject, group)
@@ -176,15 +176,15 @@ class Environment:
 
     @contextmanager
     def _locked(self):
-        """Keep other scripts out; yields the descriptors a child must inherit to hold the lock.
+        """Lock out other scripts; yields the descriptors a child must inherit to hold the lock.
 
-        The system gives the lock back when its last holder ends, however it ends. A pip that
-        outlives a killed script is such a holder.
+        The system releases the lock when its last holder exits, which may be a pip that outlives a
+        killed script.
         """
         self.directory.mkdir(exist_ok=True)
         with self.lock.open("ab") as file:
             if not _try_lock(file):
-                say("Waiting for another script that works on .venv ...")
+                log("Waiting for another script that works on .venv ...")
                 while not _try_lock(file):
                     time.sleep(0.2)
             yield () if os.name == "nt" else (file.fileno(),)
@@ -216,18 +216,18 @@ def group_requirements(pyproject: dict, group: str) -> list[str]:
     return requirements
 
 
-def say(text: str) -> None:
-    """Tell the user something; standard output is left to what the script runs."""
+def log(text: str) -> None:
+    """Print a message on standard error; standard output is for what the script runs."""
     print(text, file=sys.stderr, flush=True)
 
 
 def run_script(main) -> None:
-    """Run a script's main function; what goes wrong becomes a line and an exit code."""
+    """Run a script's main function; an error becomes a line and an exit code."""
     try:
         main()
     except KeyboardInterrupt:
-        say("Stopped.")
+        log("Stopped.")
         sys.exit(130)
     except (SetupError, OSError) as error:
-        say(str(error))
+        log(str(error))
         sys.exit(1)

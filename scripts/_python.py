@@ -1,7 +1,7 @@
-"""See to it that the scripts beside this file run on a Python that is new enough.
+"""Ensure that the scripts beside this file run on a new enough Python.
 
-Whatever an entry script imports before this file has run has to parse on every Python 3 (no match,
-no walrus, no postponed annotations), and so have the entry scripts themselves.
+Entry scripts, and what they import before this file, have to parse on every Python 3 (no match, no
+walrus, no postponed annotations).
 """
 
 import os
@@ -15,10 +15,10 @@ TRIED_ON_PATH = ("python3.14", "python3.13", "python3.12", "python3.11")
 
 
 def replace_process(command):
-    """Go on as `command`: its signals and its exit code are then this process's own."""
+    """Replace this process by `command`, with its signals and its exit code."""
     if os.name != "nt":
         os.execv(command[0], command)
-    # Windows has no exec. The console sends Ctrl-C to the child too, which decides what it means.
+    # Windows has no exec. The console sends Ctrl-C to the child too, which handles it.
     signal.signal(signal.SIGINT, lambda *_: None)
     sys.exit(subprocess.call(command))
 

@@ -25,7 +25,7 @@ THEMES = ("light", "dark")
 DAYS = 21
 WORKDAY = 7 * 3600
 SETTLE_MS = 500
-# Noted by the page itself: when the first task is there, and drawn.
+# Recorded by the page: when the first task has been drawn.
 NOTE_FIRST_PAINT = """
 new MutationObserver((_, observer) => {
   if (!document.querySelector("task-line")) return;
@@ -38,7 +38,7 @@ new MutationObserver((_, observer) => {
 
 
 class History:
-    """A clock that stands wherever the past has got to."""
+    """A clock that is set to the time of each report."""
 
     now = 0
 
@@ -104,7 +104,7 @@ def open_page(browser: Browser, server: Server, size: tuple[int, int], theme: st
 
 
 def show(page: Page, url: str) -> None:
-    """Go there and wait until it is all there."""
+    """Navigate, and wait until all is loaded."""
     page.goto(url)
     page.wait_for_selector(".state[data-state=live]", state="attached")
     page.wait_for_load_state("networkidle")

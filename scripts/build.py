@@ -15,7 +15,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from _environment import ROOT, Environment, SetupError, run_script, say
+from _environment import ROOT, Environment, SetupError, log, run_script
 
 DIST = ROOT / "dist"
 SUFFIX = ".exe" if os.name == "nt" else ""
@@ -26,14 +26,14 @@ MACHINES = {"amd64": "x86_64", "aarch64": "arm64"}
 
 
 def build(environment: Environment) -> None:
-    """Run PyInstaller; what it says is shown only if it fails."""
-    say("Building dist/tracker and dist/tracker-dir/ (takes a minute) ...")
+    """Run PyInstaller; its output is shown only if it fails."""
+    log("Building dist/tracker and dist/tracker-dir/ (takes a minute) ...")
     command = [str(environment.python), "-m", "PyInstaller", "--noconfirm", "--log-level", "WARN"]
     done = subprocess.run(
         [*command, "--distpath", str(DIST), "tracker.spec"],
         check=False,
         cwd=ROOT,
-        env={**os.environ, "PYTHONHASHSEED": "0"},  # else no two builds are the same
+        env={**os.environ, "PYTHONHASHSEED": "0"},  # for reproducible builds
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         encoding="utf-8",
@@ -44,7 +44,7 @@ def build(environment: Environment) -> None:
 
 
 def check_versions(environment: Environment) -> None:
-    """Refuse what holds anything else than what is locked; Python and our own package are not."""
+    """Refuse a build with other versions than the locked ones; Python and we are not locked."""
     pins = environment.pins("build").read_text(encoding="utf-8")
     locked = dict(re.findall(r"^([a-z0-9-]+)==(\S+)", pins, re.MULTILINE))
     listed = subprocess.run(
@@ -109,7 +109,7 @@ def main() -> None:
         write_sums(archives)
         results += archives
     for path in results:
-        say(f"{path.relative_to(ROOT)}  {path.stat().st_size / 1e6:.1f} MB")
+        log(f"{path.relative_to(ROOT)}  {path.stat().st_size / 1e6:.1f} MB")
 
 
 if __name__ == "__main__":

@@ -5,12 +5,12 @@ import shutil
 import subprocess
 import sys
 
-from _environment import ROOT, Environment, run_script, say
+from _environment import ROOT, Environment, log, run_script
 
 CHECKS = (("ruff", "check"), ("ruff", "format", "--check"), ("mypy",))
 DASHBOARD = ROOT / "tracker" / "web" / "app"
 
-# What a parameter is need not be said: the dashboard is no place for four hundred declarations.
+# Parameters need no types: the dashboard is no place for four hundred declarations.
 TYPESCRIPT = "typescript@7.0"
 AS_CHECKED = (
     *("--noEmit", "--allowJs", "--checkJs", "--strict", "--noImplicitAny", "false"),
@@ -20,7 +20,7 @@ AS_CHECKED = (
 
 
 def find_typescript() -> list[str]:
-    """Say how to run it; empty where Node is not, or cannot get it."""
+    """Return the command to run it; empty without Node, or if npm cannot get it."""
     npx = shutil.which("npx")
     if npx is None:
         return []
@@ -38,10 +38,10 @@ def find_typescript() -> list[str]:
 
 def dashboard_is_typed() -> bool:
     """Check the dashboard's modules, which need no Node themselves."""
-    say("== tsc tracker/web/app")
+    log("== tsc tracker/web/app")
     command = find_typescript()
     if not command:
-        say("Not checked: that needs Node, and its registry the first time.")
+        log("Not checked: that needs Node, and its registry the first time.")
         return True
     modules = [str(path.relative_to(ROOT)) for path in sorted(DASHBOARD.rglob("*.js"))]
     return subprocess.call([*command, *AS_CHECKED, *modules]) == 0
@@ -54,13 +54,13 @@ def main() -> None:
     os.chdir(ROOT)
     failed = []
     for check in CHECKS:
-        say("== " + " ".join(check))
+        log("== " + " ".join(check))
         if subprocess.call([str(environment.python), "-m", *check]):
             failed.append(" ".join(check))
     if not dashboard_is_typed():
         failed.append("tsc tracker/web/app")
     if failed:
-        say("Failed: " + ", ".join(failed))
+        log("Failed: " + ", ".join(failed))
         sys.exit(1)
 
 

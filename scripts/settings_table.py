@@ -13,7 +13,7 @@ END = "<!-- /settings -->\n"
 
 
 def settings():
-    """Return the settings of this checkout, if need be by going on in its environment."""
+    """Return the settings of this checkout, if need be by restarting in its environment."""
     sys.path.insert(0, str(ROOT))
     try:
         from tracker.config.settings import SETTINGS
@@ -46,7 +46,7 @@ def between_marks(text: str) -> str:
 
 
 def main() -> None:
-    """Rewrite the README, or with --check only tell whether it is as it should be."""
+    """Rewrite the README, or with --check only report whether it is up to date."""
     text = README.read_text(encoding="utf-8")
     present = between_marks(text)
     if present == table():

@@ -12,7 +12,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from _environment import ROOT, Environment, SetupError, run_script, say
+from _environment import ROOT, Environment, SetupError, log, run_script
 
 COMMANDS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 MAC_PROGRAMS = (
@@ -29,7 +29,7 @@ INSTALL_SECONDS = 600
 # pytest's options that choose the workers themselves, and those to watch a single process with.
 CHOOSE_WORKERS = ("-n", "--numprocesses", "--dist", "no:xdist", "-pno:xdist")
 SINGLE_PROCESS = ("-s", "--capture=no", "--pdb", "--trace", "--collect-only", "--co")
-PRINTS_WHERE_PLAYWRIGHT_KEEPS_IT = """
+PRINT_PLAYWRIGHT_CHROMIUM = """
 from playwright.sync_api import sync_playwright
 with sync_playwright() as playwright:
     print(playwright.chromium.executable_path)
@@ -45,14 +45,14 @@ def xdist_options(arguments: list[str]) -> list[str]:
     return ["-n", "auto", "--dist", "worksteal"]
 
 
-def starts(program: str) -> bool:
-    """Tell whether a browser really runs: a snap's stub or one short of libraries does not."""
+def does_start(program: str) -> bool:
+    """Return whether a browser runs: a snap's stub, or one without its libraries, does not."""
     if os.name == "nt":  # there --version opens a window
         return Path(program).is_file()
-    return not attempt([program, "--version"], seconds=60)
+    return not try_command([program, "--version"], seconds=60)
 
 
-def attempt(command: list[str], seconds: float) -> str:
+def try_command(command: list[str], seconds: float) -> str:
     """Run a command without output; returns why it failed, or nothing."""
     try:
         done = subprocess.run(
@@ -85,7 +85,7 @@ def candidates(environment: Environment):
         if os.name == "nt" and os.environ.get(variable):
             yield from (f"{os.environ[variable]}/{program}" for program in WINDOWS_PROGRAMS)
     yield subprocess.run(
-        [str(environment.python), "-c", PRINTS_WHERE_PLAYWRIGHT_KEEPS_IT],
+        [str(environment.python), "-c", PRINT_PLAYWRIGHT_CHROMIUM],
         check=False,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
@@ -95,7 +95,7 @@ def candidates(environment: Environment):
 
 def find_chromium(environment: Environment) -> str:
     """Return the first Chromium that starts, or nothing."""
-    return next((path for path in candidates(environment) if path and starts(path)), "")
+    return next((path for path in candidates(environment) if path and does_start(path)), "")
 
 
 def install_commands(environment: Environment) -> dict[str, list[list[str]]]:
@@ -118,7 +118,7 @@ def provide_chromium(environment: Environment) -> str:
     """Return the path of a Chromium, installed now if need be; raises SetupError if none can be."""
     chosen = os.environ.get("TRACKER_CHROMIUM", "")
     if chosen:
-        if not starts(chosen):
+        if not does_start(chosen):
             raise SetupError(f"TRACKER_CHROMIUM={chosen} does not start.")
         return chosen
     found = find_chromium(environment)
@@ -126,8 +126,8 @@ def provide_chromium(environment: Environment) -> str:
     for name, commands in install_commands(environment).items():
         if found:
             break
-        say(f"Installing Chromium with {name} (once) ...")
-        failures = [attempt(command, INSTALL_SECONDS) for command in commands]
+        log(f"Installing Chromium with {name} (once) ...")
+        failures = [try_command(command, INSTALL_SECONDS) for command in commands]
         found = find_chromium(environment)
         reasons.append(f"{name}: {failures[-1] or 'what it installed does not start'}")
     if not found:
@@ -146,7 +146,7 @@ def main() -> None:
         except SetupError as error:
             if os.environ.get("TRACKER_REQUIRE_BROWSER") or os.environ.get("TRACKER_CHROMIUM"):
                 raise
-            say(f"{error} The browser tests will be skipped.")
+            log(f"{error} The browser tests will be skipped.")
     os.chdir(ROOT)
     environment.run("-m", "pytest", *xdist_options(arguments), *arguments)
 

@@ -13,7 +13,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from _environment import ROOT, run_script, say
+from _environment import ROOT, log, run_script
 from build import IN_FOLDER, ONE_FILE
 
 # One file is what most people download. The folder holds the same program and starts faster, so
@@ -39,7 +39,7 @@ TESTS_OF_FOLDER = (
 
 def test(program: Path, tests: tuple[str, ...]) -> int:
     """Run the tests against a program; returns pytest's exit code."""
-    say(f"== {program.relative_to(ROOT)}")
+    log(f"== {program.relative_to(ROOT)}")
     with tempfile.TemporaryDirectory(prefix="with spaces и буквы ") as folder:
         if program == ONE_FILE:
             command = Path(shutil.copy2(program, folder))

@@ -1,4 +1,4 @@
-"""The least a Python server can do: read the body, give one answer. Run by _servers.py.
+"""The least a Python server can do: read the body, send one response. Run by _servers.py.
 
 uvicorn is set up as tracker/server/run.py sets it up for us, so that the two differ by what we do
 and not by what it does.

@@ -26,11 +26,11 @@ local body = '{"project":"%(project)s","task":"Implement the feature","task_id":
   .. '"dependencies":["task-100","task-101"]}}'
 local head = 'POST %(path)s HTTP/1.1\\r\\nHost: %(host)s\\r\\n%(headers)s'
   .. 'Content-Length: ' .. #string.format(body, 0) .. '\\r\\n\\r\\n'
-local whole = head .. body
+local template = head .. body
 local number = 0
 function request()
   number = number + 1
-  return string.format(whole, %(argument)s)
+  return string.format(template, %(argument)s)
 end
 """
 # What a task of our client sends: its start, three words on its progress, its end; each with a key.
@@ -38,14 +38,14 @@ _MIXED = """
 local names = '"project":"%(project)s","task":"Implement the feature","task_id":"%(task_id)s",'
   .. '"agent":"claude-3-5-sonnet"'
 local status = ',"status":"running","progress":50,"message":"Implementing core functionality"'
-local told = {
+local reports = {
   {'start', ',"metadata":{"priority":"high"}'}, {'status', status}, {'status', status},
   {'status', status}, {'finish', ',"result":"Feature successfully implemented"'},
 }
-local whole = {}
-for index, one in ipairs(told) do
+local template = {}
+for index, one in ipairs(reports) do
   local body = '{' .. names .. one[2] .. '}'
-  whole[index] = 'POST /webhook/' .. one[1] .. ' HTTP/1.1\\r\\nHost: %(host)s\\r\\n'
+  template[index] = 'POST /webhook/' .. one[1] .. ' HTTP/1.1\\r\\nHost: %(host)s\\r\\n'
     .. 'Accept-Encoding: identity\\r\\n%(headers)sIdempotency-Key: %(task_id)s-' .. index
     .. '\\r\\nContent-Length: ' .. #string.format(body, 0) .. '\\r\\n\\r\\n' .. body
 end
@@ -53,7 +53,7 @@ local number, index = 0, 5
 function request()
   index = index %% 5 + 1
   if index == 1 then number = number + 1 end
-  return string.format(whole[index], number, number)
+  return string.format(template[index], number, number)
 end
 """
 _BATCH = """
@@ -73,9 +73,9 @@ function request()
 end
 """
 _GET = """
-local whole = 'GET %(path)s HTTP/1.1\\r\\nHost: %(host)s\\r\\nX-API-Key: %(key)s\\r\\n\\r\\n'
+local template = 'GET %(path)s HTTP/1.1\\r\\nHost: %(host)s\\r\\nX-API-Key: %(key)s\\r\\n\\r\\n'
 function request()
-  return whole
+  return template
 end
 """
 _DONE = """

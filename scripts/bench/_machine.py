@@ -99,7 +99,7 @@ def _fsync_ms() -> float:
     with workspace() as folder, (folder / "fsync").open("wb", buffering=0) as file:
         for _ in range(50):
             file.write(bytes(4096))
-            begun = time.perf_counter()
+            started = time.perf_counter()
             os.fdatasync(file.fileno())
-            took.append(time.perf_counter() - begun)
+            took.append(time.perf_counter() - started)
     return statistics.median(took) * 1000

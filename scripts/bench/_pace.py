@@ -17,7 +17,7 @@ from _subscribers import Subscribers
 _CONNECTIONS: Final = 32
 
 # Seconds that the last answers may take.
-_PATIENCE: Final = 10.0
+_ANSWER_TIMEOUT: Final = 10.0
 
 
 class Answer(NamedTuple):
@@ -42,10 +42,10 @@ def send(url: str, per_second: int, seconds: int, subscribers: Subscribers) -> d
             answers.register(fd, select.EPOLLIN)
         for source in (answers, subscribers):
             all_sources.register(source.fileno(), select.EPOLLIN)
-        begun = time.perf_counter()
+        started = time.perf_counter()
         total, sent = per_second * seconds, 0
-        while len(answered) < total and time.perf_counter() - begun < seconds + _PATIENCE:
-            if sent < total and idle and time.perf_counter() - begun >= sent / per_second:
+        while len(answered) < total and time.perf_counter() - started < seconds + _ANSWER_TIMEOUT:
+            if sent < total and idle and time.perf_counter() - started >= sent / per_second:
                 idle.pop(0).send(sent)
                 sent += 1
                 continue

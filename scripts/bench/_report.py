@@ -1,5 +1,4 @@
-"""How a benchmark tells what it measured: tables that read the same in a terminal and in Markdown,
-targets, and what went wrong."""
+"""A benchmark's report: tables, readable in a terminal and as Markdown, targets, and failures."""
 
 from __future__ import annotations
 
@@ -37,7 +36,7 @@ class Table:
 
 @dataclass
 class Target:
-    """A number that has to be reached (issue: "Performance it must reach")."""
+    """A number that has to be reached; see docs/performance.md."""
 
     what: str
     value: float
@@ -61,7 +60,7 @@ class Target:
 
 @dataclass
 class Report:
-    """What one benchmark has to tell. `failures`: outcomes that make its numbers worthless."""
+    """The results of one benchmark. `failures`: outcomes that make its numbers worthless."""
 
     tables: list[Table] = field(default_factory=list)
     targets: list[Target] = field(default_factory=list)
@@ -101,7 +100,7 @@ def percentile(values: Sequence[float], percent: int) -> float:
 
 
 def progress(text: str) -> None:
-    """Tell whoever waits what is being done."""
+    """Print progress on standard error."""
     print(text, file=sys.stderr, flush=True)
 
 

@@ -48,9 +48,9 @@ class Server:
 
     def settle(self) -> float:
         """Wait until it rests; the seconds of work it still had."""
-        begun = time.monotonic()
+        started = time.monotonic()
         before = first = self.cpu_seconds()
-        while time.monotonic() - begun < _SETTLED_WITHIN:
+        while time.monotonic() - started < _SETTLED_WITHIN:
             time.sleep(0.6)  # the index by project begins after a round without many reports
             now = self.cpu_seconds()
             if now - before <= 0.01:
@@ -58,11 +58,11 @@ class Server:
             before = now
         return self.cpu_seconds() - first
 
-    def ask(self, path: str, body: Any = None, **headers: str) -> Any:
+    def request_json(self, path: str, body: Any = None, **headers: str) -> Any:
         """GET, or POST of JSON; the answer's JSON."""
-        return json.loads(self.answer(path, body, **headers).read())
+        return json.loads(self.request(path, body, **headers).read())
 
-    def answer(self, path: str, body: Any = None, **headers: str) -> Any:
+    def request(self, path: str, body: Any = None, **headers: str) -> Any:
         """The same, as the response that came."""
         request = urllib.request.Request(
             self.url + path,
@@ -92,18 +92,18 @@ def tracker(
         *("--durability", "full", "--log-level", "warning", *flags),
     ]
     with _running([*command, *arguments], folder, core, ready.exists) as process:
-        told = json.loads(ready.read_text())
+        content = json.loads(ready.read_text())
         # The executable in one file is two processes, of which the second is the server.
-        yield Server(process, told["url"], "/webhook/start", told["pid"])
+        yield Server(process, content["url"], "/webhook/start", content["pid"])
 
 
 @contextlib.contextmanager
 def floor(folder: Path, core: int, answer: dict[str, Any]) -> Iterator[Server]:
     """uvicorn alone, giving the same answer to everything: see _floor.py."""
     ready = folder / "floor.ready"
-    given = folder / "floor.json"
-    given.write_text(json.dumps(answer))
-    command = [sys.executable, "-P", str(_FLOOR), str(given), str(ready)]
+    answer_file = folder / "floor.json"
+    answer_file.write_text(json.dumps(answer))
+    command = [sys.executable, "-P", str(_FLOOR), str(answer_file), str(ready)]
     with _running(command, folder, core, ready.exists) as process:
         yield Server(process, ready.read_text(), "/webhook/start")
 
@@ -133,8 +133,8 @@ def pocketbase(folder: Path, core: int) -> Iterator[Server]:
     with _running(command, folder, core, listens) as process:
         server = Server(process, f"http://{address}", "/api/collections/tasks/records")
         login = "/api/collections/_superusers/auth-with-password"
-        token = server.ask(login, account)["token"]
-        server.ask("/api/collections", _COLLECTION, Authorization=token)
+        token = server.request_json(login, account)["token"]
+        server.request_json("/api/collections", _COLLECTION, Authorization=token)
         yield server
 
 
@@ -158,7 +158,7 @@ def last_event(database: Path) -> int:
 def answer_to_copy(server: Server) -> dict[str, Any]:
     """Our 201 with its headers, for the floor to give the same bytes."""
     body = {"project": "floor", "task": "Title", "task_id": "abcd-0-000000001", "agent": "a"}
-    response = server.answer("/webhook/start", body)
+    response = server.request("/webhook/start", body)
     own = ("date", "server", "content-length", "connection")  # uvicorn's
     headers = [pair for pair in response.headers.items() if pair[0].lower() not in own]
     return {"status": response.status, "headers": headers, "body": response.read().decode()}

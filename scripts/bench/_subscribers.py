@@ -29,8 +29,8 @@ _PONG: Final = 0x8A
 # What the kernel holds for a subscriber between two reads, in bytes.
 _RECEIVE_BUFFER: Final = 1024 * 1024
 
-# Seconds without news after which nothing more is expected.
-_QUIET: Final = 5.0
+# Seconds without data after which no more is expected.
+_IDLE_SECONDS: Final = 5.0
 
 
 def connect(url: str, since: int) -> socket.socket:
@@ -77,8 +77,8 @@ class Frames:
 
     def start_of_frame(self, offset: int) -> int:
         """Where the frame begins that holds, or follows, the byte before `offset`."""
-        whole = bisect.bisect_right(self.ends, offset)
-        return self.ends[whole - 1] if whole else 0
+        complete = bisect.bisect_right(self.ends, offset)
+        return self.ends[complete - 1] if complete else 0
 
 
 class Subscriber:
@@ -89,7 +89,7 @@ class Subscriber:
         self.offset = 0
         self.arrivals: list[tuple[int, float]] = []  # offsets and when they were reached
         self._frames = frames
-        self._partial = b""  # of a frame that nobody has received whole
+        self._partial = b""  # of a frame that no subscriber has received completely
 
     def take(self, data: memoryview) -> None:
         """Check what was received. Raises WrongBytesError."""
@@ -106,7 +106,7 @@ class Subscriber:
             new = memoryview(stream[begin : self.offset] + data)
             self.offset = begin
         if new:
-            self._go_through(new)
+            self._check_frames(new)
         if not self.arrivals or self.offset > self.arrivals[-1][0]:
             self.arrivals.append((self.offset, time.perf_counter()))
 
@@ -115,7 +115,7 @@ class Subscriber:
         index = bisect.bisect_left(self.arrivals, (end, 0.0))
         return self.arrivals[index][1] if index < len(self.arrivals) else math.inf
 
-    def _go_through(self, data: memoryview) -> None:
+    def _check_frames(self, data: memoryview) -> None:
         while size := _frame_size(data):
             frame, data = data[:size], data[size:]
             if frame[0] == _PING:
@@ -171,14 +171,15 @@ class Subscribers:
 
     def read_up_to(self, last: int) -> None:
         """Read until all have the event `last`, or nothing more comes."""
-        heard = time.monotonic()
-        while self.missed(last) and time.monotonic() - heard < _QUIET:
+        received_at = time.monotonic()
+        while self.missed(last) and time.monotonic() - received_at < _IDLE_SECONDS:
             if self.read():
-                heard = time.monotonic()
+                received_at = time.monotonic()
             time.sleep(0.01)
 
     def missed(self, last: int) -> list[str]:
-        """Who was not sent exactly the events after `since` up to `last`, each once, in order."""
+        """Which subscribers were not sent the events after `since` up to `last`, each once, in
+        order."""
         if not len(self):
             return []
         failures = []

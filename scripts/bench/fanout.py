@@ -1,4 +1,4 @@
-"""Measure what subscribers cost those who report, and how soon they hear.
+"""Measure what subscribers cost publishers, and how soon events are delivered.
 
 The method is in docs/performance.md.
 """
@@ -131,7 +131,7 @@ class Bench:
 
     def _finish(self, subscribers: Subscribers) -> None:
         subscribers.read_up_to(last_event(self._database))
-        self._server.settle()  # it may have been at reports whose senders had hung up
+        self._server.settle()  # it may still process reports whose senders have hung up
         last = last_event(self._database)
         subscribers.read_up_to(last)
         self.failures += subscribers.missed(last)
@@ -164,8 +164,8 @@ def measure(options: argparse.Namespace) -> Report:
             for count, of_pace in paced.items():
                 of_pace.append(bench.paced(count, options.pace))
     report.failures += bench.failures
-    tell_full_load(report, runs)
-    tell_paced(report, paced, options.pace)
+    report_full_load(report, runs)
+    report_paced(report, paced, options.pace)
     return report
 
 
@@ -175,7 +175,7 @@ def allow_sockets() -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
-def tell_full_load(report: Report, runs: dict[int, list[Run]]) -> None:
+def report_full_load(report: Report, runs: dict[int, list[Run]]) -> None:
     """How reports fare as subscribers are added."""
     table = Table(f"Full load, {CONNECTIONS} connections reporting", FULL_LOAD)
     for count, of_count in runs.items():
@@ -200,8 +200,8 @@ def tell_full_load(report: Report, runs: dict[int, list[Run]]) -> None:
     report.tables.append(table)
 
 
-def tell_paced(report: Report, runs: dict[int, list[PacedRun]], pace: int) -> None:
-    """How soon the last subscriber hears."""
+def report_paced(report: Report, runs: dict[int, list[PacedRun]], pace: int) -> None:
+    """How soon the last subscriber has each event."""
     title = f"{pace} reports a second: from the answer to the last subscriber's delivery"
     table = Table(title, PACED)
     for count, of_count in runs.items():

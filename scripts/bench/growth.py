@@ -52,33 +52,33 @@ def measure(options: argparse.Namespace) -> Report:
         questions = [(question, size) for question in (*READS, WRITE) for size in sizes]
         loads: dict[tuple[str, int], list[Load]] = {question: [] for question in questions}
         for question, size in questions if options.warm_up else []:
-            ask(servers[size], question, options.warm_up)
+            run_load(servers[size], question, options.warm_up)
         for number in range(options.rounds):
             progress(f"round {number + 1} of {options.rounds}")
             for question, size in questions:
-                load = ask(servers[size], question, options.seconds)
+                load = run_load(servers[size], question, options.seconds)
                 report.failures += load.failures(f"{question}, {size} tasks")
                 loads[question, size].append(load)
-    tell(report, sizes, loads)
+    add_results(report, sizes, loads)
     return report
 
 
 def build_all(folder: Path, sizes: list[int]) -> Table:
-    """Make the databases, and tell how long it took and how large they are."""
+    """Make the databases; a table of how long that took and how large they are."""
     table = Table("Databases", ("Tasks", "built in s", "size in MB", "bytes a task"))
     for size in sizes:
         progress(f"making a database of {size:,} tasks")
-        begun = time.monotonic()
+        started = time.monotonic()
         path = folder / str(size) / "tracker.db"
         path.parent.mkdir()
         build(path, size)
-        took, large = time.monotonic() - begun, path.stat().st_size
-        of_one = f"{large / size:,.0f}"
-        table.rows.append([f"{size:,}", f"{took:.1f}", f"{large / 1e6:,.1f}", of_one])
+        seconds, bytes_ = time.monotonic() - started, path.stat().st_size
+        of_one = f"{bytes_ / size:,.0f}"
+        table.rows.append([f"{size:,}", f"{seconds:.1f}", f"{bytes_ / 1e6:,.1f}", of_one])
     return table
 
 
-def ask(server: Server, question: str, seconds: int) -> Load:
+def run_load(server: Server, question: str, seconds: int) -> Load:
     """One connection, one request at a time."""
     if question in READS:
         return get(server.url + READS[question], seconds, cores().load).wait()
@@ -87,8 +87,8 @@ def ask(server: Server, question: str, seconds: int) -> Load:
     return load
 
 
-def tell(report: Report, sizes: list[int], loads: dict[tuple[str, int], list[Load]]) -> None:
-    """Fill in the medians, and how the most tasks compare with the fewest."""
+def add_results(report: Report, sizes: list[int], loads: dict[tuple[str, int], list[Load]]) -> None:
+    """Add the medians, and the ratio of the most tasks to the fewest."""
     columns = [f"{size:,} tasks, p50 ms" for size in sizes]
     table = Table("Latency, one request at a time", ("Request", *columns, "ratio"))
     for question in (*READS, WRITE):

@@ -105,7 +105,7 @@ def measure(options: argparse.Namespace) -> Report:
                     if name == TRACKER:
                         recorded = last_event(folder / "tracker.db") - recorded
                         report.failures += lost(load, recorded, connections)
-            tell(report, connections, measured)
+            add_results(report, connections, measured)
     return report
 
 
@@ -130,7 +130,7 @@ def lost(load: Load, recorded: int, connections: int) -> list[str]:
     return [f"{load.requests} reports were answered, {recorded} are in the log"]
 
 
-def tell(report: Report, connections: int, measured: dict[str, Measured]) -> None:
+def add_results(report: Report, connections: int, measured: dict[str, Measured]) -> None:
     """Add one number of connections to the report."""
     base, ours = measured[FLOOR], measured[TRACKER]
     rows = [of.row(name, base) for name, of in measured.items()]

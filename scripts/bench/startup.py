@@ -55,7 +55,7 @@ def measure(options: argparse.Namespace) -> Report:
             for name, command in {PACKAGE_NAME: PACKAGE, **programs}.items()
         }
         starts = in_turns(options.rounds, servers)
-        _tell_starts(report, starts)
+        _report_starts(report, starts)
         if programs:
             hello = {name: hello_world(folder, name) for name in programs}
             commands = {
@@ -67,30 +67,30 @@ def measure(options: argparse.Namespace) -> Report:
                     ("--version", of_ours, ["--version"]),
                 )
             }
-            _tell_commands(report, in_turns(options.rounds, commands))
+            _report_commands(report, in_turns(options.rounds, commands))
     return report
 
 
 def start(folder: Path, command: Sequence[str]) -> dict[str, float]:
     """From exec to the first answer of /health; the first time makes the database."""
     folder.mkdir(exist_ok=True)
-    begun = time.perf_counter()
+    started = time.perf_counter()
     with tracker(folder, cores().server, command=command) as server:
-        server.ask("/health")
-        took = time.perf_counter() - begun
+        server.request_json("/health")
+        seconds = time.perf_counter() - started
         server.settle()
-        return {"ms": took * 1000, "mb": resident_mb(server.pid)}
+        return {"ms": seconds * 1000, "mb": resident_mb(server.pid)}
 
 
 def cpu_and_wall(command: Sequence[str]) -> dict[str, float]:
     """What a command takes from exec to its end, in milliseconds."""
-    begun = time.perf_counter()
+    started = time.perf_counter()
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
     _, status, used = os.wait4(process.pid, 0)
-    took = time.perf_counter() - begun
+    seconds = time.perf_counter() - started
     process.returncode = os.waitstatus_to_exitcode(status)
     assert process.returncode == 0, command
-    return {"ms": took * 1000, "cpu": (used.ru_utime + used.ru_stime) * 1000}
+    return {"ms": seconds * 1000, "cpu": (used.ru_utime + used.ru_stime) * 1000}
 
 
 def in_turns(
@@ -121,7 +121,7 @@ def hello_world(folder: Path, mode: str) -> list[str]:
     return [str(program if mode == ONE_FILE else program / name)]
 
 
-def _tell_starts(report: Report, results: dict[str, list[dict[str, float]]]) -> None:
+def _report_starts(report: Report, results: dict[str, list[dict[str, float]]]) -> None:
     report.measured += [{"program": name, **one} for name, of in results.items() for one in of]
     ratios = {name: _ratio(of, results[PACKAGE_NAME], "ms") for name, of in results.items()}
     header = ("serve", "ms to the first 200", "of the package's", "MB idle")
@@ -146,7 +146,9 @@ def _tell_starts(report: Report, results: dict[str, list[dict[str, float]]]) -> 
         ]
 
 
-def _tell_commands(report: Report, results: dict[tuple[str, str], list[dict[str, float]]]) -> None:
+def _report_commands(
+    report: Report, results: dict[tuple[str, str], list[dict[str, float]]]
+) -> None:
     header = ("command", "ms of CPU", "ms", "of hello world's CPU")
     rows = []
     for (what, mode), of in results.items():

@@ -113,7 +113,7 @@ def test_subscribers_notice_what_was_lost_repeated_or_changed(
     second: bytes, complaint: str | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     subscribers = importlib.import_module("_subscribers")
-    monkeypatch.setattr(subscribers, "_QUIET", 0.1)
+    monkeypatch.setattr(subscribers, "_IDLE_SECONDS", 0.1)
     pairs = [socket.socketpair() for _ in range(2)]
     both = subscribers.Subscribers((ours for ours, _ in pairs), since=10)
     complaints = []

@@ -414,9 +414,9 @@ def test_no_browser_is_looked_for_if_not_wanted(no_browser, pytest_run, monkeypa
 )
 def test_failed_attempt_gives_the_reason(output, reason) -> None:
     code = f"print({output!r}); raise SystemExit(3)"
-    assert test_script.attempt([sys.executable, "-c", code], seconds=20).startswith(reason)
+    assert test_script.try_command([sys.executable, "-c", code], seconds=20).startswith(reason)
 
 
 def test_attempt_is_bounded() -> None:
     endless = [sys.executable, "-c", "import time; time.sleep(60)"]
-    assert test_script.attempt(endless, seconds=0.2) == "took longer than 0.2 seconds"
+    assert test_script.try_command(endless, seconds=0.2) == "took longer than 0.2 seconds"
