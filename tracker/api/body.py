@@ -26,17 +26,17 @@ def check_body(head: RequestHead) -> None:
 
 async def read_body(receive: Receive) -> bytes:
     """The whole body. Raises PayloadTooLarge, having read no further than the limit."""
-    body = b""
+    body = bytearray()  # grows by parts of whatever size, in all at linear cost
     more = True
     while more:
         event = await receive()
         if event["type"] == "http.disconnect":
             raise BadRequest("The connection ended in the middle of the body.")
         more = event["more_body"]
-        body = body + event["body"] if body else event["body"]
+        body += event["body"]
         if len(body) > MAX_BODY_BYTES:
             raise too_large()
-    return body
+    return bytes(body)
 
 
 def too_large() -> PayloadTooLarge:

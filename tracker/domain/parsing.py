@@ -62,12 +62,12 @@ def _count_names(
 
 def _refuse_duplicates(text: bytes, what: str) -> None:
     def check(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        unique = dict(pairs)
-        if len(unique) != len(pairs):
-            names = [name for name, _ in pairs]
-            double = next(name for name in names if names.count(name) > 1)
-            message = f"The {what} names the same field twice."
-            raise InvalidJSON(message, [Issue(double[:100], "This field is given twice")])
+        unique: dict[str, Any] = {}
+        for name, value in pairs:
+            if name in unique:
+                message = f"The {what} names the same field twice."
+                raise InvalidJSON(message, [Issue(name[:100], "This field is given twice")])
+            unique[name] = value
         return unique
 
     # Numbers stay text: one of thousands of digits is no error, and takes no time.

@@ -1,0 +1,78 @@
+"""Nothing on the event loop costs more than linear in what a client sends."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+
+import pytest
+
+from tracker.api.body import read_body
+from tracker.domain.parsing import parse
+from tracker.errors import TrackerError
+
+# Eight times as much costs eight times as much; a square would be 64 times.
+TIMES = 8
+AT_MOST = 24
+
+
+def named(count: int) -> str:
+    return ",".join(f'"{number:x}":1' for number in range(count))
+
+
+BODIES: dict[str, Callable[[int], str]] = {
+    "a name given twice at the end": lambda n: f'{{"m":{{{named(n)},"zz":1,"zz":2}}}}',
+    "a name given twice at the begin": lambda n: f'{{"m":{{"zz":1,"zz":2,{named(n)}}}}}',
+    "all names given twice": lambda n: f'{{"m":{{{named(n)},{named(n)}}}}}',
+    "colons in strings": lambda n: f'{{{named(n)},"z":"{":" * n}"}}',
+    "objects in a list": lambda n: f'{{"m":[{",".join(["{}"] * n)}]}}',
+    "an object each with a name twice": lambda n: f'[{",".join([TWICE] * n)}]',
+    "deep lists": lambda n: f"[{','.join(['[' * 50 + ']' * 50] * (n // 50))}]",
+}
+TWICE = '{"a":1,"a":2}'
+
+
+def cpu_seconds(work: Callable[[], object]) -> float:
+    """The least of a few runs, of this thread's own time: what others do does not count."""
+    runs = []
+    for _ in range(3):
+        begun = time.thread_time()
+        work()
+        runs.append(time.thread_time() - begun)
+    return min(runs)
+
+
+@pytest.mark.parametrize("shape", BODIES)
+def test_a_body_is_parsed_in_linear_time(shape: str) -> None:
+    def work(size: int) -> Callable[[], object]:
+        body = BODIES[shape](size).encode()
+
+        def run() -> None:
+            try:
+                parse(body)
+            except TrackerError as error:
+                assert "twice" in error.message
+
+        return run
+
+    size = 2_000
+    assert cpu_seconds(work(TIMES * size)) <= AT_MOST * cpu_seconds(work(size))
+
+
+def test_a_body_in_small_parts_is_read_in_linear_time() -> None:
+    def work(size: int) -> Callable[[], object]:
+        async def read() -> None:
+            left = size
+
+            async def receive() -> dict[str, object]:
+                nonlocal left
+                left -= 1
+                return {"type": "http.request", "body": b"12345678", "more_body": left > 0}
+
+            assert len(await read_body(receive)) == 8 * size
+
+        return lambda: asyncio.run(read())
+
+    size = 12_000
+    assert cpu_seconds(work(TIMES * size)) <= AT_MOST * cpu_seconds(work(size))
