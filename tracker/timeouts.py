@@ -20,6 +20,9 @@ class Timeouts(NamedTuple):
     request: float = 30.0
     """For a client that stopped sending its request, or does not read the response."""
 
+    head: float = 10.0
+    """For the headers of a request as a whole."""
+
     keep_alive: int = 75
     """Between a client's requests on one connection: longer than agents pause between reports, so
     that they seldom meet a connection being closed."""

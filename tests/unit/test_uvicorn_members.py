@@ -72,12 +72,15 @@ FlowControl.resume_reading()
 FlowControl.write_paused
 Frame.data
 Frame.fin
+HttpRequestParser.feed_data
 HttpRequestParser.get_http_version
 HttpRequestParser.get_method
 HttpRequestParser.should_keep_alive
 HttpRequestParser.should_upgrade
 HttpToolsProtocol.__init__(config, server_state, app_state, _loop=)
+HttpToolsProtocol._should_upgrade()
 HttpToolsProtocol._start_asgi_task(cycle, app)
+HttpToolsProtocol._unset_keepalive_if_required()
 HttpToolsProtocol.client
 HttpToolsProtocol.connection_lost(exc)
 HttpToolsProtocol.connection_made(transport)

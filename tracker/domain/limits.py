@@ -42,6 +42,7 @@ MAX_INTEGER: Final = 2**63 - 1
 MAX_BODY_BYTES: Final = 1_048_576
 MAX_DEPTH: Final = 100  # levels of a body's JSON
 MAX_HEADER_BYTES: Final = 64 * 1024
+MAX_HEADERS: Final = 100
 MAX_IDEMPOTENCY_KEY: Final = 255
 MAX_REPORTS: Final = 500  # in a batch
 MAX_SEARCH: Final = 1000

@@ -15,6 +15,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, Final
 
+import httptools
 from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import (
     STATUS_LINE,
@@ -28,7 +29,11 @@ from tracker.api.reply import Reply
 from tracker.api.request_head import RequestHead
 from tracker.api.webhooks import Opening, Webhooks
 from tracker.clock import Clock
-from tracker.domain.limits import MAX_BODY_BYTES, MAX_HEADER_BYTES
+from tracker.domain.limits import MAX_BODY_BYTES, MAX_HEADER_BYTES, MAX_HEADERS
+from tracker.timeouts import DEFAULT_TIMEOUTS
+
+# Bytes a second that a body brings on average, once it has taken as long as a client may be silent.
+_MIN_BODY_RATE: Final = 1024
 
 # Bytes. One read may bring thousands of requests, each of which takes memory until its turn.
 _PARSE_CHUNK: Final = 4096
@@ -82,14 +87,31 @@ class _PipelineFlowControl(FlowControl):
         if self._may_read():
             super().resume_reading()
 
+    def close(self) -> None:
+        """Let go of the connection, which refers to this: its memory is then freed at once."""
+        self._may_read = _never
+
+
+def _never() -> bool:
+    return False
+
 
 class HttpProtocol(HttpToolsProtocol):
     """HTTP/1.1 with limits."""
 
     cycle: RequestResponseCycle | WebhookCycle  # type: ignore[assignment]
 
-    def __init__(self, *args: Any, clock: Clock, webhooks: Webhooks, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        *args: Any,
+        clock: Clock,
+        webhooks: Webhooks,
+        head_timeout: float = DEFAULT_TIMEOUTS.head,
+        **kwargs: Any,
+    ) -> None:
+        """`head_timeout`: seconds for all headers of a request."""
         super().__init__(*args, **kwargs)
+        self._head_timeout = head_timeout
         self._clock = clock
         self._webhooks = webhooks
         self._running: RequestResponseCycle | WebhookCycle | None = None
@@ -97,6 +119,8 @@ class HttpProtocol(HttpToolsProtocol):
         self._message_bytes = 0  # received of the current message
         self._framing_bytes = 0  # since the begin of the message or body, or its last part
         self._in_head = False
+        self._begun_at = 0.0  # the current message
+        self._ignores_upgrade = False  # its head is parsed once more, without
         self._final_response = b""  # the connection's own, sent after those before it
         self._received_at = self.loop.time()
         self._paused_at = 0.0
@@ -104,7 +128,7 @@ class HttpProtocol(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
-        self.flow = _PipelineFlowControl(transport, self._may_read)
+        self.flow = self._flow_control = _PipelineFlowControl(transport, self._may_read)
 
     def data_received(self, data: bytes) -> None:
         if self._final_response:
@@ -147,9 +171,43 @@ class HttpProtocol(HttpToolsProtocol):
         if self._message_bytes > _MAX_DISCARDED_BYTES and self._is_discarding():
             self.transport.abort()
             return
-        super().data_received(data)
+        self._feed(data)
         if self._framing_bytes > MAX_HEADER_BYTES:
             self._refuse_headers()
+
+    def _feed(self, data: bytes) -> None:
+        self._unset_keepalive_if_required()
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserUpgrade as upgrade:
+            if self._ignores_upgrade:
+                self._parse_without_upgrade(data[upgrade.args[0] :])
+            elif self._should_upgrade():
+                self.handle_websocket_upgrade()
+                if self.transport.get_protocol() is not self:
+                    self._break_cycles()
+                    self.parser = None  # type: ignore[assignment]
+        except httptools.HttpParserError:
+            self.send_400_response("Invalid HTTP request received.")
+
+    def _parse_without_upgrade(self, rest: bytes) -> None:
+        """Take a request as if it had not asked for another protocol (RFC 9110, 7.8). The parser,
+        which would take its body for that protocol's bytes, gets its head again."""
+        self._ignores_upgrade = False
+        head = [b"%b %b HTTP/1.1\r\n" % (self.parser.get_method(), self.url)]
+        for name, value in self.headers:
+            if name == b"connection":
+                kept = [one for one in value.split(b",") if one.strip().lower() != b"upgrade"]
+                head.append(b"connection: %b\r\n" % b",".join(kept))
+            elif name != b"upgrade":
+                head.append(b"%b: %b\r\n" % (name, value))
+        self.parser = httptools.HttpRequestParser(self)
+        self._feed(b"".join([*head, b"\r\n"]))
+        if rest and not self.transport.is_closing():
+            self._feed(rest)
+
+    def _should_upgrade(self) -> bool:
+        return self.parser.get_method() == b"GET" and super()._should_upgrade()
 
     def on_message_begin(self) -> None:
         """Reset. The scope, which webhooks do without, is made once the head is known."""
@@ -158,6 +216,7 @@ class HttpProtocol(HttpToolsProtocol):
         self.expect_100_continue = False
         self.scope = None  # type: ignore[assignment]
         self._in_head = True
+        self._begun_at = self._received_at
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Keep a header. A trailer, which comes after the body, is dropped (RFC 9110, 6.5.1): it
@@ -196,9 +255,16 @@ class HttpProtocol(HttpToolsProtocol):
         version = self.parser.get_http_version()
         if version not in _VERSIONS:  # the parser takes 0.9 and 2.0 too
             raise ValueError("not HTTP/1")
+        if len(self.headers) > MAX_HEADERS:
+            self._refuse(431, f"There are over {MAX_HEADERS} headers; send fewer.")
+            raise ValueError("too many headers")
+        asks_upgrade = self.parser.should_upgrade()
+        if asks_upgrade and self.parser.get_method() != b"CONNECT" and not self._should_upgrade():
+            self._ignores_upgrade = True
+            return
         path, _, query = self.url.partition(b"?")
         is_webhook = self._webhooks.find(path) and self.parser.get_method() == b"POST"
-        is_plain_http11 = version == "1.1" and not self.parser.should_upgrade()
+        is_plain_http11 = version == "1.1" and not asks_upgrade
         if is_webhook and is_plain_http11 and self._is_idle():
             self._begin_webhook(path, query)
         else:
@@ -206,6 +272,8 @@ class HttpProtocol(HttpToolsProtocol):
             super().on_headers_complete()
 
     def on_message_complete(self) -> None:
+        if self._ignores_upgrade:
+            return
         cycle = self.cycle
         was_receiving = cycle is not None and cycle.more_body  # on upgrade: the previous
         super().on_message_complete()
@@ -230,6 +298,15 @@ class HttpProtocol(HttpToolsProtocol):
         if self._running is not None:  # uvicorn notifies only the newest of pipelined requests
             self._running.disconnected = True
         super().connection_lost(exc)
+        self._break_cycles()
+
+    def _break_cycles(self) -> None:
+        """Drop what refers to this connection, so that its memory is freed at once: garbage
+        collections are rare (see `tracker.server.run`)."""
+        self._flow_control.close()
+        self._running = None
+        self.cycle = None  # type: ignore[assignment]
+        self.pipeline.clear()
 
     def pause_writing(self) -> None:
         self._paused_at = self.loop.time()
@@ -244,14 +321,23 @@ class HttpProtocol(HttpToolsProtocol):
 
     def drop_if_stalled(self, now: float, timeout: float) -> None:
         """Abort the connection if its request stopped arriving, or its response has not been read,
-        for more than `timeout` seconds. Close it if it has been idle past its keep-alive."""
+        for more than `timeout` seconds, or arrives too slowly as a whole. Close it if it has been
+        idle past its keep-alive."""
         silence = now - self._received_at
         unread = self.flow.write_paused and now - self._paused_at > timeout
         is_receiving = self.cycle is None or self._in_head or self.cycle.more_body
-        if unread or (is_receiving and silence > timeout):
+        if unread or (is_receiving and (silence > timeout or self._is_slow(now, timeout))):
             self.transport.abort()
         elif self._is_answered() and silence > self.timeout_keep_alive:
             self.transport.close()
+
+    def _is_slow(self, now: float, timeout: float) -> bool:
+        """Whether the head, or the body, takes too long, however often a byte of it comes."""
+        taken = now - self._begun_at
+        if self._in_head:
+            return taken > self._head_timeout
+        is_in_body = self.cycle is not None and self.cycle.more_body
+        return is_in_body and taken > timeout and self._message_bytes < taken * _MIN_BODY_RATE
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
         self._running = cycle

@@ -208,7 +208,9 @@ def _config(app: App, timeouts: Timeouts) -> uvicorn.Config:
     return uvicorn.Config(
         app.asgi,
         loop="auto",
-        http=partial(HttpProtocol, clock=app.clock, webhooks=app.webhooks),  # type: ignore[arg-type]
+        http=partial(  # type: ignore[arg-type]
+            HttpProtocol, clock=app.clock, webhooks=app.webhooks, head_timeout=timeouts.head
+        ),
         ws=partial(WebSocketProtocol, clock=app.clock, timeouts=timeouts),  # type: ignore[arg-type]
         ws_max_size=MAX_WEBSOCKET_MESSAGE_BYTES,
         ws_per_message_deflate=False,
