@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import random
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
@@ -17,9 +16,7 @@ import pytest
 from tests.support.clocked import ClockedServer
 from tests.support.server import Server, wait_for
 from tracker.domain.idempotency import LIFETIME_MS, idempotency
-from tracker.domain.records import Recorded
 from tracker.domain.tasks import Kind, Report
-from tracker.errors import IdempotencyKeyReused
 from tracker.store.changes import WriteRequest
 from tracker.store.sqlite import idempotency_keys, reports
 from tracker.store.sqlite.connection import open_writer
@@ -184,38 +181,6 @@ def test_parallel_requests_of_one_key_are_one_event(shared_server: Server, proje
     assert len({answer.text for answer in answers}) == 1
     assert sum("Idempotent-Replayed" not in answer.headers for answer in answers) == 1
     assert event_count(shared_server, project) == 1
-
-
-def test_keyed_reports_of_a_group_are_as_those_that_come_one_by_one() -> None:
-    """The same keys twice, other bodies under them, and reports without one, in every order."""
-    kinds = (Kind.START, Kind.STATUS, Kind.FINISH)
-    chance = random.Random(7)
-    submissions = []
-    for number in range(400):
-        kind, project = chance.choice(kinds), f"p{chance.randrange(3)}"
-        report = Report(kind, project, f"t{chance.randrange(5)}", "T", "a")
-        name = f"key {chance.randrange(60)}"
-        key = idempotency(name, kind, repr(report).encode()) if number % 4 else None
-        submissions.append(WriteRequest(report, key))
-    with closing(open_writer(None, "full")) as one, closing(open_writer(None, "full")) as many:
-        singly = [reports.record(one, 5, [submission])[0] for submission in submissions]
-        together = []
-        while submissions:
-            size = chance.randrange(1, 90)
-            together += reports.record(many, 5, submissions[:size])
-            submissions = submissions[size:]
-        assert [shown(result) for result in together] == [shown(result) for result in singly]
-        for sql in ("SELECT * FROM events", "SELECT * FROM tasks", "SELECT * FROM idempotency"):
-            assert one.execute(sql).fetchall() == many.execute(sql).fetchall()
-    assert {type(result) for result in singly} == {Recorded, IdempotencyKeyReused}
-    assert {result.event is None for result in singly if isinstance(result, Recorded)} == {
-        True,
-        False,
-    }
-
-
-def shown(result: Recorded | IdempotencyKeyReused) -> object:
-    return (*result.answer, result.event is None) if isinstance(result, Recorded) else str(result)
 
 
 def test_keys_past_their_lifetime_go_in_small_steps() -> None:

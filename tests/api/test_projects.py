@@ -92,15 +92,6 @@ def test_pages(three: ClockedServer, limit: int, offset: int, expected: str) -> 
     assert (answer["total"], answer["limit"], answer["offset"]) == (3, limit, offset)
 
 
-def test_equal_times_go_by_id(clocked: ClockedServer) -> None:
-    for name in "abcde":
-        clocked.report("start", name)
-    assert names(clocked.get("/api/projects")) == "edcba"
-    assert names(clocked.get("/api/projects", sort_order="asc")) == "abcde"
-    pages = [clocked.get("/api/projects", limit=2, offset=offset) for offset in (0, 2, 4)]
-    assert "".join(map(names, pages)) == "edcba"
-
-
 @pytest.mark.parametrize(
     ("parameter", "wrong"),
     [
@@ -134,14 +125,6 @@ def test_unknown_parameters_are_ignored(three: ClockedServer) -> None:
     assert names(three.get("/api/projects", page=2, name="a")) == "abc"
 
 
-def test_late_report_changes_nothing(clocked: ClockedServer) -> None:
-    clocked.report("finish", "p")
-    before = clocked.get("/api/projects")
-    clocked.clock.advance(seconds=60)
-    clocked.report("status", "p")
-    assert clocked.get("/api/projects") == before
-
-
 def test_delete(clocked: ClockedServer) -> None:
     for project in ("gone", "kept"):
         for task in ("1", "2"):
@@ -161,39 +144,9 @@ def test_delete(clocked: ClockedServer) -> None:
     assert clocked.http.delete("/api/projects/gone").status_code == 404
 
 
-def test_delete_of_many_tasks(clocked: ClockedServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    # They go a few at a time, so that nobody's report waits for a long transaction.
-    monkeypatch.setattr("tracker.store.sqlite.store._DELETED_AT_ONCE", 2)
-    for number in range(5):
-        clocked.report("start", "gone", f"task-{number}")
-        clocked.report("start", "kept", f"task-{number}")
-    assert clocked.http.delete("/api/projects/gone").status_code == 204
-    assert [p["name"] for p in clocked.get("/api/projects")["projects"]] == ["kept"]
-    assert clocked.get("/api/stats")["overview"]["total_tasks"] == 5
-    assert len(clocked.get("/api/events")["events"]) == 5
-
-
-def test_deleted_project_begins_anew(clocked: ClockedServer) -> None:
-    clocked.report("finish", "p", metadata={"a": 1})
-    clocked.http.delete("/api/projects/p")
-    clocked.clock.advance(days=1)
-    assert clocked.report("start", "p").json()["event_id"] == 2  # numbers are never used again
-    (project,) = clocked.get("/api/projects")["projects"]
-    assert (project["id"], project["task_count"]) == (2, 1)
-    assert project["created_at"] == "2024-01-16T10:00:00.000Z"
-    assert clocked.task("p")["metadata"] == {}
-
-
 def test_delete_of_what_is_not_there(clocked: ClockedServer) -> None:
     answer = clocked.http.delete(f"/api/projects/{quote('no such')}")
     assert answer.status_code == 404
     error = answer.json()["error"]
     assert error["code"] == "NOT_FOUND"
     assert "'no such'" in error["message"]
-
-
-def test_project_without_tasks_stays(clocked: ClockedServer) -> None:
-    clocked.report("start", "p")
-    clocked.http.delete("/api/projects/p/tasks/task-1")
-    (project,) = clocked.get("/api/projects")["projects"]
-    assert (project["task_count"], project["active_tasks"]) == (0, 0)

@@ -155,42 +155,6 @@ def test_project_without_tasks(clocked: ClockedServer) -> None:
     }
 
 
-def test_figures_follow_the_task(clocked: ClockedServer) -> None:
-    def figures() -> tuple[int, ...]:
-        stats = clocked.get("/api/stats")
-        overview, (agent,) = stats["overview"], stats["agents"]
-        counts = ("active_tasks", "completed_tasks", "failed_tasks")
-        return (*(overview[name] for name in counts), agent["average_duration"])
-
-    clocked.report("start", "p")
-    assert figures() == (1, 0, 0, 0)
-    clocked.clock.advance(seconds=4)
-    clocked.report("error", "p")
-    assert figures() == (0, 0, 1, 4)
-    clocked.clock.advance(seconds=4)
-    clocked.report("finish", "p")
-    assert figures() == (0, 1, 0, 8)
-    clocked.report("finish", "p", duration_seconds=1)
-    assert figures() == (0, 1, 0, 1)
-    clocked.report("status", "p", status="failed")  # too late
-    assert figures() == (0, 1, 0, 1)
-    clocked.report("start", "p")
-    assert figures() == (1, 0, 0, 0)
-
-
-def test_task_counts_for_the_agent_that_reported_last(clocked: ClockedServer) -> None:
-    finish(clocked, "p", "1", 5, agent="alice")
-    finish(clocked, "p", "2", 7, agent="alice")
-    finish(clocked, "p", "1", 5, agent="bob")
-    agents = clocked.get("/api/stats")["agents"]
-    assert [(a["name"], a["task_count"], a["average_duration"]) for a in agents] == [
-        ("alice", 1, 7),
-        ("bob", 1, 5),
-    ]
-    finish(clocked, "p", "2", 7, agent="bob")
-    assert [agent["name"] for agent in clocked.get("/api/stats")["agents"]] == ["bob"]
-
-
 def test_agents_with_the_most_tasks_first(clocked: ClockedServer) -> None:
     for number, agent in enumerate(["b", "c", "c", "a"]):
         clocked.report("start", "p", f"{number}", agent=agent)

@@ -169,14 +169,6 @@ def test_order(five: ClockedServer, sort_by: str, ascending: str) -> None:
     assert ids(five.get(PATH, sort_by=sort_by)) == descending
 
 
-def test_equal_values_go_by_id(clocked: ClockedServer) -> None:
-    for name in "abcde":
-        clocked.report("finish", "p", name, duration_seconds=1)
-    for column in ("started_at", "finished_at", "updated_at", "duration_seconds", "title"):
-        assert ids(clocked.get(PATH, sort_by=column)) == "edcba"
-        assert ids(clocked.get(PATH, sort_by=column, sort_order="asc")) == "abcde"
-
-
 @pytest.mark.parametrize(
     ("parameter", "wrong"),
     [
@@ -237,43 +229,6 @@ def test_last_of_a_repeated_parameter_counts(five: ClockedServer) -> None:
     assert (ids(answer), answer["filters"]) == ("d", {"status": "pending"})
 
 
-@pytest.mark.parametrize("order", ["asc", "desc"])
-@pytest.mark.parametrize("times", ["equal", "growing"])
-def test_pages_are_stable(clocked: ClockedServer, order: str, times: str) -> None:
-    expected = []
-    for number in range(25):
-        clocked.report("start", "p", f"t{number:02}")
-        expected.append(f"t{number:02}")
-        clocked.clock.advance(seconds=times == "growing")
-    found = []
-    for offset in range(0, 25, 5):
-        page = clocked.get(PATH, limit=5, offset=offset, sort_order=order)
-        found += [task["task_id"] for task in page["tasks"]]
-        # What has begun keeps its place, whatever is reported on it.
-        clocked.report("finish", "p", f"t{offset:02}")
-        clocked.report("status", "p", f"t{offset + 1:02}", progress=50)
-    assert found == (expected if order == "asc" else expected[::-1])
-
-
-@pytest.mark.parametrize("order", ["asc", "desc"])
-def test_paging_misses_nothing_while_tasks_begin(clocked: ClockedServer, order: str) -> None:
-    old = {f"old-{number}" for number in range(20)}
-    for task_id in sorted(old):
-        clocked.report("start", "p", task_id)
-        clocked.clock.advance(seconds=1)
-    found: list[str] = []
-    offset = 0
-    while page := clocked.get(PATH, limit=4, offset=offset, sort_order=order)["tasks"]:
-        found += [task["task_id"] for task in page]
-        offset += 4
-        if offset <= 20:
-            clocked.report("start", "p", f"new-{offset}")
-            clocked.clock.advance(seconds=1)
-    assert old <= set(found)
-    if order == "asc":  # newer tasks come after: nothing moves
-        assert len(found) == len(set(found)) == 25
-
-
 # One task.
 
 
@@ -296,16 +251,6 @@ def test_unknown_task(five: ClockedServer, path: str) -> None:
         assert answer.json()["error"]["code"] == "NOT_FOUND"
 
 
-def test_long_history_is_cut_to_the_newest(
-    clocked: ClockedServer, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("tracker.store.sqlite.events.HISTORY", 3)
-    for progress in range(5):
-        clocked.report("status", "p", progress=progress)
-    progresses = [event["data"]["progress"] for event in clocked.task("p")["events"]]
-    assert progresses == [2, 3, 4]
-
-
 def test_delete(clocked: ClockedServer) -> None:
     for task in ("a", "b"):
         clocked.report("start", "p", task)
@@ -317,12 +262,3 @@ def test_delete(clocked: ClockedServer) -> None:
     assert [event["id"] for event in clocked.get("/api/events")["events"]] == [3, 4]
     assert clocked.get("/api/stats/projects/p")["task_stats"]["total"] == 1
     assert clocked.http.delete(f"{PATH}/a").status_code == 404
-
-
-def test_deleted_task_begins_anew(clocked: ClockedServer) -> None:
-    clocked.report("error", "p", metadata={"a": 1})
-    clocked.http.delete(f"{PATH}/task-1")
-    clocked.report("start", "p")
-    task = clocked.task("p")
-    assert (task["id"], task["attempt"], task["metadata"]) == (2, 1, {})
-    assert [event["id"] for event in task["events"]] == [2]

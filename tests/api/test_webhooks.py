@@ -439,35 +439,6 @@ def test_never_seen_task_started_its_duration_ago(clocked: ClockedServer) -> Non
     assert task["finished_at"] == task["created_at"] == "2024-01-15T10:00:00.000Z"
 
 
-def test_history_keeps_each_reports_own_metadata(shared_server: Server, project: str) -> None:
-    told = [{"a": 1, "b": {"c": 1}}, {"b": {"d": 2}}, {"e": 3}]
-    for kind, metadata in zip(("start", "status", "finish"), told, strict=True):
-        shared_server.report(kind, project, metadata=metadata)
-    task = shared_server.task(project)
-    assert task["metadata"] == {"a": 1, "b": {"d": 2}, "e": 3}
-    assert [event["data"]["metadata"] for event in task["events"]] == told
-
-
-def test_project_and_task_id_name_a_task(shared_server: Server, project: str) -> None:
-    other = f"{project} too"
-    for name in (project, other):
-        assert shared_server.report("start", name, "same").status_code == 201
-    shared_server.report("finish", project, "same")
-    assert shared_server.task(project, "same")["status"] == "completed"
-    assert shared_server.task(other, "same")["status"] == "running"
-    ids = {shared_server.task(name, "same")["id"] for name in (project, other)}
-    assert len(ids) == 2  # `id` is global
-
-
-def test_event_ids_grow_over_all_projects(clocked: ClockedServer) -> None:
-    ids = [
-        clocked.report(kind, project).json()["event_id"]
-        for project in ("a", "b")
-        for kind in ("start", "status", "error", "finish")
-    ]
-    assert ids == list(range(1, 9))
-
-
 def test_time_of_the_answer_is_the_time_of_everything(shared_server: Server, project: str) -> None:
     timestamp = shared_server.report("start", project).json()["timestamp"]
     assert TIMESTAMP.fullmatch(timestamp)

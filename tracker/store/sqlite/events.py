@@ -121,7 +121,9 @@ def _some(rows: apsw.Cursor, limit: int, max_size: int) -> tuple[list[Event], bo
     return page, True
 
 
-def newest_of_task(connection: apsw.Connection, task: int) -> list[Event]:
+def newest_of_task(connection: apsw.Connection, project: str, task: int) -> list[Event]:
     """The newest of a task's events, oldest first; its id is the row's, not the agent's."""
     rows = connection.execute(_OF_ONE_TASK, (task, HISTORY)).fetchall()
-    return [Event(id_, "", type_, data.encode(), at) for id_, type_, at, data in reversed(rows)]
+    return [
+        Event(id_, project, type_, data.encode(), at) for id_, type_, at, data in reversed(rows)
+    ]

@@ -74,7 +74,7 @@ def one(connection: apsw.Connection, project: str, task_id: str) -> TaskDetail |
     if row is None:
         return None
     *summary, stack_trace = row
-    history = event_log.newest_of_task(connection, row[0])
+    history = event_log.newest_of_task(connection, project, row[0])
     return TaskDetail(TaskSummary._make(summary), project, stack_trace, history)
 
 

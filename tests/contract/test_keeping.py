@@ -1,0 +1,73 @@
+"""What an engine keeps and lets go: old tasks, ended sessions, and whether it is well."""
+
+from __future__ import annotations
+
+from tests.support.bench import EVERYTHING, Bench, report
+from tests.support.figures import recount
+from tracker.domain.queries import KEEP_ALL, ProjectQuery, RetentionPolicy
+from tracker.domain.sessions import Ended
+
+
+def test_retention_prunes_what_ended_long_ago(lasting: Bench) -> None:
+    lasting.record(report("finish", "old", "ended"), report("start", "p", "runs"))
+    lasting.record(*(report("finish", "p", f"ended {number}") for number in range(250)))
+    lasting.record(report("finish", "p", "late"))
+    lasting.clock.advance(days=40)
+    lasting.record(report("status", "p", "late"), report("finish", "p", "new"))
+    lasting.reopen(RetentionPolicy(days=30))
+    lasting.wait_for(lambda: len(lasting.tasks("p")) == 3, "retention")
+    lasting.wait_for(lambda: lasting.heard.forgets > 0, "being told of it")
+    assert lasting.tasks("p", sort_by="title") == ["new", "late", "runs"]
+    (project,) = lasting.run(lasting.engine.projects(ProjectQuery())).projects
+    assert project.name == "p"
+    page = lasting.run(lasting.engine.events(0, EVERYTHING, 100))
+    assert [event.id for event in page.events] == [2, 253, 254, 255]
+    assert page.bounds == (2, 255, 252, ())
+    reached = [cursor for cursor in (0, 251, 252, 255) if page.bounds.reach(cursor)]
+    assert reached == [252, 255]
+    recount(lasting)
+    (recorded,) = lasting.record(report("start", "old"))
+    assert recorded.event_id == 256
+
+
+def test_without_limits_everything_is_kept(lasting: Bench) -> None:
+    lasting.record(report("finish", "p"))
+    lasting.clock.advance(days=36_500)
+    lasting.reopen(KEEP_ALL)
+    lasting.record(report("finish", "q"))
+    assert [event.id for event in lasting.log()] == [1, 2]
+
+
+def test_ended_sessions(bench: Bench) -> None:
+    assert not bench.engine.ended_sessions.revoked
+    bench.run(bench.engine.keep_ended_sessions(Ended("epoch", {"a": 1})))
+
+
+def test_ended_sessions_outlive_the_engine(lasting: Bench) -> None:
+    now = lasting.clock.now_ms()
+    first = lasting.engine.ended_sessions.epoch
+    lasting.run(
+        lasting.engine.keep_ended_sessions(Ended(first, {"a": now + 1000, "b": now + 5000}))
+    )
+    lasting.reopen()
+    assert lasting.engine.ended_sessions == (first, {"a": now + 1000, "b": now + 5000})
+    lasting.clock.advance(seconds=1)
+    ended = Ended(first, {"a": now + 1000, "b": now + 5000})
+    lasting.run(lasting.engine.keep_ended_sessions(ended))
+    lasting.reopen()
+    assert lasting.engine.ended_sessions == ended
+    lasting.clock.advance(seconds=1)
+    lasting.run(lasting.engine.keep_ended_sessions(Ended("another", {"c": now + 9000})))
+    lasting.reopen()  # what is over by itself is forgotten
+    assert lasting.engine.ended_sessions == ("another", {"b": now + 5000, "c": now + 9000})
+
+
+def test_health(bench: Bench) -> None:
+    before = bench.run(bench.engine.health())
+    bench.record(*(report("finish", task_id=f"{n}", result="x" * 10_000) for n in range(200)))
+    after = bench.run(bench.engine.health())
+    assert after.version == before.version != ""
+    assert after.size_bytes + after.wal_size_bytes > before.size_bytes + before.wal_size_bytes
+    assert bench.engine.kind in ("sqlite",)
+    assert bench.heard.ids == list(range(1, 201))  # the probe is none of the log
+    assert bench.engine.last_id == 200

@@ -1,0 +1,140 @@
+"""Projects: the list, its order and pages; deleting one."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import get_args
+
+import pytest
+
+from tests.support.bench import Bench, report
+from tests.support.clocked import ms
+from tracker.clock import MS_PER_DAY
+from tracker.domain.queries import ProjectQuery, ProjectSort
+from tracker.domain.records import DayCount, ProjectPage, StatusCounts
+from tracker.errors import NotFound
+
+
+def listed(bench: Bench, query: ProjectQuery = ProjectQuery()) -> ProjectPage:  # noqa: B008
+    return bench.run(bench.engine.projects(query))
+
+
+def names(page: ProjectPage) -> str:
+    return "".join(project.name for project in page.projects)
+
+
+def test_none(bench: Bench) -> None:
+    assert listed(bench) == ProjectPage([], 0)
+
+
+def test_summary(bench: Bench) -> None:
+    begun = bench.clock.now_ms()
+    bench.record(report("start", "p", "1"), report("status", "p", "2", status="pending"))
+    bench.record(report("finish", "p", "3"))
+    bench.clock.advance(milliseconds=1500)
+    bench.record(report("error", "p", "4"), report("finish", "p", "5"))
+    (project,) = listed(bench).projects
+    assert (project.name, project.created_at, project.updated_at) == ("p", begun, begun + 1500)
+    assert (project.tasks, project.activity) == (StatusCounts(1, 1, 2, 1), None)
+    assert (project.tasks.total, project.tasks.active) == (5, 2)
+
+
+def test_late_report_changes_nothing(bench: Bench) -> None:
+    bench.record(report("finish", "p"))
+    before = listed(bench)
+    bench.clock.advance(seconds=60)
+    bench.record(report("status", "p"))
+    assert listed(bench) == before
+
+
+def test_activity(bench: Bench) -> None:
+    bench.record(report("start", "p", "running"), report("start", "q"))
+    for number in range(3):
+        bench.record(report("finish", "p", f"c{number}"), report("error", "p", f"f{number}"))
+        bench.clock.advance(days=1)
+    first = ms("2024-01-15T00:00:00") // MS_PER_DAY
+    query = ProjectQuery(sort_by="name", descending=False, activity_days=2)
+    assert [project.activity for project in listed(bench, query).projects] == [
+        [DayCount(first + 1, 1, 1), DayCount(first + 2, 1, 1)],
+        [],
+    ]
+
+
+def test_order_and_pages(bench: Bench) -> None:
+    """Made in the order b, a, c, and last reported to in the order c, b, a."""
+    for name in ("b", "a", "c", "c", "b", "a"):
+        bench.record(report("status", name))
+        bench.clock.advance(seconds=60)
+    expected: dict[ProjectSort, str] = {"name": "abc", "created_at": "bac", "updated_at": "cba"}
+    assert set(expected) == set(get_args(ProjectSort))
+    for sort_by, ascending in expected.items():
+        query = ProjectQuery(sort_by=sort_by)
+        assert names(listed(bench, query)) == ascending[::-1]
+        assert names(listed(bench, query._replace(descending=False))) == ascending
+        pages = [listed(bench, query._replace(limit=2, offset=offset)) for offset in (0, 2, 3)]
+        assert "".join(map(names, pages)) == ascending[::-1]
+        assert [page.total for page in pages] == [3, 3, 3]
+    assert names(listed(bench, ProjectQuery(offset=2**63 - 1))) == ""
+
+
+def test_equal_times_go_by_id(bench: Bench) -> None:
+    for name in "badce":
+        bench.record(report("start", name))
+    for sort_by in ("created_at", "updated_at"):
+        query = ProjectQuery(sort_by=sort_by)
+        assert names(listed(bench, query)) == "ecdab"
+        assert names(listed(bench, query._replace(descending=False))) == "badce"
+
+
+def test_project_without_tasks_stays(bench: Bench) -> None:
+    bench.record(report("start", "p"))
+    bench.run(bench.engine.delete_task("p", "task-1"))
+    (project,) = listed(bench).projects
+    assert project.tasks == StatusCounts(0, 0, 0, 0)
+    assert bench.tasks("p") == []
+
+
+def test_delete(bench: Bench) -> None:
+    for name in ("gone", "kept"):
+        bench.record(*(report("finish", name, f"{number}") for number in range(450)))
+    bench.run(bench.engine.delete_project("gone"))
+    assert names(listed(bench)) == "kept"
+    assert [event.id for event in bench.log()] == list(range(451, 901))
+    assert bench.heard.forgets >= 1
+    for work in (
+        bench.engine.delete_project("gone"),
+        bench.engine.project_stats("gone", 30),
+        bench.engine.task("gone", "1"),
+    ):
+        with pytest.raises(NotFound):
+            bench.run(work)
+
+
+def test_what_comes_while_it_is_deleted_is_kept(bench: Bench) -> None:
+    bench.record(*(report("start", "p", f"{number}") for number in range(2000)))
+    came: list[str] = []
+    some_are_gone = asyncio.Event()
+    bench.heard.also_forget = some_are_gone.set
+
+    async def scenario() -> None:
+        deletion = asyncio.ensure_future(bench.engine.delete_project("p"))
+        await some_are_gone.wait()
+        while not deletion.done():
+            came.append(f"new {len(came)}")
+            await bench.engine.record(report("start", "p", came[-1]), None, 0)
+
+    bench.run(scenario())
+    assert came
+    assert bench.tasks("p", limit=500, descending=False) == came
+    assert len(bench.log()) == len(came) == listed(bench).projects[0].tasks.total
+
+
+def test_deleted_project_begins_anew(bench: Bench) -> None:
+    bench.record(report("finish", "p", metadata={"a": 1}))
+    bench.run(bench.engine.delete_project("p"))
+    bench.clock.advance(days=1)
+    (recorded,) = bench.record(report("start", "p"))
+    assert (recorded.event_id, recorded.created) == (2, True)
+    (project,) = listed(bench).projects
+    assert (project.created_at, project.tasks.total) == (bench.clock.now_ms(), 1)
+    assert bench.task("p").summary.metadata == "{}"
