@@ -13,11 +13,11 @@ import falcon.asgi
 from tracker.api.application import App
 from tracker.api.errors import ErrorHandlers
 from tracker.api.events import Events, EventStream
-from tracker.api.health import DatabaseCheck, Health, HubCheck
+from tracker.api.health import Alive, DatabaseCheck, Health, HubCheck, Ready
 from tracker.api.info import Info
 from tracker.api.middleware.auth import Authenticator
 from tracker.api.middleware.guard import Guard
-from tracker.api.middleware.head import HeadAsGet
+from tracker.api.middleware.head import AllowHead, HeadAsGet
 from tracker.api.middleware.origin import AllowedHosts, Origins
 from tracker.api.middleware.ratelimit import RateLimits
 from tracker.api.now import Now
@@ -26,7 +26,7 @@ from tracker.api.pages.docs import Assets, OpenApi, Page
 from tracker.api.projects import Project, Projects
 from tracker.api.proof import Proof
 from tracker.api.reports import Reports
-from tracker.api.resources import NameConverter, RawPath, Redirect
+from tracker.api.resources import NameConverter, RawPath, Redirect, elsewhere
 from tracker.api.search import Search
 from tracker.api.session import Session
 from tracker.api.sockets import SocketAdmission
@@ -92,11 +92,14 @@ def create_app(
         guard,
         authenticator,
         limits,
+        AllowHead(),
         Lifespan(store, hub, sessions),
     ]
     app: falcon.asgi.App[Any, Any] = falcon.asgi.App(middleware=middleware)
     app.ws_options.max_receive_queue = 0
     app.router_options.converters["name"] = NameConverter
+    app.req_options.strip_url_path_trailing_slash = True
+    app.add_sink(elsewhere)
     errors.install(app)
 
     for path in webhooks.paths:
@@ -119,21 +122,26 @@ def create_app(
         "/ws", Socket(stream, connections, clock, timeouts, SocketAdmission(authenticator, origins))
     )
     app.add_route("/health", Health(clock))
+    app.add_route("/healthz", Alive())
+    app.add_route("/readyz", Ready(store, clock))
     app.add_route("/proof", Proof([keys.api] if keys.api_is_provable else []))
     app.add_route("/db-check", DatabaseCheck(store, clock))
     app.add_route("/redis-check", HubCheck(hub, clock))
+    _add_pages(app)
+    return App(HeadAsGet(WebhookMount(app, webhooks)), webhooks, store, hub, keys, clock)
+
+
+def _add_pages(app: falcon.asgi.App[Any, Any]) -> None:
+    """What is there for people, and needs no parts."""
     app.add_route("/openapi.json", OpenApi())
     app.add_route("/docs", Page("swagger.html"))
     app.add_route("/redoc", Page("redoc.html"))
-    app.add_route("/docs/", Redirect("/docs"))
-    app.add_route("/redoc/", Redirect("/redoc"))
     app.add_route("/docs/assets/{name}", Assets())
     dashboard = load()
     for page in PAGES:
         app.add_route(page, DashboardPage(dashboard))
     app.add_route("/assets/{version}/{name:path}", DashboardAssets(dashboard))
     app.add_route("/favicon.ico", Redirect(f"/assets/{dashboard.version}/icon.svg"))
-    return App(HeadAsGet(WebhookMount(app, webhooks)), webhooks, store, hub, keys, clock)
 
 
 class Lifespan:

@@ -213,7 +213,7 @@ def test_timeline_has_thirty_days_by_default(clocked: ClockedServer) -> None:
     assert len(clocked.get("/api/stats/projects/p", days=3660)["timeline"]) == 32
 
 
-@pytest.mark.parametrize("days", ["0", "-1", "3661", "x", ""])
+@pytest.mark.parametrize("days", ["0", "-1", "3661", "x"])
 def test_bad_days(clocked: ClockedServer, days: str) -> None:
     clocked.report("start", "p")
     answer = clocked.http.get("/api/stats/projects/p", params={"days": days})

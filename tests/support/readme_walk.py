@@ -233,9 +233,10 @@ class Walk:
         }
         port = self.ports[-1]
         headers = {"Host": PROXIED_HOST, "Connection": "upgrade"}
-        answer = httpx.get(f"http://127.0.0.1:{port}/health", headers=headers, trust_env=False)
+        page = f"http://127.0.0.1:{port}/"
+        answer = httpx.get(page, headers=headers, trust_env=False)
         assert answer.status_code == 200, answer.text
-        refused = httpx.get(f"http://127.0.0.1:{port}/health", trust_env=False)
+        refused = httpx.get(page, headers={"Host": "other.example"}, trust_env=False)
         assert refused.status_code == 400, "the server takes any Host"
         key = self._run(block, 'printf %s "$API_KEY"')
         with (

@@ -14,10 +14,20 @@ _numbers = itertools.count()
 def before_call(
     _context: schemathesis.HookContext, case: schemathesis.Case, kwargs: dict[str, Any]
 ) -> None:
-    """An Idempotency-Key belongs to one body, but is generated for many: make each its own. And a
-    parameter that is generated contradicts the key in the header."""
+    """An Idempotency-Key belongs to one body, but is generated for many: make each its own. A
+    parameter that is generated contradicts the key in the header. And one without a value, which
+    its schema forbids, is none, whatever came before it."""
     headers = {**(case.headers or {}), **(kwargs.get("headers") or {})}
     if case.query and any(name.lower() == "x-api-key" for name in headers):
         case.query.pop("api_key", None)
+    if case.query:
+        case.query = {name: value for name, value in case.query.items() if _says(value)}
     if case.headers and 0 < len(case.headers.get("Idempotency-Key", "")) <= 255:
         case.headers["Idempotency-Key"] = f"key {next(_numbers)}"
+
+
+def _says(value: Any) -> bool:
+    """Whether the last of what is sent for a parameter is anything: it is what counts."""
+    values = list(value) if isinstance(value, dict | list) else [value]  # of an object, its names
+    last = values[-1] if values else None
+    return last not in ("", None)

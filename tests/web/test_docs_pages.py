@@ -19,8 +19,7 @@ PATIENCE = 30_000  # ms, for a busy machine
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    hosts = ("--allowed-host", HOST, "--allowed-host", "127.0.0.1")
-    server = Server.start(tmp_path_factory.mktemp("docs") / "server", *hosts)
+    server = Server.start(tmp_path_factory.mktemp("docs") / "server", "--allowed-host", HOST)
     yield server
     server.stop()
 

@@ -344,6 +344,18 @@ class Health(TypedDict):
     version: str
 
 
+class Alive(TypedDict):
+    status: Literal["ok"]
+
+
+class Ready(TypedDict):
+    status: Literal["ready"]
+
+
+class NotReady(TypedDict):
+    status: Literal["unavailable"]
+
+
 class Proof(TypedDict):
     proof: Annotated[
         str,

@@ -49,7 +49,7 @@ def _check_content_type(content_type: str | None) -> None:
     if content_type is None or content_type == "application/json":
         return
     essence, _, parameters = content_type.partition(";")
-    charset = parameters.lower().replace('"', "").replace(" ", "")
+    charset = parameters.lower().replace('"', "").replace(" ", "").replace("utf8", "utf-8")
     if essence.strip().lower() != "application/json" or charset not in ("", "charset=utf-8"):
         raise UnsupportedMediaType(
             "Send JSON in UTF-8, with the header Content-Type: application/json.",

@@ -27,6 +27,7 @@ STATUSES: Final[Mapping[str, int]] = {
     "METHOD_NOT_ALLOWED": 405,
     "PAYLOAD_TOO_LARGE": 413,
     "UNSUPPORTED_MEDIA_TYPE": 415,
+    "UPGRADE_REQUIRED": 426,
     "VALIDATION_ERROR": 422,
     "IDEMPOTENCY_KEY_REUSED": 422,
     "RATE_LIMITED": 429,
@@ -40,6 +41,7 @@ _FALCON_CODES: Final[Mapping[int, str]] = {
     405: "METHOD_NOT_ALLOWED",
     413: "PAYLOAD_TOO_LARGE",
     415: "UNSUPPORTED_MEDIA_TYPE",
+    426: "UPGRADE_REQUIRED",
 }
 _FALCON_MESSAGES: Final[Mapping[int, str]] = {
     404: "There is nothing at this address; /docs lists what there is.",

@@ -55,7 +55,7 @@ class EventStream:
         last_event_id = req.get_header("Last-Event-ID")
         if last_event_id:
             since = validate(StreamQuery, {"since": last_event_id}).since
-        resp.set_header("Cache-Control", "no-cache")
+        resp.set_header("Cache-Control", "no-cache, no-transform")  # compressed, it would wait
         resp.set_header("X-Accel-Buffering", "no")
         resp.sse = self._events(since, query.project, req.context.lease)
 

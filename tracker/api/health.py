@@ -1,6 +1,12 @@
-"""`/health`, `/db-check`, `/redis-check`: three checks that are made, not claimed."""
+"""`/health`, `/healthz`, `/readyz`, `/db-check`, `/redis-check`: checks that are made, not
+claimed."""
 
 from __future__ import annotations
+
+import asyncio
+import math
+from contextlib import suppress
+from typing import Final
 
 import falcon.asgi
 import orjson
@@ -9,6 +15,7 @@ import tracker
 from tracker.api import responses
 from tracker.clock import Clock, iso
 from tracker.domain.ports import StorageCheck
+from tracker.domain.records import StorageHealth
 from tracker.errors import Unavailable
 from tracker.ws.hub import Hub
 
@@ -28,6 +35,46 @@ class Health:
                 "version": tracker.__version__,
             }
         )
+
+
+class Alive:
+    """`/healthz`: what Kubernetes and others ask; says no more than that."""
+
+    async def on_get(self, _req: falcon.asgi.Request, resp: falcon.asgi.Response) -> None:
+        """The server answers, hence it lives."""
+        resp.data = b'{"status":"ok"}'
+
+
+class Ready:
+    """`/readyz`: whether reports can be recorded. Anybody may ask, so the database is asked no more
+    than once a second, and nobody waits long for it."""
+
+    _FRESH: Final = 1.0  # seconds
+    _WAIT: Final = 1.0  # probes give up after a second, as a rule
+
+    def __init__(self, store: StorageCheck, clock: Clock) -> None:
+        self._store = store
+        self._clock = clock
+        self._asked: asyncio.Task[StorageHealth] | None = None
+        self._asked_at = -math.inf
+
+    async def on_get(self, _req: falcon.asgi.Request, resp: falcon.asgi.Response) -> None:
+        """503 if the database took or gave nothing just now."""
+        now = self._clock.monotonic()
+        if self._asked is None or (self._asked.done() and now - self._asked_at >= self._FRESH):
+            self._asked = asyncio.create_task(self._store.health())
+            self._asked_at = now
+        await asyncio.wait({self._asked}, timeout=self._WAIT)
+        ready = False
+        with suppress(asyncio.InvalidStateError, Unavailable):  # not yet, or not now
+            ready = self._asked.result() is not None
+        resp.set_header("Cache-Control", "no-store")
+        if ready:
+            resp.data = b'{"status":"ready"}'
+        else:
+            resp.status = 503
+            resp.set_header("Retry-After", "1")
+            resp.data = b'{"status":"unavailable"}'
 
 
 class DatabaseCheck:

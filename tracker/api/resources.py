@@ -11,20 +11,21 @@ import falcon
 import falcon.asgi
 import orjson
 from falcon.routing import BaseConverter
-from pydantic import BaseModel
 
-from tracker.api.schemas import validate
+from tracker.api.middleware.auth import is_preflight
+from tracker.api.schemas import Query, validate
 
-M = TypeVar("M", bound=BaseModel)
+M = TypeVar("M", bound=Query)
 
 
 def read_query(req: falcon.asgi.Request, model: type[M]) -> M:
-    """The query string as the model; of a parameter given twice, the last. Raises
-    ValidationFailed."""
+    """The query string as the model; of a parameter given twice, the last. An empty one is none:
+    frontends send them. Raises ValidationFailed."""
     params = {
         name: value[-1] if isinstance(value, list) else value for name, value in req.params.items()
     }
-    return validate(model, params)
+    said = {name: value for name, value in params.items() if value or model.blank_counts}
+    return validate(model, said)
 
 
 def answer(req: falcon.asgi.Request, resp: falcon.asgi.Response, content: Any) -> None:
@@ -50,6 +51,16 @@ def unchanged(
         return False
     resp.status = 304
     return True
+
+
+async def elsewhere(
+    req: falcon.asgi.Request, resp: falcon.asgi.Response | None, **_match: str
+) -> None:
+    """An address that is none. A browser that asks first may ask it all the same, so that its page
+    sees the 404. Raises HTTPNotFound."""
+    if resp is None or not is_preflight(req):
+        raise falcon.HTTPNotFound
+    resp.set_header("Allow", "DELETE, GET, HEAD, OPTIONS, POST")
 
 
 class Redirect:
@@ -87,7 +98,8 @@ class RawPath:
         if b"//" in raw:
             raise falcon.HTTPNotFound
         if b"%" in raw:
-            req.path = raw.decode("latin-1")
+            path = raw.decode("latin-1")
+            req.path = path.rstrip("/") or "/"  # as Falcon does with the others
 
 
 class NameConverter(BaseConverter):

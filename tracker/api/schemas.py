@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, date, datetime, timedelta
-from typing import Annotated, Any, Literal, TypeVar, cast
+from typing import Annotated, Any, ClassVar, Literal, TypeVar, cast
 
 from pydantic import (
     BaseModel,
@@ -163,11 +163,16 @@ _Days = Annotated[int, Field(ge=1, le=MAX_DAYS)]
 _Search = Annotated[str, Field(max_length=MAX_SEARCH)]
 
 
-class _Query(BaseModel):
+class Query(BaseModel):
+    """A query string."""
+
     model_config = ConfigDict(extra="ignore")
 
+    blank_counts: ClassVar[bool] = False
+    """Whether a parameter without a value says something."""
 
-class ProjectsQuery(_Query):
+
+class ProjectsQuery(Query):
     """`GET /api/projects`."""
 
     limit: _Limit = 50
@@ -222,7 +227,7 @@ _From = Annotated[int, BeforeValidator(lambda t: _moment(t, end_of_day=False)), 
 _To = Annotated[int, BeforeValidator(lambda t: _moment(t, end_of_day=True)), _DATE_SCHEMA]
 
 
-class TasksQuery(_Query):
+class TasksQuery(Query):
     """`GET /api/projects/{project_name}/tasks`."""
 
     limit: _Limit = 20
@@ -254,7 +259,7 @@ class TasksQuery(_Query):
         )
 
 
-class EventsQuery(_Query):
+class EventsQuery(Query):
     """`GET /api/events`."""
 
     since: _ID = Field(default=0, description="Events with a greater id.")
@@ -272,7 +277,7 @@ class EventsQuery(_Query):
         return EventFilter(self.project, self.task_id, self.type)
 
 
-class StreamQuery(_Query):
+class StreamQuery(Query):
     """`GET /api/events/stream` and `/ws`."""
 
     since: _ID | None = Field(
@@ -281,41 +286,43 @@ class StreamQuery(_Query):
     project: Name | None = Field(default=None, description="Left out: all projects.")
 
 
-class SignOutQuery(_Query):
+class SignOutQuery(Query):
     """`DELETE /api/session`."""
+
+    blank_counts = True
 
     all: Annotated[bool, BeforeValidator(lambda given: given or True)] = Field(
         default=False, description="End every session of this server; `?all` alone says so too."
     )
 
 
-class ProjectStatsQuery(_Query):
+class ProjectStatsQuery(Query):
     """`GET /api/stats/projects/{project_name}`."""
 
     days: _Days = Field(default=30, description="How many of the days on which a task ended.")
 
 
-class NowQuery(_Query):
+class NowQuery(Query):
     """`GET /api/now`."""
 
     active: _Limit = Field(default=MAX_PAGE, description="At most so many that have not ended.")
     ended: _Limit = Field(default=50, description="At most so many that have.")
 
 
-class SearchQuery(_Query):
+class SearchQuery(Query):
     """`GET /api/search`."""
 
     q: _Search = Field(default="", description="Words in title, task_id, agent, result or error.")
     limit: _Limit = 20
 
 
-class TrendsQuery(_Query):
+class TrendsQuery(Query):
     """`GET /api/stats/trends`."""
 
     days: _Days = Field(default=30, description="How many of the days on which a task ended.")
 
 
-class ProofQuery(_Query):
+class ProofQuery(Query):
     """`GET /proof`."""
 
     key_id: Annotated[str, StringConstraints(pattern=KEY_ID_PATTERN)] = Field(

@@ -31,7 +31,7 @@ class Tasks:
                 "total": page.total,
                 "limit": query.limit,
                 "offset": query.offset,
-                "filters": {name: req.get_param(name) for name in filters if name in req.params},
+                "filters": {name: req.get_param(name) for name in filters if req.get_param(name)},
             },
         )
 

@@ -66,8 +66,9 @@ class Webhooks:
         submits: dict[str, Submit] = {kind: partial(reports.submit, kind) for kind in Kind}
         submits[BATCH] = reports.submit_batch
         self._webhooks = {
-            path.encode(): _Webhook(path, submit, limits.find(path))
+            path.encode() + end: _Webhook(path, submit, limits.find(path))
             for path, submit in ((f"/webhook/{name}", submit) for name, submit in submits.items())
+            for end in (b"", b"/")
         }
         self._guard = guard
         self._authenticator = authenticator
@@ -77,7 +78,7 @@ class Webhooks:
     @property
     def paths(self) -> list[str]:
         """Those that are answered here."""
-        return [path.decode() for path in self._webhooks]
+        return list(dict.fromkeys(webhook.path for webhook in self._webhooks.values()))
 
     def find(self, path: bytes) -> bool:
         """Whether a POST to this path, as it was sent, is answered here."""

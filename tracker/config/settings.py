@@ -181,7 +181,7 @@ SETTINGS: tuple[Setting, ...] = (
     _setting(
         "allowed_host",
         "TRACKER_ALLOWED_HOSTS",
-        "Name accepted in the Host header; * for any.",
+        "Name accepted in the Host header besides these; * for any.",
         metavar="NAME",
         repeats=True,
         default_text="loopback names and the bound address; bound beyond loopback: any",

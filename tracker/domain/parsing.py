@@ -19,6 +19,7 @@ _CONTAINERS: Final = frozenset({dict, list})
 def parse(text: bytes, what: str = "body", max_depth: int = MAX_DEPTH) -> Any:
     """JSON (RFC 8259) whose names are unique and that nests no deeper than `max_depth`. `what`
     names it in the error. Raises InvalidJSON."""
+    text = text.removeprefix(b"\xef\xbb\xbf")  # a byte order mark may be ignored (RFC 8259, 8.1)
     try:
         parsed = orjson.loads(text)
     except orjson.JSONDecodeError as error:

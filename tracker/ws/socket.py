@@ -81,6 +81,15 @@ class Socket:
         self._timeouts = timeouts
         self._admit = admit
 
+    async def on_get(self, _req: falcon.asgi.Request, _resp: falcon.asgi.Response) -> None:
+        """A plain request. Raises HTTPError, which says what is asked for (RFC 9110, 15.5.22)."""
+        raise falcon.HTTPError(
+            426,
+            description="This address is for WebSockets; for plain HTTP there is "
+            "/api/events/stream.",
+            headers={"Upgrade": "websocket", "Sec-WebSocket-Version": "13"},
+        )
+
     async def on_websocket(self, req: falcon.asgi.Request, ws: falcon.asgi.WebSocket) -> None:
         """Admit the socket, then send and receive until either ends."""
         try:

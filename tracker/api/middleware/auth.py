@@ -20,7 +20,7 @@ from tracker.errors import Forbidden, Issue, RateLimited, Unauthorized
 OPEN: Final = frozenset(
     {
         *("/", "/projects", "/stats", "/events", "/settings", "/favicon.ico"),
-        *("/health", "/proof", "/docs", "/docs/", "/redoc", "/redoc/", "/openapi.json"),
+        *("/health", "/healthz", "/readyz", "/proof", "/docs", "/redoc", "/openapi.json"),
     }
 )
 OPEN_UNDER: Final = ("/assets/", "/projects/", "/docs/assets/")

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import falcon.asgi
 
 from tracker.api.middleware.credentials import refuse_contradictions
 from tracker.api.middleware.origin import AllowedHosts
 from tracker.api.request_head import RequestHead
+
+# Load balancers and probes ask by address, and these answers tell nothing.
+_FOR_ANY_HOST: Final = frozenset({"/health", "/healthz", "/readyz"})
 
 
 class Guard:
@@ -17,7 +22,11 @@ class Guard:
 
     async def process_request(self, req: falcon.asgi.Request, _resp: falcon.asgi.Response) -> None:
         """Raises BadRequest."""
-        self.check(RequestHead.of(req.scope))
+        head = RequestHead.of(req.scope)
+        if req.path in _FOR_ANY_HOST:
+            refuse_contradictions(head)
+        else:
+            self.check(head)
 
     async def process_request_ws(
         self, req: falcon.asgi.Request, _ws: falcon.asgi.WebSocket

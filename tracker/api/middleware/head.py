@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import falcon.asgi
+
 from tracker.api.body import ASGI, Receive
 
 
@@ -18,6 +20,22 @@ class HeadAsGet:
             scope = {**scope, "method": "GET"}
             send = _HeadOnly(send)
         await self._app(scope, receive, send)
+
+
+class AllowHead:
+    """Falcon middleware: who lists what an address takes, lists HEAD with GET."""
+
+    async def process_response(
+        self,
+        _req: falcon.asgi.Request,
+        resp: falcon.asgi.Response,
+        _resource: object,
+        _req_succeeded: bool,
+    ) -> None:
+        """Complete `Allow` (RFC 9110, 10.2.1)."""
+        allowed = (resp.get_header("Allow") or "").split(", ")
+        if "GET" in allowed and "HEAD" not in allowed:
+            resp.set_header("Allow", ", ".join(sorted([*allowed, "HEAD"])))
 
 
 class _HeadOnly:

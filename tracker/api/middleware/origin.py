@@ -28,11 +28,12 @@ class AllowedHosts:
     """Refuses a `Host` that is not ours."""
 
     def __init__(self, allowed: Collection[str] | None, bound: str) -> None:
-        """`allowed` None or empty: loopback names and the bound address; any, if bound beyond
-        loopback."""
-        if not allowed:
-            allowed = (*LOOPBACK_NAMES, _literal(bound)) if is_loopback(bound) else (ANY,)
-        self._allowed = frozenset(name.lower() for name in allowed)
+        """`allowed` beside loopback names and the bound address; None or empty: any, if bound
+        beyond loopback."""
+        if not allowed and not is_loopback(bound):
+            allowed = (ANY,)
+        names = (*LOOPBACK_NAMES, _literal(bound), *(allowed or ()))
+        self._allowed = frozenset(name.lower() for name in names)
         self._any = ANY in self._allowed
         self.allows = lru_cache(maxsize=64)(self._allows)
 

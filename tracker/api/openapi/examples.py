@@ -319,6 +319,9 @@ WEBSOCKET_STATS: Final = {
 
 _CHECKED: Final = "2024-01-15T12:00:00.000Z"
 HEALTH: Final = {"status": "healthy", "timestamp": _CHECKED, "version": "1.0.0"}
+ALIVE: Final = {"status": "ok"}
+READY: Final = {"status": "ready"}
+NOT_READY: Final = {"status": "unavailable"}
 PROOF: Final = {"proof": "q0TOTO-WwRPTcP1w_rAhbSDKFkYPRrXN7nGjZB3Gc9c"}
 DATABASE: Final = {
     "status": "connected",

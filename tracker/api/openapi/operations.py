@@ -332,6 +332,23 @@ OPERATIONS: Final = (
         {200: Answer("It is.", answers.Health, examples.HEALTH)},
         "Answers also while the database is unavailable.",
     ),
+    _check(
+        "/healthz",
+        "check_alive",
+        "Is the server alive?",
+        {200: Answer("It is.", answers.Alive, examples.ALIVE)},
+        "What probes of containers and load balancers ask; answered whatever the `Host`.",
+    ),
+    _check(
+        "/readyz",
+        "check_ready",
+        "Can reports be recorded?",
+        {
+            200: Answer("They can.", answers.Ready, examples.READY),
+            503: Answer("They cannot now.", answers.NotReady, examples.NOT_READY),
+        },
+        "The database is asked for that, once a second at most. Answered whatever the `Host`.",
+    ),
     Operation(
         method="get",
         path="/proof",

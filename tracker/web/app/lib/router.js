@@ -34,7 +34,8 @@ function decode(segment) {
 }
 
 export function current() {
-	const { pathname, search } = location;
+	const { search } = location;
+	const pathname = location.pathname.replace(/(.)\/$/, "$1");
 	const query = new URLSearchParams(search);
 	for (const [name, pattern] of ROUTES) {
 		const match = pattern.exec(pathname);
