@@ -232,7 +232,7 @@ def test_an_empty_segment_leads_nowhere(server: Server, path: str) -> None:
 
 def test_a_websocket_has_one_address(server: Server) -> None:
     open_websocket(server).close()
-    for path in ("//ws", "/%77s", "/ws/", "/WS", "http://localhost/ws"):
+    for path in ("//ws", "/%77s", "/ws//", "/WS", "http://localhost/ws"):
         answer = exchange(server, head(f"GET {path}", HOST, RIGHT, *UPGRADE))
         assert answer.status == 404, path
 
@@ -240,8 +240,8 @@ def test_a_websocket_has_one_address(server: Server) -> None:
 @pytest.mark.parametrize(
     "path",
     ["/api/projects", "/API/projects", "/docs/../api/projects", "/docs/..%2fapi/projects",
-     "/projects/../api/projects", "/assets/../api/projects", "/%2e/api/projects", "/health/",
-     "/favicon.ico/", "/robots.txt", "/redoc/x", "/docs/x", "/docs/..", "/db-check",
+     "/projects/../api/projects", "/assets/../api/projects", "/%2e/api/projects", "/api/projects/",
+     "/robots.txt", "/redoc/x", "/docs/x", "/docs/..", "/db-check",
      "/health/../api/projects", "http://localhost/api/projects",
      "/api/projects?/docs/", "/api/projects#/docs/"],
 )  # fmt: skip

@@ -129,14 +129,12 @@ def test_hundred_by_default(clocked: ClockedServer) -> None:
     [
         ("since", "-1"),
         ("since", "x"),
-        ("since", ""),
         ("since", "1.5"),
         ("since", str(2**63)),
         ("limit", "0"),
         ("limit", "1001"),
         ("limit", "x"),
         ("type", "task"),
-        ("type", ""),
     ],
 )
 def test_bad_parameters(sixteen: ClockedServer, parameter: str, wrong: str) -> None:
