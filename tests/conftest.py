@@ -1,4 +1,4 @@
-"""Fixtures: the real server in a process of its own, and clients that speak to its socket."""
+"""Fixtures: the real server in a process of its own, and clients that connect to it."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ def browser(chromium: str) -> Iterator[Browser]:
 
 @pytest.fixture
 def open_dashboard(browser: Browser, shared_server: Server) -> Iterator[Callable[..., Dashboard]]:
-    """Open pages; see `Dashboard.open`. At the end none of them may have complained."""
+    """Open pages; see `Dashboard.open`. At the end none of them may have reported problems."""
     from tests.support.dashboard import Dashboard
 
     opened: list[Dashboard] = []

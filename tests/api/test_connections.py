@@ -13,9 +13,9 @@ from socket import SO_LINGER, SOL_SOCKET, socket
 
 import pytest
 
-from tests.support.hasty import hasty
 from tests.support.raw import connect, parse, read_all, request, webhook
 from tests.support.server import KEY, Server, wait_for
+from tests.support.timeouts import command_with_timeouts
 
 CLOSE = b"Connection: close\r\n"
 BAD = webhook("status", b"{}").replace(CLOSE, b"")
@@ -163,7 +163,7 @@ def test_upgrade_does_not_overtake_a_report(server: Server) -> None:
 
 @pytest.mark.parametrize("first", [report("quiet"), get("/health")], ids=["webhook", "other"])
 def test_quiet_connection_is_ended(tmp_path: Path, first: bytes) -> None:
-    hurried = Server.start(tmp_path, command=hasty(keep_alive=1))
+    hurried = Server.start(tmp_path, command=command_with_timeouts(keep_alive=1))
     try:
         with closing(connect(hurried)) as connection:
             connection.sendall(first)

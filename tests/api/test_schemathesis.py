@@ -16,8 +16,8 @@ from pathlib import Path
 import pytest
 
 import tracker
-from tests.support.hasty import hasty
 from tests.support.server import KEY, Server
+from tests.support.timeouts import command_with_timeouts
 
 ROOT = Path(tracker.__file__).parents[1]
 # Its answer never ends. tests/api/test_openapi.py reads its beginning, tests/api/test_errors.py its
@@ -30,7 +30,7 @@ def test_no_request_gets_an_answer_that_the_document_forbids(
     start_server: Callable[..., Server], tmp_path: Path
 ) -> None:
     # It tries wrong keys on every operation, and knows no 429 for them.
-    server = start_server(command=hasty(guesses=0))
+    server = start_server(command=command_with_timeouts(guesses=0))
     done = subprocess.run(
         [
             *(sys.executable, "-m", "schemathesis.cli", "run", f"{server.url}/openapi.json"),

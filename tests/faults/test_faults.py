@@ -18,7 +18,7 @@ import httpx
 import pytest
 
 from tests.support.load import problems
-from tests.support.power import Nobody
+from tests.support.power import NullListener
 from tests.support.server import COMMAND, KEY, Server, environment, wait_for
 from tracker.clock import SystemClock
 from tracker.domain.tasks import Kind, Report
@@ -328,7 +328,7 @@ def test_fault_in_the_background_is_logged_and_stops_no_report(
 
     async def scenario() -> None:
         store = Store(
-            tmp_path / "tracker.db", "full", SystemClock(), Nobody(), on_death=lambda: None
+            tmp_path / "tracker.db", "full", SystemClock(), NullListener(), on_death=lambda: None
         )
         store.start()
         await asyncio.to_thread(wait_for, lambda: "broken index" in caplog.text, 20)

@@ -12,7 +12,6 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from tests.support.hasty import hasty
 from tests.support.raw import (
     BINARY,
     CLOSE,
@@ -32,6 +31,7 @@ from tests.support.raw import (
     webhook,
 )
 from tests.support.server import Server
+from tests.support.timeouts import command_with_timeouts
 
 resource = pytest.importorskip("resource")  # not on Windows
 
@@ -172,7 +172,7 @@ def test_chunked_body_without_a_proper_end(hostile: Server) -> None:
 
 
 def test_stalled_clients_are_dropped(tmp_path: Path) -> None:
-    server = Server.start(tmp_path, command=hasty(request=0.5))
+    server = Server.start(tmp_path, command=command_with_timeouts(request=0.5))
     beginnings = {
         "nothing": b"",
         "half a line": b"GET /hea",

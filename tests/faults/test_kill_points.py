@@ -19,7 +19,7 @@ import pytest
 from tests.support.cli import run
 from tests.support.kill_points import Killed, kill_at_each_step
 from tests.support.load import problems
-from tests.support.power import Nobody
+from tests.support.power import NullListener
 from tracker.clock import SystemClock
 from tracker.domain.tasks import Kind, Report
 from tracker.errors import ConfigError
@@ -53,7 +53,7 @@ def found(database: Path) -> dict[str, int]:
 
 def opened(database: Path) -> dict[str, int]:
     """What a server finds that starts now. Raises ConfigError: it does not start."""
-    store = Store(database, "full", SystemClock(), Nobody(), on_death=lambda: None)
+    store = Store(database, "full", SystemClock(), NullListener(), on_death=lambda: None)
 
     async def begin_and_end() -> None:
         store.start()

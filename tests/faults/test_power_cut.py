@@ -11,7 +11,7 @@ import apsw
 import pytest
 
 from tests.support.load import problems
-from tests.support.power import Nobody, PowerLog, Sync
+from tests.support.power import NullListener, PowerLog, Sync
 from tracker.clock import SystemClock
 from tracker.config.settings import Durability
 from tracker.domain.tasks import Kind, Report
@@ -37,7 +37,7 @@ def open_store(path: Path, power: PowerLog, durability: Durability = "full") -> 
         path,
         durability,
         SystemClock(),
-        Nobody(),
+        NullListener(),
         on_death=lambda: None,
         vfs=power.name,
         checkpoint_pages=200,  # so that the power goes in the middle of some

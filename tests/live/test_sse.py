@@ -13,12 +13,12 @@ import httpx
 import pytest
 
 from tests.support.clocked import ClockedServer
-from tests.support.hasty import hasty
 from tests.support.pruned import prune
 from tests.support.server import KEY, Server, wait_for
+from tests.support.timeouts import command_with_timeouts
 from tracker.timeouts import DEFAULT_TIMEOUTS
 
-PATIENCE = 20.0
+TIMEOUT = 20.0
 
 
 class Received(NamedTuple):
@@ -79,7 +79,7 @@ def follow(server: Server, last_event_id: str | None = None, **query: Any) -> It
     """Open a stream and wait until it is connected."""
     headers = {} if last_event_id is None else {"Last-Event-ID": last_event_id}
     with server.http.stream(
-        "GET", "/api/events/stream", params=query, headers=headers, timeout=PATIENCE
+        "GET", "/api/events/stream", params=query, headers=headers, timeout=TIMEOUT
     ) as response:
         assert response.status_code == 200
         stream = Stream(response)
@@ -204,7 +204,7 @@ def test_cursor_before_what_was_pruned(server: Server, project: str) -> None:
 
 
 def test_silence_is_broken_by_comments(start_server: Callable[..., Server], project: str) -> None:
-    server = start_server(command=hasty(heartbeat=0.05))
+    server = start_server(command=command_with_timeouts(heartbeat=0.05))
     with follow(server, project=project) as stream:
         assert stream.comment() == stream.comment() == "nothing new"
         event_ids = started(server, project, 1)
@@ -238,7 +238,7 @@ def test_stop_waits_for_nobody_who_does_not_read(
 def open_unread(server: Server) -> Iterator[socket.socket]:
     """A stream of which only the first bytes are read."""
     with socket.socket() as client:
-        client.settimeout(PATIENCE)
+        client.settimeout(TIMEOUT)
         client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         client.connect((server.ready["host"], server.ready["port"]))
         client.sendall(

@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 from websockets.frames import Close
 
-from tests.support.hasty import hasty
 from tests.support.raw import BINARY, CLOSE, PING, PONG, TEXT, frame
 from tests.support.server import Server, wait_for
 from tests.support.subscriber import (
@@ -23,6 +22,7 @@ from tests.support.subscriber import (
     receive,
     subscribe,
 )
+from tests.support.timeouts import command_with_timeouts
 
 PING_MESSAGE = b'{"type": "ping"}'
 MESSAGE_LIMIT = 64 * 1024
@@ -120,7 +120,7 @@ def test_close_is_echoed(shared_server: Server) -> None:
 
 
 def test_silent_peer_is_pinged_and_given_up(start_server: StartServer) -> None:
-    server = start_server(command=hasty(ping=0.1, pong=2))
+    server = start_server(command=command_with_timeouts(ping=0.1, pong=2))
     with RawSubscriber(server) as silent, subscribe(address(server)) as orderly:
         assert silent.next(PING)
         assert silent.end() == Close(1011, "no pong came")
@@ -131,7 +131,7 @@ def test_silent_peer_is_pinged_and_given_up(start_server: StartServer) -> None:
 
 
 def test_peer_that_answers_pings_stays(start_server: StartServer) -> None:
-    server = start_server(command=hasty(ping=0.05, pong=5))
+    server = start_server(command=command_with_timeouts(ping=0.05, pong=5))
     with RawSubscriber(server) as subscriber:
         for _ in range(10):
             subscriber.send(PONG, subscriber.next(PING))
@@ -150,7 +150,7 @@ def test_peer_that_vanishes_is_forgotten(shared_server: Server, project: str) ->
 
 
 def test_peer_that_answers_no_close_is_cut(start_server: StartServer) -> None:
-    server = start_server(command=hasty(close=0.1))
+    server = start_server(command=command_with_timeouts(close=0.1))
     with RawSubscriber(server, since="x") as peer:
         assert peer.end().code == 1008
         assert list(peer.frames()) == []
@@ -167,7 +167,7 @@ def fill(server: Server, project: str, count: int = 12) -> list[int]:
 
 
 def test_slow_peer_is_closed_and_loses_nothing(start_server: StartServer, project: str) -> None:
-    server = start_server(command=hasty(send=0.5, close=20))
+    server = start_server(command=command_with_timeouts(send=0.5, close=20))
     with RawSubscriber(server, project) as slow:
         event_ids = fill(server, project)
         wait_for(lambda: open_sockets(server) == 0, what="the slow one to be given up")
@@ -185,7 +185,7 @@ def test_slow_peer_is_closed_and_loses_nothing(start_server: StartServer, projec
 
 
 def test_peer_that_does_not_read_slows_nobody(start_server: StartServer, project: str) -> None:
-    server = start_server(command=hasty(send=60))
+    server = start_server(command=command_with_timeouts(send=60))
     with ExitStack() as stack:
         orderly = stack.enter_context(subscribe(address(server, project), max_size=None))
         for _ in range(9):

@@ -13,7 +13,7 @@ import httpx
 from websockets.asyncio.client import connect
 
 from tests.support.server import KEY, Server
-from tests.support.subscriber import PATIENCE, address
+from tests.support.subscriber import TIMEOUT, address
 
 PROJECTS = ("a", "b", "c")
 LAST = "the last task"
@@ -22,7 +22,7 @@ LAST = "the last task"
 class Client(httpx.AsyncClient):
     def __init__(self, server: Server) -> None:
         super().__init__(
-            base_url=server.url, headers={"X-API-Key": KEY}, timeout=PATIENCE, trust_env=False
+            base_url=server.url, headers={"X-API-Key": KEY}, timeout=TIMEOUT, trust_env=False
         )
 
 
@@ -41,14 +41,14 @@ async def publish(client: Client, choices: random.Random, count: int) -> None:
 async def follow(url: str, projects: set[str]) -> list[int]:
     """The numbers of what is received, up to the last task of every project."""
     received = []
-    async with connect(url, proxy=None, open_timeout=PATIENCE, max_size=None) as subscriber:
+    async with connect(url, proxy=None, open_timeout=TIMEOUT, max_size=None) as subscriber:
         while projects:
-            message = json.loads(await asyncio.wait_for(subscriber.recv(), PATIENCE))
+            message = json.loads(await asyncio.wait_for(subscriber.recv(), TIMEOUT))
             received.append(message["id"])
             if message["data"]["task_id"] == LAST:
                 projects.discard(message["data"]["project"])
         await subscriber.send('{"type": "ping"}')
-        following = json.loads(await asyncio.wait_for(subscriber.recv(), PATIENCE))
+        following = json.loads(await asyncio.wait_for(subscriber.recv(), TIMEOUT))
         assert following["type"] == "pong", "something came after the end"
     return received
 

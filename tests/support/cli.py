@@ -25,7 +25,7 @@ def run(
     stdin: bytes = b"",
     variables: Mapping[str, str] | None = None,
 ) -> subprocess.CompletedProcess[bytes]:
-    """Run a command to its end. `server`: the one it finds by the variables for that."""
+    """Run a command to its end. `server`: the one that its variables lead to."""
     return subprocess.run(
         [*COMMAND, *arguments],
         check=False,
@@ -38,7 +38,7 @@ def run(
 
 
 class Done(NamedTuple):
-    """How a command ended that was run in this process."""
+    """The outcome of a command that was run in this process."""
 
     code: int
     stdout: str
@@ -46,7 +46,7 @@ class Done(NamedTuple):
 
 
 def run_here(*arguments: str, home: Path, **variables: str) -> Done:
-    """Run a command in this process, which is faster, and as exact but for how it is started."""
+    """Run a command in this process, which is faster."""
     from tracker.cli.group import run as run_command
 
     given = {"HOME": str(home), "TRACKER_DB": str(home / "tracker.db"), **variables}
@@ -65,7 +65,7 @@ def run_here(*arguments: str, home: Path, **variables: str) -> Done:
 
 
 def package_environment(home: Path, **variables: str) -> dict[str, str]:
-    """For what is the package's alone, also when it is the executable that is tested."""
+    """An environment for tests of the package, also when the executable is under test."""
     return environment(home, PYTHONPATH=str(Path(__file__).parents[2]), **variables)
 
 
@@ -125,7 +125,7 @@ class Terminal:
     def _read(self) -> bool:
         try:
             part = os.read(self._descriptor, 65_536)
-        except OSError:  # Linux's word for the end of a terminal
+        except OSError:  # how Linux reports the end of a terminal
             return False
         self.output += part.decode("utf-8", "replace")
         return bool(part)

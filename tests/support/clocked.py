@@ -1,4 +1,4 @@
-"""A server in this process, with a clock that the test moves; it is spoken to through a socket."""
+"""A server in this process, with a clock that the test sets, and a real socket."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def ms(text: str) -> int:
 
 
 class ManualClock:
-    """The time of day stands until it is moved; waiting goes on as usual."""
+    """The time of day stands still until it is set; `monotonic` is real."""
 
     def __init__(self, start: str = "2024-01-15T10:00:00") -> None:
         self._now = ms(start)
@@ -69,7 +69,7 @@ class ClockedServer:
         )
 
     def get(self, path: str, **params: Any) -> Any:
-        """What a GET that has to succeed answers."""
+        """The JSON of a GET that has to succeed."""
         answer = self.http.get(path, params=params or None)
         assert answer.status_code == 200, answer.text
         return answer.json()

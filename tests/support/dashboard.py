@@ -11,17 +11,17 @@ from playwright.sync_api import Browser, Locator, Page, expect
 from tests.support.server import KEY, Server
 
 # The machine may be busy with other tests.
-PATIENCE_MS = 20_000
+TIMEOUT_MS = 20_000
 
-# What the browser itself says of a server that is down or turns a request away.
-_OF_THE_NETWORK = ("Failed to load resource", "WebSocket connection to")
+# What the browser itself logs about a server that is down or refuses a request.
+_NETWORK_PROBLEMS = ("Failed to load resource", "WebSocket connection to")
 
-expect.set_options(timeout=PATIENCE_MS)
+expect.set_options(timeout=TIMEOUT_MS)
 
 
 @dataclass
 class Dashboard:
-    """One page of its own context. `problems`: what scripts and the browser complained of."""
+    """A page in a context of its own. `problems`: errors and warnings in its console."""
 
     page: Page
     server: Server
@@ -34,17 +34,17 @@ class Dashboard:
         """A page at `path`, signed in by the key in the address; key "": not signed in."""
         options = {"viewport": {"width": 1280, "height": 800}, "locale": "en-GB", **context}
         page = browser.new_context(**options).new_page()
-        page.set_default_timeout(PATIENCE_MS)
+        page.set_default_timeout(TIMEOUT_MS)
         dashboard = cls(page, server)
-        page.on("console", dashboard._heard)
+        page.on("console", dashboard._on_console)
         page.on("pageerror", lambda error: dashboard.problems.append(str(error)))
         page.goto(f"{server.url}{path}" + (f"#key={key}" if key else ""))
         if key == KEY:
             dashboard.is_live()
         return dashboard
 
-    def _heard(self, message: Any) -> None:
-        if message.type in ("error", "warning") and not message.text.startswith(_OF_THE_NETWORK):
+    def _on_console(self, message: Any) -> None:
+        if message.type in ("error", "warning") and not message.text.startswith(_NETWORK_PROBLEMS):
             self.problems.append(message.text)
 
     def close(self) -> None:

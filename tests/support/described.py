@@ -17,7 +17,7 @@ from tracker.api.pages import dashboard
 from tracker.app import create_app
 from tracker.config.settings import Settings
 
-# Answered, but no part of the API: pages for people, their files, the document itself.
+# Served, but not part of the API: pages for people, their files, the document itself.
 PAGES = frozenset(
     {
         *("/docs", "/docs/", "/redoc", "/redoc/", "/docs/assets/{name}", "/openapi.json"),
@@ -35,7 +35,7 @@ class Route(NamedTuple):
 
     @property
     def http_method(self) -> str:
-        """By which the path is asked for without an upgrade."""
+        """The method without an upgrade."""
         return "GET" if self.method == "WEBSOCKET" else self.method
 
     @property
@@ -48,7 +48,7 @@ def routes() -> set[Route]:
     """Every route of the application, asked of its router."""
     app: Any = create_app(Settings(api_key="only-to-list-routes"), None).asgi
     while not isinstance(app, falcon.asgi.App):
-        app = app._app  # what stands before it
+        app = app._app  # middleware around it
     return {
         Route(method.method, re.sub(r"\{(\w+):\w+\}", r"{\1}", route.path))
         for route in inspect_routes(app)

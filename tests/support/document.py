@@ -12,7 +12,7 @@ TEXT = (Path(__file__).parents[1] / "data" / "api_document.md").read_text(encodi
 
 TIMESTAMP = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
 
-# What is answered otherwise than the document says (docs/contract.md, "Health").
+# Where responses differ from the document (docs/contract.md, "Health").
 DATABASE = "sqlite"
 NO_REDIS = None
 

@@ -1,4 +1,4 @@
-"""Exports to be spoilt: a real one as records, and records as a file."""
+"""Exports to corrupt: a real one as records, records as a file, and imports that are refused."""
 
 from __future__ import annotations
 

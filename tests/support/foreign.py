@@ -1,4 +1,4 @@
-"""What may listen at an address instead of a tracker, and what a terminal must never be given."""
+"""Servers that are no tracker, and characters that a terminal must never be sent."""
 
 from __future__ import annotations
 
@@ -21,25 +21,25 @@ DEFAULT_IGNORABLE = (
 
 # Format controls that are seen: signs over or around numbers in Arabic, Syriac and Kaithi
 # (Prepended_Concatenation_Mark).
-SEEN = "\u0600\u0601\u0602\u0603\u0604\u0605\u06dd\u070f\u0890\u0891\u08e2\U000110bd\U000110cd"
+VISIBLE = "\u0600\u0601\u0602\u0603\u0604\u0605\u06dd\u070f\u0890\u0891\u08e2\U000110bd\U000110cd"
 
-HIDDEN = {
+UNSAFE = {
     *(
         character
         for character in map(chr, range(0x110000))
         if unicodedata.category(character) in ("Cc", "Cf", "Cs", "Zl", "Zp")
     ),
     *(chr(code) for first, last in DEFAULT_IGNORABLE for code in range(first, last + 1)),
-} - set(SEEN)
+} - set(VISIBLE)
 
-# An emoji's variation and one joiner, where there is something for them to vary and to join.
+# A variation selector and one joiner are allowed after a visible character.
 _JOINED = re.compile(r"(\S)[\ufe0e\ufe0f]?[\u200c\u200d]?")
 
-# All that a report may hold, but of the 4,096 tags and variations some: so that a text that goes
-# past `printable` is noticed wherever it ends up.
-EVERYTHING = "".join(
+# All unsafe characters that a report may hold, but only some of the 4,096 tags and variations: text
+# that bypasses `printable` is noticed wherever it ends up.
+ALL_UNSAFE = "".join(
     character
-    for character in sorted(HIDDEN - {"\0"} - set(map(chr, range(0xD800, 0xE000))))
+    for character in sorted(UNSAFE - {"\0"} - set(map(chr, range(0xD800, 0xE000))))
     if ord(character) < 0xE0000 or ord(character) % 64 < 2
 )
 SAMPLE = (
@@ -47,14 +47,14 @@ SAMPLE = (
 )
 
 
-def obeyed(shown: str) -> set[str]:
-    """The characters in what a command printed that a terminal would obey or not show. Its own
-    line breaks are none."""
+def unsafe_characters(shown: str) -> set[str]:
+    """The characters in a command's output that a terminal would obey or not show, except line
+    breaks."""
 
     def joined(match: re.Match[str]) -> str:
-        return match[0] if match[1] in HIDDEN else match[1]
+        return match[0] if match[1] in UNSAFE else match[1]
 
-    return set(_JOINED.sub(joined, shown)) & (HIDDEN - {"\n"})
+    return set(_JOINED.sub(joined, shown)) & (UNSAFE - {"\n"})
 
 
 Answer = bytes | Iterable[bytes]
@@ -62,8 +62,8 @@ Answer = bytes | Iterable[bytes]
 
 @contextmanager
 def listening(answer: Callable[[str, str], Answer]) -> Iterator[str]:
-    """Something that listens, and its address. `answer`: what is sent for a method and a target,
-    in pieces for as long as anybody takes them."""
+    """A server, by its address. `answer`: the response to a method and a target, in pieces that are
+    sent for as long as the client reads."""
     listener = socket.create_server(("127.0.0.1", 0))
 
     def serve(connection: socket.socket) -> None:

@@ -14,7 +14,7 @@ from tests.support.cli import EXIT_SECONDS
 from tests.support.server import COMMAND, KEY, Server, environment
 
 FULL = ">/dev/full"
-NOBODY_READS = ""  # a pipe whose reader has gone before the command starts
+BROKEN_PIPE = ""  # its reader has gone before the command starts
 
 # Whatever a command prints on standard output, with what the fixture's server has.
 PRINTING = (
@@ -29,7 +29,7 @@ needs_full = pytest.mark.skipif(not Path("/dev/full").exists(), reason="/dev/ful
 
 
 class Ended(NamedTuple):
-    """How it ended; what it said on standard error, without the last line break."""
+    """Exit code, and standard error without the last line break."""
 
     code: int
     errors: str
@@ -37,7 +37,7 @@ class Ended(NamedTuple):
 
 def printing_to(where: str, command: str, *, server: Server, home: Path) -> Ended:
     """Run a command by the shell with its standard output as `where` says, one of the server's
-    tasks being `t` of project `p`. Without redirection it is a pipe that nobody reads."""
+    tasks being `t` of project `p`. Without redirection it is a broken pipe."""
     assert server.report("finish", "p", "t").is_success
     given = {"TRACKER_URL": server.url, "API_KEY": KEY, "TRACKER_DB": str(server.database)}
     read, write = os.pipe()

@@ -1,4 +1,4 @@
-"""A repository as a stranger would prepare it for whoever clones it and works in it."""
+"""A repository that a stranger has prepared for the users who clone it and work in it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 
 from tests.support.trap import Trap
 
-# What the environment of whoever clones it holds besides.
+# What the user's environment holds besides.
 SECRET = "the-secret-of-another-program"
 
 

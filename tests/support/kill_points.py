@@ -11,10 +11,10 @@ from typing import Final, NamedTuple
 
 from tests.support.cli import package_environment
 
-# Of SQLite's writes, which are many, each so-manieth.
+# Of SQLite's writes, which are many, only every nth is a step.
 _EVERY_WRITE: Final = 25
 
-# In one process that forks: what is imported is imported once.
+# One process that forks, so that modules are imported once.
 _TRIALS: Final = f"""
 import json, os, shutil, signal, sys
 import apsw
@@ -105,7 +105,7 @@ print(json.dumps(found))
 
 
 class Killed(NamedTuple):
-    """Which step of the command it did not live to do, what that was, and the folder it left."""
+    """The step before which the command was killed, its name, and the folder that was left."""
 
     step: int
     before: str

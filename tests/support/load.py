@@ -1,4 +1,4 @@
-"""Publishers that remember what was acknowledged, and the check that it is all there."""
+"""Publishers that record what was acknowledged, and a check that nothing of it is missing."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from tracker.store.sqlite.admin.counter_check import recount
 KINDS = ("start", "status", "status", "status", "finish", "error")
 
 
-# Reports of one publisher after which all go on to new tasks.
+# Reports per publisher after which all continue with new tasks.
 ROUND = 100
 
 
@@ -166,8 +166,7 @@ class Findings:
 def examine(
     database: Path, load: Load, *, pruned_upto: int = 0, marker: str = "$.metadata.marker"
 ) -> Findings:
-    """Compare the database with what its publishers were told. Events up to `pruned_upto` may be
-    gone."""
+    """Compare the database with what was acknowledged. Events up to `pruned_upto` may be gone."""
     connection = apsw.Connection(str(database), flags=apsw.SQLITE_OPEN_READONLY)
     connection.set_busy_timeout(10_000)
     try:

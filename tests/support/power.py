@@ -1,4 +1,4 @@
-"""A file system for SQLite that knows what a power cut would have left, and a disk that fills up.
+"""A file system for SQLite that simulates power cuts and a full disk.
 
 Writes go through to the real files at once, as they would to the page cache; besides, everything
 is recorded. `PowerLog.cut` then builds the files as a power cut at any moment could have left
@@ -18,8 +18,8 @@ import apsw
 SECTOR = 512
 
 
-class Nobody:
-    """Hears of commits and does nothing: a store's listener where none matters."""
+class NullListener:
+    """A commit listener that does nothing."""
 
     def publish(self, events: Sequence[Any]) -> None: ...
 
@@ -61,7 +61,7 @@ class PowerLog(apsw.VFS):
             self.operations.append(Sync(name))
 
     def cut(self, moment: int, folder: Path, chance: random.Random) -> None:
-        """Write to `folder` what is left after only the first `moment` operations were begun."""
+        """Write to `folder` what a power cut after the first `moment` operations may leave."""
         for name, content in self._left(moment, chance).items():
             if content or not name.endswith("-journal"):
                 (folder / name).write_bytes(content)

@@ -1,4 +1,4 @@
-"""A log whose beginning is gone, as pruning leaves it."""
+"""A log whose oldest events were pruned."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""HTTP and WebSocket by hand: what a proper client library would refuse to send."""
+"""Raw HTTP and WebSocket: what a client library would refuse to send."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from urllib.parse import urlsplit
 
 from tests.support.server import KEY, Server
 
-# Seconds. An answer that takes longer is taken for none.
-PATIENCE = 1.0
+# Seconds after which there is no response.
+TIMEOUT = 1.0
 
 HOST = b"Host: localhost"
 
@@ -62,13 +62,13 @@ def webhook(kind: str, body: bytes, *headers: bytes) -> bytes:
 
 
 def exchange(server: Server, data: bytes) -> Answer:
-    """Send bytes, then read until the server closes. If it says nothing for a while, as it may be
-    waiting for the rest of a broken request, it is told that there is none."""
+    """Send bytes, then read until the server closes. After a timeout, as it may wait for the rest
+    of a broken request, shut down the sending side."""
     with closing(connect(server)) as connection:
-        with suppress(ConnectionError):  # it may have heard enough before we are done
+        with suppress(ConnectionError):  # it may close before all is sent
             connection.sendall(data)
         received = b""
-        while select.select([connection], [], [], PATIENCE)[0]:
+        while select.select([connection], [], [], TIMEOUT)[0]:
             try:
                 chunk = connection.recv(65_536)
             except ConnectionError:

@@ -1,4 +1,4 @@
-"""Does what a README says, block by block, from the top, as its reader would.
+"""Runs the code blocks of a README in order, as its reader would.
 
 Runs in a copy of the checkout whose `.venv` is ready, with a home directory of its own. Two things
 in a block are changed, because a test can have neither: `localhost:8000` becomes the address of the
@@ -88,7 +88,7 @@ class Checkout:
 
 
 class Terminal:
-    """A command on a terminal of its own, so that it says what it says to people."""
+    """A command on a terminal, so that it prints what it prints for people."""
 
     def __init__(self, arguments: list[str], cwd: Path, env: dict[str, str]) -> None:
         import pty  # Windows has none, but has to collect these tests

@@ -1,4 +1,4 @@
-"""What Schemathesis cannot know of this API; `tests/api/test_schemathesis.py` has it loaded."""
+"""Hooks for what Schemathesis cannot know of this API; for `tests/api/test_schemathesis.py`."""
 
 from __future__ import annotations
 

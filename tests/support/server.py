@@ -1,4 +1,4 @@
-"""The server under test: started, spoken to and stopped as a user's would be."""
+"""The server under test: started, used and stopped as by a user."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ import httpx
 
 T = TypeVar("T")
 
-# How a server is asked to stop. Windows ends a process at once by any other signal than Ctrl-Break,
-# which goes to a whole group of processes.
+# The signal to stop a server. On Windows any other signal than Ctrl-Break, which goes to a whole
+# process group, kills the process.
 IS_WINDOWS = sys.platform == "win32"
 STOP = signal.CTRL_BREAK_EVENT if IS_WINDOWS else signal.SIGTERM
 GROUP = subprocess.CREATE_NEW_PROCESS_GROUP if IS_WINDOWS else 0
@@ -53,7 +53,7 @@ def wait_for(condition: Callable[[], T | None], seconds: float = 10.0, what: str
             return value
         if time.monotonic() > end:
             raise AssertionError(f"not within {seconds} s: {what or condition}")
-        time.sleep(0.01)  # the pace of looking, not a wait for something to have happened
+        time.sleep(0.01)  # the polling interval
 
 
 @dataclass
@@ -96,7 +96,7 @@ class Server:
 
     @property
     def memory(self) -> int:
-        """What it keeps in memory, in bytes; 0 where that cannot be read."""
+        """Resident memory in bytes; 0 where it cannot be read."""
         status = Path(f"/proc/{self.process.pid}/status")
         resident = re.search(
             r"^VmRSS:\s*(\d+) kB", status.read_text() if status.exists() else "", re.M
@@ -176,7 +176,7 @@ class Server:
         """Stop it, if it runs; its exit code."""
         self.http.close()
         if self.process.poll() is None:
-            if signal_ == getattr(signal, "SIGKILL", None):  # nobody can hand that on
+            if signal_ == getattr(signal, "SIGKILL", None):  # the outer process cannot forward it
                 os.kill(self.pid, signal_)
             else:
                 self.process.send_signal(signal_)

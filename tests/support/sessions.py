@@ -1,4 +1,4 @@
-"""Browser sessions as a browser, or who stole its cookie, uses them."""
+"""Browser sessions, as used by a browser or a thief of its cookie."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from websockets.sync.client import ClientConnection, connect
 
 from tests.support.server import Server
 
-# Seconds. Half of what it takes until a stream notices anything by itself.
+# Seconds: half of the interval after which a stream would notice by itself.
 SOON = 7.0
 
 
 def sign_in(server: Server) -> dict[str, str]:
-    """What a browser sends from then on, and whoever stole it could send too."""
+    """The header with the session's cookie."""
     answer = server.http.post("/api/session")
     server.http.cookies.clear()
     return {"Cookie": answer.headers["Set-Cookie"].partition(";")[0]}
@@ -31,7 +31,7 @@ def socket_of(server: Server, cookie: dict[str, str]) -> ClientConnection:
 
 
 def close_code(socket: ClientConnection) -> int | None:
-    """How the server closes it; None: not soon."""
+    """The server's close code; None: it has not closed soon."""
     with suppress(TimeoutError, ConnectionClosed):
         while True:
             socket.recv(timeout=SOON)

@@ -1,7 +1,7 @@
-"""What the server has to answer, written once more from docs/contract.md, in the plainest way.
+"""A reference model of the server, written from docs/contract.md in the plainest way.
 
-Nothing here is taken from `tracker`: it holds everything, looks at all of it for every question,
-and knows the time only from the server's answers.
+Nothing here is taken from `tracker`. It holds everything, scans all of it for each query, and takes
+the time from the server's responses.
 """
 
 from __future__ import annotations

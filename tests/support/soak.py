@@ -1,5 +1,5 @@
-"""Everything at once, for as long as is asked: load, kills, subscribers, broken clients, backups,
-pruning. Ends with a report, and exit code 1 if anything was lost. Started by scripts/soak.py."""
+"""A soak test: load, kills, subscribers, broken clients, backups and pruning at once. Prints a
+report, and exits with 1 if anything was lost. Started by scripts/soak.py."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ from tests.support.subscribers import Crowd, Subscriber, never_reading
 
 PUBLISHERS = 8
 PAUSE = 0.01  # seconds between two reports of one publisher: readers have to keep up
-STEADY, RESTLESS, NEVER_READING = 100, 50, 50
+STEADY, RECONNECTING, NEVER_READING = 100, 50, 50
 PROJECTS = (None, "project 0", "project 1", "project 2")
-# Seconds. What is older is pruned, by command and by every other server. Who is further behind than
-# that begins afresh.
-KEPT = 30
+# What is older is pruned, by command and by every other server. Subscribers that are further behind
+# begin afresh.
+KEPT_SECONDS = 30
 TURNS = 5
 FLAGS = ("--ws-per-project", "0")
-RETENTION = ("--retain-days", f"{KEPT / 86_400:.6f}")
+RETENTION = ("--retain-days", f"{KEPT_SECONDS / 86_400:.6f}")
 
 
 class Soak:
@@ -49,7 +49,7 @@ class Soak:
         self.load = Load(PUBLISHERS, seed=seed, pause=PAUSE)
         self.crowd = Crowd([
             Subscriber(PROJECTS[n % 4], random.Random(n) if n >= STEADY else None)
-            for n in range(STEADY + RESTLESS)
+            for n in range(STEADY + RECONNECTING)
         ])  # fmt: skip
         self.server: Server | None = None
         self.counts: Counter[str] = Counter()
@@ -58,19 +58,19 @@ class Soak:
         self.stopped = threading.Event()
 
     def run(self, seconds: float) -> None:
-        """Live through many servers, then look at what is left."""
+        """Run many servers after each other, then check what is left."""
         end = time.monotonic() + seconds
         self.load.start()
         self.crowd.start()
         helpers = [
-            threading.Thread(target=self._again_and_again, args=(work, pause), daemon=True)
+            threading.Thread(target=self._repeat, args=(work, pause), daemon=True)
             for work, pause in ((self._misbehave, 0.05), (self._back_up, 5.0), (self._prune, 3.0))
         ]
         for helper in helpers:
             helper.start()
         try:
             while time.monotonic() < end:
-                self._live(min(self.chance.uniform(2, 12), max(1.0, end - time.monotonic())))
+                self._run_server(min(self.chance.uniform(2, 12), max(1.0, end - time.monotonic())))
         finally:
             self.stopped.set()
             for helper in helpers:
@@ -78,7 +78,7 @@ class Soak:
             self.load.stop()
         self._settle()
 
-    def _live(self, seconds: float) -> None:
+    def _run_server(self, seconds: float) -> None:
         retention = RETENTION if self.chance.random() < 0.5 else ()
         server = Server.start(self.folder, *FLAGS, *retention)
         kill = self.chance.random() < 0.8
@@ -103,7 +103,7 @@ class Soak:
         self.crowd.url = server.url
         ids, pruned = log(self.database)
         try:
-            with suppress(AssertionError):  # whoever is behind then is found below
+            with suppress(AssertionError):  # subscribers that are behind are found below
                 wait_for(lambda: not self.crowd.behind(ids), 120, "the end of the log")
         finally:
             self.crowd.stop()
@@ -118,7 +118,7 @@ class Soak:
             self.losses += self._missed(subscriber, ids[subscriber.project], pruned)
 
     def _missed(self, subscriber: Subscriber, log: list[int], pruned: int) -> Iterator[str]:
-        """Of what is still in the log: all, and nothing else. Of what was pruned: all that was
+        """Losses: of the log each event, and no other; of what was pruned, all that was
         acknowledged."""
         got = subscriber.ids
         name = f"a subscriber of {subscriber.project or 'everything'}"
@@ -128,7 +128,7 @@ class Soak:
         acknowledged = (
             ack.event_id for ack in self.load.acks if subscriber.project in (None, ack.project)
         )
-        # Who has begun afresh has what is left of the log, and no more of what is not.
+        # One that has begun afresh has only what is left of the log.
         wanted = log if subscriber.resyncs else acknowledged
         lost = [id_ for id_ in wanted if id_ not in have]
         if lost:
@@ -138,7 +138,7 @@ class Soak:
         if subscriber.surprises:
             yield f"{name} was sent {subscriber.surprises[0]}"
 
-    def _again_and_again(self, work: Callable[[Server], None], pause: float) -> None:
+    def _repeat(self, work: Callable[[Server], None], pause: float) -> None:
         while not self.stopped.wait(pause):
             server = self.server
             if server is not None:
@@ -156,7 +156,7 @@ class Soak:
 
     def _prune(self, _server: Server) -> None:
         done = run(
-            *("prune", "--older-than", f"{KEPT}s", "--json", "--db", str(self.database)),
+            *("prune", "--older-than", f"{KEPT_SECONDS}s", "--json", "--db", str(self.database)),
             home=self.folder,
         )
         if done.returncode != 0:
@@ -169,7 +169,7 @@ class Soak:
         self.counts["broken clients"] += 1
         match self.chance.randrange(8):
             case 0:
-                self.chance.choice(self._held(server)).sendall(b"POST /webhook/st")
+                self.chance.choice(self._abandon(server)).sendall(b"POST /webhook/st")
             case 1:
                 exchange(server, self.chance.randbytes(300))
             case 2:
@@ -187,8 +187,8 @@ class Soak:
             case _:
                 exchange(server, request("GET", "/api/projects/%00/tasks?limit=%FF&q=%22"))
 
-    def _held(self, server: Server) -> list[object]:
-        """A connection that nobody closes until the next kill."""
+    def _abandon(self, server: Server) -> list[object]:
+        """A connection that is left half-open."""
         return [connect(server)]
 
 
@@ -205,10 +205,10 @@ def log(database: Path) -> tuple[dict[str | None, list[int]], int]:
 
 
 def p99(folder: Path, seconds: float) -> tuple[float, float]:
-    """The 99th percentile of a publisher's waits, in milliseconds: alone, and beside subscribers
-    who do not read. By turns, since what else the machine does changes; the medians."""
+    """The 99th percentile of a publisher's latency in milliseconds: alone, and beside subscribers
+    that do not read. Medians of alternating turns, since the machine's other load changes."""
     server = Server.start(folder, *FLAGS)
-    for number in range(200):  # more than the machine keeps for one who does not read
+    for number in range(200):  # more than the machine buffers for one that does not read
         server.report("start", "long", f"task {number}", metadata={"text": "x" * 100_000})
     found: dict[int, list[float]] = {0: [], NEVER_READING: []}
     try:

@@ -1,4 +1,4 @@
-"""Subscribers of `/ws`: orderly ones, and one that does what no library would."""
+"""Subscribers of `/ws`: by a library, and a raw one that misbehaves."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from websockets.sync.client import ClientConnection, connect
 from tests.support.raw import CLOSE, TEXT, frame, open_websocket, read_frame
 from tests.support.server import KEY, Server
 
-PATIENCE = 20.0  # seconds, for anything that is to arrive
+TIMEOUT = 20.0  # seconds, for anything that is to arrive
 CUT = Close(1006, "no close frame")
 
 
@@ -29,12 +29,12 @@ def address(server: Server, project: str | None = None, since: Any = None, **que
 
 def subscribe(url: str, **options: Any) -> ClientConnection:
     """Open a WebSocket; the options are connect()'s."""
-    return connect(url, proxy=None, open_timeout=PATIENCE, **options)
+    return connect(url, proxy=None, open_timeout=TIMEOUT, **options)
 
 
 def receive(subscriber: ClientConnection, count: int) -> list[dict[str, Any]]:
     """The next messages."""
-    return [json.loads(subscriber.recv(timeout=PATIENCE)) for _ in range(count)]
+    return [json.loads(subscriber.recv(timeout=TIMEOUT)) for _ in range(count)]
 
 
 def ids(messages: list[dict[str, Any]]) -> list[int]:
@@ -53,14 +53,14 @@ def end(subscriber: ClientConnection) -> Close:
     closed = None
     while closed is None:
         try:
-            subscriber.recv(timeout=PATIENCE)
+            subscriber.recv(timeout=TIMEOUT)
         except ConnectionClosed as error:
             closed = error.rcvd or CUT
     return closed
 
 
 class RawSubscriber:
-    """One that reads only when told to, answers no ping, and sends what it is given."""
+    """Reads only on request, answers no ping, and sends any frame."""
 
     def __init__(self, server: Server, project: str | None = None, since: Any = None) -> None:
         given = {"project": project, "since": since}

@@ -1,4 +1,4 @@
-"""WebSocket subscribers of every habit, each of which remembers what it was sent."""
+"""WebSocket subscribers that follow, reconnect or never read, and record what they were sent."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ from tests.support.server import KEY, Server
 
 
 class Subscriber:
-    """Follows the log from its beginning; reconnects with `since` whenever it is cut off, and if
-    it is restless also by itself."""
+    """Follows the log from its beginning; reconnects with `since` when it is disconnected, and at
+    random if `reconnects` is given."""
 
-    def __init__(self, project: str | None, restless: random.Random | None) -> None:
+    def __init__(self, project: str | None, reconnects: random.Random | None) -> None:
         self.project = project
         self.ids: list[int] = []
         self.connections = 0
         self.resyncs = 0  # how often it was too far behind what is pruned
         self.surprises: list[str] = []
-        self._restless = restless
+        self._reconnects = reconnects
 
     def settle(self) -> None:
-        """Leave no more by itself: who is cut off while it reads afresh begins afresh again."""
-        self._restless = None
+        """Disconnect no more at random: one that does while it reads afresh has to begin again."""
+        self._reconnects = None
 
     @property
     def last(self) -> int:
@@ -53,7 +53,7 @@ class Subscriber:
         address = f"{url}/ws?api_key={KEY}&since={self.last}{project}"
         async with connect(address, proxy=None, compression=None) as websocket:
             self.connections += 1
-            stay = None if self._restless is None else self._restless.uniform(0, 0.5)
+            stay = None if self._reconnects is None else self._reconnects.uniform(0, 0.5)
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(stay):
                     async for message in websocket:
@@ -63,7 +63,7 @@ class Subscriber:
         number = message.get("id")
         if isinstance(number, int):
             self.ids.append(number)
-        elif message.get("type") == "resync_required":  # begins afresh, as it is told
+        elif message.get("type") == "resync_required":  # begins afresh, as required
             self.resyncs += 1
             self.ids.clear()
         else:

@@ -1,4 +1,4 @@
-"""Whoever listens where a server of ours is looked for: takes everything down, answers as asked."""
+"""A stranger's server where ours is expected: records what it receives, answers as given."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from collections.abc import Callable
 from contextlib import closing, suppress
 from types import TracebackType
 
-# What makes a stranger look like a server of ours, as long as nobody asks for a proof.
+# Makes it look like our server until a proof is requested.
 ANSWER = {"status": "healthy", "proof": "A" * 43, "message": "m", "event_id": 1, "last_id": 0}
 
 

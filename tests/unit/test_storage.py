@@ -17,7 +17,7 @@ import apsw
 import pytest
 
 from tests.support.clocked import ClockedServer
-from tests.support.power import Nobody
+from tests.support.power import NullListener
 from tests.support.server import COMMAND, Server, environment, wait_for
 from tracker.clock import SystemClock
 from tracker.config.settings import Durability
@@ -353,5 +353,5 @@ def test_only_what_has_committed_is_published_in_its_order(
 def test_store_that_cannot_be_opened_lets_go_of_its_lock(database: Path) -> None:
     database.write_bytes(b"no database" * 100)
     with pytest.raises(ConfigError):
-        store.Store(database, "full", SystemClock(), Nobody(), on_death=lambda: None)
+        store.Store(database, "full", SystemClock(), NullListener(), on_death=lambda: None)
     DatabaseLock(database).release()

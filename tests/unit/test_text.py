@@ -13,32 +13,38 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.support.foreign import DEFAULT_IGNORABLE, EVERYTHING, HIDDEN, SEEN, obeyed
+from tests.support.foreign import (
+    ALL_UNSAFE,
+    DEFAULT_IGNORABLE,
+    UNSAFE,
+    VISIBLE,
+    unsafe_characters,
+)
 from tracker.cli.output import standard_output
 from tracker.server.logs import JsonFormatter, TextFormatter
 from tracker.text import json_line, json_printable, printable, printable_lines
 
 # Any text, and texts of little but what is hidden.
-texts = st.text() | st.text(st.sampled_from("a \U0001f469\u4e2d\n\t" + EVERYTHING), max_size=20)
+texts = st.text() | st.text(st.sampled_from("a \U0001f469\u4e2d\n\t" + ALL_UNSAFE), max_size=20)
 
 
 def test_nothing_hidden_passes_alone() -> None:
     """Of Unicode as this Python knows it, by category, and of the default-ignorables as listed."""
-    passing = {c for c in HIDDEN if printable(c) == c}
+    passing = {c for c in UNSAFE if printable(c) == c}
     assert passing == set()
-    assert printable(SEEN) == SEEN
+    assert printable(VISIBLE) == VISIBLE
 
 
 def test_nothing_hidden_passes_behind_a_character_but_joiners_and_two_variations() -> None:
-    assert {c for c in HIDDEN if printable(f"a{c}") == f"a{c}"} == set("\u200c\u200d\ufe0e\ufe0f")
+    assert {c for c in UNSAFE if printable(f"a{c}") == f"a{c}"} == set("\u200c\u200d\ufe0e\ufe0f")
 
 
 def test_what_is_seen_passes() -> None:
     ignorable = {chr(code) for first, last in DEFAULT_IGNORABLE for code in range(first, last + 1)}
     changed = {c for c in map(chr, range(0x110000)) if printable(c) != c}
-    assert changed >= HIDDEN | ignorable
+    assert changed >= UNSAFE | ignorable
     # Of a newer Unicode than this Python's.
-    assert {unicodedata.category(character) for character in changed - HIDDEN} <= {"Cn"}
+    assert {unicodedata.category(character) for character in changed - UNSAFE} <= {"Cn"}
 
 
 @pytest.mark.parametrize(
@@ -64,7 +70,7 @@ def test_printable(text: str, shown: str) -> None:
 @given(texts)
 def test_any_text_is_shown_in_one_line(text: str) -> None:
     shown = printable(text)
-    assert obeyed(shown) == set()
+    assert unsafe_characters(shown) == set()
     assert "\n" not in shown
     assert printable(shown) == shown
 
@@ -72,7 +78,7 @@ def test_any_text_is_shown_in_one_line(text: str) -> None:
 @given(texts)
 def test_any_text_is_shown_in_its_lines(text: str) -> None:
     shown = printable_lines(text)
-    assert obeyed(shown) <= {"\t"}
+    assert unsafe_characters(shown) <= {"\t"}
     assert shown.count("\n") == text.count("\n")
 
 
@@ -86,11 +92,11 @@ json_values = st.recursive(
 @given(json_values)
 def test_json_is_shown_and_means_the_same(value: object) -> None:
     line = json_line(value)
-    assert obeyed(line) == set()
+    assert unsafe_characters(line) == set()
     assert "\n" not in line
     assert json.loads(line) == value
     spread = json_printable(json.dumps(value, indent=1, ensure_ascii=False))
-    assert obeyed(spread) == set()
+    assert unsafe_characters(spread) == set()
     assert json.loads(spread) == value
 
 
@@ -105,7 +111,7 @@ def test_a_record_of_the_log_is_one_line(
     formatter: Callable[[], logging.Formatter], text: str
 ) -> None:
     line = formatter().format(record("GET %s failed", text))
-    assert obeyed(line) == set()
+    assert unsafe_characters(line) == set()
     assert "\n" not in line
 
 
@@ -117,7 +123,7 @@ def test_no_line_of_a_traceback_looks_like_one_of_the_log(text: str) -> None:
     assert first.endswith("ERROR It failed")
     assert rest
     assert all(line.startswith("  ") for line in rest)
-    assert obeyed(shown) == set()
+    assert unsafe_characters(shown) == set()
     entry = json.loads(JsonFormatter().format(record("It failed", error=ValueError(said))))
     assert said in entry["exception"]
 
@@ -134,7 +140,7 @@ def test_records_are_made_safe_for_a_terminal_only(
     shown = io.BytesIO()
     monkeypatch.setattr(sys, "stdout", kind(shown, "ascii"))
     with standard_output(json_printable) as file:
-        file.write(f'{{"a": "\u202e{EVERYTHING[40:]}"}}\n')
+        file.write(f'{{"a": "\u202e{ALL_UNSAFE[40:]}"}}\n')
     text = shown.getvalue().decode()
-    assert json.loads(text) == {"a": f"\u202e{EVERYTHING[40:]}"}
-    assert (obeyed(text) == set()) == (kind is _Terminal)
+    assert json.loads(text) == {"a": f"\u202e{ALL_UNSAFE[40:]}"}
+    assert (unsafe_characters(text) == set()) == (kind is _Terminal)

@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.support.dashboard import Dashboard
-from tests.support.foreign import SEEN, obeyed
+from tests.support.foreign import VISIBLE, unsafe_characters
 from tests.support.server import Server
 from tracker.text import printable
 
@@ -122,7 +122,7 @@ def test_what_is_copied_has_nothing_unseen(
     page.locator(".raw-json").get_by_role("button", name="Copy").click()
     expect(page.get_by_role("button", name="Copied")).to_have_count(2)
     whole = page.evaluate("navigator.clipboard.readText()")
-    assert obeyed(whole) == set()
+    assert unsafe_characters(whole) == set()
     assert json.loads(whole)["metadata"] == {"text": text}
 
 
@@ -134,7 +134,7 @@ def test_the_browser_knows_nothing_unseen_that_we_do_not(open_dashboard: Open) -
                 .test(String.fromCodePoint(code)))"""
     )
     passing = {chr(code) for code in unseen if printable(chr(code)) == chr(code)}
-    assert passing == set(SEEN)
+    assert passing == set(VISIBLE)
 
 
 def test_direction_ends_with_the_text(open_dashboard: Open, hostile: str) -> None:

@@ -14,7 +14,7 @@ from tests.support.server import KEY, Server
 
 # Not a loopback name: there the viewers behave as on anybody's machine.
 HOST = "tracker.example"
-PATIENCE = 30_000  # ms, for a busy machine
+TIMEOUT = 30_000  # ms, for a busy machine
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +34,7 @@ def browser(chromium: str) -> Iterator[Browser]:
 def page(browser: Browser, server: Server) -> Iterator[Page]:
     """A page that asks nobody but the server for anything, and finds no fault."""
     page = browser.new_page(base_url=server.url.replace("127.0.0.1", HOST))
-    page.set_default_timeout(PATIENCE)
+    page.set_default_timeout(TIMEOUT)
     asked: list[str] = []
     complaints: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
@@ -61,7 +61,7 @@ def test_swagger_ui_shows_every_operation_and_tries_one_out(server: Server, page
     page.goto("/docs")
     for operation in operations(server):
         summary = page.get_by_text(operation["summary"], exact=True)
-        expect(summary).to_be_visible(timeout=PATIENCE)
+        expect(summary).to_be_visible(timeout=TIMEOUT)
 
     page.get_by_role("button", name="Authorize").click()
     recommended = page.locator(".auth-container", has_text="X-API-Key").first
@@ -76,7 +76,7 @@ def test_swagger_ui_shows_every_operation_and_tries_one_out(server: Server, page
         start.get_by_role("button", name="Execute").click()
     assert answered.value.status == 201
     live = start.locator(".live-responses-table")
-    expect(live).to_contain_text("201", timeout=PATIENCE)
+    expect(live).to_contain_text("201", timeout=TIMEOUT)
     expect(live).to_contain_text("Task started successfully")
     assert server.task("my-project", "task-123")["title"] == "Разработка новой фичи"
 
@@ -91,14 +91,14 @@ def test_redoc_shows_every_operation_and_finds_one(server: Server, page: Page) -
             opened = operation["tags"]
             menu.get_by_text(*opened, exact=True).click()
         item = menu.get_by_text(operation["summary"], exact=True)
-        expect(item).to_be_visible(timeout=PATIENCE)
+        expect(item).to_be_visible(timeout=TIMEOUT)
     item.click()  # the last of the webhooks
-    expect(page.get_by_role("heading", name=item.inner_text())).to_be_visible(timeout=PATIENCE)
-    expect(page.get_by_text("claude-3-5-sonnet").first).to_be_visible(timeout=PATIENCE)
+    expect(page.get_by_role("heading", name=item.inner_text())).to_be_visible(timeout=TIMEOUT)
+    expect(page.get_by_text("claude-3-5-sonnet").first).to_be_visible(timeout=TIMEOUT)
 
     page.get_by_text("Search").first.click()
     page.keyboard.type("stack_trace")
-    expect(page.get_by_text("/webhook/error").last).to_be_visible(timeout=PATIENCE)
+    expect(page.get_by_text("/webhook/error").last).to_be_visible(timeout=TIMEOUT)
 
 
 def assets(server: Server) -> list[str]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.support.cli import Terminal
-from tests.support.foreign import EVERYTHING, as_json, listening, obeyed
+from tests.support.foreign import ALL_UNSAFE, as_json, listening, unsafe_characters
 from tests.support.raw import exchange, request
 from tests.support.server import KEY, Server, quote
 
@@ -39,24 +39,24 @@ def test_nothing_that_agents_wrote_is_obeyed_or_unseen(
     start_server: Callable[..., Server], tmp_path: Path, command: str
 ) -> None:
     server = start_server()
-    name = EVERYTHING[:-201:-1]
-    fields = {"task": EVERYTHING[::-1], "agent": name, "metadata": {EVERYTHING: EVERYTHING}}
-    error = {"error_type": EVERYTHING, "error_message": EVERYTHING}
+    name = ALL_UNSAFE[:-201:-1]
+    fields = {"task": ALL_UNSAFE[::-1], "agent": name, "metadata": {ALL_UNSAFE: ALL_UNSAFE}}
+    error = {"error_type": ALL_UNSAFE, "error_message": ALL_UNSAFE}
     for project in ("p", name):
-        assert server.report("status", project, "t", **fields, message=EVERYTHING).is_success
+        assert server.report("status", project, "t", **fields, message=ALL_UNSAFE).is_success
         assert server.report("error", project, "t", **fields, **error).is_success
-        assert server.report("finish", project, "t2", **fields, result=EVERYTHING).is_success
+        assert server.report("finish", project, "t2", **fields, result=ALL_UNSAFE).is_success
     shown = on_a_terminal(*command.split(), server=server, home=tmp_path)
     assert "Traceback" not in shown
     assert re.search(r"\\U000e|\\udb40", shown)
-    assert obeyed(shown) <= {"\t"}  # of traces
+    assert unsafe_characters(shown) <= {"\t"}  # of traces
 
 
 def test_nothing_that_another_server_says_is_obeyed(tmp_path: Path) -> None:
     told = {
-        "message": EVERYTHING,
+        "message": ALL_UNSAFE,
         "event_id": 1,
-        "error": {"code": EVERYTHING, "message": EVERYTHING},
+        "error": {"code": ALL_UNSAFE, "message": ALL_UNSAFE},
     }
     refusal = b"HTTP/1.1 400 No\r\nConnection: close\r\n\r\n" + json.dumps(told).encode()
     names = ("--project", "p", "--task", "t")
@@ -65,7 +65,7 @@ def test_nothing_that_another_server_says_is_obeyed(tmp_path: Path) -> None:
             for command in (("start", *names), ("ls",), ("doctor",)):
                 shown = on_a_terminal(*command, "--url", url, "--api-key", KEY, home=tmp_path)
                 assert "Traceback" not in shown
-                assert obeyed(shown) == set(), command
+                assert unsafe_characters(shown) == set(), command
 
 
 def test_no_name_of_a_file_and_no_setting_is_obeyed(tmp_path: Path) -> None:
@@ -78,7 +78,7 @@ def test_no_name_of_a_file_and_no_setting_is_obeyed(tmp_path: Path) -> None:
     ):
         shown = on_a_terminal(*command, home=tmp_path)
         assert "Traceback" not in shown, command
-        assert obeyed(shown) == set(), command
+        assert unsafe_characters(shown) == set(), command
 
 
 @pytest.mark.parametrize("format_", ["text", "json"])
@@ -95,14 +95,14 @@ def test_nothing_writes_lines_into_the_log(
     assert server.stop() == 0
     start = r"\{" if format_ == "json" else r"\d{4}-\d\d-\d\dT[\d:.]+Z [A-Z]+ |  "
     assert all(re.match(start, line) for line in server.log.splitlines())
-    assert obeyed(server.log) <= {"\t"}
+    assert unsafe_characters(server.log) <= {"\t"}
 
 
 @pytest.mark.browser
 def test_what_is_copied_as_a_prompt_is_what_is_seen(
     open_dashboard: Callable[..., Dashboard], shared_server: Server, project: str
 ) -> None:
-    hidden = EVERYTHING.replace("\n", "").replace("\t", "")
+    hidden = ALL_UNSAFE.replace("\n", "").replace("\t", "")
     assert shared_server.report("error", project, task=hidden, error_message=hidden).is_success
     path = f"/projects/{quote(project)}/tasks/task-1"
     page = open_dashboard(path, permissions=["clipboard-read", "clipboard-write"]).page
@@ -111,4 +111,4 @@ def test_what_is_copied_as_a_prompt_is_what_is_seen(
     copied = page.evaluate("navigator.clipboard.readText()")
     assert r"\u202e" in copied
     assert r"\udb40\udc41" in copied
-    assert obeyed(copied) == set()
+    assert unsafe_characters(copied) == set()

@@ -14,8 +14,8 @@ import pytest
 from tests.support.cli import run
 from tests.support.databases import make_database, task_ids
 from tests.support.full import (
+    BROKEN_PIPE,
     FULL,
-    NOBODY_READS,
     PRINTING,
     needs_full,
     printing_to,
@@ -152,7 +152,7 @@ def test_a_full_disk_under_standard_output_is_one_line(
 def test_a_reader_that_has_gone_ends_a_command_quietly(
     shared_server: Server, command: str, tmp_path: Path
 ) -> None:
-    assert printing_to(NOBODY_READS, command, server=shared_server, home=tmp_path) == (141, "")
+    assert printing_to(BROKEN_PIPE, command, server=shared_server, home=tmp_path) == (141, "")
 
 
 @needs_full

@@ -1,4 +1,4 @@
-"""`tracker`, except that it waits for others as long as the test says: to see what comes then."""
+"""`tracker` with timeouts of the test's own."""
 
 from __future__ import annotations
 
@@ -16,6 +16,6 @@ cli.main()
 """
 
 
-def hasty(**timeouts: float) -> tuple[str, ...]:
+def command_with_timeouts(**timeouts: float) -> tuple[str, ...]:
     """The command, for `Server.start`; see `tracker.timeouts.Timeouts`."""
     return (sys.executable, "-c", _PROGRAM.format(DEFAULT_TIMEOUTS._replace(**timeouts)))
