@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from tracker.api.answers import Task
+
 _TIME: Final = "2024-01-15T10:00:00.000Z"
 _ENDED: Final = "2024-01-15T11:00:00.000Z"
 
@@ -130,6 +132,7 @@ PROJECTS: Final = {
     "offset": 0,
 }
 _ENDED_TASK: Final[dict[str, Any]] = {
+    **dict.fromkeys(Task.__annotations__),  # what is not said here is null
     "id": 1,
     "task_id": "task-123",
     "title": "Разработка новой фичи",
@@ -143,8 +146,6 @@ _ENDED_TASK: Final[dict[str, Any]] = {
     "metadata": {"files_created": ["feature.py"], "lines_of_code": 250},
     "attempt": 1,
     "message": "Implementing core functionality",
-    "error_type": None,
-    "error_message": None,
     "created_at": _TIME,
     "updated_at": _ENDED,
 }
