@@ -335,7 +335,7 @@ OPERATIONS: Final = (
     _check(
         "/healthz",
         "check_alive",
-        "Is the server alive?",
+        "Does the server answer at all?",
         {200: Answer("It is.", answers.Alive, examples.ALIVE)},
         "What probes of containers and load balancers ask; answered whatever the `Host`.",
     ),
