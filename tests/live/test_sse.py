@@ -124,7 +124,7 @@ def test_headers(shared_server: Server) -> None:
     with follow(shared_server) as stream:
         headers = stream.response.headers
     assert headers["Content-Type"].partition(";")[0] == "text/event-stream"
-    assert headers["Cache-Control"] == "no-cache"
+    assert headers["Cache-Control"] == "no-cache, no-transform"
     assert headers["X-Accel-Buffering"] == "no"  # or nginx holds the events back
 
 

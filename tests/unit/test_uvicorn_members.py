@@ -142,6 +142,7 @@ Transport.close
 Transport.get_protocol
 Transport.get_write_buffer_size
 Transport.is_closing
+Transport.pause_reading
 Transport.resume_reading
 Transport.write
 Transport.write_eof
@@ -171,6 +172,7 @@ WebSocketsSansIOProtocol.read_paused
 WebSocketsSansIOProtocol.response
 WebSocketsSansIOProtocol.resume_writing()
 WebSocketsSansIOProtocol.scope
+async WebSocketsSansIOProtocol.receive()
 async WebSocketsSansIOProtocol.send(message)
 WebSocketsSansIOProtocol.send_receive_event_to_app()
 WebSocketsSansIOProtocol.shutdown()

@@ -283,3 +283,35 @@ async def test_connection_of_one_that_does_not_read_ends_all_the_same(
         await ends(peer, application)
         await application.told.wait()
         await peer.ended
+
+
+@on_loop
+async def test_thousands_of_frames_in_one_read_leave_turns_to_others() -> None:
+    async with open_socket() as (peer, application):
+        frame = Frame(Opcode.TEXT, b"{}").serialize(mask=True)
+        turns = 0
+
+        async def others() -> None:
+            nonlocal turns
+            while len(application.heard) < 10_000:
+                turns += 1
+                await asyncio.sleep(0)
+
+        beside = asyncio.create_task(others())
+        peer.protocol.data_received(frame * 10_000)
+        assert peer.protocol.queue.qsize() < 1_000  # not all of them in this turn
+        await beside
+        assert turns > 10
+        assert {message["type"] for message in application.heard} == {"websocket.receive"}
+
+
+@on_loop
+async def test_a_frame_that_is_parsed_in_parts_is_one() -> None:
+    async with open_socket() as (peer, application):
+        for text in (b"a" * 900, b"b" * 900):
+            frame = Frame(Opcode.TEXT, text).serialize(mask=True)
+            peer.protocol.data_received(frame * 9)
+        for _ in range(100):
+            await asyncio.sleep(0)
+        texts = [message["text"] for message in application.heard]
+        assert texts == ["a" * 900] * 9 + ["b" * 900] * 9

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from http import HTTPStatus
-from typing import Any, cast
+from typing import Any, Final, cast
 
 from uvicorn.protocols.utils import ClientDisconnected
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
@@ -23,6 +23,9 @@ from tracker.clock import Clock
 from tracker.domain.limits import CloseCode
 from tracker.timeouts import Timeouts
 from tracker.ws.socket import FRAMES
+
+# Bytes that are parsed in one turn of the event loop: thousands of small frames come in one read.
+_PARSE_CHUNK: Final = 4096
 
 
 class WebSocketProtocol(WebSocketsSansIOProtocol):
@@ -39,10 +42,42 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
         self.conn = _Handshake(clock, max_size=self.config.ws_max_size, logger=self.logger)
         self._close_timeout = timeouts.close
         self._pending_pong = b""
+        self._unparsed = b""
+        self._parse_handle: asyncio.Handle | None = None
 
     # Receiving.
 
     def data_received(self, data: bytes) -> None:
+        self._unparsed += data
+        if self._parse_handle is None:
+            self._parse()
+
+    def _parse(self) -> None:
+        """Parse some of what was received. The rest has its turn once the application has taken
+        the messages in it, so that one peer cannot keep the loop from the others."""
+        self._parse_handle = None
+        if self.read_paused or self.transport.is_closing():
+            return
+        chunk, self._unparsed = self._unparsed[:_PARSE_CHUNK], self._unparsed[_PARSE_CHUNK:]
+        self._parse_chunk(chunk)
+        self._go_on()
+
+    def _go_on(self) -> None:
+        """Unless the application has to catch up: parse on, or read on."""
+        if self.read_paused:
+            return
+        if self._unparsed:
+            self.transport.pause_reading()
+            self._parse_handle = self._parse_handle or self.loop.call_soon(self._parse)
+        else:
+            self.transport.resume_reading()
+
+    async def receive(self) -> Any:
+        message = await super().receive()
+        self._go_on()
+        return message
+
+    def _parse_chunk(self, data: bytes) -> None:
         super().data_received(data)
         if self.conn.handshake_exc is not None and not self.handshake_initiated:
             # Refused before uvicorn saw a request. websockets refuses one with a body silently.
