@@ -196,6 +196,16 @@ class TestMemory:
         assert connections_left(handshake) == 0
 
 
+def test_the_newest_events_take_the_memory_that_they_are_long(server: Server) -> None:
+    """10,000 short ones, of which the hub keeps 4,096; with SQLite's caches that come with them."""
+    server.report("start", "p", "first")
+    before = server.memory
+    for part in range(20):
+        reports = [{"kind": "start", **json.loads(report(f"{part}-{n}"))} for n in range(500)]
+        assert server.http.post("/webhook/batch", json={"reports": reports}).status_code == 200
+    assert server.memory - before < 23 * 2**20
+
+
 def connections_left(request: bytes) -> int:
     """How many connections are still in memory once a client has sent this and left."""
     app = create_app(Settings(api_key=KEY), None)

@@ -128,7 +128,7 @@ def _told(kind: Kind) -> _Told:
 _TOLD: Final[Mapping[Kind, _Told]] = {kind: _told(kind) for kind in Kind}
 
 
-def event_data(report: Report, task: Task, *, late: bool) -> bytes:
+def event_data(report: Report, task: Task, *, late: bool) -> str:
     """The `data` of the event that `report` became; `task` is the task after it.
 
     `status` and `progress` are the task's, so that a consumer who shows them never shows a
@@ -159,7 +159,7 @@ def event_data(report: Report, task: Task, *, late: bool) -> bytes:
         data["reported_status"] = report.status
         if report.progress is not None:
             data["reported_progress"] = whole(report.progress)
-    return orjson.dumps(data)
+    return orjson.dumps(data).decode()
 
 
 def event_type(report: Report) -> str:

@@ -113,7 +113,7 @@ EventRow = tuple[int, int, str, int, str]
 
 # The task that a report is of, whether it was its first, the task's duration, and the event's type
 # and data.
-_Step = tuple[Change, bool, int | None, str, bytes]
+_Step = tuple[Change, bool, int | None, str, str]
 
 
 class Applied:
@@ -141,7 +141,7 @@ class Applied:
     def events(self) -> list[EventRow]:
         """The rows of the log, once every new task has its id."""
         return [
-            (name[1], change.id, type_, self._now, data.decode())
+            (name[1], change.id, type_, self._now, data)
             for name, (change, _, _, type_, data) in zip(self._names, self._steps, strict=True)
         ]
 
@@ -149,7 +149,8 @@ class Applied:
         """What became of each report, by the ids that the log has given their events."""
         now = self._now
         return [
-            Recorded(id_, now, created, took, Event(id_, report.project, type_, data, now))
+            # Encoded anew: what orjson gives keeps a buffer of many times its length.
+            Recorded(id_, now, created, took, Event(id_, report.project, type_, data.encode(), now))
             for id_, report, (_, created, took, type_, data) in zip(
                 ids, self._reports, self._steps, strict=True
             )
