@@ -15,8 +15,8 @@ import pytest
 import uvicorn
 
 from tests.support import raw
-from tests.support.hasty import hasty
 from tests.support.server import KEY, Server, wait_for
+from tests.support.timeouts import command_with_timeouts
 from tracker.app import create_app
 from tracker.config.settings import Settings
 from tracker.domain.limits import MAX_HEADERS
@@ -31,7 +31,7 @@ KEYED = b"X-API-Key: " + KEY.encode()
 def hasty_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """It gives a head 0.5 s, and looks at a body's rate after 1 s."""
     folder = tmp_path_factory.mktemp("hasty") / "server"
-    server = Server.start(folder, command=hasty(head=0.5, request=1))
+    server = Server.start(folder, command=command_with_timeouts(head=0.5, request=1))
     yield server
     server.stop()
 
