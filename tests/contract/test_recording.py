@@ -54,7 +54,7 @@ def test_report_changes_its_task_by_the_rules(bench: Bench, name: str, state: st
 
 def _told(task: Task | None, one: Report, now: int) -> tuple[Task, tuple[str, int, bytes]]:
     after = apply(task, one, now)
-    return after, (event_type(one), now, event_data(one, after, late=after is task))
+    return after, (event_type(one), now, event_data(one, after, late=after is task).encode())
 
 
 def _compare(
