@@ -5,18 +5,20 @@ The method is in docs/performance.md.
 
 import argparse
 import contextlib
+import json
 import statistics
+import subprocess
 import time
 from pathlib import Path
 from urllib.parse import quote
 
 import _venv  # noqa: F401 - goes on in .venv
 from _environment import run_script
-from _history import STEADY, build, project
+from _history import DAYS, STEADY, build, project
 from _load import Load, get, post
-from _machine import cores, workspace
+from _machine import cores, resident_mb, workspace
 from _report import Report, Table, Target, arguments_of_load, progress, run, spread
-from _servers import Server, tracker
+from _servers import PACKAGE, Server, tracker
 
 # The median with the most tasks over the median with the fewest.
 REQUIRED = 1.5
@@ -32,6 +34,7 @@ READS = {
     "GET an agent's tasks": f"/api/projects/{STEADY}/tasks?agent=agent-3",
 }
 WRITE = "POST /webhook/start"
+CARE = ("Tasks", "start ms", "memory MB", "backup s", "pruning 3 of 90 days s", "tasks pruned")
 
 
 def arguments() -> argparse.ArgumentParser:
@@ -46,9 +49,12 @@ def measure(options: argparse.Namespace) -> Report:
     sizes = sorted(options.tasks)
     with workspace() as folder, contextlib.ExitStack() as stack:
         report.tables.append(build_all(folder, sizes))
-        servers = {
-            size: stack.enter_context(tracker(folder / str(size), cores().server)) for size in sizes
-        }
+        care = Table("Care, beside a running server", CARE)
+        servers = {}
+        for size in sizes:
+            started = time.monotonic()
+            servers[size] = stack.enter_context(tracker(folder / str(size), cores().server))
+            care.rows.append([f"{size:,}", f"{(time.monotonic() - started) * 1000:,.0f}"])
         questions = [(question, size) for question in (*READS, WRITE) for size in sizes]
         loads: dict[tuple[str, int], list[Load]] = {question: [] for question in questions}
         for question, size in questions if options.warm_up else []:
@@ -59,6 +65,9 @@ def measure(options: argparse.Namespace) -> Report:
                 load = run_load(servers[size], question, options.seconds)
                 report.failures += load.failures(f"{question}, {size} tasks")
                 loads[question, size].append(load)
+        for row, (size, server) in zip(care.rows, servers.items(), strict=True):
+            row.extend(take_care(folder / str(size) / "tracker.db", server))
+        report.tables.append(care)
     add_results(report, sizes, loads)
     return report
 
@@ -85,6 +94,23 @@ def run_load(server: Server, question: str, seconds: int) -> Load:
     load = post(server.post_to, 1, seconds, cores().load, project=project(0), scattered=True).wait()
     server.settle()
     return load
+
+
+def take_care(database: Path, server: Server) -> list[str]:
+    """The server's memory, how long a backup takes, and pruning the oldest days."""
+    memory = resident_mb(server.pid)
+    copied, _ = run_command("backup", str(database.with_name("copy.db")), "--db", str(database))
+    pruned, printed = run_command(
+        "prune", "--older-than", f"{DAYS - 3}d", "--db", str(database), "--json"
+    )
+    return [f"{memory:.0f}", f"{copied:.1f}", f"{pruned:.1f}", f"{json.loads(printed)['tasks']:,}"]
+
+
+def run_command(*arguments: str) -> tuple[float, str]:
+    """The seconds that a command of ours takes, and its output."""
+    started = time.monotonic()
+    done = subprocess.run([*PACKAGE, *arguments], check=True, stdout=subprocess.PIPE, text=True)
+    return time.monotonic() - started, done.stdout
 
 
 def add_results(report: Report, sizes: list[int], loads: dict[tuple[str, int], list[Load]]) -> None:
