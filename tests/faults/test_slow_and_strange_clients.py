@@ -8,7 +8,7 @@ import re
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, suppress
 
 import pytest
@@ -233,3 +233,42 @@ def connections_left(request: bytes) -> int:
 
 def living() -> int:
     return sum(isinstance(one, HttpProtocol) for one in gc.get_objects())
+
+
+class TestHttp10:
+    """What nginx speaks to what is behind it, unless `proxy_http_version` says otherwise."""
+
+    def send(self, server: Server, method: str, target: str, *headers: bytes) -> socket.socket:
+        connection = raw.connect(server)
+        lines = [b"%b %b HTTP/1.0" % (method.encode(), target.encode()), b"Host: localhost", KEYED]
+        connection.sendall(b"\r\n".join([*lines, *headers]) + b"\r\n\r\n")
+        return connection
+
+    def test_streams_have_no_chunks_and_end_with_the_connection(
+        self, start_server: Callable[..., Server]
+    ) -> None:
+        server = start_server()
+        server.report("start", "p", "streamed")
+        with closing(self.send(server, "GET", "/api/events/stream?since=0")) as connection:
+            received = b""
+            while b'"streamed"' not in received:
+                received += connection.recv(4096)
+            head, _, body = received.partition(b"\r\n\r\n")
+            assert b"transfer-encoding" not in head.lower()
+            assert b"connection: close" in head.lower()
+            assert body.startswith(b": connected\n\nid: 1\nevent: task_started\ndata: {")
+            assert server.stop() == 0
+            assert raw.read_all(connection) == b""
+        assert "Traceback" not in server.log
+        assert "ERROR" not in server.log
+
+    @pytest.mark.parametrize("target", ["/api/stats", "/", "/api/nothing", "/health"])
+    @pytest.mark.parametrize("method", ["GET", "HEAD"])
+    def test_answers_are_as_ever(self, shared_server: Server, method: str, target: str) -> None:
+        with closing(self.send(shared_server, method, target)) as connection:
+            received = raw.read_all(connection)
+        head, _, body = received.partition(b"\r\n\r\n")
+        asked = shared_server.http.request(method, target)
+        assert raw.parse(received).status == asked.status_code
+        assert b"transfer-encoding" not in head.lower()
+        assert (body != b"") is (method == "GET")

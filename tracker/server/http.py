@@ -30,6 +30,7 @@ from tracker.api.request_head import RequestHead
 from tracker.api.webhooks import Opening, Webhooks
 from tracker.clock import Clock
 from tracker.domain.limits import MAX_BODY_BYTES, MAX_HEADER_BYTES, MAX_HEADERS
+from tracker.server.http10 import UnchunkedResponses
 from tracker.timeouts import DEFAULT_TIMEOUTS
 
 # Bytes a second that a body brings on average, once it has taken as long as a client may be silent.
@@ -341,7 +342,7 @@ class HttpProtocol(HttpToolsProtocol):
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
         self._running = cycle
-        super()._start_asgi_task(cycle, app)
+        super()._start_asgi_task(cycle, UnchunkedResponses(app, cycle))
 
     def _is_idle(self) -> bool:
         """Whether no earlier request is unanswered; if one is, a webhook queues with uvicorn, which
