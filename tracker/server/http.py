@@ -342,7 +342,8 @@ class HttpProtocol(HttpToolsProtocol):
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
         self._running = cycle
-        super()._start_asgi_task(cycle, UnchunkedResponses(app, cycle))
+        unchunked: Any = UnchunkedResponses(app, cycle)
+        super()._start_asgi_task(cycle, unchunked)
 
     def _is_idle(self) -> bool:
         """Whether no earlier request is unanswered; if one is, a webhook queues with uvicorn, which
