@@ -176,5 +176,9 @@ class TestReadiness:
         assert answer.json() == {"status": "unavailable"}
         assert answer.headers["Retry-After"] == "1"
         assert httpx.get(f"{server.url}/healthz", trust_env=False).status_code == 200
+        # It fails only once nobody waits for it any more.
+        wait_for(lambda: "The database takes nothing" in server.log)
+        assert ready().status_code == 503
         other.close()
         wait_for(lambda: ready().status_code == 200)
+        assert "Traceback" not in server.log

@@ -63,6 +63,7 @@ class Ready:
         now = self._clock.monotonic()
         if self._asked is None or (self._asked.done() and now - self._asked_at >= self._FRESH):
             self._asked = asyncio.create_task(self._store.health())
+            self._asked.add_done_callback(_retrieve)
             self._asked_at = now
         await asyncio.wait({self._asked}, timeout=self._WAIT)
         ready = False
@@ -75,6 +76,12 @@ class Ready:
             resp.status = 503
             resp.set_header("Retry-After", "1")
             resp.data = b'{"status":"unavailable"}'
+
+
+def _retrieve(asked: asyncio.Task[StorageHealth]) -> None:
+    """Whoever asked may have gone without the answer, and asyncio would log a failure."""
+    if not asked.cancelled():
+        asked.exception()
 
 
 class DatabaseCheck:
