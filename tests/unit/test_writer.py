@@ -52,7 +52,10 @@ class Bench:
             connection.execute("INSERT INTO written VALUES (?)", (item,))
             if item == "bad":
                 raise self.error
-        return [("recorded", item) for item in items]
+        return [
+            NotFound("late") if item == "late" and len(items) > 1 else ("recorded", item)
+            for item in items
+        ]
 
     def publish(self, recorded: Sequence[Any]) -> None:
         self.groups.append(list(recorded))
@@ -144,6 +147,17 @@ def test_one_bad_report_does_not_sink_its_batch(
     assert bench.groups == [[("recorded", n) for n in (1, 2, 3)], [("recorded", 4)]]
     # Faults of ours are logged; refusals that a client is told are not.
     assert bool(caplog.records) is not isinstance(error, TrackerError)
+
+
+def test_who_is_refused_in_a_batch_that_was_rolled_back_is_not(run: Run) -> None:
+    """What is answered is what became of it when it was written by itself."""
+
+    async def scenario(bench: Bench) -> None:
+        submit, error = bench.group.submit_item, NotFound("bad")
+        results = await outcomes(submit(1, 0), submit("late", 0), bench.group.submit(fail(error)))
+        assert results == [("recorded", 1), ("recorded", "late"), error]
+
+    assert run(scenario).written == [1, "late"]
 
 
 def test_one_bad_job_does_not_sink_its_batch(run: Run) -> None:

@@ -194,10 +194,8 @@ class Writer:
             return []
         recorded = self._recorder(self._connection, now, [entry.item for entry in entries])
         for entry, result in zip(entries, recorded, strict=True):
-            if isinstance(result, TrackerError):
-                entry.error = result
-            else:
-                entry.result = result
+            entry.error = result if isinstance(result, TrackerError) else None
+            entry.result = result
         return [result for result in recorded if not isinstance(result, TrackerError)]
 
 
