@@ -163,6 +163,17 @@ class TestOtherProtocols:
 
     def test_get_is_answered_too(self, shared_server: Server) -> None:
         request = raw.request("GET", "/api/stats", self.HTTP2)
+    def test_in_http_1_0_it_ends_the_connection_as_ever(self, shared_server: Server) -> None:
+        """nginx without `proxy_http_version` asks so; who speaks 1.0 may wait for the end."""
+        body = report("old")
+        request = (
+            b"POST /webhook/start HTTP/1.0\r\nHost: localhost\r\n%b\r\nConnection: upgrade\r\n"
+            b"Upgrade: h2c\r\nContent-Length: %d\r\n\r\n%b" % (KEYED, len(body), body)
+        )
+        with closing(raw.connect(shared_server)) as connection:
+            connection.sendall(request)
+            assert raw.parse(raw.read_all(connection)).status == 201
+
         assert raw.exchange(shared_server, request).status == 200
 
     def test_connect_is_no_method_of_ours(self, shared_server: Server) -> None:

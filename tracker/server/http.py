@@ -195,7 +195,8 @@ class HttpProtocol(HttpToolsProtocol):
         """Take a request as if it had not asked for another protocol (RFC 9110, 7.8). The parser,
         which would take its body for that protocol's bytes, gets its head again."""
         self._ignores_upgrade = False
-        head = [b"%b %b HTTP/1.1\r\n" % (self.parser.get_method(), self.url)]
+        version = self.parser.get_http_version().encode()
+        head = [b"%b %b HTTP/%b\r\n" % (self.parser.get_method(), self.url, version)]
         for name, value in self.headers:
             if name == b"connection":
                 kept = [one for one in value.split(b",") if one.strip().lower() != b"upgrade"]
