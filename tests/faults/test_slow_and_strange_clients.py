@@ -6,6 +6,7 @@ import gc
 import json
 import re
 import socket
+import struct
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -25,6 +26,7 @@ from tracker.server.http import HttpProtocol
 from tracker.timeouts import DEFAULT_TIMEOUTS
 
 KEYED = b"X-API-Key: " + KEY.encode()
+STREAM = b"GET /api/events/stream HTTP/1.1\r\nHost: localhost\r\n%b\r\n\r\n" % KEYED
 
 
 @pytest.fixture(scope="module")
@@ -161,8 +163,6 @@ class TestOtherProtocols:
             "second",
         ]
 
-    def test_get_is_answered_too(self, shared_server: Server) -> None:
-        request = raw.request("GET", "/api/stats", self.HTTP2)
     def test_in_http_1_0_it_ends_the_connection_as_ever(self, shared_server: Server) -> None:
         """nginx without `proxy_http_version` asks so; who speaks 1.0 may wait for the end."""
         body = report("old")
@@ -174,6 +174,8 @@ class TestOtherProtocols:
             connection.sendall(request)
             assert raw.parse(raw.read_all(connection)).status == 201
 
+    def test_get_is_answered_too(self, shared_server: Server) -> None:
+        request = raw.request("GET", "/api/stats", self.HTTP2)
         assert raw.exchange(shared_server, request).status == 200
 
     def test_connect_is_no_method_of_ours(self, shared_server: Server) -> None:
@@ -192,11 +194,17 @@ class TestMemory:
             raw.webhook("start", report("t"))[:-9],
             raw.request("GET", "/api/stats"),
             2 * raw.webhook("start", report("t")).replace(b"Connection: close\r\n", b""),
+            STREAM,
+            STREAM + raw.request("GET", "/health"),
         ],
-        ids=["head", "webhook", "half a webhook", "read", "pipelined"],
+        ids=["head", "webhook", "half a webhook", "read", "pipelined", "stream", "more than it"],
     )
     def test_of_a_connection_that_ended(self, request_: bytes) -> None:
         assert connections_left(request_) == 0
+
+    def test_of_one_that_was_reset(self) -> None:
+        kept = raw.request("GET", "/health").replace(b"Connection: close\r\n", b"")
+        assert connections_left(kept, reset=True) == 0
 
     def test_of_one_that_became_a_websocket(self) -> None:
         handshake = (
@@ -217,11 +225,12 @@ def test_the_newest_events_take_the_memory_that_they_are_long(server: Server) ->
     assert server.memory - before < 23 * 2**20
 
 
-def connections_left(request: bytes) -> int:
+def connections_left(request: bytes, *, reset: bool = False) -> int:
     """How many connections are still in memory once a client has sent this and left."""
-    app = create_app(Settings(api_key=KEY), None)
+    timeouts = DEFAULT_TIMEOUTS._replace(heartbeat=0.1)
+    app = create_app(Settings(api_key=KEY), None, timeouts=timeouts)
     listener = socket.create_server(("127.0.0.1", 0))
-    server = uvicorn.Server(run._config(app, DEFAULT_TIMEOUTS))
+    server = uvicorn.Server(run._config(app, timeouts))
     thread = threading.Thread(target=server.run, args=([listener],))
     thread.start()
     wait_for(lambda: server.started)
@@ -233,6 +242,8 @@ def connections_left(request: bytes) -> int:
             connection.settimeout(0.3)  # what is not answered goes without
             with suppress(TimeoutError):
                 connection.recv(65_536)
+            if reset:
+                connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         with suppress(AssertionError):
             wait_for(lambda: not living(), 3)
         return living()

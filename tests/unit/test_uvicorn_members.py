@@ -109,6 +109,7 @@ HttpToolsProtocol.url
 async LifespanOn.shutdown()
 RequestResponseCycle.body
 RequestResponseCycle.disconnected
+RequestResponseCycle.message_event
 RequestResponseCycle.more_body
 RequestResponseCycle.response_complete
 RequestResponseCycle.response_started

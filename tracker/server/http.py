@@ -299,12 +299,14 @@ class HttpProtocol(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         if self._running is not None:  # uvicorn notifies only the newest of pipelined requests
             self._running.disconnected = True
+            self._running.message_event.set()
         super().connection_lost(exc)
         self._break_cycles()
 
     def _break_cycles(self) -> None:
         """Drop what refers to this connection, so that its memory is freed at once: garbage
         collections are rare (see `tracker.server.run`)."""
+        self._unset_keepalive_if_required()
         self._flow_control.close()
         self._running = None
         self.cycle = None  # type: ignore[assignment]
