@@ -161,6 +161,40 @@ def test_upgrade_does_not_overtake_a_report(server: Server) -> None:
     assert "Traceback" not in server.log
 
 
+class TestAfterARefusal:
+    """It is answered before its body was read, which the next request has to follow."""
+
+    UNKEYED = report("t").replace(KEY.encode(), b"wrong")
+
+    def test_a_connection_is_kept_as_long_as_any(self, tmp_path: Path) -> None:
+        hurried = Server.start(tmp_path, command=command_with_timeouts(request=0.5))
+        try:
+            with closing(connect(hurried)) as connection:
+                connection.sendall(self.UNKEYED)
+                assert answer_of(connection)[0] == 401
+                time.sleep(2.5)  # longer than a request may be silent, and than a sweep takes
+                connection.sendall(report("later"))
+                assert answer_of(connection)[0] == 201
+        finally:
+            hurried.stop()
+
+    def test_what_is_no_http_is_told_so(self, server: Server) -> None:
+        assert [status for status, _ in conversation(server, self.UNKEYED + b"no http\r\n")] == [
+            401,
+            400,
+        ]
+
+    def test_nothing_is_recorded_that_cannot_be_answered(self, server: Server) -> None:
+        """Who sends a body without waiting for the 100 does not learn where it would end."""
+        refused = self.UNKEYED.replace(b"\r\n\r\n", b"\r\nExpect: 100-continue\r\n\r\n")
+        with closing(connect(server)) as connection:
+            connection.sendall(refused + report("unanswered"))
+            with suppress(ConnectionError):
+                assert answer_of(connection)[0] == 401
+        assert server.report("start", "p", "the next").status_code == 201
+        assert server.http.get("/api/projects/p/tasks/unanswered").status_code == 404
+
+
 @pytest.mark.parametrize("first", [report("quiet"), get("/health")], ids=["webhook", "other"])
 def test_quiet_connection_is_ended(tmp_path: Path, first: bytes) -> None:
     hurried = Server.start(tmp_path, command=command_with_timeouts(keep_alive=1))

@@ -212,7 +212,10 @@ class HttpProtocol(HttpToolsProtocol):
         return self.parser.get_method() == b"GET" and super()._should_upgrade()
 
     def on_message_begin(self) -> None:
-        """Reset. The scope, which webhooks do without, is made once the head is known."""
+        """Reset. The scope, which webhooks do without, is made once the head is known. Raises
+        ValueError: nobody could be told what became of this request (RFC 9112, 9.6)."""
+        if self.transport.is_closing():
+            raise ValueError("the connection is being closed")
         self.url = b""
         self.headers = []
         self.expect_100_continue = False
@@ -279,6 +282,8 @@ class HttpProtocol(HttpToolsProtocol):
         cycle = self.cycle
         was_receiving = cycle is not None and cycle.more_body  # on upgrade: the previous
         super().on_message_complete()
+        if cycle is not None:
+            cycle.more_body = False  # uvicorn leaves it so if the response came before the body
         self._message_bytes = self._framing_bytes = 0
         self.server_state.total_requests += 1  # uvicorn counts none whose client has left
         if type(cycle) is WebhookCycle and was_receiving and not cycle.response_complete:
