@@ -21,7 +21,7 @@ from tests.support import raw
 from tests.support.clocked import ClockedServer
 from tests.support.server import KEY, Server, wait_for
 from tracker.auth.keys import Keys
-from tracker.auth.sessions import Ended, Sessions
+from tracker.auth.sessions import EndedSessions, Sessions
 from tracker.clock import SystemClock
 from tracker.errors import Unavailable
 from tracker.store.group import GroupCommit
@@ -278,9 +278,9 @@ class Nowhere:
     """Keeps nothing."""
 
     def __init__(self, epoch: str = "") -> None:
-        self.ended_sessions = Ended(epoch, {})
+        self.ended_sessions = EndedSessions(epoch, {})
 
-    async def keep_ended_sessions(self, ended: Ended) -> None:
+    async def save_ended_sessions(self, ended: EndedSessions) -> None:
         self.ended_sessions = ended
 
 

@@ -25,7 +25,7 @@ def test_again_is_answered_with_what_was_recorded(bench: Bench) -> None:
     bench.clock.advance(seconds=30)
     bench.record(report("start"))
     (again,) = bench.outcomes((finish, key_of("k", finish)))
-    assert first.answer == again.answer == (2, first.at, False, 30_000)
+    assert first.outcome == again.outcome == (2, first.at, False, 30_000)
     assert (first.event is None, again.event is None) == (False, True)
     assert bench.heard.ids == [1, 2, 3]
     assert bench.task().summary.status == "running"
@@ -104,4 +104,4 @@ def test_those_that_come_together_are_as_those_that_come_one_by_one(
 
 
 def shown(result: Recorded | IdempotencyKeyReused) -> object:
-    return (*result.answer, result.event is None) if isinstance(result, Recorded) else str(result)
+    return (*result.outcome, result.event is None) if isinstance(result, Recorded) else str(result)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from tests.support.bench import EVERYTHING, Bench, report
 from tests.support.figures import recount
-from tracker.domain.queries import KEEP_ALL, ProjectQuery, RetentionPolicy
-from tracker.domain.sessions import Ended
+from tracker.domain.queries import UNLIMITED, ProjectQuery, RetentionPolicy
+from tracker.domain.sessions import EndedSessions
 
 
 def test_retention_prunes_what_ended_long_ago(lasting: Bench) -> None:
@@ -23,7 +23,7 @@ def test_retention_prunes_what_ended_long_ago(lasting: Bench) -> None:
     page = lasting.run(lasting.engine.events(0, EVERYTHING, 100))
     assert [event.id for event in page.events] == [2, 253, 254, 255]
     assert page.bounds == (2, 255, 252, ())
-    reached = [cursor for cursor in (0, 251, 252, 255) if page.bounds.reach(cursor)]
+    reached = [cursor for cursor in (0, 251, 252, 255) if page.bounds.covers(cursor)]
     assert reached == [252, 255]
     recount(lasting)
     (recorded,) = lasting.record(report("start", "old"))
@@ -33,31 +33,31 @@ def test_retention_prunes_what_ended_long_ago(lasting: Bench) -> None:
 def test_without_limits_everything_is_kept(lasting: Bench) -> None:
     lasting.record(report("finish", "p"))
     lasting.clock.advance(days=36_500)
-    lasting.reopen(KEEP_ALL)
+    lasting.reopen(UNLIMITED)
     lasting.record(report("finish", "q"))
     assert [event.id for event in lasting.log()] == [1, 2]
 
 
 def test_ended_sessions(bench: Bench) -> None:
     assert not bench.engine.ended_sessions.revoked
-    bench.run(bench.engine.keep_ended_sessions(Ended("epoch", {"a": 1})))
+    bench.run(bench.engine.save_ended_sessions(EndedSessions("epoch", {"a": 1})))
 
 
 def test_ended_sessions_outlive_the_engine(lasting: Bench) -> None:
     now = lasting.clock.now_ms()
     first = lasting.engine.ended_sessions.epoch
     lasting.run(
-        lasting.engine.keep_ended_sessions(Ended(first, {"a": now + 1000, "b": now + 5000}))
+        lasting.engine.save_ended_sessions(EndedSessions(first, {"a": now + 1000, "b": now + 5000}))
     )
     lasting.reopen()
     assert lasting.engine.ended_sessions == (first, {"a": now + 1000, "b": now + 5000})
     lasting.clock.advance(seconds=1)
-    ended = Ended(first, {"a": now + 1000, "b": now + 5000})
-    lasting.run(lasting.engine.keep_ended_sessions(ended))
+    ended = EndedSessions(first, {"a": now + 1000, "b": now + 5000})
+    lasting.run(lasting.engine.save_ended_sessions(ended))
     lasting.reopen()
     assert lasting.engine.ended_sessions == ended
     lasting.clock.advance(seconds=1)
-    lasting.run(lasting.engine.keep_ended_sessions(Ended("another", {"c": now + 9000})))
+    lasting.run(lasting.engine.save_ended_sessions(EndedSessions("another", {"c": now + 9000})))
     lasting.reopen()  # what is over by itself is forgotten
     assert lasting.engine.ended_sessions == ("another", {"b": now + 5000, "c": now + 9000})
 

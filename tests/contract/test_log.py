@@ -112,9 +112,9 @@ def test_cursor_past_the_end_is_none_of_this_log(bench: Bench) -> None:
     sixteen(bench)
     page = bench.run(bench.engine.events(17, EVERYTHING, 100))
     assert ids(page) == []
-    assert page.bounds.reach(0)
-    assert page.bounds.reach(16)
-    assert not page.bounds.reach(17)
+    assert page.bounds.covers(0)
+    assert page.bounds.covers(16)
+    assert not page.bounds.covers(17)
 
 
 def test_deleted_events_leave_their_numbers(bench: Bench) -> None:
@@ -125,7 +125,7 @@ def test_deleted_events_leave_their_numbers(bench: Bench) -> None:
     bench.run(bench.engine.delete_project("b"))
     page = bench.run(bench.engine.events(1, EVERYTHING, 100))
     assert (ids(page), page.cursor, page.bounds.last) == ([], 3, 3)
-    assert page.bounds.reach(1)  # what was deleted is not missed
+    assert page.bounds.covers(1)  # what was deleted is not missed
     (recorded,) = bench.record(report("start", "a"))
     assert recorded.event_id == 4
 

@@ -13,7 +13,7 @@ from tests.support.clocked import ManualClock
 from tracker.domain.events import Event
 from tracker.domain.idempotency import Idempotency
 from tracker.domain.ports import Engine
-from tracker.domain.queries import KEEP_ALL, EventFilter, RetentionPolicy, TaskQuery
+from tracker.domain.queries import UNLIMITED, EventFilter, RetentionPolicy, TaskQuery
 from tracker.domain.records import Recorded, TaskDetail
 from tracker.domain.tasks import Kind, Report, Status, Task
 
@@ -57,9 +57,9 @@ class Bench:
         self.deaths = 0
         self._open_engine = open_engine
         self._runner = asyncio.Runner()
-        self.engine = self._open(KEEP_ALL)
+        self.engine = self._open(UNLIMITED)
 
-    def reopen(self, keep: RetentionPolicy = KEEP_ALL) -> None:
+    def reopen(self, keep: RetentionPolicy = UNLIMITED) -> None:
         """Close the database and open it again; what is in memory is gone."""
         self.run(self.engine.close())
         self.engine = self._open(keep)

@@ -7,7 +7,7 @@ from statistics import median
 
 from tests.support.bench import Bench
 from tracker.clock import MS_PER_DAY
-from tracker.domain.durations import SAMPLE
+from tracker.domain.durations import SAMPLE_SIZE
 from tracker.domain.queries import ProjectQuery, TaskQuery
 from tracker.domain.records import (
     AgentFigures,
@@ -73,7 +73,7 @@ def recount(bench: Bench) -> None:
     assert {line.id for line in now.ended} == {task.id for task in ended}
     trends = run(engine.trends(3660))
     assert trends.timeline == timeline(everything)
-    assert trends.durations.sample == len(ended) < SAMPLE
+    assert trends.durations.sample == len(ended) < SAMPLE_SIZE
     assert sum(bar.tasks for bar in trends.durations.histogram) == len(ended)
     assert [(agent.name, agent.sample, agent.median_ms) for agent in trends.durations.agents] == [
         (name, len(took), round(median(took)))

@@ -57,7 +57,7 @@ def test_reports_of_a_group_build_on_each_other() -> None:
         (1, task, kind, NOW) for task, kind in zip((4, 3, 4, 4), kinds, strict=True)
     ]
     results = applied.recorded([10, 11, 12, 13])
-    assert [result.answer for result in results] == [
+    assert [result.outcome for result in results] == [
         (10, NOW, True, None),
         (11, NOW, False, None),
         (12, NOW, False, 0),

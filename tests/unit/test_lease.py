@@ -25,10 +25,10 @@ async def test_all_who_watch_hear_of_the_end() -> None:
     with lease.watched(heard), lease.watched(heard):
         with lease.watched(left):
             pass
-        assert (heard.times, lease.over) == (0, False)
+        assert (heard.times, lease.ended) == (0, False)
         lease.end()
         lease.end()
-        assert (heard.times, lease.over) == (2, True)
+        assert (heard.times, lease.ended) == (2, True)
     assert left.times == 0
 
 
@@ -46,7 +46,7 @@ async def test_it_ends_by_itself() -> None:
     lease, heard = Lease(lambda: end - asyncio.get_running_loop().time()), Heard()
     with lease.watched(heard):
         await asyncio.wait_for(heard.event.wait(), 20)
-        assert lease.over
+        assert lease.ended
     assert asyncio.get_running_loop().time() >= end
 
 

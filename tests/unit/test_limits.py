@@ -119,7 +119,9 @@ def test_the_dashboard_knows_the_words() -> None:
 
 
 def test_answers_tell_where_texts_are_cut() -> None:
-    assert f"cut after {limits.MAX_LINE} characters" in (inspect.getdoc(answers.TaskLine) or "")
+    assert f"cut after {limits.MAX_LINE_TEXT} characters" in (
+        inspect.getdoc(answers.TaskLine) or ""
+    )
 
 
 @pytest.mark.parametrize(
@@ -130,12 +132,12 @@ def test_answers_tell_where_texts_are_cut() -> None:
         ("docs/api.md", f"`stack_trace` {limits.MAX_STACK_TRACE_BYTES:,} bytes of UTF-8"),
         ("docs/api.md", f"the body {limits.MAX_BODY_BYTES:,} bytes and {limits.MAX_DEPTH} levels"),
         ("docs/api.md", f"of up to {limits.MAX_IDEMPOTENCY_KEY} characters"),
-        ("docs/api.md", f", up to {limits.MAX_REPORTS}, each with `kind`"),
+        ("docs/api.md", f", up to {limits.MAX_BATCH_REPORTS}, each with `kind`"),
         ("docs/api.md", f"`limit` is 1 to {limits.MAX_PAGE}, "),
         ("docs/api.md", f"`limit` (100, at most {limits.MAX_EVENTS_PAGE})"),
         ("docs/contract.md", f"at most {limits.MAX_NAME} "),
         ("docs/contract.md", f"a header of 1 to {limits.MAX_IDEMPOTENCY_KEY} characters"),
-        ("docs/contract.md", f"takes up to {limits.MAX_REPORTS} reports"),
+        ("docs/contract.md", f"takes up to {limits.MAX_BATCH_REPORTS} reports"),
         ("docs/contract.md", f"`limit` is 1 to {limits.MAX_PAGE}, "),
         ("docs/contract.md", f"over {limits.MAX_BODY_BYTES:,} bytes is 413"),
     ],

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tracker.domain.tasks import EVENT_TYPES, Kind, Report, Status, Task, apply, seconds, whole
+from tracker.domain.tasks import EVENT_TYPES, Kind, Report, Status, Task, apply, seconds, trim_float
 
 NOW = 1_705_312_800_000  # 2024-01-15T10:00:00Z
 MINUTE = 60_000
@@ -260,4 +260,4 @@ def test_seconds_read_as_printed(ms: int | None, expected: str) -> None:
 
 
 def test_progress_reads_as_printed() -> None:
-    assert [str(whole(n)) for n in (75.0, 75, 33.3, 0.0)] == ["75", "75", "33.3", "0"]
+    assert [str(trim_float(n)) for n in (75.0, 75, 33.3, 0.0)] == ["75", "75", "33.3", "0"]

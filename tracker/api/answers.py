@@ -15,7 +15,7 @@ from typing_extensions import TypedDict
 
 from tracker.api.errors import STATUSES
 from tracker.domain import fields, messages
-from tracker.domain.limits import HISTORY
+from tracker.domain.limits import MAX_HISTORY
 from tracker.domain.messages import Duration, EventId, Percent, Timestamp
 
 
@@ -160,7 +160,7 @@ class TaskWithHistory(Task):
     project: str
     stack_trace: str | None
     events: Annotated[
-        list[Event], Field(description=f"Oldest first; the newest {HISTORY} if there are more.")
+        list[Event], Field(description=f"Oldest first; the newest {MAX_HISTORY} if there are more.")
     ]
 
 

@@ -34,7 +34,7 @@ class Events:
         query = read_query(req, EventsQuery)
         if query.newest is None:
             page = await self._log.events(query.since, query.to_filter(), query.limit)
-            resync = not page.bounds.reach(query.since)
+            resync = not page.bounds.covers(query.since)
         else:
             page = await self._log.newest_events(query.before, query.to_filter(), query.newest)
             resync = False

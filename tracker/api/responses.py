@@ -25,7 +25,7 @@ from tracker.domain.records import (
     TaskLine,
     Trends,
 )
-from tracker.domain.tasks import TaskSummary, seconds, whole
+from tracker.domain.tasks import TaskSummary, seconds, trim_float
 
 if TYPE_CHECKING:
     from tracker.api import answers
@@ -56,7 +56,7 @@ def task(summary: TaskSummary) -> answers.Task:
         "task_id": summary.task_id,
         "title": summary.title,
         "status": summary.status,
-        "progress": whole(summary.progress),
+        "progress": trim_float(summary.progress),
         "agent": summary.agent,
         "started_at": iso(summary.started_at),
         "finished_at": None if summary.finished_at is None else iso(summary.finished_at),
@@ -101,7 +101,7 @@ def task_line(line: TaskLine) -> answers.TaskLine:
         "task_id": line.task_id,
         "title": line.title,
         "status": line.status,
-        "progress": whole(line.progress),
+        "progress": trim_float(line.progress),
         "agent": line.agent,
         "attempt": line.attempt,
         "started_at": iso(line.started_at),

@@ -36,12 +36,12 @@ from tracker.domain.fields import (
 )
 from tracker.domain.limits import (
     MAX_ACTIVITY_DAYS,
+    MAX_BATCH_REPORTS,
     MAX_DAYS,
     MAX_EVENTS_PAGE,
     MAX_INTEGER,
     MAX_PAGE,
-    MAX_REPORTS,
-    MAX_SEARCH,
+    MAX_SEARCH_TEXT,
     MAX_STACK_TRACE_BYTES,
 )
 from tracker.domain.queries import EventFilter, ProjectQuery, ProjectSort, TaskQuery, TaskSort
@@ -131,10 +131,10 @@ class BatchBody(BaseModel):
     model_config = ConfigDict(extra="ignore")
 
     reports: list[Any] = Field(
-        max_length=MAX_REPORTS,
-        description=f"Up to {MAX_REPORTS}, each with `kind` ({', '.join(Kind)}), the fields of "
-        "that webhook, and perhaps an `idempotency_key`. Each is accepted or refused by itself, in "
-        "order.",
+        max_length=MAX_BATCH_REPORTS,
+        description=f"Up to {MAX_BATCH_REPORTS}, each with `kind` ({', '.join(Kind)}), the "
+        "fields of that webhook, and perhaps an `idempotency_key`. Each is accepted or refused by "
+        "itself, in order.",
     )
 
 
@@ -160,7 +160,7 @@ _Offset = Annotated[int, Field(ge=0, le=MAX_INTEGER)]
 _Limit = Annotated[int, Field(ge=1, le=MAX_PAGE)]
 _EventsLimit = Annotated[int, Field(ge=1, le=MAX_EVENTS_PAGE)]
 _Days = Annotated[int, Field(ge=1, le=MAX_DAYS)]
-_Search = Annotated[str, Field(max_length=MAX_SEARCH)]
+_Search = Annotated[str, Field(max_length=MAX_SEARCH_TEXT)]
 
 
 class Query(BaseModel):

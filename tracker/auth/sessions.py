@@ -19,7 +19,7 @@ from tracker.auth.keys import Keys
 from tracker.clock import Clock
 from tracker.domain.lease import Lease
 from tracker.domain.ports import SessionStore
-from tracker.domain.sessions import Ended
+from tracker.domain.sessions import EndedSessions
 
 # Seconds (docs/contract.md, "Authentication").
 LIFETIME: Final = 12 * 3600
@@ -105,8 +105,8 @@ class Sessions:
     async def save(self) -> None:
         """Store what is not stored yet. Raises Unavailable."""
         if self._unsaved or not self._epoch_is_saved:
-            written = Ended(self._epoch, dict(self._unsaved))
-            await self._store.keep_ended_sessions(written)
+            written = EndedSessions(self._epoch, dict(self._unsaved))
+            await self._store.save_ended_sessions(written)
             self._epoch_is_saved = self._epoch == written.epoch
             for id_ in written.revoked:
                 self._unsaved.pop(id_, None)

@@ -1,2 +1,1 @@
-"""What tasks, events and messages are and the rules they follow, without I/O; it imports the
-leaves."""
+"""Tasks, events and messages and their rules, without I/O; imports only the leaves."""

@@ -1,4 +1,4 @@
-"""How long tasks take: a histogram and each agent's median, over those that ended last."""
+"""How long tasks take: a histogram and each agent's median, over the tasks that ended last."""
 
 from __future__ import annotations
 
@@ -7,22 +7,22 @@ from collections.abc import Iterable, Sequence
 from statistics import median
 from typing import Final, NamedTuple
 
-SAMPLE: Final = 1000
-"""Of how many of the tasks that ended last the durations are told."""
+SAMPLE_SIZE: Final = 1000
+"""How many of the tasks that ended last are measured."""
 
 # The upper bounds of the histogram's bars, in milliseconds; one more bar holds the rest.
 _BOUNDS: Final = (1000, 5000, 15_000, 60_000, 300_000, 900_000, 3_600_000, 14_400_000)
 
 
 class Bar(NamedTuple):
-    """Of a histogram: how many tasks took so long. `up_to_ms` None: longer than all others."""
+    """One bar of the histogram. `up_to_ms` None: longer than all others."""
 
     up_to_ms: int | None
     tasks: int
 
 
 class AgentMedian(NamedTuple):
-    """The median of an agent's tasks, and of how many."""
+    """The median over `sample` tasks of an agent."""
 
     name: str
     sample: int
@@ -30,7 +30,7 @@ class AgentMedian(NamedTuple):
 
 
 class Durations(NamedTuple):
-    """Of `sample` tasks; agents by name."""
+    """The durations of `sample` tasks; agents in order of their names."""
 
     sample: int
     median_ms: int
@@ -39,18 +39,18 @@ class Durations(NamedTuple):
 
 
 def measure(tasks: Iterable[tuple[str, int]]) -> Durations:
-    """What these make, each an agent and a duration in milliseconds."""
-    of_agent: dict[str, list[int]] = defaultdict(list)
+    """Summarise tasks, each given as its agent and its duration in milliseconds."""
+    by_agent: dict[str, list[int]] = defaultdict(list)
     for agent, duration in tasks:
-        of_agent[agent].append(duration)
-    durations = [duration for some in of_agent.values() for duration in some]
+        by_agent[agent].append(duration)
+    durations = [duration for values in by_agent.values() for duration in values]
     return Durations(
         len(durations),
         round(median(durations)) if durations else 0,
         _histogram(durations),
         [
-            AgentMedian(name, len(some), round(median(some)))
-            for name, some in sorted(of_agent.items())
+            AgentMedian(name, len(values), round(median(values)))
+            for name, values in sorted(by_agent.items())
         ],
     )
 

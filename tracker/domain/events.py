@@ -10,7 +10,7 @@ from tracker.clock import iso
 
 
 class Event:
-    """One row of the event log. `id` grows for ever and is never used twice."""
+    """One row of the event log. Ids increase and are never reused."""
 
     __slots__ = ("at", "data", "id", "project", "type")
 
@@ -38,10 +38,10 @@ class Event:
 
 
 class Notice:
-    """A message that is no event: it stands in no log and has no id."""
+    """A message that is no event: it is not in the log and has no id."""
 
     def __init__(self, type_: str, data: bytes, at: int, cursor: int | None = None) -> None:
-        """`cursor`: where the reader goes on from, if it has one."""
+        """`cursor`: the event id from which the reader goes on; None: it has no position."""
         self.message = message(type_, data, iso(at))
         self._type = type_
         self._cursor = cursor
@@ -54,15 +54,15 @@ class Notice:
     @property
     def sse(self) -> bytes:
         """See `Event.sse`; the id, which browsers reconnect with, is the cursor."""
-        numbered = b"" if self._cursor is None else b"id: %d\n" % self._cursor
-        return b"%bevent: %b\ndata: %b\n\n" % (numbered, self._type.encode(), self.message)
+        id_line = b"" if self._cursor is None else b"id: %d\n" % self._cursor
+        return b"%bevent: %b\ndata: %b\n\n" % (id_line, self._type.encode(), self.message)
 
 
 def message(type_: str, data: bytes, timestamp: str, event_id: int | None = None) -> bytes:
     """A WebSocket message; `data` is JSON already. Without an id: a notice that is no event."""
-    numbered = b"" if event_id is None else b'"id":%d,' % event_id
+    id_field = b"" if event_id is None else b'"id":%d,' % event_id
     return b'{%b"type":"%b","data":%b,"timestamp":"%b"}' % (
-        numbered,
+        id_field,
         type_.encode(),
         data,
         timestamp.encode(),

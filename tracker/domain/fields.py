@@ -1,4 +1,4 @@
-"""What single fields may hold, wherever they come from: a report, or the file of an export.
+"""The types of single fields, in reports and in the file of an export.
 
 Numbers are not taken from strings, nor strings from numbers.
 """
@@ -61,7 +61,7 @@ _MISSING: Final = "This field is required"
 
 
 def issues_of(error: ValidationError) -> list[Issue]:
-    """Every problem that Pydantic found, in words for those who sent it."""
+    """Every problem that Pydantic found, worded for the client."""
     return [
         Issue(
             ".".join(str(part) for part in problem["loc"]) or "body",
@@ -74,7 +74,8 @@ def issues_of(error: ValidationError) -> list[Issue]:
 
 
 def set_once_ended(value: _Value | None, info: ValidationInfo) -> _Value | None:
-    """Validates a field that goes with `status`: set if the task has ended, else not."""
+    """Validator of a field that depends on `status`: set if the task has ended, else not. Raises
+    ValueError."""
     status = info.data.get("status")
     if status is not None and (status in ENDED) != (value is not None):
         raise ValueError(f"a task that is {status} {'needs this' if value is None else 'has none'}")

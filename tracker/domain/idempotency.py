@@ -9,11 +9,11 @@ from tracker.clock import MS_PER_DAY
 from tracker.domain.tasks import Kind
 
 LIFETIME_MS: Final = MS_PER_DAY
-"""How long a key is kept."""
+"""How long a key is remembered."""
 
 
 class Idempotency(NamedTuple):
-    """A key and what tells its request from others: kind and body."""
+    """A key, and a hash of the kind and body of its request."""
 
     key: str
     fingerprint: bytes

@@ -1,4 +1,4 @@
-"""For how long somebody is let in: what he came in by may be revoked, or end by itself."""
+"""How long access lasts: a key or session may be revoked, or expire."""
 
 from __future__ import annotations
 
@@ -6,39 +6,38 @@ import asyncio
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-# Seconds. A longer wait is cut in parts: a machine that slept has lost time, which timers do not
-# see.
-_LOOK_EVERY = 600.0
+# Seconds. A longer wait is split: timers do not notice that the machine has slept.
+_MAX_TIMER = 600.0
 
 
 class Lease:
-    """What a request was let in by. Those who go on for longer watch it: it costs nothing until it
+    """The access of one request. Long-lived connections watch it, which costs nothing until it
     ends, however many watch and whatever they are sent meanwhile."""
 
-    def __init__(self, left: Callable[[], float] | None = None) -> None:
-        """`left`: the seconds until it ends by itself; None: it does not."""
-        self.over = False
-        self._left = left
+    def __init__(self, seconds_left: Callable[[], float] | None = None) -> None:
+        """`seconds_left`: the seconds until it expires; None: it never does."""
+        self.ended = False
+        self._seconds_left = seconds_left
         self._watchers: dict[object, Callable[[], None]] = {}
         self._timer: asyncio.TimerHandle | None = None
 
     def end(self) -> None:
-        """It was revoked, or its time is over: tell all who watch it, once."""
-        if self.over:
+        """It was revoked or has expired: call all who watch it, once."""
+        if self.ended:
             return
-        self.over = True
-        for tell in tuple(self._watchers.values()):
-            tell()
+        self.ended = True
+        for on_end in tuple(self._watchers.values()):
+            on_end()
 
     @contextmanager
-    def watched(self, tell: Callable[[], None]) -> Iterator[None]:
-        """Have `tell` called, on the event loop, when it ends; at once if it has ended."""
+    def watched(self, on_end: Callable[[], None]) -> Iterator[None]:
+        """Call `on_end`, on the event loop, when it ends; at once if it has ended."""
         watcher = object()
-        self._watchers[watcher] = tell
-        if self.over:
-            tell()
+        self._watchers[watcher] = on_end
+        if self.ended:
+            on_end()
         elif self._timer is None:
-            self._look()
+            self._check_time()
         try:
             yield
         finally:
@@ -47,12 +46,12 @@ class Lease:
                 self._timer.cancel()
                 self._timer = None
 
-    def _look(self) -> None:
-        if self._left is None:
+    def _check_time(self) -> None:
+        if self._seconds_left is None:
             return
-        left = self._left()
-        if left <= 0:
+        seconds_left = self._seconds_left()
+        if seconds_left <= 0:
             self.end()
         else:
-            pause = min(left, _LOOK_EVERY)
-            self._timer = asyncio.get_running_loop().call_later(pause, self._look)
+            pause = min(seconds_left, _MAX_TIMER)
+            self._timer = asyncio.get_running_loop().call_later(pause, self._check_time)

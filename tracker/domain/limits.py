@@ -23,16 +23,15 @@ MAX_TIME: Final = 253_402_214_400_000
 # A task that is first seen by its end began that long before it.
 EARLIEST_START: Final = -MAX_DURATION_SECONDS * 1000
 
-# A duration that was measured rather than told may be longer than one that may be told: a task that
-# began so early, and that fails today.
+# A measured duration may be longer than a reported one may be: a task that began so early, and that
+# fails today.
 MAX_DURATION: Final = 3 * MAX_DURATION_SECONDS * 1000
 
-# Numbers. Clients in JavaScript count exactly up to 2^53: ids stay below it (docs/contract.md,
-# "Events").
-MOST_IDS: Final = 2**53
+# Ids stay below this: up to 2^53 JavaScript's integers are exact (docs/contract.md, "Events").
+ID_LIMIT: Final = 2**53
 
-# Whoever begins at this has as many numbers before it, so that no file that is imported can make a
-# tracker come to its last number.
+# The largest id that is imported. As many again are left above it, so that no imported file can use
+# up a tracker's ids.
 MAX_ID: Final = 2**52 - 1
 
 # The largest integer that SQLite holds: no id is greater.
@@ -44,8 +43,8 @@ MAX_DEPTH: Final = 100  # levels of a body's JSON
 MAX_HEADER_BYTES: Final = 64 * 1024
 MAX_HEADERS: Final = 100
 MAX_IDEMPOTENCY_KEY: Final = 255
-MAX_REPORTS: Final = 500  # in a batch
-MAX_SEARCH: Final = 1000
+MAX_BATCH_REPORTS: Final = 500  # in a batch
+MAX_SEARCH_TEXT: Final = 1000
 MAX_WEBSOCKET_MESSAGE_BYTES: Final = 64 * 1024  # of a client
 
 # Answers: so many items on a page, at most.
@@ -54,11 +53,11 @@ MAX_EVENTS_PAGE: Final = 1000
 MAX_DAYS: Final = 3660
 MAX_ACTIVITY_DAYS: Final = 100
 
-# How many of its events a task is shown with; the rest is a question to `/api/events`.
-HISTORY: Final = 1000
+# How many of its events a task is shown with; `/api/events` has the rest.
+MAX_HISTORY: Final = 1000
 
-# Where tasks are lines of a list over all projects, their texts are cut after so much.
-MAX_LINE: Final = 500
+# In lists of tasks over all projects, texts are truncated to this length.
+MAX_LINE_TEXT: Final = 500
 
 
 class CloseCode:

@@ -1,5 +1,5 @@
-"""What is told about a task by an event: in the log, over WebSocket and SSE, in its history, and in
-the file of an export, whose events have to be what is described here."""
+"""The content of events: in the log, over WebSocket and SSE, in a task's history, and in the file
+of an export, whose events are validated against these models."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from tracker.domain.tasks import (
     Report,
     Task,
     seconds,
-    whole,
+    trim_float,
 )
 
 _TIMESTAMP: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{3}Z")
@@ -30,7 +30,7 @@ _EARLIEST: Final = iso(EARLIEST_START)
 _LATEST: Final = iso(MAX_TIME)
 
 
-def _moment(text: str) -> str:
+def _check_timestamp(text: str) -> str:
     if not _TIMESTAMP.fullmatch(text) or not _EARLIEST <= text <= _LATEST:
         raise ValueError("expected a time like 2024-01-15T10:00:00.000Z")
     datetime.fromisoformat(text)  # no 30th of February
@@ -39,7 +39,7 @@ def _moment(text: str) -> str:
 
 Timestamp = Annotated[
     str,
-    AfterValidator(_moment),
+    AfterValidator(_check_timestamp),
     WithJsonSchema(
         {"type": "string", "format": "date-time", "description": "UTC, with milliseconds."}
     ),
@@ -108,31 +108,31 @@ DATA: Final[dict[EventType, type[EventData]]] = {
 }
 
 
-class _Told(NamedTuple):
-    """What an event tells of its report: `always`, as null where the agent left it out; `given`,
-    where it did not."""
+class _ReportFields(NamedTuple):
+    """The fields that an event copies from its report: `required`, as null where the agent left
+    them out; `optional`, where it did not."""
 
-    always: tuple[str, ...]
-    given: tuple[str, ...]
+    required: tuple[str, ...]
+    optional: tuple[str, ...]
 
 
-def _told(kind: Kind) -> _Told:
-    """What the shape names, as far as it is the report's and not the task's."""
+def _report_fields(kind: Kind) -> _ReportFields:
+    """Those of the event's model that are the report's and not the task's."""
     fields = DATA[EventType(EVENT_TYPES[kind])].model_fields
     of_task = {name for name, field in EventData.model_fields.items() if field.is_required()}
     names = [name for name in fields if name in Report._fields and name not in of_task]
-    always = tuple(name for name in names if fields[name].is_required())
-    return _Told(always, tuple(name for name in names if name not in always))
+    required = tuple(name for name in names if fields[name].is_required())
+    return _ReportFields(required, tuple(name for name in names if name not in required))
 
 
-_TOLD: Final[Mapping[Kind, _Told]] = {kind: _told(kind) for kind in Kind}
+_REPORT_FIELDS: Final[Mapping[Kind, _ReportFields]] = {kind: _report_fields(kind) for kind in Kind}
 
 
 def event_data(report: Report, task: Task, *, late: bool) -> str:
     """The `data` of the event that `report` became; `task` is the task after it.
 
-    `status` and `progress` are the task's, so that a consumer who shows them never shows a
-    finished task as running; what a late report itself said stands in `reported_…`.
+    `status` and `progress` are the task's, so that no consumer shows a finished task as running;
+    those of a late report are in `reported_…`.
     """
     data: dict[str, Any] = {
         "task_id": report.task_id,
@@ -140,17 +140,17 @@ def event_data(report: Report, task: Task, *, late: bool) -> str:
         "project": report.project,
         "agent": report.agent,
         "status": task.status,
-        "progress": whole(task.progress),
+        "progress": trim_float(task.progress),
         "attempt": task.attempt,
         "started_at": iso(task.started_at),
     }
     if task.status in ENDED and task.finished_at is not None:
         data["finished_at"] = iso(task.finished_at)
         data["duration_seconds"] = seconds(task.duration_ms)
-    always, given = _TOLD[report.kind]
-    for name in always:
+    required, optional = _REPORT_FIELDS[report.kind]
+    for name in required:
         data[name] = getattr(report, name)
-    for name in given:
+    for name in optional:
         value = getattr(report, name)
         if value is not None:
             data[name] = value
@@ -158,7 +158,7 @@ def event_data(report: Report, task: Task, *, late: bool) -> str:
         data["late"] = True
         data["reported_status"] = report.status
         if report.progress is not None:
-            data["reported_progress"] = whole(report.progress)
+            data["reported_progress"] = trim_float(report.progress)
     return orjson.dumps(data).decode()
 
 

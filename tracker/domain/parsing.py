@@ -1,6 +1,6 @@
-"""JSON of others, taken only if all readers would read the same in it.
+"""Parses untrusted JSON, and accepts only what every parser would read in the same way.
 
-Apart from what needs Falcon or Pydantic: requests and imports are read by the same rules.
+Needs neither Falcon nor Pydantic: requests and imports are parsed by the same rules.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ def parse(text: bytes, what: str = "body", max_depth: int = MAX_DEPTH) -> Any:
     except orjson.JSONDecodeError as error:
         message = f"The {what} is not JSON; see where in details."
         raise InvalidJSON(message, [Issue(what, str(error))]) from None
-    # Each name is followed by a colon. If there are no more colons than names survived, no name
-    # was overwritten by its double; more may also stand in strings, so then it is looked at.
+    # Each name is followed by a colon. With as many colons as parsed names, no name was overwritten
+    # by a duplicate; more may also be in strings, so only then is it parsed again.
     if isinstance(parsed, dict | list) and _count_names(
         parsed, what, max_depth, max_depth
     ) != text.count(b":"):

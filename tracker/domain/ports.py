@@ -1,9 +1,8 @@
-"""What the server asks of a store: the interfaces that every engine has.
+"""What the server needs of a store: the interfaces that every engine implements.
 
-An engine keeps reports durably and answers what is asked about them. Times are milliseconds since
-the epoch, durations milliseconds. Everything but the making of an engine is the event loop's; what
-is read is one consistent state. All may raise Unavailable: not now, and the same request may
-succeed later.
+An engine stores reports durably and answers queries about them. Times are milliseconds since the
+epoch, durations milliseconds. All methods are called on the event loop; each query reads one
+consistent state. All may raise Unavailable: the same request may succeed later.
 """
 
 from __future__ import annotations
@@ -29,18 +28,18 @@ from tracker.domain.records import (
     TaskPage,
     Trends,
 )
-from tracker.domain.sessions import Ended
+from tracker.domain.sessions import EndedSessions
 from tracker.domain.tasks import Report
 
 
 class CommitListener(Protocol):
-    """Who hears, on the event loop, what has been committed."""
+    """Is told, on the event loop, what has been committed."""
 
     def publish(self, events: Sequence[Event]) -> None:
         """These events are in the log now; they follow all that were published before."""
 
     def forget(self) -> None:
-        """Events were deleted: whatever is remembered of the log must be read again."""
+        """Events were deleted: what is cached of the log has to be read again."""
 
 
 class ReportStore(Protocol):
@@ -49,8 +48,8 @@ class ReportStore(Protocol):
     def record(
         self, report: Report, key: Idempotency | None, size: int
     ) -> asyncio.Future[Recorded]:
-        """Write one report; done once it is committed, and has been published. `size` is its
-        body's, in bytes.
+        """Write one report; done once it has been committed and published. `size`: its body's, in
+        bytes.
 
         The future's error, or raised at once:
             IdempotencyKeyReused: `key` belongs to another request.
@@ -59,31 +58,31 @@ class ReportStore(Protocol):
 
 
 class EventLog(Protocol):
-    """The log. Ids become visible in increasing order, and none is given twice."""
+    """The log. Ids become visible in increasing order, and none is reused."""
 
     @property
     def last_id(self) -> int:
         """The newest event's; 0 before the first."""
 
     async def page(self, after: int, project: str | None) -> Page:
-        """What a cursor over the log reads at once: the first of the events whose id is greater
-        than `after`, of all projects or one."""
+        """What a cursor over the log reads at once: the first events whose id is greater than
+        `after`, of all projects or one."""
 
     async def events(self, after: int, wanted: EventFilter, limit: int) -> Page:
-        """The first of the events whose id is greater than `after`: `limit` at most, and fewer
-        where they are long."""
+        """The first events whose id is greater than `after`: at most `limit`, and fewer where they
+        are long."""
 
     async def newest_events(self, before: int, wanted: EventFilter, limit: int) -> Page:
-        """The newest of the events whose id is smaller than `before`, oldest first; bounded as
-        `events` is."""
+        """The newest events whose id is smaller than `before`, oldest first; bounded as `events`
+        is."""
 
 
 class TaskStore(Protocol):
     """Tasks."""
 
     async def tasks(self, project: str, query: TaskQuery) -> TaskPage:
-        """A page of the project's tasks. Those without a value to sort by come last; those with
-        the same go by id. Raises NotFound."""
+        """A page of the project's tasks. Those without a value to sort by come last; ties are
+        sorted by id. Raises NotFound."""
 
     async def task(self, project: str, task_id: str) -> TaskDetail:
         """One task with its history. Raises NotFound."""
@@ -100,49 +99,50 @@ class ProjectStore(Protocol):
     """Projects."""
 
     async def projects(self, query: ProjectQuery) -> ProjectPage:
-        """A page of projects; those with the same value to sort by go by id."""
+        """A page of projects; ties are sorted by id."""
 
     async def delete_project(self, name: str) -> None:
-        """Delete the tasks that the project has now, their events, and the project if no new
+        """Delete the tasks that the project has now, their events, and the project unless a new
         report has come for it meanwhile. Raises NotFound."""
 
 
 class StatsReader(Protocol):
-    """Figures."""
+    """Statistics."""
 
     async def overall_stats(self) -> OverallStats:
-        """Those over all projects."""
+        """The figures over all projects."""
 
     async def project_stats(self, name: str, days: int) -> ProjectStats:
-        """One project's, with the last `days` days that saw an end. Raises NotFound."""
+        """One project's figures, with the last `days` days on which a task ended. Raises
+        NotFound."""
 
     async def now(self, active: int, ended: int) -> Now:
-        """What runs and what ended last, over all projects: so many of each at most."""
+        """What is running and what ended last, over all projects: at most so many of each."""
 
     async def trends(self, days: int) -> Trends:
-        """Ends a day (the last `days` that saw one) and durations, over all projects."""
+        """Tasks that ended, by day (the last `days` with any), and durations, over all projects."""
 
 
 class SessionStore(Protocol):
-    """Where it is kept over a restart which browser sessions ended before their time."""
+    """Remembers over restarts which browser sessions ended before they expired."""
 
     @property
-    def ended_sessions(self) -> Ended:
-        """As it was at the start."""
+    def ended_sessions(self) -> EndedSessions:
+        """Those stored when the engine was opened."""
 
-    async def keep_ended_sessions(self, ended: Ended) -> None:
-        """Set the epoch; add to the revoked, and forget those that are over by themselves."""
+    async def save_ended_sessions(self, ended: EndedSessions) -> None:
+        """Set the epoch; add to the revoked sessions, and delete those that have expired."""
 
 
 class StorageCheck(Protocol):
-    """Whether the database really takes a write and answers a read."""
+    """Checks that the database can be written and read."""
 
     @property
     def kind(self) -> str:
         """The engine: `sqlite`."""
 
     async def health(self) -> StorageHealth:
-        """Really write, as much as was refused last, and read."""
+        """Write, as much as was refused last, and read."""
 
 
 class Engine(
@@ -163,10 +163,10 @@ class Engine(
 
     @property
     def files(self) -> Sequence[Path]:
-        """Those on this machine that belong to it, its keys too, whether they exist or not."""
+        """Files on this machine that belong to it, its keys included, whether they exist or not."""
 
     def start(self) -> None:
         """Begin to work for the running event loop."""
 
     async def close(self) -> None:
-        """Commit what waits, let go of the database. Whatever comes later is refused."""
+        """Commit what waits and release the database. Later calls are refused."""

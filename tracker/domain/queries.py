@@ -1,4 +1,4 @@
-"""What is asked of a store: which tasks, projects and events, and how much of them it keeps."""
+"""Queries to a store: which tasks, projects and events; and how long it keeps them."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ class TaskQuery(NamedTuple):
     @property
     def filters(self) -> dict[str, Any]:
         """The filters that were given, by name."""
-        given = {name: getattr(self, name) for name in _TASK_FILTERS}
-        return {name: value for name, value in given.items() if value is not None}
+        filters = {name: getattr(self, name) for name in _TASK_FILTERS}
+        return {name: value for name, value in filters.items() if value is not None}
 
 
 class ProjectQuery(NamedTuple):
-    """A page of projects, each with its activity on so many of its latest active days."""
+    """A page of projects, each with its latest `activity_days` active days."""
 
     limit: int = 50
     offset: int = 0
@@ -53,10 +53,11 @@ class EventFilter(NamedTuple):
 
 
 class RetentionPolicy(NamedTuple):
-    """How much is kept: so many days after a task's end, so many bytes; 0: no limit."""
+    """How long ended tasks are kept, in days, and how large the database may grow, in bytes; 0: no
+    limit."""
 
     days: float = 0
     max_bytes: int = 0
 
 
-KEEP_ALL: Final = RetentionPolicy()
+UNLIMITED: Final = RetentionPolicy()

@@ -1,4 +1,4 @@
-"""What a store answers. Times are milliseconds since the epoch, durations milliseconds."""
+"""What a store returns. Times are milliseconds since the epoch, durations milliseconds."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from tracker.domain.tasks import TaskSummary
 
 
 class Recorded(NamedTuple):
-    """What became of a report.
+    """The result of recording a report.
 
-    `created`: the task was first seen by it. `duration_ms`: the task's, once it has ended.
-    `event` is None when an idempotency key answered with what was recorded earlier.
+    `created`: it made the task. `duration_ms`: the task's, once it has ended. `event` is None if
+    its idempotency key had been used: then this is the earlier result.
     """
 
     event_id: int
@@ -24,31 +24,31 @@ class Recorded(NamedTuple):
     event: Event | None
 
     @property
-    def answer(self) -> tuple[int, int, bool, int | None]:
-        """What an idempotency key remembers of it."""
+    def outcome(self) -> tuple[int, int, bool, int | None]:
+        """What is remembered with its idempotency key."""
         return self.event_id, self.at, self.created, self.duration_ms
 
 
 class Bounds(NamedTuple):
     """The log's ends: `oldest` is the smallest id that may still be there, `last` the newest id
-    ever given, `pruned` the newest id that pruning has removed. `gaps`: the first and last of the
-    numbers that restores have jumped over."""
+    ever given, `pruned` the newest id that pruning has removed. `gaps`: the ranges of ids, first
+    and last, that restores have skipped."""
 
     oldest: int
     last: int
     pruned: int
     gaps: tuple[tuple[int, int], ...] = ()
 
-    def reach(self, cursor: int) -> bool:
-        """Whether the log has all that ever came after `cursor`: nothing of it was pruned, and
-        the cursor is none of another database, or of the one that a restore has replaced."""
+    def covers(self, cursor: int) -> bool:
+        """Whether the log still has every event after `cursor`: none was pruned, and the cursor is
+        not from another database, or from one that a restore has replaced."""
         return self.pruned <= cursor <= self.last and not any(
             first <= cursor <= last for first, last in self.gaps
         )
 
 
 class Page(NamedTuple):
-    """Some of the log, oldest first, and where the log began and ended just then.
+    """A page of the log, oldest first, and the log's bounds at that moment.
 
     `cursor` is where the next page begins; at `bounds.last` there is no more.
     """
@@ -59,7 +59,7 @@ class Page(NamedTuple):
 
 
 class DayCount(NamedTuple):
-    """Ends on one day; `day` is counted from the Unix epoch, in UTC."""
+    """Tasks that ended on one day; `day` is counted from the Unix epoch, in UTC."""
 
     day: int
     completed: int
@@ -87,7 +87,7 @@ class StatusCounts(NamedTuple):
 
 class ProjectSummary(NamedTuple):
     """A project in the list. `activity`: its latest days on which a task ended, oldest first; None
-    if nobody asked."""
+    if not asked for."""
 
     id: int
     name: str
@@ -98,14 +98,14 @@ class ProjectSummary(NamedTuple):
 
 
 class ProjectPage(NamedTuple):
-    """Some of the projects, and how many there are in all."""
+    """A page of projects, and how many there are in all."""
 
     projects: Sequence[ProjectSummary]
     total: int
 
 
 class TaskPage(NamedTuple):
-    """Some of a project's tasks, and how many match in all."""
+    """A page of a project's tasks, and how many match in all."""
 
     tasks: Sequence[TaskSummary]
     total: int
@@ -121,7 +121,7 @@ class TaskDetail(NamedTuple):
 
 
 class TaskLine(NamedTuple):
-    """A task of any project in a list of few words: its texts are cut."""
+    """A task in a list over all projects: its texts are truncated."""
 
     id: int
     project: str
@@ -142,8 +142,8 @@ class TaskLine(NamedTuple):
 
 
 class Now(NamedTuple):
-    """What runs and what ended last. `today`: the ends of this day; `last_id`: the last event that
-    all this knows of."""
+    """What is running and what ended last. `today`: the tasks that ended today, in UTC; `last_id`:
+    the last event that is reflected here."""
 
     today: DayCount
     active: Sequence[TaskLine]
@@ -162,7 +162,7 @@ class AgentFigures(NamedTuple):
 
 
 class Activity(NamedTuple):
-    """A report that came, in brief."""
+    """A recent report, in brief."""
 
     project: str
     task_id: str
@@ -191,16 +191,15 @@ class ProjectStats(NamedTuple):
 
 
 class Trends(NamedTuple):
-    """Ends a day (the latest that saw one, oldest first), and how long the tasks took that ended
-    last."""
+    """Tasks that ended, by day (the latest days with any, oldest first), and how long the latest
+    of them took."""
 
     timeline: Sequence[DayCount]
     durations: Durations
 
 
 class StorageHealth(NamedTuple):
-    """What an engine tells of itself: its version, and bytes on the disk, those of the write-ahead
-    log apart."""
+    """An engine's version, and its size on disk in bytes, without and of the write-ahead log."""
 
     version: str
     size_bytes: int

@@ -1,4 +1,4 @@
-"""What is kept of browser sessions; `tracker.auth.sessions` issues them."""
+"""What is stored of browser sessions; `tracker.auth.sessions` issues them."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 
-class Ended(NamedTuple):
-    """Which sessions ended before their time."""
+class EndedSessions(NamedTuple):
+    """The sessions that ended before they expired."""
 
     epoch: str
-    """Those of any other are over."""
+    """Sessions of any other epoch have ended."""
 
     revoked: Mapping[str, int]
-    """Ids, and when they would end by themselves, in milliseconds since the epoch."""
+    """Ids of revoked sessions, and when each expires, in milliseconds since the Unix epoch."""

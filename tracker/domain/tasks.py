@@ -1,6 +1,6 @@
 """Reports, tasks, events, and the rules by which a report changes a task.
 
-`apply` is pure: the state rules (API document; docs/contract.md, "Webhooks") stand here
+`apply` is pure: the state rules (API document; docs/contract.md, "Webhooks") are here
 and nowhere else. Times are milliseconds since the epoch, durations milliseconds.
 """
 
@@ -11,14 +11,14 @@ from enum import StrEnum
 from typing import Any, Final, NamedTuple, overload
 
 
-class _Word(StrEnum):
-    """A word of the API document, to be found where its plain text is."""
+class _PlainEnum(StrEnum):
+    """A StrEnum that hashes as its text, so that either finds the other in a mapping."""
 
-    __hash__ = str.__hash__  # Enum's is another, and written in Python
+    __hash__ = str.__hash__  # Enum's differs, and is written in Python
 
 
-class Kind(_Word):
-    """What a report says; the last word of its webhook's path."""
+class Kind(_PlainEnum):
+    """The kind of a report; the last segment of its webhook's path."""
 
     START = "start"
     STATUS = "status"
@@ -26,7 +26,7 @@ class Kind(_Word):
     ERROR = "error"
 
 
-class Status(_Word):
+class Status(_PlainEnum):
     """The states of a task."""
 
     PENDING = "pending"
@@ -39,8 +39,8 @@ ENDED: Final = frozenset({Status.COMPLETED, Status.FAILED})
 ACTIVE: Final = tuple(status for status in Status if status not in ENDED)
 
 
-class EventType(_Word):
-    """The API document's names for what reports become."""
+class EventType(_PlainEnum):
+    """The API document's names of the events that reports become."""
 
     STARTED = "task_started"
     STATUS_UPDATED = "task_status_updated"
@@ -128,7 +128,7 @@ def apply(task: Task | None, report: Report, now: int) -> Task:
     Returns `task` itself, the same object, when a late status leaves it as it is.
     """
     if task is None:
-        task = _never_seen(report, now)
+        task = _new_task(report, now)
     elif report.kind is Kind.STATUS and task.status in ENDED:
         return task
     else:
@@ -141,8 +141,8 @@ def apply(task: Task | None, report: Report, now: int) -> Task:
     return _RULES[report.kind](task, report, now)
 
 
-def _never_seen(report: Report, now: int) -> Task:
-    """No report is lost because an earlier one was: any report creates its task."""
+def _new_task(report: Report, now: int) -> Task:
+    """Any report creates its task, so that none is lost because an earlier one was."""
     started_at = now - (report.duration_ms or 0)
     begun = (report.title, report.agent, Status.RUNNING, 0, 1, started_at)
     return Task(*begun, *_NOT_ENDED, report.metadata or {}, now, now)
@@ -205,7 +205,7 @@ def _fail(task: Task, report: Report, now: int) -> Task:
 
 
 def _end(task: Task, status: Status, report: Report, now: int) -> Task:
-    """The same end said again (a client's retry) moves neither the end nor what was measured."""
+    """A repeated end (a client's retry) changes neither the time nor the measured duration."""
     finished_at, measured = task.finished_at, task.duration_ms
     if task.status is not status or finished_at is None:
         finished_at, measured = now, max(0, now - task.started_at)
@@ -239,6 +239,6 @@ def seconds(ms: int | None) -> float | None:
     return ms // 1000 if ms % 1000 == 0 else ms / 1000
 
 
-def whole(number: float) -> float:
+def trim_float(number: float) -> float:
     """75.0 as 75, so that numbers read as the API document prints them."""
     return int(number) if number == int(number) else number

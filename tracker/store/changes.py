@@ -73,7 +73,7 @@ class Keyed:
             elif self._owners.get(key.key) is key:
                 result = next(written)
                 results.append(result)
-                fresh[key.key] = Used(key.fingerprint, *result.answer)
+                fresh[key.key] = Used(key.fingerprint, *result.outcome)
             else:
                 results.append(_answer_again(key, fresh.get(key.key) or self._used[key.key]))
         return results, fresh

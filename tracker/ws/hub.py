@@ -142,7 +142,7 @@ class Hub:
         return not pending
 
     async def _wait(self, cursor: int, lease: Lease | None) -> None:
-        while self.last_id <= cursor and not self.closed and not (lease and lease.over):
+        while self.last_id <= cursor and not self.closed and not (lease and lease.ended):
             self._waiters += 1
             try:
                 await self._wakeup.wait()

@@ -46,12 +46,12 @@ class Stream:
         checked = after is None  # the ring does not know what another process has pruned
         due = self._due(heartbeat)
         with lease.watched(self._hub.wake_soon):
-            while not self._hub.closed and not lease.over:
+            while not self._hub.closed and not lease.ended:
                 batch = self._hub.after(cursor, project) if checked else None
                 if batch is None:
                     page = await self._log.page(cursor, project)
                     checked = True
-                    if pruned == page.bounds.pruned or page.bounds.reach(max(cursor, pruned)):
+                    if pruned == page.bounds.pruned or page.bounds.covers(max(cursor, pruned)):
                         batch = Batch(page.events, page.cursor)
                     else:
                         pruned = page.bounds.pruned

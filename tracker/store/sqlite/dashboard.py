@@ -10,8 +10,8 @@ from typing import Any
 import apsw
 
 from tracker.clock import MS_PER_DAY
-from tracker.domain.durations import SAMPLE, measure
-from tracker.domain.limits import MAX_LINE, MAX_NAME
+from tracker.domain.durations import SAMPLE_SIZE, measure
+from tracker.domain.limits import MAX_LINE_TEXT, MAX_NAME
 from tracker.domain.records import DayCount, Now, TaskLine, Trends
 from tracker.domain.tasks import ACTIVE
 from tracker.store.sqlite import events
@@ -20,10 +20,10 @@ from tracker.store.sqlite.search import match_expression
 
 _NOT_AS_KEPT = {
     "project": "(SELECT name FROM projects WHERE projects.id = tasks.project_id)",
-    "message": f"substr(message, 1, {MAX_LINE})",
-    "result": f"substr(result, 1, {MAX_LINE})",
+    "message": f"substr(message, 1, {MAX_LINE_TEXT})",
+    "result": f"substr(result, 1, {MAX_LINE_TEXT})",
     "error_type": f"substr(error_type, 1, {MAX_NAME})",
-    "error_message": f"substr(error_message, 1, {MAX_LINE})",
+    "error_message": f"substr(error_message, 1, {MAX_LINE_TEXT})",
 }
 _COLUMNS = listed(_NOT_AS_KEPT.get(name, name) for name in TaskLine._fields)
 _ACTIVE = fill(
@@ -82,7 +82,7 @@ def trends(connection: apsw.Connection, days: int) -> Trends:
     timeline = connection.execute(_DAYS, (days,)).fetchall()
     return Trends(
         [DayCount._make(day) for day in reversed(timeline)],
-        measure(connection.execute(_DURATIONS, (SAMPLE,))),
+        measure(connection.execute(_DURATIONS, (SAMPLE_SIZE,))),
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import apsw
 
 from tracker.domain.events import Event
-from tracker.domain.limits import HISTORY, MAX_INTEGER
+from tracker.domain.limits import MAX_HISTORY, MAX_INTEGER
 from tracker.domain.queries import EventFilter
 from tracker.domain.records import Bounds, Page
 from tracker.store.sqlite.columns import EVENT, fill, listed
@@ -123,7 +123,7 @@ def _some(rows: apsw.Cursor, limit: int, max_size: int) -> tuple[list[Event], bo
 
 def newest_of_task(connection: apsw.Connection, project: str, task: int) -> list[Event]:
     """The newest of a task's events, oldest first; its id is the row's, not the agent's."""
-    rows = connection.execute(_OF_ONE_TASK, (task, HISTORY)).fetchall()
+    rows = connection.execute(_OF_ONE_TASK, (task, MAX_HISTORY)).fetchall()
     return [
         Event(id_, project, type_, data.encode(), at) for id_, type_, at, data in reversed(rows)
     ]

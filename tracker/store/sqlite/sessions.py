@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tracker.domain.sessions import Ended
+from tracker.domain.sessions import EndedSessions
 
 if TYPE_CHECKING:
     import apsw
@@ -16,12 +16,12 @@ _FORGET = "DELETE FROM revoked_sessions WHERE ends_at <= ?"
 _REVOKE = "INSERT OR IGNORE INTO revoked_sessions VALUES (?, ?)"
 
 
-def read(connection: apsw.Connection) -> Ended:
+def read(connection: apsw.Connection) -> EndedSessions:
     """All that is kept."""
-    return Ended(connection.execute(_EPOCH).get, dict(connection.execute(_REVOKED)))
+    return EndedSessions(connection.execute(_EPOCH).get, dict(connection.execute(_REVOKED)))
 
 
-def write(connection: apsw.Connection, now: int, ended: Ended) -> None:
+def write(connection: apsw.Connection, now: int, ended: EndedSessions) -> None:
     """Set the epoch, add to the revoked, and forget those that would be over by themselves."""
     connection.execute(_SET_EPOCH, (ended.epoch,))
     connection.execute(_FORGET, (now,))

@@ -15,7 +15,7 @@ import apsw
 
 from tracker.config.paths import MEMORY
 from tracker.domain.idempotency import Idempotency
-from tracker.domain.queries import KEEP_ALL, EventFilter, ProjectQuery, RetentionPolicy, TaskQuery
+from tracker.domain.queries import UNLIMITED, EventFilter, ProjectQuery, RetentionPolicy, TaskQuery
 from tracker.domain.records import (
     Now,
     OverallStats,
@@ -56,7 +56,7 @@ if TYPE_CHECKING:
     from tracker.clock import Clock
     from tracker.config.settings import Durability
     from tracker.domain.ports import CommitListener
-    from tracker.domain.sessions import Ended
+    from tracker.domain.sessions import EndedSessions
     from tracker.domain.tasks import Report
 
 T = TypeVar("T")
@@ -84,7 +84,7 @@ class Store:
         listener: CommitListener,
         *,
         on_death: Callable[[], None],
-        keep: RetentionPolicy = KEEP_ALL,
+        keep: RetentionPolicy = UNLIMITED,
         vfs: str | None = None,
         checkpoint_pages: int = PAGES,
     ) -> None:
@@ -269,7 +269,7 @@ class Store:
             after, EventFilter(project=project), _CURSOR_PAGE, _CURSOR_PAGE_SIZE
         )
 
-    async def keep_ended_sessions(self, ended: Ended) -> None:
+    async def save_ended_sessions(self, ended: EndedSessions) -> None:
         """Set the epoch of the sessions, add to those that are revoked. Raises Unavailable."""
         await self._group.submit(lambda connection, now: sessions.write(connection, now, ended))
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import apsw
 
-from tracker.domain.limits import MOST_IDS
+from tracker.domain.limits import ID_LIMIT
 from tracker.store.sqlite import events
 from tracker.store.sqlite.admin.counter_check import recount
 from tracker.store.sqlite.connection import one_line, open_existing
@@ -38,7 +38,7 @@ def problems(connection: apsw.Connection) -> list[str]:
         orphans = connection.execute(_ORPHANS, (_LISTED,))
         found += [f"a row of {table} belongs to no {parent}" for table, _, parent, _ in orphans]
         limits = events.bounds(connection)
-        if not limits.last < MOST_IDS:
+        if not limits.last < ID_LIMIT:
             found.append(f"the last number given is {limits.last}: none is left to give")
         found += [
             f"counters of {item.table}, {item.row}: kept {item.kept}, counted {item.recounted}"

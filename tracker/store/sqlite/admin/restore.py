@@ -28,7 +28,7 @@ from typing import Any, Final, NamedTuple
 import apsw
 
 from tracker import files
-from tracker.domain.limits import MOST_IDS
+from tracker.domain.limits import ID_LIMIT
 from tracker.errors import ConfigError, InUse
 from tracker.store.sqlite import events, migrations
 from tracker.store.sqlite.admin import checks
@@ -124,7 +124,7 @@ def _replace(path: Path, source: Path, note: Note, progress: Progress) -> Restor
 def _go_on(copy: apsw.Connection, path: Path) -> None:
     last = events.last_id(copy)
     following = _next_number(last, path)
-    if following >= MOST_IDS:
+    if following >= ID_LIMIT:
         raise ConfigError("the numbers of events would pass 2^53; this is no backup of ours")
     with copy:
         for sql in _GO_ON:
