@@ -72,7 +72,7 @@ def create_app(
         clock,
         hub,
         on_death=on_death,
-        keep=RetentionPolicy(settings.retain_days, settings.retain_bytes),
+        retention=RetentionPolicy(settings.retain_days, settings.retain_bytes),
     )
     hub.begin_after(store.last_id)
     keys = obtain_keys(settings, database)

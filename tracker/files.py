@@ -35,14 +35,14 @@ def replacing(target: Path, *, force: bool, protected: Iterable[Path] = ()) -> I
         NoRoom: the disk is full.
     """
     _check_target(target, force=force, protected=protected)
-    with telling(target):
+    with translate_errors(target):
         descriptor, name = tempfile.mkstemp(
             prefix=f"{target.name}.", suffix=UNFINISHED, dir=target.parent
         )
         os.close(descriptor)
     part = Path(name)
     try:
-        with telling(target):
+        with translate_errors(target):
             yield part
             sync(part)
             if force:
@@ -112,7 +112,7 @@ def sync_folder(folder: Path) -> None:
 
 
 @contextlib.contextmanager
-def telling(name: Path | str) -> Iterator[None]:
+def translate_errors(name: Path | str) -> Iterator[None]:
     """Turn a failure of the file system into one line for the user. Raises ConfigError, NoRoom."""
     try:
         yield
@@ -123,7 +123,7 @@ def telling(name: Path | str) -> Iterator[None]:
 
 
 def _check_target(target: Path, *, force: bool, protected: Iterable[Path]) -> None:
-    with telling(target):
+    with translate_errors(target):
         try:
             found = target.lstat()
         except FileNotFoundError:

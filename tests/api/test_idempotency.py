@@ -193,7 +193,7 @@ def test_keys_past_their_lifetime_go_in_small_steps() -> None:
         left = []
         done = False
         while not done:
-            done = idempotency_keys.forget_some(connection, now, 8)
+            done = idempotency_keys.delete_expired(connection, now, 8)
             left.append(connection.execute("SELECT count(*) FROM idempotency").get)
         assert left == [17, 9, 5]
 

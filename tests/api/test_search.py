@@ -169,7 +169,7 @@ def test_index_catches_up_after_a_restart(tmp_path: Path, monkeypatch: pytest.Mo
     assert first.get(PATH, q="word")["total"] == 0
     first.stop()
     monkeypatch.setattr("tracker.store.sqlite.jobs._SEARCH_EVERY", 0)
-    monkeypatch.setattr("tracker.store.sqlite.jobs._INDEXED_AT_ONCE", 2)
+    monkeypatch.setattr("tracker.store.sqlite.jobs._INDEX_BATCH", 2)
     second = ClockedServer(database)
     try:
         wait_for(lambda: second.get(PATH, q="word")["total"] == 9, what="all nine in the index")

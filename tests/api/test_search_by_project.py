@@ -169,7 +169,7 @@ def test_pages_and_orders() -> None:
         ]
         before = [page_of_ids(connection, query) for query in queries]
         index(connection)
-        assert search.within(connection, 1, "word")[0] == search.BY_PROJECT
+        assert search.match_in_project(connection, 1, "word")[0] == search.PROJECT_INDEX
         assert [page_of_ids(connection, query) for query in queries] == before
         assert {total for _, total in before} == {20}
 
@@ -201,7 +201,7 @@ def test_no_text_is_an_error_in_either_index() -> None:
 
 
 def test_long_texts_take_several_statements(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(search, "_SIZE_AT_ONCE", 100)
+    monkeypatch.setattr(search, "_CHUNK_SIZE", 100)
     with closing(open_writer(None, "full")) as connection:
         for number in range(20):
             record(connection, Report(Kind.START, "p", f"{number}", f"word {number} " * 9, "a"))
@@ -222,7 +222,7 @@ def test_marks_that_go_back() -> None:
         index(connection, by_project=False)
         assert found(connection, "p", q="new") == ["5", "4", "3", "2"]
         index(connection)
-        assert search.within(connection, 1, "new")[0] == search.BY_PROJECT
+        assert search.match_in_project(connection, 1, "new")[0] == search.PROJECT_INDEX
         assert found(connection, "p", q="new") == ["5", "4", "3", "2"]
 
 
@@ -331,7 +331,7 @@ def test_older_database_is_searched_at_once_and_indexed_meanwhile(
     finally:
         first.stop()
     monkeypatch.setattr(jobs, "_FEW_EVENTS", 100)
-    monkeypatch.setattr(jobs, "_INDEXED_BY_PROJECT_AT_ONCE", 2)
+    monkeypatch.setattr(jobs, "_PROJECT_INDEX_BATCH", 2)
     second = ClockedServer(database)
     try:
         wait_for(lambda: is_followed(database), what="the index by project")

@@ -188,7 +188,7 @@ def test_a_field_of_a_report(schema: apsw.Connection, described: Any) -> None:
 
 
 def test_a_field_that_older_exports_do_not_have_may_be_missing() -> None:
-    assert Task._field_defaults.keys() <= export.LATER
+    assert Task._field_defaults.keys() <= export.OPTIONAL_COLUMNS
     for name in Task._field_defaults:
         assert not records.Task.model_fields[name].is_required()
         of_events = [shape.model_fields.get(name) for shape in DATA.values()]

@@ -59,10 +59,10 @@ class Bench:
         self._runner = asyncio.Runner()
         self.engine = self._open(UNLIMITED)
 
-    def reopen(self, keep: RetentionPolicy = UNLIMITED) -> None:
+    def reopen(self, retention: RetentionPolicy = UNLIMITED) -> None:
         """Close the database and open it again; what is in memory is gone."""
         self.run(self.engine.close())
-        self.engine = self._open(keep)
+        self.engine = self._open(retention)
 
     def close(self) -> None:
         self.run(self.engine.close())
@@ -112,8 +112,8 @@ class Bench:
         page = self.run(self.engine.tasks(project, TaskQuery(**query)))
         return [task.task_id for task in page.tasks]
 
-    def _open(self, keep: RetentionPolicy) -> Engine:
-        engine = self._open_engine(self.clock, self.heard, on_death=self._die, keep=keep)
+    def _open(self, retention: RetentionPolicy) -> Engine:
+        engine = self._open_engine(self.clock, self.heard, on_death=self._die, retention=retention)
 
         async def start() -> None:
             engine.start()

@@ -7,7 +7,7 @@ from tracker.domain.idempotency import Idempotency
 from tracker.domain.records import Recorded
 from tracker.domain.tasks import apply
 from tracker.errors import IdempotencyKeyReused
-from tracker.store.changes import Applied, Change, Changes, Keyed, Used, WriteRequest
+from tracker.store.changes import Applied, Change, Changes, KeyedGroup, UsedKey, WriteRequest
 
 NOW = 1_705_312_800_000
 
@@ -25,13 +25,13 @@ def test_first_with_a_key_is_written_and_answers_the_others() -> None:
         WriteRequest(c, Idempotency("new", b"2")),
         WriteRequest(d, Idempotency("old", b"3")),
     ]
-    keyed = Keyed(requests, {"old": Used(b"3", 7, NOW - 1, False, 5)})
+    keyed = KeyedGroup(requests, {"old": UsedKey(b"3", 7, NOW - 1, False, 5)})
     assert keyed.reports == [a, b]
     results, fresh = keyed.results([recorded(8), recorded(9)])
     assert results[:3] == [recorded(8), recorded(9), recorded(8)]
     assert isinstance(results[3], IdempotencyKeyReused)
     assert results[4:] == [Recorded(7, NOW - 1, False, 5, None)]
-    assert fresh == {"new": Used(b"1", 8, NOW, True, None)}
+    assert fresh == {"new": UsedKey(b"1", 8, NOW, True, None)}
 
 
 def test_reports_of_a_group_build_on_each_other() -> None:

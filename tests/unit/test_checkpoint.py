@@ -39,7 +39,7 @@ class Bench:
     def write(self) -> None:
         self.count += 1
         self.connection.execute("INSERT INTO written VALUES (?)", ("x" * PAGES_A_WRITE * PAGE,))
-        self.checkpoints.look_after()
+        self.checkpoints.run_if_due()
 
     def write_until(self, condition: Callable[[], bool]) -> None:
         until = time.monotonic() + 20
@@ -79,7 +79,7 @@ def test_nothing_is_moved_before_it_is_time(bench: Bench) -> None:
     bench.write()
     assert bench.size < PAGES
     bench.checkpoints.close()  # which waits for what had been begun
-    bench.checkpoints.look_after()  # and this would finish it
+    bench.checkpoints.run_if_due()  # and this would finish it
     bench.write()  # and this begin the log anew
     assert bench.begun == 0
 

@@ -226,7 +226,7 @@ def report_to(database: Path) -> None:
     body = {"project": "p", "task": "T", "task_id": "t", "agent": "a", "error_type": "E",
             "error_message": "m", "metadata": {"more": 1}}  # fmt: skip
     with closing(open_writer(database, "off")) as connection:  # type: ignore[arg-type]
-        events.mend(connection)
+        events.repair_marks(connection)
         last = events.last_id(connection)
         for number, kind in enumerate(Kind, start=1):
             with connection:

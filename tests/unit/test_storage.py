@@ -326,7 +326,7 @@ class HastyClock(SystemClock):
 def test_only_what_has_committed_is_published_in_its_order(
     database: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tracker.store.sqlite.writer.PATIENCE", 0.1)
+    monkeypatch.setattr("tracker.store.sqlite.writer.LOCK_TIMEOUT", 0.1)
     witness = Witness(database)
 
     async def scenario() -> None:

@@ -25,7 +25,7 @@ class Bench:
     """A writer over a table of one column, and what it said to its surroundings."""
 
     def __init__(
-        self, path: Path, between: Callable[[], None] = lambda: None, **limits: Any
+        self, path: Path, after_group: Callable[[], None] = lambda: None, **limits: Any
     ) -> None:
         self.path = path
         connection = apsw.Connection(str(path))
@@ -35,7 +35,7 @@ class Bench:
         self.deaths = 0
         clock = SystemClock()
         self.group: Group = GroupCommit(
-            Writer(connection, clock, self.record, between=between),
+            Writer(connection, clock, self.record, after_group=after_group),
             clock,
             on_commit=self.publish,
             on_death=self.die,
@@ -216,7 +216,7 @@ def test_who_goes_away_is_recorded_all_the_same(run: Run) -> None:
         stays = bench.group.submit_item(2, 0)
         gone.cancel()
         await stays
-        assert bench.group._bytes == 0
+        assert bench.group._pending_bytes == 0
 
     bench = run(scenario)
     assert bench.groups == [[("recorded", 1), ("recorded", 2)]]
@@ -340,7 +340,7 @@ def test_death_between_groups_leaves_nobody_waiting(
 ) -> None:
     go_on = threading.Event()
 
-    def between() -> None:
+    def after_group() -> None:
         go_on.wait(20)
         raise MemoryError
 
@@ -360,7 +360,7 @@ def test_death_between_groups_leaves_nobody_waiting(
             await end
         assert bench.deaths == 1
 
-    bench = run(scenario, between=between)
+    bench = run(scenario, after_group=after_group)
     assert bench.written == [1]
     assert "the server stops" in caplog.text
 

@@ -21,7 +21,7 @@ from tracker.cli.database import (
 )
 from tracker.cli.output import standard_output
 from tracker.errors import ConfigError
-from tracker.files import telling
+from tracker.files import translate_errors
 from tracker.text import json_printable, printable_lines
 
 if TYPE_CHECKING:
@@ -116,7 +116,7 @@ def _output(file: str, format_: str, database: Path, *, force: bool) -> Iterator
     target = Path(file)
     with (
         output_file(target, database, force=force) as part,
-        telling(target),
+        translate_errors(target),
         part.open("w", encoding="utf-8", newline="") as output,
     ):
         yield output

@@ -20,10 +20,16 @@ from tracker.cli.lines import MAX_RECORD_BYTES, Lines
 from tracker.domain.limits import MAX_DEPTH
 from tracker.domain.parsing import parse, parse_object
 from tracker.errors import ConfigError, InvalidJSON, ValidationFailed
-from tracker.store.sqlite.admin.export import COLUMNS, JSON_COLUMNS, LATER, NUMBERS, Record
+from tracker.store.sqlite.admin.export import (
+    COLUMNS,
+    JSON_COLUMNS,
+    NUMBER_COLUMNS,
+    OPTIONAL_COLUMNS,
+    Record,
+)
 
 # A record of a file: the line where it begins, and its fields, their JSON parsed.
-Numbered = tuple[int, Record]
+NumberedRecord = tuple[int, Record]
 
 _EMPTY: Final = "empty"
 _QUOTED: Final = "quoted"
@@ -58,7 +64,7 @@ def write_jsonl(file: Output, records: Iterable[Record]) -> None:
         file.write(f"{orjson.dumps(shown).decode()}\n")
 
 
-def read_jsonl(file: BinaryIO) -> Iterator[Numbered]:
+def read_jsonl(file: BinaryIO) -> Iterator[NumberedRecord]:
     """What `write_jsonl` wrote. Raises ConfigError."""
     lines = Lines(file)
     for text in lines:
@@ -89,11 +95,11 @@ def write_csv(file: Output, records: Iterable[Record], *, keep_formulas: bool = 
         writer.writerow({**record, **quoted, **marks})
 
 
-def read_csv(file: BinaryIO) -> Iterator[Numbered]:
+def read_csv(file: BinaryIO) -> Iterator[NumberedRecord]:
     """What `write_csv` wrote. Raises ConfigError."""
     rows = _rows(file)
     _, header = next(rows, (1, []))
-    missing = set(_HEADER) - set(header) - LATER - {_QUOTED}
+    missing = set(_HEADER) - set(header) - OPTIONAL_COLUMNS - {_QUOTED}
     if missing or not set(_HEADER) >= set(header) or len(set(header)) != len(header):
         raise ConfigError("line 1: these are not the columns of an export")
     for line, row in rows:
@@ -117,7 +123,7 @@ def read_csv(file: BinaryIO) -> Iterator[Numbered]:
 
 Writer = Callable[[Output, Iterable[Record]], None]
 WRITERS: Final[dict[str, Writer]] = {"jsonl": write_jsonl, "csv": write_csv}
-READERS: Final[dict[str, Callable[[BinaryIO], Iterator[Numbered]]]] = {
+READERS: Final[dict[str, Callable[[BinaryIO], Iterator[NumberedRecord]]]] = {
     "jsonl": read_jsonl,
     "csv": read_csv,
 }
@@ -142,11 +148,11 @@ def _rows(file: BinaryIO) -> Iterator[tuple[int, list[str]]]:
 
 
 def _value(line: int, name: str, text: str) -> Any:
-    if name not in NUMBERS and name not in JSON_COLUMNS:
+    if name not in NUMBER_COLUMNS and name not in JSON_COLUMNS:
         return text
     with _naming_line(line, name):
         value = parse(text.encode(), name)
-    if name in NUMBERS and type(value) not in (int, float):
+    if name in NUMBER_COLUMNS and type(value) not in (int, float):
         raise ConfigError(f"line {line}: {name}: this is not a number")
     return value
 

@@ -17,7 +17,7 @@ import tracker
 from tracker.api.application import App
 from tracker.config.paths import check_ready_file
 from tracker.config.settings import Settings
-from tracker.files import replacing, telling
+from tracker.files import replacing, translate_errors
 from tracker.text import printable
 
 logger = logging.getLogger(__name__)
@@ -87,7 +87,7 @@ class ReadinessNotifier:
                 content["key_chosen"] = True  # clients need not ask for a proof
         check_ready_file(path)  # again: the database, say, may have been created since the start
         protected = self._app.store.files
-        with replacing(path, force=True, protected=protected) as part, telling(path):
+        with replacing(path, force=True, protected=protected) as part, translate_errors(path):
             part.write_bytes(orjson.dumps(content))
             part.chmod(mode)
             self._written = _identity(part)

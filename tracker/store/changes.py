@@ -28,8 +28,8 @@ class WriteRequest(NamedTuple):
 # Idempotency keys.
 
 
-class Used(NamedTuple):
-    """The request that had the key first, and what became of it; see `Recorded`."""
+class UsedKey(NamedTuple):
+    """The first request with the key, and its result; see `Recorded`."""
 
     fingerprint: bytes
     event_id: int
@@ -38,16 +38,16 @@ class Used(NamedTuple):
     duration_ms: int | None
 
 
-class Keyed:
-    """A group some of whose reports have keys: which of them are to be written, and what is
-    answered to the others."""
+class KeyedGroup:
+    """A group in which some reports have keys: which of them are to be written, and the results of
+    the others."""
 
-    def __init__(self, requests: Sequence[WriteRequest], used: Mapping[str, Used]) -> None:
-        """`used`: those of the keys that were used before."""
+    def __init__(self, requests: Sequence[WriteRequest], used: Mapping[str, UsedKey]) -> None:
+        """`used`: the keys that were used before."""
         self._requests = requests
         self._used = used
         keys = [request.key for request in requests if request.key is not None]
-        # The first has it. By identity: others may be equal to it.
+        # The first request owns a key. By identity: others may be equal to it.
         self._owners = {key.key: key for key in reversed(keys) if key.key not in used}
 
     @property
@@ -61,25 +61,25 @@ class Keyed:
 
     def results(
         self, recorded: Iterable[Recorded]
-    ) -> tuple[list[Recorded | IdempotencyKeyReused], dict[str, Used]]:
-        """For each request what became of it, now or when its key was first used, or that its key
-        belongs to another request; and the keys to remember. `recorded`: what `reports` became."""
+    ) -> tuple[list[Recorded | IdempotencyKeyReused], dict[str, UsedKey]]:
+        """Each request's result: of now, of when its key was first used, or the error that its key
+        belongs to another request; and the keys to remember. `recorded`: those of `reports`."""
         written = iter(recorded)
         results: list[Recorded | IdempotencyKeyReused] = []
-        fresh: dict[str, Used] = {}
+        new_keys: dict[str, UsedKey] = {}
         for _, key in self._requests:
             if key is None:
                 results.append(next(written))
             elif self._owners.get(key.key) is key:
                 result = next(written)
                 results.append(result)
-                fresh[key.key] = Used(key.fingerprint, *result.outcome)
+                new_keys[key.key] = UsedKey(key.fingerprint, *result.outcome)
             else:
-                results.append(_answer_again(key, fresh.get(key.key) or self._used[key.key]))
-        return results, fresh
+                results.append(_replay(key, new_keys.get(key.key) or self._used[key.key]))
+        return results, new_keys
 
 
-def _answer_again(key: Idempotency, used: Used) -> Recorded | IdempotencyKeyReused:
+def _replay(key: Idempotency, used: UsedKey) -> Recorded | IdempotencyKeyReused:
     if used.fingerprint != key.fingerprint:
         return IdempotencyKeyReused(
             "This Idempotency-Key was used for another request within the last 24 hours; "
@@ -102,10 +102,10 @@ class Change:
         self.after = before
 
 
-Name = tuple[str, int]
+TaskKey = tuple[str, int]
 """The agent's task id and the project's."""
 
-Changes = dict[Name, Change]
+Changes = dict[TaskKey, Change]
 
 EventRow = tuple[int, int, str, int, str]
 """Of the log, without its number: the project's id, the task's, type, time, data."""
@@ -120,18 +120,18 @@ class Applied:
     """Reports that were applied to their tasks, on their way into the log."""
 
     def __init__(
-        self, reports: Sequence[Report], names: Sequence[Name], changes: Changes, now: int
+        self, reports: Sequence[Report], task_keys: Sequence[TaskKey], changes: Changes, now: int
     ) -> None:
-        """Apply the reports, in order. `names`: of which task each is. `changes`: what was found of
-        these tasks; afterwards what they have become, and those that are new."""
+        """Apply the reports, in order. `task_keys`: the task of each. `changes`: the tasks that
+        exist; afterwards as they have become, with the new ones."""
         self._reports = reports
-        self._names = names
+        self._names = task_keys
         self._now = now
         steps: list[_Step] = []
-        for name, report in zip(names, reports, strict=True):
-            change = changes.get(name)
+        for task_key, report in zip(task_keys, reports, strict=True):
+            change = changes.get(task_key)
             if change is None:
-                change = changes[name] = Change(0, None)
+                change = changes[task_key] = Change(0, None)
             before = change.after
             task = change.after = apply(before, report, now)
             data = event_data(report, task, late=task is before)
@@ -141,17 +141,23 @@ class Applied:
     def events(self) -> list[EventRow]:
         """The rows of the log, once every new task has its id."""
         return [
-            (name[1], change.id, type_, self._now, data)
-            for name, (change, _, _, type_, data) in zip(self._names, self._steps, strict=True)
+            (task_key[1], change.id, type_, self._now, data)
+            for task_key, (change, _, _, type_, data) in zip(self._names, self._steps, strict=True)
         ]
 
     def recorded(self, ids: Iterable[int]) -> list[Recorded]:
-        """What became of each report, by the ids that the log has given their events."""
+        """Each report's result, given the ids of their events in the log."""
         now = self._now
         return [
             # Encoded anew: what orjson gives keeps a buffer of many times its length.
-            Recorded(id_, now, created, took, Event(id_, report.project, type_, data.encode(), now))
-            for id_, report, (_, created, took, type_, data) in zip(
+            Recorded(
+                id_,
+                now,
+                created,
+                duration_ms,
+                Event(id_, report.project, type_, data.encode(), now),
+            )
+            for id_, report, (_, created, duration_ms, type_, data) in zip(
                 ids, self._reports, self._steps, strict=True
             )
         ]

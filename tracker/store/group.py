@@ -1,4 +1,4 @@
-"""Group commit: what the event loop hands in, committed in groups by whatever engine there is.
+"""Group commit: what the event loop submits is committed in groups, by any engine.
 
 While one group commits, the next gathers; nothing waits for a timer. A group is one transaction,
 so thirty reports share one fsync. It holds items, which are recorded together, and jobs, which run
@@ -27,29 +27,29 @@ C = TypeVar("C")
 Job = Callable[[C, int], T]
 """Runs where the engine writes, with its connection and the transaction's time in milliseconds."""
 
-# How long a job of low priority waits for a group to join, in seconds. Under load they follow each
-# other faster.
-_LOW_PRIORITY_WAITS = 0.01
+# How long a job of low priority waits for a group to join, in seconds. Under load groups come more
+# often.
+_LOW_PRIORITY_DELAY = 0.01
 
 
 class Entry:
     """An item or a job in a group, and what the engine says became of it."""
 
-    __slots__ = ("error", "future", "item", "job", "result", "since", "size")
+    __slots__ = ("error", "future", "item", "job", "queued_at", "result", "size")
 
     def __init__(
         self,
         job: Job[Any, Any] | None,
         item: Any,
         size: int,
-        since: float,
+        queued_at: float,
         future: asyncio.Future[Any],
     ) -> None:
-        """`since`: when it came, on the clock's monotonic time. `size`: see `submit_item`."""
+        """`queued_at`: when it came, on the clock's monotonic time. `size`: see `submit_item`."""
         self.job = job  # None: an item
         self.item = item
         self.size = size
-        self.since = since
+        self.queued_at = queued_at
         self.future = future
         self.result: Any = None
         self.error: Exception | None = None
@@ -74,7 +74,7 @@ class Committer(Protocol):
 
 
 class GroupCommit(Generic[C]):
-    """Gathers groups and answers them. All of it is the event loop's."""
+    """Gathers groups and resolves their futures. Used on the event loop alone."""
 
     def __init__(
         self,
@@ -97,9 +97,9 @@ class GroupCommit(Generic[C]):
         self._max_bytes = max_bytes
         self._waiting: list[Entry] = []
         self._low_priority: list[Entry] = []
-        self._under_way: list[Entry] = []  # handed to the committer, and not yet answered
-        self._bytes = 0  # of everything not yet answered
-        self._seen = 0  # how many waited at the last tick
+        self._in_flight: list[Entry] = []  # handed to the committer, and not yet answered
+        self._pending_bytes = 0  # of everything not yet answered
+        self._waiting_before = 0  # how many waited at the last tick
         self._busy = False  # a group is being gathered or committed
         self._dead = False
         self._closed: Unavailable | None = None
@@ -109,7 +109,7 @@ class GroupCommit(Generic[C]):
     def start(self) -> None:
         """Begin to work for the running event loop."""
         self._loop = asyncio.get_running_loop()
-        self._committer.start(self._finished, self._died)
+        self._committer.start(self._group_done, self._fail)
 
     def submit(self, job: Job[C, T]) -> asyncio.Future[T]:
         """Have `job` run in the next group.
@@ -119,88 +119,88 @@ class GroupCommit(Generic[C]):
         Raises:
             Unavailable: too much is waiting already, or nothing is committed any more.
         """
-        return self._enter(job, None, 0)
+        return self._enqueue(job, None, 0)
 
     def submit_low_priority(self, job: Job[C, T]) -> asyncio.Future[T]:
         """Like `submit`, for what is in no hurry: it joins the next group of the others. If none
         begins for some milliseconds it has a group of its own, which then delays nobody."""
-        entry = self._entry(job, None, 0)
+        entry = self._new_entry(job, None, 0)
         self._low_priority.append(entry)
-        self._begin_later()
+        self._start_group_later()
         return entry.future
 
     def submit_item(self, item: Any, size: int) -> asyncio.Future[Any]:
         """Have `item` recorded in the next group; like `submit`. `size` is roughly what it keeps
         in memory, in bytes."""
-        return self._enter(None, item, size)
+        return self._enqueue(None, item, size)
 
     async def close(self) -> None:
         """Commit what waits, then let the engine go."""
         if self._closed is None:
             self._closed = Unavailable("The server is stopping; send this again later.")
-        self._begin()
+        self._start_group()
         if self._busy:
             self._idle = self._loop.create_future()
             await self._idle
         await self._committer.close()
 
-    def _enter(self, job: Job[Any, Any] | None, item: Any, size: int) -> asyncio.Future[Any]:
-        entry = self._entry(job, item, size)
+    def _enqueue(self, job: Job[Any, Any] | None, item: Any, size: int) -> asyncio.Future[Any]:
+        entry = self._new_entry(job, item, size)
         self._waiting.append(entry)
-        self._bytes += size
+        self._pending_bytes += size
         if not self._busy:
-            self._begin()
+            self._start_group()
         return entry.future
 
-    def _entry(self, job: Job[Any, Any] | None, item: Any, size: int) -> Entry:
+    def _new_entry(self, job: Job[Any, Any] | None, item: Any, size: int) -> Entry:
         if self._closed:
             raise self._closed
-        if len(self._waiting) >= self._max_waiting or self._bytes + size > self._max_bytes:
+        if len(self._waiting) >= self._max_waiting or self._pending_bytes + size > self._max_bytes:
             raise Unavailable("Too many reports are waiting to be written; send this one again.")
         return Entry(job, item, size, self._clock.monotonic(), self._loop.create_future())
 
-    def _begin(self) -> None:
+    def _start_group(self) -> None:
         """Begin a group, if none is under way and there is anything for it."""
         if not self._busy and (self._waiting or self._low_priority):
             self._busy = True
             self._gather()
 
-    def _begin_later(self) -> None:
-        self._loop.call_later(_LOW_PRIORITY_WAITS, self._begin)
+    def _start_group_later(self) -> None:
+        self._loop.call_later(_LOW_PRIORITY_DELAY, self._start_group)
 
     def _gather(self) -> None:
-        self._seen = len(self._waiting)
+        self._waiting_before = len(self._waiting)
         self._loop.call_soon(self._tick)
 
     def _tick(self) -> None:
         """A group starts once a whole turn of the loop brought nothing new."""
         if self._dead:
             return
-        if len(self._waiting) > self._seen:
+        if len(self._waiting) > self._waiting_before:
             self._gather()
             return
-        self._under_way = self._waiting + self._low_priority
+        self._in_flight = self._waiting + self._low_priority
         self._waiting, self._low_priority = [], []
-        self._committer.commit(self._under_way)
+        self._committer.commit(self._in_flight)
 
-    def _finished(self, recorded: Sequence[Any]) -> None:
+    def _group_done(self, recorded: Sequence[Any]) -> None:
         """Publish and answer a group; begin the next, which gathered meanwhile."""
-        group = self._under_way
+        group = self._in_flight
         if self._waiting or (self._low_priority and self._closed):
             self._gather()
         else:
-            self._rest()
+            self._go_idle()
             if self._low_priority:
-                self._begin_later()
+                self._start_group_later()
         try:
             self._on_commit(recorded)
         except Exception:
             logger.critical("What was recorded cannot be published.", exc_info=True)
-            self._died()
+            self._fail()
             return
-        self._under_way = []
+        self._in_flight = []
         for entry in group:
-            self._bytes -= entry.size
+            self._pending_bytes -= entry.size
             if entry.future.done():  # the client went away
                 continue
             if entry.error is None:
@@ -208,20 +208,20 @@ class GroupCommit(Generic[C]):
             else:
                 entry.future.set_exception(entry.error)
 
-    def _died(self) -> None:
+    def _fail(self) -> None:
         if self._dead:
             return
         self._dead = True
         self._closed = Unavailable("The database writer has stopped; see the server's log.")
-        unanswered = self._under_way + self._waiting + self._low_priority
-        self._under_way, self._waiting, self._low_priority = [], [], []
-        self._rest()
+        unanswered = self._in_flight + self._waiting + self._low_priority
+        self._in_flight, self._waiting, self._low_priority = [], [], []
+        self._go_idle()
         for entry in unanswered:
             if not entry.future.done():
                 entry.future.set_exception(self._closed)
         self._on_death()
 
-    def _rest(self) -> None:
+    def _go_idle(self) -> None:
         self._busy = False
         if self._idle is not None and not self._idle.done():
             self._idle.set_result(None)

@@ -19,15 +19,15 @@ def open_engine(
     listener: CommitListener,
     *,
     on_death: Callable[[], None],
-    keep: RetentionPolicy,
+    retention: RetentionPolicy,
 ) -> Engine:
     """Open, make or upgrade the database: SQLite's file; None: in memory, gone at the end.
 
-    `on_death` is called if it can no longer record anything and never will. `keep`: what is older
-    or more is pruned.
+    `on_death` is called if it can no longer record anything and never will. `retention`: what
+    exceeds it is pruned.
 
     Raises:
         InUse: another server has it.
         ConfigError: it cannot be used as it is.
     """
-    return Store(database, durability, clock, listener, on_death=on_death, keep=keep)
+    return Store(database, durability, clock, listener, on_death=on_death, retention=retention)

@@ -15,10 +15,10 @@ import apsw
 
 Row = tuple[str | bytes | int | float | None, ...]
 
-_MOST = 64
+_MAX_ROWS = 64
 
 # Those of six kinds and every length, and the rest of what a connection runs.
-STATEMENTS = 6 * _MOST + 100
+STATEMENTS = 6 * _MAX_ROWS + 100
 
 
 def execute(
@@ -31,7 +31,7 @@ def execute(
     """
     begin = 0
     while begin < len(rows):
-        run = rows[begin : begin + _MOST]
+        run = rows[begin : begin + _MAX_ROWS]
         size = len(run)
         statement = _statement(sql, len(run[0]), size)
         yield size, connection.execute(statement, tuple(chain.from_iterable(run)))

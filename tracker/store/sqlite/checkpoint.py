@@ -24,8 +24,8 @@ PAGES = 2_000
 """How many the WAL holds before they are moved: 8 MB. With fewer, the same pages would be moved
 more often; with more, each time would take longer."""
 
-_MANY = 8
-"""Times PAGES, from where on reports wait a little for readers: as long as there always is one, the
+_RESTART_FACTOR = 8
+"""From so many times PAGES on, reports wait a little for readers: while there always is one, the
 WAL cannot begin anew."""
 
 
@@ -36,7 +36,7 @@ class _Stage(Enum):
 
 
 class Checkpoints:
-    """Of one database. `look_after` is the writer's thread's, the others are their caller's."""
+    """The checkpoints of one database. `run_if_due` is called on the writer's thread alone."""
 
     def __init__(
         self, connection: apsw.Connection, path: Path, vfs: str | None, pages: int
@@ -45,53 +45,53 @@ class Checkpoints:
         self._writer = connection
         self._connection = open_checkpointer(path, vfs)
         self._pages = pages
-        self._in_log = 0  # pages, at the last commit
-        self._begin_at = pages
+        self._wal_pages = 0  # pages, at the last commit
+        self._start_at = pages
         self._stage = _Stage.RESTING
-        self._orders: SimpleQueue[bool] = SimpleQueue()  # False: stop
+        self._requests: SimpleQueue[bool] = SimpleQueue()  # False: stop
         self._thread = threading.Thread(target=self._run, name="checkpoints", daemon=True)
         connection.set_wal_hook(self._count)
 
     def start(self) -> None:
-        """Begin to work."""
+        """Start the thread."""
         self._thread.start()
 
     def close(self) -> None:
         """Wait for what is being moved. What is left is moved when the writer's connection closes,
         which has to be after this."""
-        self._orders.put(False)
+        self._requests.put(False)
         if self._thread.is_alive():
             self._thread.join()
         self._connection.close()
 
-    def look_after(self) -> None:
-        """Begin or finish a checkpoint if it is time; to be called between transactions."""
-        if self._stage is _Stage.RESTING and self._in_log >= self._begin_at:
+    def run_if_due(self) -> None:
+        """Begin or finish a checkpoint if one is due; to be called between transactions."""
+        if self._stage is _Stage.RESTING and self._wal_pages >= self._start_at:
             self._stage = _Stage.MOVING
-            self._orders.put(True)
+            self._requests.put(True)
         elif self._stage is _Stage.MOVED:
-            many = self._in_log >= _MANY * self._pages
-            _move(
+            restart = self._wal_pages >= _RESTART_FACTOR * self._pages
+            _checkpoint(
                 self._writer,
-                apsw.SQLITE_CHECKPOINT_RESTART if many else apsw.SQLITE_CHECKPOINT_PASSIVE,
+                apsw.SQLITE_CHECKPOINT_RESTART if restart else apsw.SQLITE_CHECKPOINT_PASSIVE,
             )
             # In case that readers keep the log from beginning anew: later, and then ever more so.
-            self._begin_at = self._in_log + (self._in_log if many else self._pages)
+            self._start_at = self._wal_pages + (self._wal_pages if restart else self._pages)
             self._stage = _Stage.RESTING
 
     def _count(self, _connection: apsw.Connection, _database: str, pages: int) -> int:
-        if pages < self._in_log:  # it has begun anew
-            self._begin_at = self._pages
-        self._in_log = pages
+        if pages < self._wal_pages:  # it has begun anew
+            self._start_at = self._pages
+        self._wal_pages = pages
         return apsw.SQLITE_OK
 
     def _run(self) -> None:
-        while self._orders.get():
-            _move(self._connection, apsw.SQLITE_CHECKPOINT_PASSIVE)
+        while self._requests.get():
+            _checkpoint(self._connection, apsw.SQLITE_CHECKPOINT_PASSIVE)
             self._stage = _Stage.MOVED
 
 
-def _move(connection: apsw.Connection, mode: int) -> None:
+def _checkpoint(connection: apsw.Connection, mode: int) -> None:
     try:
         connection.wal_checkpoint(mode=mode)
     except apsw.BusyError:

@@ -12,7 +12,7 @@ import apsw
 from tracker.config.paths import MEMORY
 from tracker.errors import ConfigError, InUse, NoRoom
 from tracker.store.sqlite import bulk, migrations
-from tracker.store.sqlite.lock import look_for_links
+from tracker.store.sqlite.lock import check_links
 from tracker.store.sqlite.recovery import refuse_unfinished
 
 if TYPE_CHECKING:
@@ -22,22 +22,22 @@ if TYPE_CHECKING:
 
 
 # Only the writer's thread uses its connection, so SQLite need not lock it for every call.
-_FOR_ONE_THREAD = apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE | apsw.SQLITE_OPEN_NOMUTEX
+_WRITER_FLAGS = apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE | apsw.SQLITE_OPEN_NOMUTEX
 
 # SQLite tells a quota or a limit on files from a disk that fails as little as we can.
 NO_ROOM = "the disk is full, or a quota or limit is used up, or it fails"
 _MAKE_ROOM = "make room (`tracker doctor` lists old copies beside the database)"
 
 # Bytes that the index of a WAL takes at first.
-_ROOM_FOR_INDEX = 32_768
+_WAL_INDEX_BYTES = 32_768
 
 # Of SQLite's virtual machine, when a server looks over its database at the start: about 0.2 s, in
 # which it gets through half a gigabyte.
-_STEPS_OF_CHECK = 2_000_000
+_CHECK_STEPS = 2_000_000
 
 # How long a command waits for the server's transactions, and a server that starts for a command's.
-_PATIENCE_MS = 30_000
-_PATIENCE_AT_START_MS = 5_000
+_BUSY_TIMEOUT_MS = 30_000
+_START_BUSY_TIMEOUT_MS = 5_000
 
 
 def open_writer(
@@ -51,14 +51,14 @@ def open_writer(
         ConfigError: not a database, another program's, a newer tracker's, not readable.
     """
     name = MEMORY if path is None else str(path)
-    with one_line(name):
+    with translate_errors(name):
         if path is not None and path.exists() and path.stat().st_size:
-            _check_untouched(path)
+            _check_read_only(path)
         connection = apsw.Connection(
-            name, _FOR_ONE_THREAD, vfs=vfs, statementcachesize=bulk.STATEMENTS
+            name, _WRITER_FLAGS, vfs=vfs, statementcachesize=bulk.STATEMENTS
         )
         try:
-            connection.set_busy_timeout(_PATIENCE_AT_START_MS)
+            connection.set_busy_timeout(_START_BUSY_TIMEOUT_MS)
             version = migrations.check(connection, name)
             # Only counts before the first table is made; lets pruned space be given back.
             connection.pragma("auto_vacuum", "incremental")
@@ -81,9 +81,9 @@ def open_writer(
 
 def open_checkpointer(path: Path, vfs: str | None) -> apsw.Connection:
     """A connection that moves the WAL of `open_writer` into the database."""
-    with one_line(str(path)):
+    with translate_errors(str(path)):
         connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READWRITE, vfs=vfs)
-        connection.set_busy_timeout(_PATIENCE_AT_START_MS)
+        connection.set_busy_timeout(_START_BUSY_TIMEOUT_MS)
         _sync_fully(connection)
         # SQLite looks for the WAL when a connection first reads; without one it does nothing.
         migrations.check(connection, str(path))
@@ -101,12 +101,12 @@ def open_existing(path: Path) -> apsw.Connection:
     if not _has_content(path):
         raise ConfigError(f"{path}: there is no database; choose another --db")
     refuse_unfinished(path)
-    look_for_links(path)
-    with one_line(str(path)):
-        _check_untouched(path)
+    check_links(path)
+    with translate_errors(str(path)):
+        _check_read_only(path)
         connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READWRITE)
         try:
-            connection.set_busy_timeout(_PATIENCE_MS)
+            connection.set_busy_timeout(_BUSY_TIMEOUT_MS)
             _check_is_newest(connection, path)
             # Now that a restore finds this connection, or this its note.
             refuse_unfinished(path)
@@ -118,7 +118,7 @@ def open_existing(path: Path) -> apsw.Connection:
         return connection
 
 
-def open_unchanging(path: Path) -> apsw.Connection:
+def open_read_only(path: Path) -> apsw.Connection:
     """A connection that leaves the file and its folder as they are.
 
     Without a WAL nobody writes, and SQLite is told so, or it would make one. A WAL is a running
@@ -127,7 +127,7 @@ def open_unchanging(path: Path) -> apsw.Connection:
     path = path.resolve()  # the WAL lies beside what links lead to
     if Path(f"{path}-wal").exists():
         connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY)
-        connection.set_busy_timeout(_PATIENCE_AT_START_MS)
+        connection.set_busy_timeout(_START_BUSY_TIMEOUT_MS)
         return connection
     return apsw.Connection(
         f"{path.absolute().as_uri()}?immutable=1",
@@ -148,7 +148,7 @@ def _sync_fully(connection: apsw.Connection) -> None:
     connection.pragma("fullfsync", True)
 
 
-def _check_untouched(path: Path) -> None:
+def _check_read_only(path: Path) -> None:
     """Look at the file without the right to change it, and leave nothing beside it if it is bad.
 
     Only a rollback journal, left by a power cut while the database was made, cannot be looked past:
@@ -160,9 +160,9 @@ def _check_untouched(path: Path) -> None:
     had_index = index.exists()
     try:
         try:
-            _look_over(path)
+            _check_content(path)
         except apsw.CorruptError:  # or another program was at it, and it was not unchanging
-            _look_over(path)
+            _check_content(path)
     except apsw.BusyError:  # the index is another program's
         raise
     except BaseException:
@@ -171,8 +171,8 @@ def _check_untouched(path: Path) -> None:
         raise
 
 
-def _look_over(path: Path) -> None:
-    with closing(open_unchanging(path)) as connection:
+def _check_content(path: Path) -> None:
+    with closing(open_read_only(path)) as connection:
         migrations.check(connection, str(path))
         _check_pages(connection)
 
@@ -186,7 +186,7 @@ def _check_is_newest(connection: apsw.Connection, path: Path) -> None:
 
 def _check_pages(connection: apsw.Connection) -> None:
     """Look for broken pages, as far as the start of a server may take."""
-    connection.set_progress_handler(lambda: True, _STEPS_OF_CHECK)
+    connection.set_progress_handler(lambda: True, _CHECK_STEPS)
     try:
         problem = connection.execute("PRAGMA quick_check(1)").get
     except apsw.InterruptError:  # the rest is for `tracker doctor`
@@ -200,7 +200,7 @@ def _has_content(path: Path) -> bool:
 
 
 @contextmanager
-def one_line(name: str) -> Iterator[None]:
+def translate_errors(name: str) -> Iterator[None]:
     """SQLite's refusal as the one line that the user reads. Raises InUse, NoRoom, ConfigError."""
     try:
         yield
@@ -209,7 +209,7 @@ def one_line(name: str) -> Iterator[None]:
     except apsw.Error as error:
         if is_full(error, Path(name)):
             raise NoRoom(f"{name}: {NO_ROOM}; {_MAKE_ROOM}, then repeat this") from None
-        raise ConfigError(f"{name}: cannot be used as the database: {_said(error)}") from None
+        raise ConfigError(f"{name}: cannot be used as the database: {_error_text(error)}") from None
 
 
 def is_full(error: apsw.Error, path: Path) -> bool:
@@ -220,7 +220,7 @@ def is_full(error: apsw.Error, path: Path) -> bool:
     if not isinstance(error, apsw.IOError | apsw.CantOpenError):
         return False
     try:
-        return shutil.disk_usage(path.absolute().parent).free < _ROOM_FOR_INDEX
+        return shutil.disk_usage(path.absolute().parent).free < _WAL_INDEX_BYTES
     except OSError:
         return False
 
@@ -230,7 +230,7 @@ def is_refused_write(error: apsw.Error) -> bool:
     return getattr(error, "extendedresult", 0) == apsw.SQLITE_IOERR_WRITE
 
 
-def _said(error: apsw.Error) -> str:
+def _error_text(error: apsw.Error) -> str:
     """SQLite's words; of a copy that failed it says "not an error"."""
     text = str(error)
     return type(error).__name__ if "not an error" in text else " ".join(text.split())

@@ -18,14 +18,14 @@ from tracker.store.sqlite import events
 from tracker.store.sqlite.columns import fill, listed, quoted
 from tracker.store.sqlite.search import match_expression
 
-_NOT_AS_KEPT = {
+_EXPRESSIONS = {
     "project": "(SELECT name FROM projects WHERE projects.id = tasks.project_id)",
     "message": f"substr(message, 1, {MAX_LINE_TEXT})",
     "result": f"substr(result, 1, {MAX_LINE_TEXT})",
     "error_type": f"substr(error_type, 1, {MAX_NAME})",
     "error_message": f"substr(error_message, 1, {MAX_LINE_TEXT})",
 }
-_COLUMNS = listed(_NOT_AS_KEPT.get(name, name) for name in TaskLine._fields)
+_COLUMNS = listed(_EXPRESSIONS.get(name, name) for name in TaskLine._fields)
 _ACTIVE = fill(
     """
   SELECT {columns} FROM tasks WHERE id IN (

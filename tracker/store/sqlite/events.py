@@ -35,7 +35,7 @@ _BOUNDS = """
   SELECT (SELECT pruned FROM marks), (SELECT min(id) FROM events)
 """
 _GAPS = "SELECT first, last FROM gaps ORDER BY first"
-_MEND = """
+_REPAIR_MARKS = """
   UPDATE marks SET pruned = min(pruned, :last), searched = min(searched, :last)
   WHERE pruned > :last OR searched > :last
 """
@@ -50,10 +50,10 @@ def last_id(connection: apsw.Connection) -> int:
     return int(connection.execute(_LAST).get)
 
 
-def mend(connection: apsw.Connection) -> None:
-    """Put marks past the log's end, which earlier imports took from any file, back to it: readers
-    would be sent to the beginning again and again, and what comes would not be found."""
-    connection.execute(_MEND, {"last": last_id(connection)})
+def repair_marks(connection: apsw.Connection) -> None:
+    """Move marks that are past the log's end, which earlier imports accepted, back to it: readers
+    would be sent to the beginning again and again, and searches would miss new tasks."""
+    connection.execute(_REPAIR_MARKS, {"last": last_id(connection)})
 
 
 def bounds(connection: apsw.Connection) -> Bounds:
@@ -61,19 +61,18 @@ def bounds(connection: apsw.Connection) -> Bounds:
     last = last_id(connection)
     pruned, oldest = connection.execute(_BOUNDS).get
     gaps = tuple((int(first), int(end)) for first, end in connection.execute(_GAPS))
-    # Where nobody has mended it yet: see `mend`.
+    # It may not have been repaired yet: see `repair_marks`.
     return Bounds(last + 1 if oldest is None else oldest, last, min(pruned, last), gaps)
 
 
 def after(
     connection: apsw.Connection, cursor: int, wanted: EventFilter, limit: int, max_size: int
 ) -> Page:
-    """The first of the events whose id is greater than `cursor`: `limit` at most, and no more
-    once they have `max_size` characters, so that no reader makes the server hold much of the
-    log."""
-    limits = bounds(connection)
-    page, whole = _some(_rows(connection, wanted, limit, after=cursor), limit, max_size)
-    return Page(page, limits.last if whole else page[-1].id, limits)
+    """The first events whose id is greater than `cursor`: at most `limit`, and no more once they
+    have `max_size` characters, so that no reader fills the server's memory."""
+    ends = bounds(connection)
+    page, complete = _take(_rows(connection, wanted, limit, after=cursor), limit, max_size)
+    return Page(page, ends.last if complete else page[-1].id, ends)
 
 
 def newest(
@@ -81,9 +80,9 @@ def newest(
 ) -> Page:
     """The newest of the events whose id is smaller than `before`, oldest first; bounded as `after`
     is."""
-    limits = bounds(connection)
-    page, _ = _some(_rows(connection, wanted, limit, before=before), limit, max_size)
-    return Page(page[::-1], limits.last, limits)
+    ends = bounds(connection)
+    page, _ = _take(_rows(connection, wanted, limit, before=before), limit, max_size)
+    return Page(page[::-1], ends.last, ends)
 
 
 def _rows(
@@ -109,8 +108,8 @@ def _rows(
     )
 
 
-def _some(rows: apsw.Cursor, limit: int, max_size: int) -> tuple[list[Event], bool]:
-    """As many events as fit, and whether those were all."""
+def _take(rows: apsw.Cursor, limit: int, max_size: int) -> tuple[list[Event], bool]:
+    """As many events as fit, and whether these were all."""
     page: list[Event] = []
     size = 0
     for id_, name, type_, at, data in rows:

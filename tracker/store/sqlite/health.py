@@ -11,10 +11,10 @@ import apsw
 from tracker.domain.records import StorageHealth
 from tracker.errors import Unavailable
 
-LEAST_PROBE: Final = 32 * 1024
+MIN_PROBE_BYTES: Final = 32 * 1024
 """Bytes of a probe: more than nearly all reports need in the WAL."""
 
-MOST_PROBE: Final = 4 * 1024 * 1024
+MAX_PROBE_BYTES: Final = 4 * 1024 * 1024
 """Bytes: what the largest report needs, in its event, its task and the indexes."""
 
 _WRITE = "UPDATE probe SET written = randomblob(?)"
@@ -48,7 +48,7 @@ def _check_room(connection: apsw.Connection) -> None:
     if not connection.filename:  # in memory
         return
     free = shutil.disk_usage(Path(connection.filename).parent).free
-    if free < MOST_PROBE:
+    if free < MAX_PROBE_BYTES:
         raise Unavailable(
             f"The disk is as good as full: {free} bytes are free. Make room, or remove old tasks "
             "by `tracker prune`."

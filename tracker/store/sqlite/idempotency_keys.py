@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 import apsw
 
 from tracker.domain.idempotency import LIFETIME_MS
-from tracker.store.changes import Used
+from tracker.store.changes import UsedKey
 from tracker.store.sqlite import bulk
 
 _FIND = """
@@ -18,32 +18,32 @@ _REMEMBER = """
   INSERT OR REPLACE INTO idempotency (key, fingerprint, event_id, at, created, duration_ms)
   VALUES {rows}
 """
-_FORGET = """
+_DELETE_EXPIRED = """
   DELETE FROM idempotency WHERE key IN (
     SELECT key FROM idempotency WHERE at < ? ORDER BY at LIMIT ?
   )
 """
 
 
-def find(connection: apsw.Connection, now: int, keys: Iterable[str]) -> dict[str, Used]:
+def find(connection: apsw.Connection, now: int, keys: Iterable[str]) -> dict[str, UsedKey]:
     """Those of the keys that were used within their lifetime."""
     names = [(key,) for key in dict.fromkeys(keys)]
     return {
-        key: Used(fingerprint, event_id, at, bool(created), duration_ms)
+        key: UsedKey(fingerprint, event_id, at, bool(created), duration_ms)
         for _, rows in bulk.execute(connection, _FIND, names)
         for key, fingerprint, event_id, at, created, duration_ms in rows
         if at >= now - LIFETIME_MS
     }
 
 
-def remember(connection: apsw.Connection, keys: Mapping[str, Used]) -> None:
+def remember(connection: apsw.Connection, keys: Mapping[str, UsedKey]) -> None:
     """Keep what has become of the requests with these keys."""
     rows = [(key, *used) for key, used in keys.items()]
     for _ in bulk.execute(connection, _REMEMBER, rows):
         pass
 
 
-def forget_some(connection: apsw.Connection, now: int, limit: int) -> bool:
+def delete_expired(connection: apsw.Connection, now: int, limit: int) -> bool:
     """Forget `limit` of the keys that are past their lifetime. True when none is left."""
-    connection.execute(_FORGET, (now - LIFETIME_MS, limit))
+    connection.execute(_DELETE_EXPIRED, (now - LIFETIME_MS, limit))
     return connection.changes() < limit

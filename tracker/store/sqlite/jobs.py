@@ -22,28 +22,28 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 # Search follows the log in rounds, this many seconds apart and at least this many events at once:
-# few would have every report's commit carry pages of the index, many would hold reports up.
-_SEARCH_EVERY = 0.25
-_INDEXED_AT_ONCE = 100
+# with fewer every report's commit would carry pages of the index, with more it would delay reports.
+_INDEX_INTERVAL = 0.25
+_INDEX_BATCH = 100
 
 # The index by project follows that a little at a time, with rests (seconds), and not while more
 # events than these come in a round, some 2,000 a second: then the processor is for reports.
-_INDEXED_BY_PROJECT_AT_ONCE = 200
-_REST_OF_INDEXING = 0.005
-_FEW_EVENTS = 500
+_PROJECT_INDEX_BATCH = 200
+_PROJECT_INDEX_PAUSE = 0.005
+_LOW_LOAD_EVENTS = 500
 
-# Idempotency keys that are past their lifetime: how many go in one transaction (a millisecond or
-# two), and the seconds between two, and between two rounds.
-_FORGOTTEN_AT_ONCE = 200
-_REST_OF_FORGETTING = 0.05
-_FORGET_EVERY = 60.0
+# Expired idempotency keys: how many are deleted in one transaction (a millisecond or two), and the
+# seconds between two transactions, and between two rounds.
+_EXPIRY_BATCH = 200
+_EXPIRY_PAUSE = 0.05
+_EXPIRY_INTERVAL = 60.0
 
 # Seconds. Until then a subscriber may still be sent what was pruned.
-_PRUNING_NOTICED_WITHIN = 1.0
+_PRUNING_POLL_INTERVAL = 1.0
 
 
 class Jobs:
-    """Tasks beside the reports. A fault of ours in one is logged, and ends that one alone."""
+    """Background tasks. An unexpected failure is logged, and ends that task alone."""
 
     def __init__(
         self,
@@ -53,117 +53,119 @@ class Jobs:
         on_pruned: Callable[[], None],
         newest: int,
     ) -> None:
-        """`on_pruned` hears when events have been pruned, by whomever. `newest`: the log's last
-        event."""
+        """`on_pruned` is called when events have been pruned, by this process or another. `newest`:
+        the log's last event."""
         self._group = group
         self._readers = readers
         self._retention = retention
         self._on_pruned = on_pruned
         self._newest = newest
-        self._unsearched = asyncio.Event()
-        self._unsearched.set()
-        self._searched = asyncio.Event()
+        self._index_needed = asyncio.Event()
+        self._index_needed.set()
+        self._project_index_needed = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
 
     def start(self) -> None:
-        """Begin to work for the running event loop."""
-        work = (
-            self._follow_the_log(),
-            self._follow_by_project(),
-            self._notice_pruning(),
-            self._forget_keys(),
+        """Start the tasks on the running event loop."""
+        jobs = (
+            self._index_log(),
+            self._index_by_project(),
+            self._watch_pruning(),
+            self._expire_keys(),
             self._retention.run(),
         )
-        self._tasks = [asyncio.create_task(one) for one in work]
+        self._tasks = [asyncio.create_task(job) for job in jobs]
         for task in self._tasks:
-            task.add_done_callback(_tell_of_a_fault)
+            task.add_done_callback(_log_failure)
 
     async def stop(self) -> None:
-        """Leave what is under way where it is."""
+        """Cancel the tasks."""
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    def events_came(self, newest: int) -> None:
-        """There is something to index."""
+    def events_added(self, newest: int) -> None:
+        """There are events to index, up to `newest`."""
         self._newest = newest
-        self._unsearched.set()
+        self._index_needed.set()
 
-    async def _follow_the_log(self) -> None:
+    async def _index_log(self) -> None:
         before = self._newest
         while True:
-            await self._unsearched.wait()
-            self._unsearched.clear()
-            await asyncio.sleep(_SEARCH_EVERY)
+            await self._index_needed.wait()
+            self._index_needed.clear()
+            await asyncio.sleep(_INDEX_INTERVAL)
             upto = seen = self._newest  # what comes now is the next round's
-            few = upto - before <= _FEW_EVENTS
+            low_load = upto - before <= _LOW_LOAD_EVENTS
             before = upto
-            limit = _INDEXED_AT_ONCE
+            limit = _INDEX_BATCH
             try:
                 while not await self._group.submit_low_priority(partial(_index_some, upto, limit)):
-                    came, seen = self._newest - seen, self._newest
-                    limit = max(_INDEXED_AT_ONCE, 3 * came)  # or it would never catch up
+                    added, seen = self._newest - seen, self._newest
+                    limit = max(_INDEX_BATCH, 3 * added)  # or it would never catch up
             except Unavailable:  # the next round tries again
-                self._unsearched.set()
+                self._index_needed.set()
             else:
-                (self._searched if few else self._unsearched).set()
+                (self._project_index_needed if low_load else self._index_needed).set()
 
-    async def _follow_by_project(self) -> None:
+    async def _index_by_project(self) -> None:
         while True:
-            await self._searched.wait()
-            self._searched.clear()
-            begun = self._newest
+            await self._project_index_needed.wait()
+            self._project_index_needed.clear()
+            newest_at_start = self._newest
             try:
                 while not await self._group.submit_low_priority(_index_some_by_project):
-                    await asyncio.sleep(_REST_OF_INDEXING)
-                    if self._newest - begun > _FEW_EVENTS:  # a later round wakes this again
+                    await asyncio.sleep(_PROJECT_INDEX_PAUSE)
+                    if (
+                        self._newest - newest_at_start > _LOW_LOAD_EVENTS
+                    ):  # a later round wakes this again
                         break
             except Unavailable:
-                self._unsearched.set()
+                self._index_needed.set()
 
-    async def _notice_pruning(self) -> None:
-        """By retention, or by a command beside the server."""
+    async def _watch_pruning(self) -> None:
+        """Notice pruning, by retention or by a command beside the server."""
         known = 0
         while True:
-            await asyncio.sleep(_PRUNING_NOTICED_WITHIN)
+            await asyncio.sleep(_PRUNING_POLL_INTERVAL)
             with contextlib.suppress(Unavailable):
                 pruned = (await self._readers.run(events.bounds)).pruned
                 if pruned > known:
                     known = pruned
                     self._on_pruned()
 
-    async def _forget_keys(self) -> None:
-        """Those of `Idempotency-Key` that are past their lifetime, a few in each transaction."""
+    async def _expire_keys(self) -> None:
+        """Delete expired idempotency keys, a few in each transaction."""
         while True:
             with contextlib.suppress(Unavailable):  # the next round tries again
                 done = False
                 while not done:
-                    done = await self._group.submit_low_priority(_forget_some_keys)
-                    await asyncio.sleep(_REST_OF_FORGETTING)
-            await asyncio.sleep(_FORGET_EVERY)
+                    done = await self._group.submit_low_priority(_expire_some_keys)
+                    await asyncio.sleep(_EXPIRY_PAUSE)
+            await asyncio.sleep(_EXPIRY_INTERVAL)
 
 
-def _forget_some_keys(connection: apsw.Connection, now: int) -> bool:
-    return idempotency_keys.forget_some(connection, now, _FORGOTTEN_AT_ONCE)
+def _expire_some_keys(connection: apsw.Connection, now: int) -> bool:
+    return idempotency_keys.delete_expired(connection, now, _EXPIRY_BATCH)
 
 
-def _tell_of_a_fault(task: asyncio.Task[None]) -> None:
+def _log_failure(task: asyncio.Task[None]) -> None:
     if not task.cancelled() and task.exception() is not None:
         logger.error("Work in the background has failed.", exc_info=task.exception())
 
 
 def _index_some(upto: int, limit: int, connection: apsw.Connection, _now: int) -> bool:
-    with _telling():
+    with _explain_corruption():
         return search.index_some(connection, upto, limit)
 
 
 def _index_some_by_project(connection: apsw.Connection, _now: int) -> bool:
-    with _telling():
-        return search.index_some_by_project(connection, _INDEXED_BY_PROJECT_AT_ONCE)
+    with _explain_corruption():
+        return search.index_some_by_project(connection, _PROJECT_INDEX_BATCH)
 
 
 @contextlib.contextmanager
-def _telling() -> Iterator[None]:
+def _explain_corruption() -> Iterator[None]:
     try:
         yield
     except apsw.CorruptError as error:  # which would say that no report can be written either

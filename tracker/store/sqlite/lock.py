@@ -30,11 +30,17 @@ logger = logging.getLogger(__name__)
 
 # Far behind any content (SQLite's own locks lie at 2^30). Windows needs no such lock: an open file
 # cannot be removed there.
-_BYTE: Final = 2**62
+_LOCK_BYTE: Final = 2**62
 
 # What systems say of a byte that is locked; and those, or file systems, that know no such locks.
-_TAKEN: Final = (errno.EACCES, errno.EAGAIN)
-_UNKNOWN: Final = (errno.EINVAL, errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EOVERFLOW)
+_LOCKED_ERRNOS: Final = (errno.EACCES, errno.EAGAIN)
+_UNSUPPORTED_ERRNOS: Final = (
+    errno.EINVAL,
+    errno.ENOLCK,
+    errno.ENOSYS,
+    errno.EOPNOTSUPP,
+    errno.EOVERFLOW,
+)
 
 
 class DatabaseLock:
@@ -86,7 +92,7 @@ class DatabaseLock:
         return InUse(f"{self._path}: in use by another server; stop it or choose another --db")
 
 
-def look_for_links(path: Path) -> None:
+def check_links(path: Path) -> None:
     """A WAL belongs to one of a database's names; by another one what is in it is not found, and
     what is written spoils the database. Warns if there are several.
 
@@ -111,23 +117,23 @@ def is_held(path: Path) -> bool:
     open to it."""
     if sys.platform == "win32":
         return False
-    return _is_taken(path, lambda file: fcntl.lockf(file, _SHARED, 1, _BYTE))
+    return _is_locked(path, lambda file: fcntl.lockf(file, _SHARED, 1, _LOCK_BYTE))
 
 
 def _is_name_held(path: Path) -> bool:
     if sys.platform == "win32":
         return True
-    return _is_taken(Path(f"{path.resolve()}.lock"), lambda file: fcntl.flock(file, _SHARED))
+    return _is_locked(Path(f"{path.resolve()}.lock"), lambda file: fcntl.flock(file, _SHARED))
 
 
-def _is_taken(path: Path, lock: Callable[[int], None]) -> bool:
+def _is_locked(path: Path, lock: Callable[[int], None]) -> bool:
     """Whether somebody has this lock on the file, which may not be there, or not open to us."""
     with contextlib.suppress(OSError):
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)  # it may be a pipe
         try:
             lock(descriptor)
         except OSError as error:
-            return error.errno in _TAKEN
+            return error.errno in _LOCKED_ERRNOS
         finally:
             os.close(descriptor)
     return False
@@ -140,15 +146,15 @@ def _lock(descriptor: int) -> bool:
     try:
         try:
             # struct flock, as fcntl(2) has it: type, whence, start, length, pid.
-            wanted = struct.pack("hhqqi", fcntl.F_WRLCK, os.SEEK_SET, _BYTE, 1, 0)
+            wanted = struct.pack("hhqqi", fcntl.F_WRLCK, os.SEEK_SET, _LOCK_BYTE, 1, 0)
             fcntl.fcntl(descriptor, fcntl.F_OFD_SETLK, wanted)
         except (AttributeError, OSError) as error:
-            if isinstance(error, OSError) and error.errno not in _UNKNOWN:
+            if isinstance(error, OSError) and error.errno not in _UNSUPPORTED_ERRNOS:
                 raise
-            fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, _BYTE)
+            fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, _LOCK_BYTE)
     except OSError as error:
-        if error.errno in _TAKEN:
+        if error.errno in _LOCKED_ERRNOS:
             return False
-        if error.errno not in _UNKNOWN:
+        if error.errno not in _UNSUPPORTED_ERRNOS:
             raise
     return True

@@ -38,10 +38,10 @@ _MOVE_MARK = "UPDATE marks SET pruned = max(pruned, ?)"
 
 # Events that are looked at, and events of one task that are deleted, between two looks at the
 # clock: a few milliseconds.
-_AT_ONCE = 100
+_BATCH = 100
 
 # Free pages that are given back at once.
-_PAGES_AT_ONCE = 64
+_PAGES_PER_STEP = 64
 
 
 class Rule(NamedTuple):
@@ -78,13 +78,13 @@ def size(connection: apsw.Connection) -> int:
 
 
 def prune_some(
-    connection: apsw.Connection, rule: Rule, cursor: int, enough: Callable[[], bool]
+    connection: apsw.Connection, rule: Rule, cursor: int, should_stop: Callable[[], bool]
 ) -> Step:
-    """Walk on from event `cursor` until `enough` says so, in the caller's transaction."""
+    """Walk on from event `cursor` until `should_stop` says so, in the caller's transaction."""
     walk: list[tuple[int, int, int]] = connection.execute(
-        _WALK, {"after": cursor, "project": rule.project_id, "limit": _AT_ONCE}
+        _WALK, {"after": cursor, "project": rule.project_id, "limit": _BATCH}
     ).fetchall()  # type: ignore[assignment]
-    pruned, newest, done = Pruned(), 0, len(walk) < _AT_ONCE
+    pruned, newest, done = Pruned(), 0, len(walk) < _BATCH
     if rule.before is not None and all(at >= rule.before for _, _, at in walk):
         # Not at the first: one event of a clock that was wrong must not stop all pruning.
         return Step(pruned, cursor, done=True)
@@ -94,10 +94,10 @@ def prune_some(
             break
         project = connection.execute(_PRUNABLE, {"task": task, "before": rule.before}).fetchone()
         if project is not None:
-            deleted = [row[0] for row in connection.execute(_DELETE_EVENTS, (task, _AT_ONCE))]
+            deleted = [row[0] for row in connection.execute(_DELETE_EVENTS, (task, _BATCH))]
             pruned += Pruned(events=len(deleted))
             newest = max(newest, *deleted)
-            if len(deleted) == _AT_ONCE and connection.execute(_HAS_EVENTS, (task,)).get:
+            if len(deleted) == _BATCH and connection.execute(_HAS_EVENTS, (task,)).get:
                 # It is met again at its next event; without one it never would be.
                 done = False
                 break
@@ -105,7 +105,7 @@ def prune_some(
             projects.delete_if_empty(connection, project[0])
             pruned += Pruned(tasks=1)
         cursor = id_
-        if enough():
+        if should_stop():
             done = False
             break
     if newest:
@@ -113,7 +113,7 @@ def prune_some(
     return Step(pruned, cursor, done)
 
 
-def give_back(connection: apsw.Connection) -> bool:
+def release_space(connection: apsw.Connection) -> bool:
     """Shorten the file by some of its free pages. True when none is left."""
-    connection.execute(f"PRAGMA incremental_vacuum({_PAGES_AT_ONCE})").fetchall()
+    connection.execute(f"PRAGMA incremental_vacuum({_PAGES_PER_STEP})").fetchall()
     return bool(connection.pragma("freelist_count") == 0)

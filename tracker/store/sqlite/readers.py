@@ -23,7 +23,7 @@ Query = Callable[[apsw.Connection], T]
 TIME_LIMIT = 2.0
 
 # Virtual-machine steps between two looks at the clock: a fraction of a millisecond.
-_STEPS = 20_000
+_STEPS_PER_CHECK = 20_000
 
 
 class Readers(Protocol):
@@ -43,7 +43,7 @@ class FileReaders:
         self._path = path
         self._clock = clock
         self._connections: list[apsw.Connection] = []
-        self._of_thread = threading.local()
+        self._local = threading.local()
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="reader")
 
     async def run(self, query: Query[T]) -> T:
@@ -58,13 +58,13 @@ class FileReaders:
             connection.close()
 
     def _run(self, query: Query[T], deadline: float) -> T:
-        return _limited(self._connection, query, self._clock, deadline)
+        return _run_with_deadline(self._connection, query, self._clock, deadline)
 
     def _connection(self) -> apsw.Connection:
-        if not hasattr(self._of_thread, "connection"):
-            self._of_thread.connection = open_reader(self._path)
-            self._connections.append(self._of_thread.connection)
-        connection: apsw.Connection = self._of_thread.connection
+        if not hasattr(self._local, "connection"):
+            self._local.connection = open_reader(self._path)
+            self._connections.append(self._local.connection)
+        connection: apsw.Connection = self._local.connection
         return connection
 
 
@@ -78,19 +78,21 @@ class WriterReaders:
     async def run(self, query: Query[T]) -> T:
         deadline = self._clock.monotonic() + TIME_LIMIT
         return await self._group.submit(
-            lambda connection, _now: _limited(lambda: connection, query, self._clock, deadline)
+            lambda connection, _now: _run_with_deadline(
+                lambda: connection, query, self._clock, deadline
+            )
         )
 
     async def close(self) -> None:
         """The writer closes its connection itself."""
 
 
-def _limited(
+def _run_with_deadline(
     connect: Callable[[], apsw.Connection], query: Query[T], clock: Clock, deadline: float
 ) -> T:
     try:
         connection = connect()
-        connection.set_progress_handler(lambda: clock.monotonic() > deadline, _STEPS)
+        connection.set_progress_handler(lambda: clock.monotonic() > deadline, _STEPS_PER_CHECK)
         try:
             with connection:  # one state for all of the query's statements
                 result = query(connection)

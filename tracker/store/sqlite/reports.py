@@ -16,7 +16,7 @@ import orjson
 from tracker.domain.records import Recorded
 from tracker.domain.tasks import Report, Status, Task
 from tracker.errors import IdempotencyKeyReused
-from tracker.store.changes import Applied, Change, Changes, Keyed, Name, WriteRequest
+from tracker.store.changes import Applied, Change, Changes, KeyedGroup, TaskKey, WriteRequest
 from tracker.store.sqlite import bulk, idempotency_keys
 from tracker.store.sqlite.columns import EVENT, TASK, assigned, fill, listed
 
@@ -51,25 +51,25 @@ def record(
     keys = [request.key.key for request in requests if request.key is not None]
     if not keys:
         return [*_write(connection, now, [request.report for request in requests])]
-    keyed = Keyed(requests, idempotency_keys.find(connection, now, keys))
-    results, fresh = keyed.results(_write(connection, now, keyed.reports))
-    idempotency_keys.remember(connection, fresh)
+    keyed = KeyedGroup(requests, idempotency_keys.find(connection, now, keys))
+    results, new_keys = keyed.results(_write(connection, now, keyed.reports))
+    idempotency_keys.remember(connection, new_keys)
     return results
 
 
 def _write(connection: apsw.Connection, now: int, reports: Sequence[Report]) -> list[Recorded]:
     projects = _projects(connection, now, dict.fromkeys(report.project for report in reports))
-    names = [(report.task_id, projects[report.project]) for report in reports]
-    changes = _find_tasks(connection, set(names))
-    applied = Applied(reports, names, changes, now)
+    task_keys = [(report.task_id, projects[report.project]) for report in reports]
+    changes = _find_tasks(connection, set(task_keys))
+    applied = Applied(reports, task_keys, changes, now)
     _save(connection, changes)
     return applied.recorded(bulk.insert(connection, _INSERT_EVENTS, applied.events()))
 
 
-def _projects(connection: apsw.Connection, now: int, names: Iterable[str]) -> dict[str, int]:
+def _projects(connection: apsw.Connection, now: int, task_keys: Iterable[str]) -> dict[str, int]:
     """The projects' ids; those never seen are made."""
     ids = {}
-    for name in names:
+    for name in task_keys:
         found = connection.execute(_FIND_PROJECT, (name,)).fetchone()
         if found is None:
             connection.execute(_INSERT_PROJECT, (name, now, now))
@@ -77,9 +77,9 @@ def _projects(connection: apsw.Connection, now: int, names: Iterable[str]) -> di
     return ids
 
 
-def _find_tasks(connection: apsw.Connection, names: set[Name]) -> Changes:
+def _find_tasks(connection: apsw.Connection, task_keys: set[TaskKey]) -> Changes:
     found: Changes = {}
-    for _, rows in bulk.execute(connection, _FIND_TASKS, list(names)):
+    for _, rows in bulk.execute(connection, _FIND_TASKS, list(task_keys)):
         for task_id, project_id, id_, *columns in rows:
             found[task_id, project_id] = Change(id_, _task(columns))
     return found

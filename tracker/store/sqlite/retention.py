@@ -22,24 +22,24 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 # Seconds between two rounds.
-_EVERY = 60.0
+_INTERVAL = 60.0
 
 # Seconds that one transaction prunes for, and rests for the reports between two.
 _WORK = 0.01
-_REST = 0.04
+_PAUSE = 0.04
 
 
 class Retention:
     """Keeps a database within its limits."""
 
-    def __init__(self, keep: RetentionPolicy, group: Group, clock: Clock) -> None:
-        self._keep = keep
+    def __init__(self, policy: RetentionPolicy, group: Group, clock: Clock) -> None:
+        self._policy = policy
         self._group = group
         self._clock = clock
 
     async def run(self) -> None:
         """Prune now and then, until cancelled."""
-        while self._keep.days or self._keep.max_bytes:
+        while self._policy.days or self._policy.max_bytes:
             try:
                 pruned = await self._round()
             except Unavailable as error:  # the next round tries again
@@ -49,19 +49,19 @@ class Retention:
                     logger.info(
                         "Pruned %d tasks that ended long ago, with their %d events", *pruned
                     )
-            await asyncio.sleep(_EVERY)
+            await asyncio.sleep(_INTERVAL)
 
     async def _round(self) -> Pruned:
         pruned = Pruned()
-        if self._keep.days:
-            before = self._clock.now_ms() - int(self._keep.days * MS_PER_DAY)
+        if self._policy.days:
+            before = self._clock.now_ms() - int(self._policy.days * MS_PER_DAY)
             pruned += await self._prune(Rule(before=before))
-        if self._keep.max_bytes:
-            pruned += await self._prune(Rule(max_bytes=self._keep.max_bytes))
-        given_back = False
-        while not given_back:
-            given_back = await self._group.submit(_give_back)
-            await asyncio.sleep(_REST)
+        if self._policy.max_bytes:
+            pruned += await self._prune(Rule(max_bytes=self._policy.max_bytes))
+        released = False
+        while not released:
+            released = await self._group.submit(_release_space)
+            await asyncio.sleep(_PAUSE)
         return pruned
 
     async def _prune(self, rule: Rule) -> Pruned:
@@ -69,18 +69,18 @@ class Retention:
         while not step.done:
             step = await self._group.submit(self._step(rule, step.cursor))
             pruned += step.pruned
-            await asyncio.sleep(_REST)
+            await asyncio.sleep(_PAUSE)
         return pruned
 
     def _step(self, rule: Rule, cursor: int) -> Callable[[apsw.Connection, int], Step]:
         def job(connection: apsw.Connection, _now: int) -> Step:
             end = self._clock.monotonic() + _WORK
             return pruning.prune_some(
-                connection, rule, cursor, enough=lambda: self._clock.monotonic() > end
+                connection, rule, cursor, should_stop=lambda: self._clock.monotonic() > end
             )
 
         return job
 
 
-def _give_back(connection: apsw.Connection, _now: int) -> bool:
-    return pruning.give_back(connection)
+def _release_space(connection: apsw.Connection, _now: int) -> bool:
+    return pruning.release_space(connection)

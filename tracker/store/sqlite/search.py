@@ -43,21 +43,21 @@ _INDEX_PROJECTS = """
 
 # What is added makes a segment of its own, and a search looks into each segment; so they are merged
 # as they come, some pages at a time (https://sqlite.org/fts5.html, section 6.8).
-_PAGES_MERGED_AT_ONCE = 5
-_PAGES_MERGED_BY_PROJECT = 32
+_MERGE_PAGES = 5
+_PROJECT_MERGE_PAGES = 32
 
 # Characters that are handed to one statement, or hardly more.
-_SIZE_AT_ONCE = 2**20
+_CHUNK_SIZE = 2**20
 
 # As in the migrations.
 _TOKENIZER = ("unicode61", ["remove_diacritics", "2"])
 _TOKENIZE = apsw.FTS5_TOKENIZE_DOCUMENT
-_TEXTS_ALONE = {"include_offsets": False, "include_colocated": False}
+_WORDS_ONLY = {"include_offsets": False, "include_colocated": False}
 
-BY_PROJECT = "project_search"
+PROJECT_INDEX = "project_search"
 """The index that tells projects apart."""
 
-Words = Callable[[str], list[str]]
+Tokenizer = Callable[[str], list[str]]
 """The words of a text as the indexes have them."""
 
 
@@ -68,7 +68,7 @@ def index_some(connection: apsw.Connection, upto: int, limit: int) -> bool:
     if mark is None:
         return True
     connection.execute(_INDEX, (searched, mark))
-    connection.execute(_MERGE, (_PAGES_MERGED_AT_ONCE,))
+    connection.execute(_MERGE, (_MERGE_PAGES,))
     connection.execute(_MOVE_MARK, (mark,))
     return bool(mark >= upto)
 
@@ -82,23 +82,23 @@ def index_some_by_project(connection: apsw.Connection, limit: int) -> bool:
     if mark is not None:
         words = _tokenizer(connection)
         tasks = connection.execute(_READ, (begin, mark))
-        for some in _in_pieces((id_, _words(words, *texts)) for id_, *texts in tasks):
-            connection.execute(_INDEX_PROJECTS, (orjson.dumps(some).decode(),))
-        connection.execute(_MERGE_PROJECTS, (_PAGES_MERGED_BY_PROJECT,))
+        for chunk in _chunks((id_, _words(words, *texts)) for id_, *texts in tasks):
+            connection.execute(_INDEX_PROJECTS, (orjson.dumps(chunk).decode(),))
+        connection.execute(_MERGE_PROJECTS, (_PROJECT_MERGE_PAGES,))
     done = mark is None or mark >= upto
     connection.execute(_MOVE_PROJECT_MARK, (upto if done else mark,))
     return done
 
 
-def within(connection: apsw.Connection, project_id: int, text: str) -> tuple[str, str]:
+def match_in_project(connection: apsw.Connection, project_id: int, text: str) -> tuple[str, str]:
     """Where to look for what a person typed, among the tasks of a project: an index, and the FTS5
     expression for it, which means what `match_expression` does."""
     followed, searched = connection.execute(_PROJECT_MARKS).get
     if followed < searched:
         return "search", match_expression(text)
-    words, before = _tokenizer(connection), _before(project_id)
-    phrases = [" ".join(before + word for word in words(typed)) for typed in _typed(text)]
-    return BY_PROJECT, " ".join(f'"{phrase}"*' for phrase in phrases if phrase) or '""'
+    words, prefix = _tokenizer(connection), _project_prefix(project_id)
+    phrases = [" ".join(prefix + word for word in words(typed)) for typed in _split(text)]
+    return PROJECT_INDEX, " ".join(f'"{phrase}"*' for phrase in phrases if phrase) or '""'
 
 
 def match_expression(text: str) -> str:
@@ -106,45 +106,45 @@ def match_expression(text: str) -> str:
 
     Quoted, so that nothing in it is an operator (https://sqlite.org/fts5.html, section 3.1).
     """
-    return " ".join(f'"{typed}"*' for typed in _typed(text)) or '""'
+    return " ".join(f'"{typed}"*' for typed in _split(text)) or '""'
 
 
-def _typed(text: str) -> list[str]:
+def _split(text: str) -> list[str]:
     return text.replace("\0", " ").replace('"', " ").split()
 
 
-def _before(project_id: int) -> str:
+def _project_prefix(project_id: int) -> str:
     """What each word of the project begins with. No other project's begins so: a number ends at
     the letter. Read as a word of text, it stays one with what follows."""
     return f"{project_id}q"
 
 
-def _words(words: Words, project_id: int, *texts: str | None) -> str:
+def _words(words: Tokenizer, project_id: int, *texts: str | None) -> str:
     """All words of a task. What comes before them, alone, keeps a phrase from beginning in one
     text and ending in the next."""
-    before = f" {_before(project_id)}"
-    return before.join(["", *(before.join(["", *words(text)]) for text in texts if text)])
+    prefix = f" {_project_prefix(project_id)}"
+    return prefix.join(["", *(prefix.join(["", *words(text)]) for text in texts if text)])
 
 
-def _tokenizer(connection: apsw.Connection) -> Words:
+def _tokenizer(connection: apsw.Connection) -> Tokenizer:
     tokenize = connection.fts5_tokenizer(*_TOKENIZER)
 
     def words(text: str) -> list[str]:
         # Offsets and synonyms left out, it gives texts alone.
-        found = tokenize(text.encode(), _TOKENIZE, None, **_TEXTS_ALONE)
+        found = tokenize(text.encode(), _TOKENIZE, None, **_WORDS_ONLY)
         return cast("list[str]", found)
 
     return words
 
 
-def _in_pieces(rows: Iterable[tuple[int, str]]) -> Iterator[list[tuple[int, str]]]:
-    piece: list[tuple[int, str]] = []
+def _chunks(rows: Iterable[tuple[int, str]]) -> Iterator[list[tuple[int, str]]]:
+    chunk: list[tuple[int, str]] = []
     size = 0
     for row in rows:
-        piece.append(row)
+        chunk.append(row)
         size += len(row[1])
-        if size >= _SIZE_AT_ONCE:
-            yield piece
-            piece, size = [], 0
-    if piece:
-        yield piece
+        if size >= _CHUNK_SIZE:
+            yield chunk
+            chunk, size = [], 0
+    if chunk:
+        yield chunk

@@ -45,7 +45,7 @@ from tracker.store.sqlite import (
 from tracker.store.sqlite.checkpoint import PAGES, Checkpoints
 from tracker.store.sqlite.connection import open_writer
 from tracker.store.sqlite.jobs import Jobs
-from tracker.store.sqlite.lock import DatabaseLock, look_for_links
+from tracker.store.sqlite.lock import DatabaseLock, check_links
 from tracker.store.sqlite.readers import FileReaders, Readers, WriterReaders
 from tracker.store.sqlite.recovery import recover
 from tracker.store.sqlite.retention import Retention
@@ -61,14 +61,14 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-# Of one project's tasks deleted in one transaction: others' reports wait for no more than these.
-_DELETED_AT_ONCE = 200
+# How many of a project's tasks are deleted in one transaction, while which reports wait.
+_DELETE_BATCH = 200
 
-# Where a page of the log ends, whatever its limit, in characters.
+# The largest page of the log, whatever its limit, in characters.
 _PAGE_SIZE = 2 * 1024 * 1024
 
-# What a cursor over the log reads at once, in events and in characters: each slow subscriber may
-# make the server hold so much.
+# What a cursor over the log reads at once, in events and in characters: so much may be in memory
+# for each slow subscriber.
 _CURSOR_PAGE = 500
 _CURSOR_PAGE_SIZE = 256 * 1024
 
@@ -84,15 +84,15 @@ class Store:
         listener: CommitListener,
         *,
         on_death: Callable[[], None],
-        keep: RetentionPolicy = UNLIMITED,
+        retention: RetentionPolicy = UNLIMITED,
         vfs: str | None = None,
         checkpoint_pages: int = PAGES,
     ) -> None:
         """Open, make or upgrade the database. `path` None: in memory, gone at the end.
 
-        `on_death` is called if the store can no longer record anything and never will. `keep`: what
-        is older or more is pruned. `vfs` names the SQLite file system that is written through:
-        tests have one that loses power. `checkpoint_pages`: see `tracker.store.sqlite.checkpoint`.
+        `on_death` is called if the store can no longer record anything and never will. `retention`:
+        what exceeds it is pruned. `vfs`: the SQLite file system to write through; tests have one
+        that loses power. `checkpoint_pages`: see `tracker.store.sqlite.checkpoint`.
 
         Raises:
             InUse: another server has it.
@@ -103,11 +103,11 @@ class Store:
         try:
             if path is not None:
                 recover(path)
-                look_for_links(path)
+                check_links(path)
             connection = open_writer(path, durability, vfs)
             if self._lock:
                 self._lock.confirm()
-            events.mend(connection)
+            events.repair_marks(connection)
             if path is not None:
                 self._checkpoints = Checkpoints(connection, path, vfs, checkpoint_pages)
         except BaseException:
@@ -123,7 +123,7 @@ class Store:
             connection,
             clock,
             reports.record,
-            between=self._checkpoints.look_after if self._checkpoints else lambda: None,
+            after_group=self._checkpoints.run_if_due if self._checkpoints else lambda: None,
         )
         self._group = GroupCommit[apsw.Connection](
             self._writer, clock, on_commit=self._committed, on_death=on_death
@@ -134,7 +134,7 @@ class Store:
         self._jobs = Jobs(
             self._group,
             self._readers,
-            Retention(keep, self._group, clock),
+            Retention(retention, self._group, clock),
             on_pruned=listener.forget,
             newest=self.last_id,
         )
@@ -146,7 +146,7 @@ class Store:
 
     @property
     def files(self) -> list[Path]:
-        """Those that belong to it, its keys too, whether they exist or not."""
+        """The files that belong to it, its keys included, whether they exist or not."""
         return [] if self._path is None else files_of(self._path)
 
     def start(self) -> None:
@@ -157,7 +157,7 @@ class Store:
         self._jobs.start()
 
     async def close(self) -> None:
-        """Commit what waits, checkpoint the WAL, let go of the database."""
+        """Commit what waits, checkpoint the WAL, release the database."""
         await self._jobs.stop()
         await self._readers.close()
         if self._checkpoints:
@@ -196,7 +196,7 @@ class Store:
         while not done:
             done = await self._group.submit(
                 lambda connection, _now: projects.delete_some(
-                    connection, project_id, newest, _DELETED_AT_ONCE
+                    connection, project_id, newest, _DELETE_BATCH
                 )
             )
             self._listener.forget()
@@ -235,7 +235,7 @@ class Store:
         return found
 
     async def now(self, active: int, ended: int) -> Now:
-        """What runs and what ended last, over all projects."""
+        """What is running and what ended last, over all projects."""
         at = self._clock.now_ms()
         return await self._read(lambda connection: dashboard.now(connection, at, active, ended))
 
@@ -244,7 +244,7 @@ class Store:
         return await self._read(lambda connection: dashboard.search(connection, text, limit))
 
     async def trends(self, days: int) -> Trends:
-        """Ends a day and durations, over all projects."""
+        """Tasks that ended, by day, and durations, over all projects."""
         return await self._read(lambda connection: dashboard.trends(connection, days))
 
     async def events(
@@ -270,15 +270,17 @@ class Store:
         )
 
     async def save_ended_sessions(self, ended: EndedSessions) -> None:
-        """Set the epoch of the sessions, add to those that are revoked. Raises Unavailable."""
+        """Set the epoch of the sessions, add to the revoked ones. Raises Unavailable."""
         await self._group.submit(lambda connection, now: sessions.write(connection, now, ended))
 
     async def health(self) -> StorageHealth:
-        """Really write, as much as was refused last, and read. Raises Unavailable."""
-        size = min(max(health.LEAST_PROBE, 3 * self._writer.refused), health.MOST_PROBE)
+        """Write, as much as was refused last, and read. Raises Unavailable."""
+        size = min(
+            max(health.MIN_PROBE_BYTES, 3 * self._writer.largest_refused), health.MAX_PROBE_BYTES
+        )
         await self._group.submit(lambda connection, _now: health.write(connection, size))
-        self._writer.refused = 0
-        if size > health.LEAST_PROBE:
+        self._writer.largest_refused = 0
+        if size > health.MIN_PROBE_BYTES:
             await self._group.submit(lambda connection, _now: health.shrink(connection))
         return await self._read(health.read)
 
@@ -290,7 +292,7 @@ class Store:
         if committed:
             self.last_id = committed[-1].id
             self._listener.publish(committed)
-            self._jobs.events_came(self.last_id)
+            self._jobs.events_added(self.last_id)
 
     def _release(self) -> None:
         if self._lock is not None:
@@ -298,5 +300,5 @@ class Store:
 
 
 def no_such_project(name: str) -> NotFound:
-    """The answer to a name that no report has used."""
+    """The error for a name that no report has used."""
     return NotFound(f"There is no project {name!r}; a project appears with its first report.")

@@ -49,7 +49,7 @@ def page(connection: apsw.Connection, project_id: int, query: TaskQuery) -> Task
     """The page. Those without a value to sort by come last."""
     filters, index = query.filters, ""
     if query.q is not None:
-        index, filters["q"] = search.within(connection, project_id, query.q)
+        index, filters["q"] = search.match_in_project(connection, project_id, query.q)
     conditions = ["project_id = :project_id", *(_FILTERS[name] for name in filters)]
     where = " AND ".join(conditions).format(index=index)
     parameters = {"project_id": project_id, **filters}
@@ -92,6 +92,6 @@ def _total(connection: apsw.Connection, where: str, parameters: dict[str, Any], 
         by_status = dict(zip(STATUSES, counted, strict=True))
         status = parameters.get("status")
         return sum(counted) if status is None else by_status[status]
-    if parameters.keys() == {"project_id", "q"} and index == search.BY_PROJECT:
+    if parameters.keys() == {"project_id", "q"} and index == search.PROJECT_INDEX:
         return int(connection.execute(_COUNT_FOUND, {"q": parameters["q"]}).get)
     return int(connection.execute(_COUNT.format(where=where), parameters).get)

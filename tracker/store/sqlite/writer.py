@@ -31,16 +31,16 @@ Recorder = Callable[[apsw.Connection, int, Sequence[Any]], list[Any]]
 """Records items together: for each, in order, its result, or the error that is its own."""
 
 # How long a report waits for another program to let go of the database, in seconds.
-PATIENCE = 5.0
+LOCK_TIMEOUT = 5.0
 
-# How long `between` waits for readers, in seconds: reports wait along.
-_PATIENCE_BETWEEN = 0.1
+# How long `after_group` waits for readers, in seconds: reports wait along.
+_AFTER_GROUP_TIMEOUT = 0.1
 
-# Seconds between two words to the log about what the database refuses.
-_QUIET = 10.0
+# Seconds between two warnings about refused writes.
+_WARNING_INTERVAL = 10.0
 
 # Seconds between two looks at another program's lock.
-_LOOK_EVERY = 0.002
+_LOCK_POLL_INTERVAL = 0.002
 
 
 class Writer:
@@ -52,19 +52,19 @@ class Writer:
         clock: Clock,
         recorder: Recorder,
         *,
-        between: Callable[[], None] = lambda: None,
+        after_group: Callable[[], None] = lambda: None,
     ) -> None:
-        """`between` runs on the writer's thread after each group, while that is answered."""
-        self.refused = 0
+        """`after_group` runs on the writer's thread after each group, while that is answered."""
+        self.largest_refused = 0
         """The bytes of the largest report that the database has refused since whoever reads this
         set it to 0."""
         self._connection = connection
         self._clock = clock
         self._recorder = recorder
-        self._between = between
-        self._patient_until = 0.0  # on the clock's monotonic time
-        self._quiet_until = 0.0  # likewise
-        connection.set_busy_handler(self._keep_waiting)
+        self._after_group = after_group
+        self._lock_deadline = 0.0  # on the clock's monotonic time
+        self._next_warning = 0.0  # likewise
+        connection.set_busy_handler(self._wait_for_lock)
         self._groups: SimpleQueue[list[Entry] | None] = SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="writer", daemon=True)
         self._loop: asyncio.AbstractEventLoop
@@ -96,8 +96,8 @@ class Writer:
             try:
                 recorded = self._commit(group)
                 self._call(self._on_done, recorded)
-                self._patient_until = self._clock.monotonic() + _PATIENCE_BETWEEN
-                self._between()
+                self._lock_deadline = self._clock.monotonic() + _AFTER_GROUP_TIMEOUT
+                self._after_group()
             except BaseException:
                 logger.critical("The database writer failed; the server stops.", exc_info=True)
                 self._call(self._on_death)
@@ -109,30 +109,30 @@ class Writer:
 
     def _commit(self, group: list[Entry]) -> list[Any]:
         """What was recorded of the group's items; their entries hold it too, or what failed."""
-        self._patient_until = group[0].since + PATIENCE
+        self._lock_deadline = group[0].queued_at + LOCK_TIMEOUT
         try:
             try:
                 return self._transaction(group, self._run_batch)
             except _EntryError:
                 return self._transaction(group, self._run_with_savepoints)
         except _RefusedError as refused:
-            self._tell_of_refusal(refused.error)
+            self._log_refusal(refused.error)
             message = f"{_explain(refused.error)} Nothing was recorded; send this again."
-            self.refused = max(self.refused, *(entry.size for entry in group))
+            self.largest_refused = max(self.largest_refused, *(entry.size for entry in group))
             for entry in group:
                 entry.error = Unavailable(message)
             return []
 
-    def _tell_of_refusal(self, error: apsw.Error) -> None:
+    def _log_refusal(self, error: apsw.Error) -> None:
         """Not each time: what is refused is tried again, and the log may lie on the same disk."""
-        if self._clock.monotonic() >= self._quiet_until:
-            self._quiet_until = self._clock.monotonic() + _QUIET
+        if self._clock.monotonic() >= self._next_warning:
+            self._next_warning = self._clock.monotonic() + _WARNING_INTERVAL
             logger.warning("The database takes nothing at the moment: %s", error)
 
-    def _keep_waiting(self, _tries: int) -> bool:
+    def _wait_for_lock(self, _tries: int) -> bool:
         """For another program's lock. SQLite's own handler would look ever more seldom."""
-        time.sleep(_LOOK_EVERY)
-        return self._clock.monotonic() < self._patient_until
+        time.sleep(_LOCK_POLL_INTERVAL)
+        return self._clock.monotonic() < self._lock_deadline
 
     def _transaction(
         self, group: list[Entry], run: Callable[[list[Entry], int], list[Any]]

@@ -18,20 +18,20 @@ from tracker.errors import ConfigError
 from tracker.store.sqlite import migrations
 from tracker.store.sqlite.admin import checks
 from tracker.store.sqlite.admin.output import output_file
-from tracker.store.sqlite.connection import one_line, open_existing, open_unchanging
-from tracker.store.sqlite.lock import look_for_links
+from tracker.store.sqlite.connection import open_existing, open_read_only, translate_errors
+from tracker.store.sqlite.lock import check_links
 from tracker.store.sqlite.recovery import COMPANIONS
 
 Progress = Callable[[int, int], None]
-"""Told how many pages are done, of how many."""
+"""Called with the number of pages copied, and of all pages."""
 
-# Pages between two words on progress.
-_PAGES_AT_ONCE = 1024
+# Pages between two calls of Progress.
+_PAGES_PER_STEP = 1024
 
 
 def back_up(path: Path, target: Path, progress: Progress, *, force: bool) -> dict[str, Any]:
-    """Copy the database at `path`, as it is at this moment, to the file `target`; what it holds.
-    `force`: another file there is replaced.
+    """Copy the database at `path`, as it is at this moment, to the file `target`; return its
+    contents (`checks.contents`). `force`: replace an existing file.
 
     Raises:
         ConfigError: there is no such database, the copy cannot be written, or is not sound.
@@ -39,7 +39,7 @@ def back_up(path: Path, target: Path, progress: Progress, *, force: bool) -> dic
     """
     _refuse_companions(target)
     with output_file(target, path, force=force) as part:
-        with closing(open_existing(path)) as source, one_line(str(target)):
+        with closing(open_existing(path)) as source, translate_errors(str(target)):
             # A read transaction: without it every report would make the copy begin again.
             source.execute("BEGIN")
             _copy(source, part, progress)
@@ -50,11 +50,11 @@ def copy_into(part: Path, source: Path, progress: Progress) -> None:
     """Copy the database in the file `source`, and bring the copy to this version.
 
     Raises:
-        ConfigError: it is none of ours.
+        ConfigError: it is not a tracker's database.
         InUse: a server has it by another name.
     """
-    look_for_links(source)
-    with one_line(str(source)), closing(open_unchanging(source)) as connection:
+    check_links(source)
+    with translate_errors(str(source)), closing(open_read_only(source)) as connection:
         version = migrations.check(connection, str(source))
         if version == 0:
             raise ConfigError(f"{source}: this is no backup of a tracker's database")
@@ -65,7 +65,7 @@ def copy_into(part: Path, source: Path, progress: Progress) -> None:
 
 def check_copy(part: Path, name: Path) -> dict[str, Any]:
     """What the copy holds. Raises ConfigError: it is not sound, or not of this version."""
-    with closing(open_unchanging(part)) as connection:
+    with closing(open_read_only(part)) as connection:
         problems = checks.problems(connection)
         if problems:
             raise ConfigError(f"{name}: the copy is not sound: {problems[0]}")
@@ -73,11 +73,11 @@ def check_copy(part: Path, name: Path) -> dict[str, Any]:
 
 
 def _refuse_companions(target: Path) -> None:
-    """What another database left beside `target`, SQLite would take for the copy's own. It may be
-    all there is of that one, so it is not for us to remove. Raises ConfigError.
+    """SQLite would take what another database left beside `target` for the copy's own. It may be
+    all that is left of that one, so it is not removed. Raises ConfigError.
     """
     for companion in (Path(f"{target}{end}") for end in COMPANIONS):
-        with files.telling(target):
+        with files.translate_errors(target):
             found = companion.exists() and companion.stat().st_size
         if found:
             raise ConfigError(
@@ -90,6 +90,6 @@ def _copy(source: apsw.Connection, part: Path, progress: Progress) -> None:
     with closing(apsw.Connection(str(part))) as target:
         with target.backup("main", source, "main") as backup:
             while not backup.done:
-                backup.step(_PAGES_AT_ONCE)
+                backup.step(_PAGES_PER_STEP)
                 progress(backup.page_count - backup.remaining, backup.page_count)
         target.pragma("journal_mode", "delete")  # one file, complete without a WAL

@@ -12,13 +12,13 @@ import apsw
 from tracker.domain.limits import ID_LIMIT
 from tracker.store.sqlite import events
 from tracker.store.sqlite.admin.counter_check import recount
-from tracker.store.sqlite.connection import one_line, open_existing
+from tracker.store.sqlite.connection import open_existing, translate_errors
 
-# SQLite's steps between two signs of life of a long check.
+# SQLite's virtual-machine steps between two calls of `on_progress`.
 _STEPS = 10_000_000
 
-# Problems of one kind that are listed; a broken file has thousands.
-_LISTED = 20
+# How many problems of one kind are listed; a broken file has thousands.
+_MAX_LISTED = 20
 
 _ORPHANS = 'SELECT "table", rowid, parent, fkid FROM pragma_foreign_key_check LIMIT ?'
 _COUNTS = """
@@ -28,21 +28,21 @@ _COUNTS = """
 
 
 def problems(connection: apsw.Connection) -> list[str]:
-    """One line for each thing that is wrong; reads the whole database."""
+    """One line for each problem; reads the whole database."""
     try:
         found = [
             text
-            for (text,) in connection.execute(f"PRAGMA integrity_check({_LISTED})")
+            for (text,) in connection.execute(f"PRAGMA integrity_check({_MAX_LISTED})")
             if text != "ok"
         ]
-        orphans = connection.execute(_ORPHANS, (_LISTED,))
+        orphans = connection.execute(_ORPHANS, (_MAX_LISTED,))
         found += [f"a row of {table} belongs to no {parent}" for table, _, parent, _ in orphans]
-        limits = events.bounds(connection)
-        if not limits.last < ID_LIMIT:
-            found.append(f"the last number given is {limits.last}: none is left to give")
+        bounds = events.bounds(connection)
+        if not bounds.last < ID_LIMIT:
+            found.append(f"the last number given is {bounds.last}: none is left to give")
         found += [
             f"counters of {item.table}, {item.row}: kept {item.kept}, counted {item.recounted}"
-            for item in recount(connection)[:_LISTED]
+            for item in recount(connection)[:_MAX_LISTED]
         ]
     except apsw.Error as error:
         found = [str(error)]
@@ -50,7 +50,7 @@ def problems(connection: apsw.Connection) -> list[str]:
 
 
 def contents(connection: apsw.Connection) -> dict[str, Any]:
-    """How much is in it, and the ends of its log."""
+    """The numbers of its rows, and the ends of its log."""
     counts = connection.execute(_COUNTS).get
     bounds = events.bounds(connection)
     return {
@@ -60,19 +60,19 @@ def contents(connection: apsw.Connection) -> dict[str, Any]:
     }
 
 
-def examine(path: Path, alive: Callable[[], None]) -> dict[str, Any]:
+def examine(path: Path, on_progress: Callable[[], None]) -> dict[str, Any]:
     """The health of the database at `path`, beside a server or without one; sizes in bytes.
-    `alive` is called now and then meanwhile.
+    `on_progress` is called from time to time.
 
     Raises:
         ConfigError: there is none, or it cannot be used.
     """
 
     def show() -> bool:
-        alive()
+        on_progress()
         return False
 
-    with one_line(str(path)), closing(open_existing(path)) as connection:
+    with translate_errors(str(path)), closing(open_existing(path)) as connection:
         connection.set_progress_handler(show, _STEPS)
         connection.execute("BEGIN")  # one state of it
         wal = Path(f"{path}-wal")

@@ -22,7 +22,7 @@ from tracker.domain.tasks import Task
 from tracker.errors import ConfigError
 from tracker.store.sqlite import events, projects
 from tracker.store.sqlite.columns import EVENT, TASK, fill, listed
-from tracker.store.sqlite.connection import one_line, open_existing
+from tracker.store.sqlite.connection import open_existing, translate_errors
 
 Record = dict[str, Any]
 Progress = Callable[[int, int], None]
@@ -40,13 +40,13 @@ COLUMNS: Final = (
 )
 
 # As text they are numbers of JSON.
-NUMBERS: Final = frozenset({
+NUMBER_COLUMNS: Final = frozenset({
     *("id", "at", "version", "last_id", "pruned", *_COUNTS),
     *(name for name, of in get_type_hints(Task).items() if {int, float} & {of, *get_args(of)}),
 })  # fmt: skip
 
 # Those that earlier versions did not write: a field that tasks have had since has a default.
-LATER: Final = frozenset({"gaps", *Task._field_defaults})
+OPTIONAL_COLUMNS: Final = frozenset({"gaps", *Task._field_defaults})
 
 _PROJECTS = """
   SELECT id, name AS project, created_at, updated_at FROM projects
@@ -84,7 +84,7 @@ def export(path: Path, project: str | None, progress: Progress) -> Iterator[Reco
     Raises:
         ConfigError: there is no such database or project, or it cannot be used.
     """
-    with one_line(str(path)), closing(open_existing(path)) as connection:
+    with translate_errors(str(path)), closing(open_existing(path)) as connection:
         connection.execute("BEGIN")
         project_id = None if project is None else projects.find(connection, project)
         if project is not None and project_id is None:

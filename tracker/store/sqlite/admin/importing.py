@@ -1,9 +1,8 @@
-"""What `tracker.store.sqlite.admin.export` exported, back into a database.
+"""Imports what `tracker.store.sqlite.admin.export` exported.
 
-A file is not believed: whoever can have it imported must not be able to make a database that the
-server cannot serve. Each record is looked at as the API looks at a report
-(`tracker.store.sqlite.admin.records`) before it is inserted, and nothing stays of a file of which
-anything is wrong.
+The file is not trusted: no import may make a database that the server cannot serve. Each record is
+validated as strictly as the API validates a report (`tracker.store.sqlite.admin.records`) before it
+is inserted, and a file with any error is not imported at all.
 """
 
 from __future__ import annotations
@@ -28,18 +27,18 @@ from tracker.store.sqlite.admin.records import (
     Event,
     Project,
     Task,
-    failure,
+    invalid,
     read,
     read_event,
     read_head,
 )
 from tracker.store.sqlite.columns import EVENT, TASK, fill, listed, parameters
-from tracker.store.sqlite.connection import one_line, open_writer
+from tracker.store.sqlite.connection import open_writer, translate_errors
 from tracker.store.sqlite.lock import DatabaseLock
 from tracker.store.sqlite.recovery import recover
 
-# Where in a file a record begins, as its line, and the record, its JSON parsed.
-Numbered = tuple[int, dict[str, Any]]
+# The line where a record begins, and the record, parsed.
+NumberedRecord = tuple[int, dict[str, Any]]
 
 _INSERT_PROJECT = """
   INSERT INTO projects (id, name, created_at, updated_at)
@@ -88,22 +87,26 @@ _NEXT_ID = (
 )
 
 
-def import_(path: Path, records: Iterable[Numbered]) -> dict[str, int]:
-    """Add all `records` to the database at `path`, made if there is none; nothing if anything is
-    wrong. How many of each kind.
+def import_(path: Path, records: Iterable[NumberedRecord]) -> dict[str, int]:
+    """Add all `records` to the database at `path`, which is made if there is none, or none of them.
+    Returns how many of each kind.
 
     Raises:
         InUse: a server has the database.
         ConfigError: not the whole of an export, or ids or names in it are taken.
     """
-    held = DatabaseLock(path)
+    lock = DatabaseLock(path)
     try:
         recover(path)
-        with closing(open_writer(path, "full")) as connection, one_line(str(path)), connection:
-            held.confirm()
+        with (
+            closing(open_writer(path, "full")) as connection,
+            translate_errors(str(path)),
+            connection,
+        ):
+            lock.confirm()
             counts = _Import(connection, path).run(iter(records))
     finally:
-        held.release()
+        lock.release()
     return counts
 
 
@@ -118,15 +121,15 @@ class _Import:
         self._gaps: list[list[int]] = []
         self._last_id = self._first_event = 0
 
-    def run(self, records: Iterator[Numbered]) -> dict[str, int]:
+    def run(self, records: Iterator[NumberedRecord]) -> dict[str, int]:
         """Add all records. Raises ConfigError."""
         before = events.last_id(self._connection)
         line, fields = next(records, (1, {}))
-        with self._telling(line):
+        with self._translate_errors(line):
             head = read_head(fields)
         self._gaps, self._last_id, self._first_event = head.gaps, head.last_id, head.last_id
         for line, fields in records:
-            with self._telling(line):
+            with self._translate_errors(line):
                 if fields.get("record") == "end":
                     self._check_counts(read(End, fields))
                     break
@@ -157,7 +160,7 @@ class _Import:
             case "event":
                 self._add_event(read_event(fields))
             case _:
-                raise failure("record", f"{kind!r:.100} is no record of an export")
+                raise invalid("record", f"{kind!r:.100} is no record of an export")
         self._counts[f"{kind}s"] += 1
 
     def _add_project(self, project: Project) -> None:
@@ -171,23 +174,23 @@ class _Import:
 
     def _add_event(self, event: Event) -> None:
         if event.id > self._last_id:
-            raise failure("id", "this is greater than the last_id of the export")
+            raise invalid("id", "this is greater than the last_id of the export")
         gaps_before = bisect(self._gaps, [event.id, MAX_ID])
         if gaps_before and event.id <= self._gaps[gaps_before - 1][1]:
-            raise failure("id", "this is in one of the gaps of the export")
+            raise invalid("id", "this is in one of the gaps of the export")
         # Not as it came: a line break between its tokens would end a line of server-sent events.
         data = orjson.dumps(event.data).decode()
         row = {**vars(event), "project_id": self._project_id(event), "data": data}
         self._connection.execute(_INSERT_EVENT, row)
         if self._connection.changes() != 1:
-            raise failure("task_id", "there is no such task before it in the export")
+            raise invalid("task_id", "there is no such task before it in the export")
         self._first_event = min(self._first_event, event.id)
 
     def _project_id(self, record: Task | Event) -> int:
         try:
             return self._projects[record.project].id
         except KeyError:
-            raise failure("project", "there is no such project before it in the export") from None
+            raise invalid("project", "there is no such project before it in the export") from None
 
     def _add_gaps(self, gaps: list[list[int]]) -> None:
         for gap in gaps:
@@ -202,15 +205,15 @@ class _Import:
     def _check_counts(self, end: End) -> None:
         for name, count in vars(end).items():
             if name != "record" and count != self._counts[name]:
-                raise failure(
+                raise invalid(
                     name,
                     f"the end of the export counts {count}, but there are "
                     f"{self._counts[name]}: the file is not whole",
                 )
 
     @contextmanager
-    def _telling(self, line: int) -> Iterator[None]:
-        """What is wrong with a record as the one line that the user reads."""
+    def _translate_errors(self, line: int) -> Iterator[None]:
+        """Turn the error of a record into one line for the user. Raises ConfigError."""
         try:
             yield
         except ValidationFailed as error:

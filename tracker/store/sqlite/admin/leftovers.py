@@ -1,4 +1,4 @@
-"""What upgrades, restores and killed commands have left beside a database: it takes room."""
+"""Files that upgrades, restores and killed commands have left beside a database."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Leftover(NamedTuple):
 
 
 def leftovers(path: Path) -> list[Leftover]:
-    """All of them. Those that are unfinished may be another command's that is at work."""
+    """All leftovers. Unfinished ones may belong to another command that is still running."""
     path = path.resolve()
     if not path.parent.is_dir():
         return []
@@ -43,15 +43,15 @@ def leftovers(path: Path) -> list[Leftover]:
 
 
 def remove_upgrade_copies(path: Path, *, dry_run: bool) -> list[Leftover]:
-    """Remove the copies that upgrades made, now that the upgraded database is in use; which.
+    """Remove the copies that upgrades made, and return them.
 
     Raises:
-        ConfigError: the database cannot be used, so that a copy may be all there is.
+        ConfigError: the database cannot be used, so that a copy may be all that is left.
     """
     with closing(open_existing(path)):
         copies = [left for left in leftovers(path) if left.kind == "upgrade copy"]
     if not dry_run:
         for copy in copies:
-            with files.telling(copy.file):
+            with files.translate_errors(copy.file):
                 copy.file.unlink()
     return copies

@@ -1,4 +1,4 @@
-"""Files that a command writes beside a database: never onto one."""
+"""Files that a command writes: never over a database."""
 
 from __future__ import annotations
 

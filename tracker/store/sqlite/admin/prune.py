@@ -1,4 +1,4 @@
-"""Prunes from outside the server, beside it or without it; the rules stand in `prune`."""
+"""Prunes a database file, beside a running server or without one; the rules are in `pruning`."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ import apsw
 
 from tracker.errors import ConfigError, NoRoom
 from tracker.store.sqlite import events, projects, pruning
-from tracker.store.sqlite.connection import is_full, one_line, open_existing
+from tracker.store.sqlite.connection import is_full, open_existing, translate_errors
 from tracker.store.sqlite.pruning import Pruned, Rule, Step
 
-# Seconds that one transaction takes, and rests for the server between two.
+# Seconds that one transaction takes, and the pause for the server between two.
 _WORK = 0.02
-_REST = 0.02
+_PAUSE = 0.02
 
 T = TypeVar("T")
 
 Progress = Callable[[int, int], None]
-"""Told how far along the log this is, and how long that is."""
+"""Called with the event id that has been reached, and the log's last."""
 
 
 class Outcome(NamedTuple):
-    """What has gone, and the bytes in use after that."""
+    """What was pruned, and the bytes in use afterwards."""
 
     pruned: Pruned
     size: int
@@ -49,7 +49,7 @@ def prune_database(
         ConfigError: there is no such database or project, or it cannot be used.
         NoRoom: the disk is too full even for that.
     """
-    with one_line(str(path)), closing(open_existing(path)) as connection:
+    with translate_errors(str(path)), closing(open_existing(path)) as connection:
         project_id = None if project is None else projects.find(connection, project)
         if project is not None and project_id is None:
             raise ConfigError(f"{path}: there is no project {project!r}")
@@ -84,9 +84,9 @@ def _apply(connection: apsw.Connection, rules: list[Rule], progress: Progress) -
             step = _with_room(connection, partial(_step, connection, rule, step.cursor))
             pruned += step.pruned
             progress(last if step.done else step.cursor, last)
-            time.sleep(_REST)
-    while not _with_room(connection, partial(pruning.give_back, connection)):
-        time.sleep(_REST)
+            time.sleep(_PAUSE)
+    while not _with_room(connection, partial(pruning.release_space, connection)):
+        time.sleep(_PAUSE)
     return Outcome(pruned, pruning.size(connection))
 
 
@@ -104,7 +104,7 @@ def _step(connection: apsw.Connection, rule: Rule, cursor: int) -> Step:
 
 
 def _with_room(connection: apsw.Connection, work: Callable[[], T]) -> T:
-    """On a full disk the WAL is moved into the database, so that there is room in it again.
+    """Run `work`; on a full disk move the WAL into the database, which frees it, and run it again.
 
     Raises:
         NoRoom: there is too little even so.

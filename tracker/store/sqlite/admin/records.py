@@ -1,6 +1,6 @@
-"""What the records of an export may hold: as much as reports could have made, and no more.
+"""Models of an export's records: they accept what reports can produce, and no more.
 
-Imported by `tracker.store.sqlite.admin.importing` alone: Pydantic takes a while.
+Imported by `tracker.store.sqlite.admin.importing` alone: importing Pydantic takes a while.
 """
 
 from __future__ import annotations
@@ -43,12 +43,12 @@ from tracker.store.sqlite.admin.export import VERSION
 _Id = Annotated[int, Field(ge=1, le=MAX_ID)]
 _Mark = Annotated[int, Field(ge=0, le=MAX_ID)]
 _Count = Annotated[int, Field(ge=0)]
-_Moment = Annotated[int, Field(ge=0, le=MAX_TIME)]
+_Time = Annotated[int, Field(ge=0, le=MAX_TIME)]
 _Range = Annotated[list[_Id], Field(min_length=2, max_length=2)]
 
 
 class _Record(BaseModel):
-    # A field that is not known holds something that would be lost.
+    # The content of an unknown field would be lost.
     model_config = ConfigDict(extra="forbid", strict=True, validate_default=True)
 
 
@@ -84,8 +84,8 @@ class Project(_Record):
     record: Literal["project"]
     id: _Id
     project: Name
-    created_at: _Moment
-    updated_at: _Moment
+    created_at: _Time
+    updated_at: _Time
 
 
 class Task(_Record):
@@ -99,7 +99,7 @@ class Task(_Record):
     progress: Progress
     attempt: Annotated[int, Field(ge=1, le=MAX_ATTEMPT)]
     started_at: Annotated[int, Field(ge=EARLIEST_START, le=MAX_TIME)]
-    finished_at: _Moment | None = None
+    finished_at: _Time | None = None
     duration_ms: Annotated[int, Field(ge=0, le=MAX_DURATION)] | None = None
     message: Message | None = None
     result: Text | None = None
@@ -107,8 +107,8 @@ class Task(_Record):
     error_message: Text | None = None
     stack_trace: StackTrace | None = None
     metadata: dict[str, Any]
-    created_at: _Moment
-    updated_at: _Moment
+    created_at: _Time
+    updated_at: _Time
 
     _ended = field_validator("finished_at", "duration_ms")(set_once_ended)
 
@@ -119,7 +119,7 @@ class Event(_Record):
     project: Name
     task_id: Name
     type: EventType
-    at: _Moment
+    at: _Time
     data: dict[str, Any]
 
 
@@ -132,44 +132,44 @@ class End(_Record):
 
 R = TypeVar("R", bound=_Record)
 
-_NOT_KNOWN: Final = "this is not known here: the file is of a newer tracker, or was changed"
+_UNKNOWN_FIELD: Final = "this is not known here: the file is of a newer tracker, or was changed"
 
 
 def read(model: type[R], fields: dict[str, Any]) -> R:
-    """The record, if it is one. Raises ValidationFailed."""
+    """Validate a record. Raises ValidationFailed."""
     try:
         return model.model_validate(fields)
     except ValidationError as error:
         name, issue = issues_of(error)[0]
         if name in fields and name not in model.model_fields:
-            name, issue = f"{name!r:.100}", _NOT_KNOWN
-        raise failure(name, issue) from None
+            name, issue = f"{name!r:.100}", _UNKNOWN_FIELD
+        raise invalid(name, issue) from None
 
 
 def read_head(fields: dict[str, Any]) -> Head:
     """See `read`; the first record. Raises ValidationFailed."""
     if fields.get("record") != "export":
-        raise failure("record", "an export begins with a record that tells of it: this is none")
+        raise invalid("record", "an export begins with a record that tells of it: this is none")
     version = fields.get("version")
     if type(version) is int and version > VERSION:
-        raise failure("version", "the file is of a newer tracker: import it with that one")
+        raise invalid("version", "the file is of a newer tracker: import it with that one")
     return read(Head, fields)
 
 
 def read_event(fields: dict[str, Any]) -> Event:
-    """See `read`; an event whose `data` is what events of its type, of its task, hold. Raises
+    """See `read`; the event's `data` has to match its type and its task. Raises
     ValidationFailed."""
     event = read(Event, fields)
     try:
         data = DATA[event.type].model_validate(event.data)
     except ValidationError as error:
         name, issue = issues_of(error)[0]
-        raise failure(f"data.{name}", issue) from None
+        raise invalid(f"data.{name}", issue) from None
     if (data.project, data.task_id) != (event.project, event.task_id):
-        raise failure("data", "this is of another task than the event")
+        raise invalid("data", "this is of another task than the event")
     return event
 
 
-def failure(field: str, issue: str) -> ValidationFailed:
-    """A record that is none."""
+def invalid(field: str, issue: str) -> ValidationFailed:
+    """The error for an invalid record."""
     return ValidationFailed("This is not as a tracker exports it.", [Issue(field, issue)])

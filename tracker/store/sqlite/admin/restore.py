@@ -1,7 +1,8 @@
-"""Puts a copy in a database's place, so that a kill at any moment leaves the one or the other.
+"""Replaces a database by a copy, so that a kill at any moment leaves the one or the other.
 
-A note beside the database tells what a restore is about to do, and is gone when it is done; whoever
-opens the database next finishes, or undoes, what was broken off (`tracker.store.sqlite.recovery`).
+A note beside the database says what a restore is about to do, and is removed when it is done;
+whoever opens the database next finishes or undoes an interrupted one
+(`tracker.store.sqlite.recovery`).
 
     1  the note says "copying"; the copy is made beside the database, checked, and on disk
     2  the old database's WAL is moved into it; nobody else may have it open
@@ -33,18 +34,26 @@ from tracker.errors import ConfigError, InUse
 from tracker.store.sqlite import events, migrations
 from tracker.store.sqlite.admin import checks
 from tracker.store.sqlite.admin.backup import Progress, check_copy, copy_into
-from tracker.store.sqlite.connection import one_line, open_unchanging
+from tracker.store.sqlite.connection import open_read_only, translate_errors
 from tracker.store.sqlite.lock import DatabaseLock
-from tracker.store.sqlite.recovery import BEFORE, COMPANIONS, Note, Told, part_of, recover, settle
+from tracker.store.sqlite.recovery import (
+    COMPANIONS,
+    KEPT_INFIX,
+    RestoreNote,
+    RestoreState,
+    finish_or_undo,
+    part_path,
+    recover,
+)
 
 logger = logging.getLogger(__name__)
 
-NUMBERS_JUMP: Final = 2**32
+ID_BLOCK: Final = 2**32
 """A restored database goes on at the next multiple of this (docs/contract.md, "Events")."""
 
-# What was given out since the backup, or by what the restore replaces, is never given again. All
+# No id is reused that was assigned since the backup, or by the database that is replaced. All
 # browser sessions end: some were signed out since.
-_GO_ON = (
+_SKIP_IDS = (
     "INSERT INTO gaps SELECT :last + 1, :next - 2 WHERE :next - 2 > :last",
     "DELETE FROM sqlite_sequence WHERE name = 'events'",
     "INSERT INTO sqlite_sequence (name, seq) VALUES ('events', :next - 1)",
@@ -54,7 +63,8 @@ _GO_ON = (
 
 
 class Restored(NamedTuple):
-    """What a restored database holds, and where the one before it went; None: there was none."""
+    """The contents of a restored database, and where the one before it is kept; None: there was
+    none."""
 
     contents: dict[str, Any]
     kept: Path | None
@@ -75,92 +85,92 @@ def restore(path: Path, source: Path, progress: Progress) -> Restored:
     if not is_file:
         raise ConfigError(f"{source}: there is no such file")
     path = path.resolve()
-    held = DatabaseLock(path)
+    lock = DatabaseLock(path)
     try:
         if source.samefile(path):
             raise ConfigError(f"{source}: this is the database itself; give the backup's name")
         recover(path, may_be_empty=True)
         _check_ours(path)
-        with _noted(path, source) as note:
+        with _write_note(path, source) as note:
             return _replace(path, source, note, progress)
     finally:
-        held.release()
+        lock.release()
 
 
 def kept_by_restores(path: Path) -> list[Path]:
     """The databases that restores have replaced, the oldest first."""
-    return sorted(path.parent.glob(f"{glob.escape(path.name)}{BEFORE}*Z"))
+    return sorted(path.parent.glob(f"{glob.escape(path.name)}{KEPT_INFIX}*Z"))
 
 
-def _replace(path: Path, source: Path, note: Note, progress: Progress) -> Restored:
-    part = part_of(path)
-    with one_line(str(path)), files.telling(path):
+def _replace(path: Path, source: Path, note: RestoreNote, progress: Progress) -> Restored:
+    part = part_path(path)
+    with translate_errors(str(path)), files.translate_errors(path):
         files.make_private(part)
         copy_into(part, source, progress)
         with closing(apsw.Connection(str(part))) as copy:
-            _go_on(copy, path)
+            _skip_ids(copy, path)
             copy.pragma("journal_mode", "delete")
         contents = check_copy(part, source)
         files.sync(part)
-        _close_up(path)
-    kept = _name_for_old(path)
-    with files.telling(path):
-        note.write(Told("placing", str(source), kept.name if kept else None))
+        _merge_wal(path)
+    kept = _kept_path(path)
+    with files.translate_errors(path):
+        note.write(RestoreState("placing", str(source), kept.name if kept else None))
         if kept is not None:
             for end in ("", *COMPANIONS):
-                _second_name(Path(f"{path}{end}"), Path(f"{kept}{end}"))
+                _link_or_copy(Path(f"{path}{end}"), Path(f"{kept}{end}"))
         files.sync_folder(path.parent)
         for end in (*COMPANIONS, "-shm"):
             Path(f"{path}{end}").unlink(missing_ok=True)
         files.sync_folder(path.parent)
         part.replace(path)
         files.sync_folder(path.parent)
-    with one_line(str(path)), closing(open_unchanging(path)) as connection:
+    with translate_errors(str(path)), closing(open_read_only(path)) as connection:
         if checks.contents(connection) != contents:
             raise ConfigError(f"{path}: is not what was restored; the database before it is {kept}")
     return Restored(contents, kept)
 
 
-def _go_on(copy: apsw.Connection, path: Path) -> None:
+def _skip_ids(copy: apsw.Connection, path: Path) -> None:
     last = events.last_id(copy)
-    following = _next_number(last, path)
-    if following >= ID_LIMIT:
+    next_id = _next_id(last, path)
+    if next_id >= ID_LIMIT:
         raise ConfigError("the numbers of events would pass 2^53; this is no backup of ours")
     with copy:
-        for sql in _GO_ON:
-            copy.execute(sql, {"last": last, "next": following, "epoch": secrets.token_hex(8)})
+        for sql in _SKIP_IDS:
+            copy.execute(sql, {"last": last, "next": next_id, "epoch": secrets.token_hex(8)})
 
 
-def _next_number(last: int, path: Path) -> int:
-    """The multiple to go on at: above the backup's last number and all that the databases have
-    given that stood here before. One that cannot be read has had a multiple of its own at most."""
+def _next_id(last: int, path: Path) -> int:
+    """The multiple of ID_BLOCK to continue at: above the backup's last id and those of all earlier
+    databases of this name. One that cannot be read has used at most one multiple of its own."""
     unreadable = 0
     for earlier in (path, *kept_by_restores(path)):
         try:
             if earlier.exists() and earlier.stat().st_size:
-                with closing(open_unchanging(earlier)) as connection:
+                with closing(open_read_only(earlier)) as connection:
                     last = max(last, events.last_id(connection))
         except apsw.Error:
             unreadable += 1
-    return ((last + 1) // NUMBERS_JUMP + 1 + unreadable) * NUMBERS_JUMP
+    return ((last + 1) // ID_BLOCK + 1 + unreadable) * ID_BLOCK
 
 
 def _check_ours(path: Path) -> None:
     """Raises ConfigError if another program's database stands there. A broken one is replaced."""
     if path.stat().st_size:
-        with contextlib.suppress(apsw.Error), closing(open_unchanging(path)) as connection:
+        with contextlib.suppress(apsw.Error), closing(open_read_only(path)) as connection:
             migrations.check(connection, str(path))
 
 
-def _close_up(path: Path) -> None:
-    """Have all of the old database in its one file, and nobody at it. Raises InUse.
+def _merge_wal(path: Path) -> None:
+    """Move the old database's WAL into it, while nobody else has it open. Raises InUse.
 
-    One that is broken is left as it is: SQLite would take a WAL that it cannot read for none.
+    A broken one is left as it is: SQLite would ignore a WAL that it cannot read.
     """
     if not path.stat().st_size:
         return
     try:
-        with closing(open_unchanging(path)) as connection:
+        with closing(open_read_only(path)) as connection:
             events.last_id(connection)
         with closing(apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READWRITE)) as connection:
             connection.pragma("locking_mode", "exclusive")
@@ -172,15 +182,15 @@ def _close_up(path: Path) -> None:
         logger.warning("%s: the old database is broken (%s); kept as it is", path, error)
 
 
-def _name_for_old(path: Path) -> Path | None:
+def _kept_path(path: Path) -> Path | None:
     if not path.stat().st_size:
         return None
     moment = datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%fZ")
-    return path.with_name(f"{path.name}{BEFORE}{moment}")
+    return path.with_name(f"{path.name}{KEPT_INFIX}{moment}")
 
 
-def _second_name(path: Path, second: Path) -> None:
-    """By a link; where the file system knows none, by a copy."""
+def _link_or_copy(path: Path, second: Path) -> None:
+    """Link the file to its second name; where the file system has no links, copy it."""
     if not path.exists():
         return
     try:
@@ -191,11 +201,11 @@ def _second_name(path: Path, second: Path) -> None:
 
 
 @contextlib.contextmanager
-def _noted(path: Path, source: Path) -> Iterator[Note]:
-    """A note for as long as the block runs; where that fails, all is put as it was."""
-    note = Note(path)
-    note.write(Told("copying", str(source), None))
+def _write_note(path: Path, source: Path) -> Iterator[RestoreNote]:
+    """Keep a note while the block runs; if that fails, undo the restore."""
+    note = RestoreNote(path)
+    note.write(RestoreState("copying", str(source), None))
     try:
         yield note
     finally:
-        settle(path, note)
+        finish_or_undo(path, note)

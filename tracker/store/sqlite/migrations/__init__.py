@@ -107,7 +107,7 @@ def copies(path: Path) -> list[Path]:
 def _copy(connection: apsw.Connection, path: Path, version: int) -> Path:
     """A copy of the database beside it, whole and durable when this returns."""
     part = path.with_name(f"{path.name}.v{version}.backup{files.UNFINISHED}")
-    with files.telling(part):
+    with files.translate_errors(part):
         files.make_private(part)  # also frees what a killed upgrade left
         needed = connection.pragma("page_count") * connection.pragma("page_size")
         free = shutil.disk_usage(path.parent).free
