@@ -26,7 +26,7 @@ from tracker.api.pages.docs import Assets, OpenApi, Page
 from tracker.api.projects import Project, Projects
 from tracker.api.proof import Proof
 from tracker.api.reports import Reports
-from tracker.api.resources import NameConverter, RawPath, Redirect, elsewhere
+from tracker.api.resources import NameConverter, RawPath, Redirect, unknown_address
 from tracker.api.search import Search
 from tracker.api.session import Session
 from tracker.api.sockets import SocketAdmission
@@ -99,7 +99,7 @@ def create_app(
     app.ws_options.max_receive_queue = 0
     app.router_options.converters["name"] = NameConverter
     app.req_options.strip_url_path_trailing_slash = True
-    app.add_sink(elsewhere)
+    app.add_sink(unknown_address)
     errors.install(app)
 
     for path in webhooks.paths:

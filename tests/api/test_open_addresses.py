@@ -13,7 +13,7 @@ import pytest
 from agent_task_tracker.proof import key_id
 from tests.support.described import routes
 from tests.support.server import Server
-from tracker.api.middleware.auth import OPEN, OPEN_UNDER, is_open
+from tracker.api.middleware.auth import OPEN_PATHS, OPEN_PREFIXES, is_open
 
 # Beneath a prefix that no page links to, an address to ask for.
 UNLINKED = {"/projects/": "/projects/p"}
@@ -25,7 +25,7 @@ def stranger(shared_server: Server) -> Iterator[httpx.Client]:
         yield client
 
 
-@pytest.mark.parametrize("path", sorted(OPEN - {"/proof"}))
+@pytest.mark.parametrize("path", sorted(OPEN_PATHS - {"/proof"}))
 def test_what_is_open_is_there(stranger: httpx.Client, path: str) -> None:
     assert stranger.get(path, follow_redirects=True).status_code == 200
     assert stranger.head(path, follow_redirects=True).status_code == 200
@@ -38,9 +38,9 @@ def test_the_proof_is_there(stranger: httpx.Client) -> None:
     assert "no such key" in answer.json()["error"]["message"]
 
 
-@pytest.mark.parametrize("prefix", OPEN_UNDER)
+@pytest.mark.parametrize("prefix", OPEN_PREFIXES)
 def test_something_is_there_under_each_open_prefix(stranger: httpx.Client, prefix: str) -> None:
-    pages = [stranger.get(path, follow_redirects=True) for path in sorted(OPEN - {"/proof"})]
+    pages = [stranger.get(path, follow_redirects=True) for path in sorted(OPEN_PATHS - {"/proof"})]
     linked = {
         urljoin(str(page.url.path), link)
         for page in pages

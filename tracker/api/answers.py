@@ -19,8 +19,8 @@ from tracker.domain.limits import MAX_HISTORY
 from tracker.domain.messages import Duration, EventId, Percent, Timestamp
 
 
-class _As:
-    """Describes a value as another type: what it becomes in JSON, or is there already."""
+class _DocumentedAs:
+    """Describes a value as another type: the one that it has in JSON."""
 
     def __init__(self, of: Any) -> None:
         self._of = of
@@ -31,9 +31,9 @@ class _As:
         return handler.generate_schema(self._of)
 
 
-Status = Annotated[str, _As(fields.Status)]
-Event = Annotated[orjson.Fragment, _As(messages.Event)]
-Metadata = Annotated[orjson.Fragment, _As(dict[str, Any])]
+Status = Annotated[str, _DocumentedAs(fields.Status)]
+Event = Annotated[orjson.Fragment, _DocumentedAs(messages.Event)]
+Metadata = Annotated[orjson.Fragment, _DocumentedAs(dict[str, Any])]
 Date = Annotated[str, WithJsonSchema({"type": "string", "format": "date"})]
 Count = Annotated[int, Field(ge=0)]
 

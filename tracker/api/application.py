@@ -1,4 +1,4 @@
-"""What a server runs, and who makes it: `tracker.app`, which the server does not import."""
+"""The application that a server runs; made by `tracker.app`, which the server does not import."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ ASGI = Callable[[dict[str, Any], Any, Any], Awaitable[None]]
 
 
 def check_body(head: RequestHead) -> None:
-    """Refuse a body unread: one that is said to be too large, or anything but JSON in UTF-8.
+    """Refuse a body unread, if its headers say that it is too large, or not JSON in UTF-8.
 
     Raises:
         UnsupportedMediaType, PayloadTooLarge
@@ -40,7 +40,7 @@ async def read_body(receive: Receive) -> bytes:
 
 
 def too_large() -> PayloadTooLarge:
-    """What is said of a body over the limit."""
+    """The error for a body over the limit."""
     message = f"The body is over {MAX_BODY_BYTES} bytes; send less."
     return PayloadTooLarge(message, [Issue("body", "Too large")])
 

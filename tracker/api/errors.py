@@ -55,27 +55,27 @@ INTERNAL_ERROR: Final = (
 _UNCLEAR: Final = "The request cannot be understood."
 
 
-# A WebSocket closed before it was accepted, with this plus an HTTP status as the code (Falcon's
-# convention) and the answer's body as the reason, is a handshake answered with those.
-REFUSED: Final = 3000
+# Closing a WebSocket before it is accepted, with this plus an HTTP status as the code (Falcon's
+# convention) and a body as the reason, answers the handshake with that status and body.
+REFUSED_BASE: Final = 3000
 
 
 def code_of(status: int) -> str:
-    """The code that says what an HTTP status says."""
-    return next((code for code, given in STATUSES.items() if given == status), "BAD_REQUEST")
+    """The error code of an HTTP status."""
+    return next((code for code, of in STATUSES.items() if of == status), "BAD_REQUEST")
 
 
 def error_body(code: str, message: str, now: int, issues: Sequence[Issue] = ()) -> bytes:
     """The API document's answer to a failure."""
-    return orjson.dumps({"error": _content(code, message, issues), "timestamp": iso(now)})
+    return orjson.dumps({"error": _error_object(code, message, issues), "timestamp": iso(now)})
 
 
-def error_content(error: TrackerError) -> dict[str, Any]:
+def error_object(error: TrackerError) -> dict[str, Any]:
     """The API document's error object, for one report of a batch."""
-    return _content(error.code, error.message, error.issues)
+    return _error_object(error.code, error.message, error.issues)
 
 
-def _content(code: str, message: str, issues: Sequence[Issue]) -> dict[str, Any]:
+def _error_object(code: str, message: str, issues: Sequence[Issue]) -> dict[str, Any]:
     """`details` names the first problem and lists all."""
     first = issues[0] if issues else Issue("request", message)
     details = {
@@ -93,7 +93,7 @@ class ErrorHandlers:
         self._clock = clock
 
     def install(self, app: falcon.asgi.App[Any, Any]) -> None:
-        """Have every failure of `app` answered here."""
+        """Handle every error of `app`."""
         app.add_error_handler(Exception, self._handle)
         app.add_error_handler(falcon.HTTPError, self._handle)
 
@@ -130,10 +130,10 @@ class ErrorHandlers:
         reply = self.reply(error, f"{req.method} {req.path}")
         if resp is not None:
             resp.text = None
-            reply.put_into(resp)
+            reply.write_to(resp)
         elif ws is not None and not ws.closed:
             if ws.unaccepted:  # answered in HTTP; see tracker.server.websocket
-                await ws.close(REFUSED + reply.status, reply.body.decode())
+                await ws.close(REFUSED_BASE + reply.status, reply.body.decode())
             elif reply.status == STATUSES["INTERNAL_ERROR"]:
                 await ws.close(CloseCode.INTERNAL_ERROR)
             else:

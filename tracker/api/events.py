@@ -10,7 +10,7 @@ import falcon.asgi
 from falcon.asgi import SSEvent
 
 from tracker.api import responses
-from tracker.api.resources import answer, read_query
+from tracker.api.resources import read_query, send_json
 from tracker.api.schemas import EventsQuery, StreamQuery, validate
 from tracker.domain.lease import Lease
 from tracker.domain.ports import EventLog
@@ -38,7 +38,7 @@ class Events:
         else:
             page = await self._log.newest_events(query.before, query.to_filter(), query.newest)
             resync = False
-        answer(req, resp, responses.events_page(page, resync=resync))
+        send_json(req, resp, responses.events_page(page, resync=resync))
 
 
 class EventStream:

@@ -38,7 +38,7 @@ class Health:
 
 
 class Alive:
-    """`/healthz`: what Kubernetes and others ask; says no more than that."""
+    """`/healthz`: liveness for Kubernetes and others, without details."""
 
     async def on_get(self, _req: falcon.asgi.Request, resp: falcon.asgi.Response) -> None:
         """The server answers, hence it lives."""
@@ -46,29 +46,29 @@ class Alive:
 
 
 class Ready:
-    """`/readyz`: whether reports can be recorded. Anybody may ask, so the database is asked no more
-    than once a second, and nobody waits long for it."""
+    """`/readyz`: whether reports can be recorded. It is open to all, so the database is checked at
+    most once a second, and nobody waits long for it."""
 
-    _FRESH: Final = 1.0  # seconds
-    _WAIT: Final = 1.0  # probes give up after a second, as a rule
+    _MAX_AGE: Final = 1.0  # seconds
+    _TIMEOUT: Final = 1.0  # probes give up after a second, as a rule
 
     def __init__(self, store: StorageCheck, clock: Clock) -> None:
         self._store = store
         self._clock = clock
-        self._asked: asyncio.Task[StorageHealth] | None = None
-        self._asked_at = -math.inf
+        self._check: asyncio.Task[StorageHealth] | None = None
+        self._checked_at = -math.inf
 
     async def on_get(self, _req: falcon.asgi.Request, resp: falcon.asgi.Response) -> None:
-        """503 if the database took or gave nothing just now."""
+        """503 unless the database can be written and read."""
         now = self._clock.monotonic()
-        if self._asked is None or (self._asked.done() and now - self._asked_at >= self._FRESH):
-            self._asked = asyncio.create_task(self._store.health())
-            self._asked.add_done_callback(_retrieve)
-            self._asked_at = now
-        await asyncio.wait({self._asked}, timeout=self._WAIT)
+        if self._check is None or (self._check.done() and now - self._checked_at >= self._MAX_AGE):
+            self._check = asyncio.create_task(self._store.health())
+            self._check.add_done_callback(_retrieve)
+            self._checked_at = now
+        await asyncio.wait({self._check}, timeout=self._TIMEOUT)
         ready = False
         with suppress(asyncio.InvalidStateError, Unavailable):  # not yet, or not now
-            ready = self._asked.result() is not None
+            ready = self._check.result() is not None
         resp.set_header("Cache-Control", "no-store")
         if ready:
             resp.data = b'{"status":"ready"}'
@@ -78,10 +78,10 @@ class Ready:
             resp.data = b'{"status":"unavailable"}'
 
 
-def _retrieve(asked: asyncio.Task[StorageHealth]) -> None:
+def _retrieve(check: asyncio.Task[StorageHealth]) -> None:
     """Whoever asked may have gone without the answer, and asyncio would log a failure."""
-    if not asked.cancelled():
-        asked.exception()
+    if not check.cancelled():
+        check.exception()
 
 
 class DatabaseCheck:

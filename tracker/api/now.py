@@ -5,7 +5,7 @@ from __future__ import annotations
 import falcon.asgi
 
 from tracker.api import responses
-from tracker.api.resources import answer, read_query
+from tracker.api.resources import read_query, send_json
 from tracker.api.schemas import NowQuery
 from tracker.domain.ports import StatsReader
 
@@ -20,4 +20,4 @@ class Now:
         """What runs and what ended last; `last_id` is the cursor for what happens after it."""
         query = read_query(req, NowQuery)
         found = await self._store.now(query.active, query.ended)
-        answer(req, resp, responses.now(found))
+        send_json(req, resp, responses.now(found))

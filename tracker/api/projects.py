@@ -5,7 +5,7 @@ from __future__ import annotations
 import falcon.asgi
 
 from tracker.api import responses
-from tracker.api.resources import answer, read_query
+from tracker.api.resources import read_query, send_json
 from tracker.api.schemas import ProjectsQuery
 from tracker.domain.ports import ProjectStore
 
@@ -20,7 +20,7 @@ class Projects:
         """A page of projects."""
         query = read_query(req, ProjectsQuery)
         page = await self._store.projects(query.to_query())
-        answer(
+        send_json(
             req,
             resp,
             {

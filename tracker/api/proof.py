@@ -22,8 +22,8 @@ class Proof:
     """`/proof`."""
 
     def __init__(self, keys: Iterable[str]) -> None:
-        """`keys`: those that are proven. None that somebody may guess: a proof is something to try
-        guesses on."""
+        """`keys`: those that are proven. None may be guessable: a proof lets anybody test
+        guesses."""
         self._keys = {key_id(key): key for key in keys}
 
     async def on_get(self, req: falcon.asgi.Request, resp: falcon.asgi.Response) -> None:

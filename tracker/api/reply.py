@@ -1,4 +1,4 @@
-"""An answer before it is given to a framework."""
+"""A JSON answer, independent of any framework."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Reply(NamedTuple):
         await send({"type": "http.response.start", "status": self.status, "headers": raw})
         await send({"type": "http.response.body", "body": self.body})
 
-    def put_into(self, resp: falcon.asgi.Response) -> None:
+    def write_to(self, resp: falcon.asgi.Response) -> None:
         """Answer through Falcon."""
         resp.status = self.status
         resp.content_type = falcon.MEDIA_JSON

@@ -1,4 +1,4 @@
-"""What is in the bodies of webhooks, on its way into the log, and what is answered."""
+"""From the bodies of webhooks to the store, and from its results to the answers."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any, Final, NamedTuple, Protocol
 
 import orjson
 
-from tracker.api.errors import STATUSES, error_content
+from tracker.api.errors import STATUSES, error_object
 from tracker.api.reply import Reply
 from tracker.api.schemas import BatchBody, to_report, validate
 from tracker.clock import iso
@@ -21,30 +21,30 @@ from tracker.domain.tasks import Kind, Report, seconds
 from tracker.errors import Issue, TrackerError, Unavailable, ValidationFailed
 
 
-class _Words(NamedTuple):
+class _AnswerText(NamedTuple):
     """The API document's answer to one kind of report."""
 
     status: str
     message: str
 
 
-ANSWERS: Final[Mapping[Kind, _Words]] = {
-    Kind.START: _Words("started", "Task started successfully"),
-    Kind.STATUS: _Words("updated", "Task status updated successfully"),
-    Kind.FINISH: _Words("completed", "Task completed successfully"),
-    Kind.ERROR: _Words("error_recorded", "Error recorded successfully"),
+ANSWERS: Final[Mapping[Kind, _AnswerText]] = {
+    Kind.START: _AnswerText("started", "Task started successfully"),
+    Kind.STATUS: _AnswerText("updated", "Task status updated successfully"),
+    Kind.FINISH: _AnswerText("completed", "Task completed successfully"),
+    Kind.ERROR: _AnswerText("error_recorded", "Error recorded successfully"),
 }
 
 
-class Submitted(Protocol):
-    """What is on its way into the log."""
+class Pending(Protocol):
+    """A webhook whose reports are being recorded."""
 
     @property
     def recorded(self) -> Sequence[asyncio.Future[Recorded]]:
-        """All of these have to be done before there is a reply."""
+        """All of these have to be done before `reply` is called."""
 
     def reply(self) -> Reply:
-        """The answer. Raises what went wrong."""
+        """The answer. Raises the error of a report that was not recorded."""
 
 
 class Reports:
@@ -53,44 +53,46 @@ class Reports:
     def __init__(self, store: ReportStore) -> None:
         self._store = store
 
-    def submit(self, kind: Kind, body: bytes, key: str | None) -> Submitted:
-        """Have the report in a webhook's body recorded; `key` is its `Idempotency-Key`. Raises what
-        may be wrong with it, and Unavailable."""
+    def submit(self, kind: Kind, body: bytes, key: str | None) -> Pending:
+        """Start to record the report in a webhook's body; `key`: its `Idempotency-Key`. Raises
+        InvalidJSON, ValidationFailed, Unavailable."""
         return self._submit(kind, parse_object(body), key, body)
 
-    def submit_batch(self, body: bytes, key: str | None) -> Submitted:
-        """Have each report of a batch recorded by itself (docs/contract.md, "Webhooks"). Raises
+    def submit_batch(self, body: bytes, key: str | None) -> Pending:
+        """Start to record each report of a batch by itself (docs/contract.md, "Webhooks"). Raises
         ValidationFailed, InvalidJSON: it is no batch."""
         if key is not None:
             message = "A batch has no Idempotency-Key: give each report an idempotency_key."
             raise ValidationFailed(message, [Issue("Idempotency-Key", message)])
-        return _Batch([self._submit_one(item) for item in read_batch(body)])
+        return _PendingBatch([self._submit_one(item) for item in read_batch(body)])
 
-    def _submit_one(self, item: Any) -> _One | TrackerError:
+    def _submit_one(self, item: Any) -> _PendingReport | TrackerError:
         try:
             if not isinstance(item, dict):
                 raise ValidationFailed(_NOT_A_REPORT, [Issue("report", "This has to be an object")])
-            kind = _kind(item.get("kind"))
+            kind = _parse_kind(item.get("kind"))
             key = item.get("idempotency_key")
             if key is not None and not isinstance(key, str):
-                raise _wrong_key("idempotency_key")
-            fields = {name: value for name, value in item.items() if name not in _OF_THE_BATCH}
+                raise _invalid_key("idempotency_key")
+            fields = {name: value for name, value in item.items() if name not in _BATCH_FIELDS}
             return self._submit(kind, fields, key, orjson.dumps(fields, option=_SORTED))
         except TrackerError as error:
             return error
 
-    def _submit(self, kind: Kind, fields: dict[str, Any], key: str | None, body: bytes) -> _One:
+    def _submit(
+        self, kind: Kind, fields: dict[str, Any], key: str | None, body: bytes
+    ) -> _PendingReport:
         report = to_report(kind, fields)
         idempotency_key = None if key is None else _idempotency_key(key, kind, body)
-        return _One(report, (self._store.record(report, idempotency_key, len(body)),))
+        return _PendingReport(report, (self._store.record(report, idempotency_key, len(body)),))
 
 
-class _One(NamedTuple):
+class _PendingReport(NamedTuple):
     report: Report
     recorded: tuple[asyncio.Future[Recorded]]
 
     def reply(self) -> Reply:
-        """See `Submitted`."""
+        """See `Pending`."""
         recorded = self.recorded[0].result()
         replayed = {"Idempotent-Replayed": "true"} if recorded.event is None else {}
         return Reply(self.status(recorded), orjson.dumps(self.content(recorded)), replayed)
@@ -115,16 +117,16 @@ class _One(NamedTuple):
         return content
 
 
-class _Batch(NamedTuple):
-    items: list[_One | TrackerError]
+class _PendingBatch(NamedTuple):
+    items: list[_PendingReport | TrackerError]
 
     @property
     def recorded(self) -> list[asyncio.Future[Recorded]]:
-        """See `Submitted`."""
-        return [item.recorded[0] for item in self.items if isinstance(item, _One)]
+        """See `Pending`."""
+        return [item.recorded[0] for item in self.items if isinstance(item, _PendingReport)]
 
     def reply(self) -> Reply:
-        """See `Submitted`. Raises Unavailable: nothing was recorded, and all may be later."""
+        """See `Pending`. Raises Unavailable: nothing was recorded, and all may be later."""
         failures = [_failure(item) for item in self.items]
         unavailable = [error for error in failures if isinstance(error, Unavailable)]
         if unavailable and None not in failures:
@@ -132,33 +134,33 @@ class _Batch(NamedTuple):
         return Reply(200, orjson.dumps({"results": [_result(item) for item in self.items]}))
 
 
-def _failure(item: _One | TrackerError) -> BaseException | None:
+def _failure(item: _PendingReport | TrackerError) -> BaseException | None:
     return item if isinstance(item, TrackerError) else item.recorded[0].exception()
 
 
-def _result(item: _One | TrackerError) -> dict[str, Any]:
+def _result(item: _PendingReport | TrackerError) -> dict[str, Any]:
     try:
         if isinstance(item, TrackerError):
             raise item
         recorded = item.recorded[0].result()
     except TrackerError as error:
-        return {"status": STATUSES[error.code], "error": error_content(error)}
+        return {"status": STATUSES[error.code], "error": error_object(error)}
     replayed = {"replayed": True} if recorded.event is None else {}
     return {**item.content(recorded), "status": item.status(recorded), **replayed}
 
 
 # Of an item of a batch, beside the report's own fields.
-_OF_THE_BATCH: Final = ("kind", "idempotency_key")
+_BATCH_FIELDS: Final = ("kind", "idempotency_key")
 _SORTED: Final = orjson.OPT_SORT_KEYS
 _NOT_A_REPORT: Final = "A report of a batch is an object with the fields of its webhook."
 
 
 def read_batch(body: bytes) -> list[Any]:
-    """The items of a batch, whatever they are. Raises ValidationFailed, InvalidJSON."""
+    """The items of a batch, unvalidated. Raises ValidationFailed, InvalidJSON."""
     return validate(BatchBody, parse_object(body)).reports
 
 
-def _kind(text: object) -> Kind:
+def _parse_kind(text: object) -> Kind:
     try:
         return Kind(str(text))
     except ValueError:
@@ -168,10 +170,10 @@ def _kind(text: object) -> Kind:
 
 def _idempotency_key(key: str, kind: Kind, body: bytes) -> Idempotency:
     if not 1 <= len(key) <= MAX_IDEMPOTENCY_KEY:
-        raise _wrong_key("Idempotency-Key")
+        raise _invalid_key("Idempotency-Key")
     return idempotency(key, kind, body)
 
 
-def _wrong_key(field: str) -> ValidationFailed:
+def _invalid_key(field: str) -> ValidationFailed:
     message = f"An Idempotency-Key has 1 to {MAX_IDEMPOTENCY_KEY} characters."
     return ValidationFailed(message, [Issue(field, message)])

@@ -1,6 +1,6 @@
-"""What a request says before its body, whoever received it: a connection of ours or an ASGI server.
+"""A request's head, whether a connection of ours or an ASGI server has received it.
 
-The rules that need no more than this are asked with it, so that they are the same by every way in.
+Rules that need only the head are checked with it, so that they are the same for both.
 """
 
 from __future__ import annotations
@@ -40,8 +40,8 @@ class RequestHead:
         )
 
     @property
-    def says_all_once(self) -> bool:
-        """Whether no header is given twice, and there is no query, as most often."""
+    def is_unambiguous(self) -> bool:
+        """Whether no header is repeated, and there is no query, as in most requests."""
         return len(self._first) == len(self.headers) and not self.query
 
     def get(self, name: bytes) -> str | None:
@@ -54,7 +54,7 @@ class RequestHead:
         if not self.query or (name.encode() not in self.query and b"%" not in self.query):
             return []
         query = parse_qsl(self.query.decode("latin-1"), max_num_fields=None)
-        return [value for given, value in query if given == name and value]
+        return [value for key, value in query if key == name and value]
 
     def cookies(self, name: str) -> list[str]:
         """Each value of a cookie (RFC 6265, 5.4)."""
@@ -66,4 +66,4 @@ class RequestHead:
         ]
 
     def _all(self, name: bytes) -> list[str]:
-        return [value.decode("latin-1") for given, value in self.headers if given == name]
+        return [value.decode("latin-1") for key, value in self.headers if key == name]

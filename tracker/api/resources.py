@@ -1,5 +1,4 @@
-"""What the resources share: reading the query string, answering JSON with an ETag, names in paths,
-and addresses that lead to another."""
+"""What the resources share: the query string, JSON with an ETag, names in paths, and redirects."""
 
 from __future__ import annotations
 
@@ -19,52 +18,52 @@ M = TypeVar("M", bound=Query)
 
 
 def read_query(req: falcon.asgi.Request, model: type[M]) -> M:
-    """The query string as the model; of a parameter given twice, the last. An empty one is none:
-    frontends send them. Raises ValidationFailed."""
+    """Validate the query string; of a repeated parameter the last counts. Empty parameters are
+    ignored: frontends send them. Raises ValidationFailed."""
     params = {
         name: value[-1] if isinstance(value, list) else value for name, value in req.params.items()
     }
-    said = {name: value for name, value in params.items() if value or model.blank_counts}
-    return validate(model, said)
+    present = {name: value for name, value in params.items() if value or model.keeps_blank}
+    return validate(model, present)
 
 
-def answer(req: falcon.asgi.Request, resp: falcon.asgi.Response, content: Any) -> None:
-    """`content` as JSON, or 304 if the client has just that already."""
+def send_json(req: falcon.asgi.Request, resp: falcon.asgi.Response, content: Any) -> None:
+    """Send `content` as JSON, or 304 if the client has it already."""
     body = orjson.dumps(content)
     etag = f'"{hashlib.blake2b(body, digest_size=12).hexdigest()}"'
-    if not unchanged(req, resp, etag, "private, no-cache"):
+    if not not_modified(req, resp, etag, "private, no-cache"):
         resp.data = body
 
 
-def unchanged(
+def not_modified(
     req: falcon.asgi.Request, resp: falcon.asgi.Response, etag: str, cache: str = "no-cache"
 ) -> bool:
-    """Name the answer by `etag`; True, and 304 is the answer, if the client has just that already
-    (RFC 9110, 13.1.2). `cache` is for Cache-Control."""
+    """Set the ETag; True, with the status 304, if the client has this content already (RFC 9110,
+    13.1.2). `cache`: the value of Cache-Control."""
     resp.set_header("ETag", etag)
     resp.set_header("Cache-Control", cache)
-    wanted = req.get_header("If-None-Match")
-    if wanted is None:
+    if_none_match = req.get_header("If-None-Match")
+    if if_none_match is None:
         return False
-    known = {tag.strip().removeprefix("W/") for tag in wanted.split(",")}
+    known = {tag.strip().removeprefix("W/") for tag in if_none_match.split(",")}
     if known.isdisjoint(("*", etag.removeprefix("W/"))):
         return False
     resp.status = 304
     return True
 
 
-async def elsewhere(
+async def unknown_address(
     req: falcon.asgi.Request, resp: falcon.asgi.Response | None, **_match: str
 ) -> None:
-    """An address that is none. A browser that asks first may ask it all the same, so that its page
-    sees the 404. Raises HTTPNotFound."""
+    """Sink for unknown addresses. A preflight succeeds, so that the page sees the 404 itself.
+    Raises HTTPNotFound."""
     if resp is None or not is_preflight(req):
         raise falcon.HTTPNotFound
     resp.set_header("Allow", "DELETE, GET, HEAD, OPTIONS, POST")
 
 
 class Redirect:
-    """An address that browsers and people ask for, where the answer stands at another."""
+    """An address that browsers and people ask for, whose content is at another."""
 
     def __init__(self, to: str) -> None:
         self._to = to

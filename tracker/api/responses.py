@@ -232,8 +232,8 @@ def _performance(total: int, completed: int, failed: int, duration_ms: int) -> a
     }
 
 
-def _percent(part: int, of: int) -> float:
-    return round(100 * part / of, 1) if of else 0.0
+def _percent(part: int, whole: int) -> float:
+    return round(100 * part / whole, 1) if whole else 0.0
 
 
 def _rounded_seconds(ms: float) -> float:

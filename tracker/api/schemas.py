@@ -1,4 +1,4 @@
-"""What requests hold: the models that validate them, and the source of `/openapi.json`.
+"""The models that validate requests, and the source of `/openapi.json`.
 
 Field names and limits: API document and docs/contract.md, "Webhooks". Numbers are not taken from
 strings, nor strings from numbers; unknown fields are ignored, so that newer clients work.
@@ -64,8 +64,8 @@ class _ReportBody(BaseModel):
         description="Top-level keys replace those of earlier reports; others stay.",
     )
 
-    def own(self) -> dict[str, Any]:
-        """What a report of this kind alone says, as fields of `Report`."""
+    def specific_fields(self) -> dict[str, Any]:
+        """The fields of `Report` that only this kind has."""
         return {}
 
 
@@ -84,8 +84,8 @@ class StatusBody(_ReportBody):
         default=None, examples=["Implementing core functionality, 75% complete"]
     )
 
-    def own(self) -> dict[str, Any]:
-        """See `_ReportBody.own`."""
+    def specific_fields(self) -> dict[str, Any]:
+        """See `_ReportBody.specific_fields`."""
         status = self.status or tasks.Status.RUNNING
         return {"status": status, "progress": self.progress, "message": self.message}
 
@@ -100,8 +100,8 @@ class FinishBody(_ReportBody):
         default=None, examples=[3450], description="Measured from the task's start if left out."
     )
 
-    def own(self) -> dict[str, Any]:
-        """See `_ReportBody.own`."""
+    def specific_fields(self) -> dict[str, Any]:
+        """See `_ReportBody.specific_fields`."""
         seconds = self.duration_seconds
         duration = None if seconds is None else round(seconds * 1000)
         return {"result": self.result, "duration_ms": duration}
@@ -116,8 +116,8 @@ class ErrorBody(_ReportBody):
         default=None, description=f"At most {MAX_STACK_TRACE_BYTES} bytes of UTF-8."
     )
 
-    def own(self) -> dict[str, Any]:
-        """See `_ReportBody.own`."""
+    def specific_fields(self) -> dict[str, Any]:
+        """See `_ReportBody.specific_fields`."""
         return {
             "error_type": self.error_type,
             "error_message": self.error_message,
@@ -147,10 +147,10 @@ BODIES: dict[Kind, type[_ReportBody]] = {
 
 
 def to_report(kind: Kind, content: dict[str, Any]) -> Report:
-    """The report that a webhook's JSON object is. Raises ValidationFailed."""
+    """Make a report of a webhook's JSON object. Raises ValidationFailed."""
     body = validate(BODIES[kind], content)
     common = (body.project, body.task_id, body.task, body.agent, body.metadata or None)
-    return Report(kind, *common, **body.own())
+    return Report(kind, *common, **body.specific_fields())
 
 
 # Query strings. Values arrive as strings; what is not named here is ignored.
@@ -168,8 +168,8 @@ class Query(BaseModel):
 
     model_config = ConfigDict(extra="ignore")
 
-    blank_counts: ClassVar[bool] = False
-    """Whether a parameter without a value says something."""
+    keeps_blank: ClassVar[bool] = False
+    """Whether a parameter without a value has a meaning."""
 
 
 class ProjectsQuery(Query):
@@ -196,15 +196,15 @@ class ProjectsQuery(Query):
 
 # ISO 8601's calendar dates; of its weeks, Python would silently take the Monday.
 _DATE = re.compile(r"\d{4}-?\d\d-?\d\d")
-_NO_MOMENT = "expected a date or time like 2024-01-15 or 2024-01-15T10:00:00Z"
+_NOT_A_DATE = "expected a date or time like 2024-01-15 or 2024-01-15T10:00:00Z"
 
 
-def _moment(text: object, *, end_of_day: bool) -> int:
+def _parse_moment(text: object, *, end_of_day: bool) -> int:
     """A date or a time as milliseconds; without an offset: UTC."""
     text = str(text).strip()
     day = _DATE.match(text)
     if day is None:
-        raise ValueError(_NO_MOMENT)
+        raise ValueError(_NOT_A_DATE)
     try:
         if day.end() == len(text):
             moment = datetime.combine(date.fromisoformat(text), datetime.min.time(), UTC)
@@ -217,14 +217,14 @@ def _moment(text: object, *, end_of_day: bool) -> int:
                 moment = moment.replace(tzinfo=UTC)
         return round(moment.timestamp() * 1000)
     except (ValueError, OverflowError):
-        raise ValueError(_NO_MOMENT) from None
+        raise ValueError(_NOT_A_DATE) from None
 
 
 _DATE_SCHEMA = WithJsonSchema(
     {"anyOf": [{"type": "string", "format": form} for form in ("date", "date-time")]}
 )
-_From = Annotated[int, BeforeValidator(lambda t: _moment(t, end_of_day=False)), _DATE_SCHEMA]
-_To = Annotated[int, BeforeValidator(lambda t: _moment(t, end_of_day=True)), _DATE_SCHEMA]
+_From = Annotated[int, BeforeValidator(lambda t: _parse_moment(t, end_of_day=False)), _DATE_SCHEMA]
+_To = Annotated[int, BeforeValidator(lambda t: _parse_moment(t, end_of_day=True)), _DATE_SCHEMA]
 
 
 class TasksQuery(Query):
@@ -289,7 +289,7 @@ class StreamQuery(Query):
 class SignOutQuery(Query):
     """`DELETE /api/session`."""
 
-    blank_counts = True
+    keeps_blank = True
 
     all: Annotated[bool, BeforeValidator(lambda given: given or True)] = Field(
         default=False, description="End every session of this server; `?all` alone says so too."
@@ -342,7 +342,7 @@ M = TypeVar("M", bound=BaseModel)
 
 
 def validate(model: type[M], content: dict[str, Any]) -> M:
-    """`content` as the model. Raises ValidationFailed, which lists every problem."""
+    """Validate `content`. Raises ValidationFailed, which lists every problem."""
     try:
         return cast("M", model.__pydantic_validator__.validate_python(content))
     except ValidationError as error:

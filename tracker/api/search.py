@@ -5,7 +5,7 @@ from __future__ import annotations
 import falcon.asgi
 
 from tracker.api import responses
-from tracker.api.resources import answer, read_query
+from tracker.api.resources import read_query, send_json
 from tracker.api.schemas import SearchQuery
 from tracker.domain.ports import TaskStore
 
@@ -20,4 +20,4 @@ class Search:
         """The newest tasks of any project that hold all of the words."""
         query = read_query(req, SearchQuery)
         found = await self._store.search(query.q, query.limit)
-        answer(req, resp, {"tasks": [responses.task_line(line) for line in found]})
+        send_json(req, resp, {"tasks": [responses.task_line(line) for line in found]})

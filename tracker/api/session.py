@@ -5,8 +5,8 @@ from __future__ import annotations
 import falcon.asgi
 import orjson
 
-from tracker.api.middleware.auth import refusal
-from tracker.api.middleware.credentials import given_key
+from tracker.api.middleware.auth import unauthorized
+from tracker.api.middleware.credentials import request_key
 from tracker.api.request_head import RequestHead
 from tracker.api.resources import read_query
 from tracker.api.schemas import SignOutQuery
@@ -22,8 +22,8 @@ class Session:
 
     async def on_post(self, req: falcon.asgi.Request, resp: falcon.asgi.Response) -> None:
         """Sign in. It takes the key itself: a session cannot prolong itself."""
-        if given_key(RequestHead.of(req.scope)) is None:
-            raise refusal("This has to be given", "To sign in, the API key is needed")
+        if request_key(RequestHead.of(req.scope)) is None:
+            raise unauthorized("This has to be given", "To sign in, the API key is needed")
         session, ends = self._sessions.issue()
         resp.set_cookie(
             self._sessions.cookie,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import falcon.asgi
 
 from tracker.api import responses
-from tracker.api.resources import answer, read_query
+from tracker.api.resources import read_query, send_json
 from tracker.api.schemas import ProjectStatsQuery, TrendsQuery
 from tracker.domain.ports import StatsReader
 from tracker.ws.connections import Connections
@@ -19,7 +19,7 @@ class Stats:
 
     async def on_get(self, req: falcon.asgi.Request, resp: falcon.asgi.Response) -> None:
         """The figures over all projects."""
-        answer(req, resp, responses.overall_stats(await self._store.overall_stats()))
+        send_json(req, resp, responses.overall_stats(await self._store.overall_stats()))
 
 
 class ProjectStats:
@@ -34,7 +34,7 @@ class ProjectStats:
         """One project's figures."""
         query = read_query(req, ProjectStatsQuery)
         stats = await self._store.project_stats(project_name, query.days)
-        answer(req, resp, responses.project_stats(stats))
+        send_json(req, resp, responses.project_stats(stats))
 
 
 class Trends:
@@ -46,7 +46,7 @@ class Trends:
     async def on_get(self, req: falcon.asgi.Request, resp: falcon.asgi.Response) -> None:
         """Ends a day, and how long the latest tasks took, in all and by agent."""
         query = read_query(req, TrendsQuery)
-        answer(req, resp, responses.trends(await self._store.trends(query.days)))
+        send_json(req, resp, responses.trends(await self._store.trends(query.days)))
 
 
 class WebSocketStats:
@@ -57,4 +57,4 @@ class WebSocketStats:
 
     async def on_get(self, req: falcon.asgi.Request, resp: falcon.asgi.Response) -> None:
         """The open WebSockets and what went over them."""
-        answer(req, resp, self._connections.stats())
+        send_json(req, resp, self._connections.stats())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import falcon.asgi
 
 from tracker.api import responses
-from tracker.api.resources import answer, read_query
+from tracker.api.resources import read_query, send_json
 from tracker.api.schemas import TasksQuery
 from tracker.domain.ports import TaskStore
 
@@ -23,7 +23,7 @@ class Tasks:
         query = read_query(req, TasksQuery)
         page = await self._store.tasks(project_name, query.to_query())
         filters = ("status", "agent", "date_from", "date_to", "q")
-        answer(
+        send_json(
             req,
             resp,
             {
@@ -47,7 +47,7 @@ class Task:
     ) -> None:
         """The task with its history."""
         detail = await self._store.task(project_name, task_id)
-        answer(req, resp, responses.task_with_history(detail))
+        send_json(req, resp, responses.task_with_history(detail))
 
     async def on_delete(
         self, _req: falcon.asgi.Request, resp: falcon.asgi.Response, project_name: str, task_id: str

@@ -21,14 +21,14 @@ from tracker.api.middleware.guard import Guard
 from tracker.api.middleware.origin import Origins
 from tracker.api.middleware.ratelimit import Limit, RateLimits
 from tracker.api.reply import Reply
-from tracker.api.reports import Reports, Submitted
+from tracker.api.reports import Pending, Reports
 from tracker.api.request_head import RequestHead
 from tracker.domain.tasks import Kind
 from tracker.errors import TrackerError
 
 BATCH: Final = "batch"
 
-Submit = Callable[[bytes, str | None], Submitted]
+Submit = Callable[[bytes, str | None], Pending]
 
 
 class _Webhook(NamedTuple):
@@ -37,8 +37,8 @@ class _Webhook(NamedTuple):
     limit: Limit | None
 
 
-class Opening:
-    """A webhook whose head was looked at."""
+class WebhookRequest:
+    """A webhook's request whose head was checked."""
 
     __slots__ = ("headers", "key", "refusal", "webhook")
 
@@ -66,9 +66,9 @@ class Webhooks:
         submits: dict[str, Submit] = {kind: partial(reports.submit, kind) for kind in Kind}
         submits[BATCH] = reports.submit_batch
         self._webhooks = {
-            path.encode() + end: _Webhook(path, submit, limits.find(path))
+            path.encode() + suffix: _Webhook(path, submit, limits.find(path))
             for path, submit in ((f"/webhook/{name}", submit) for name, submit in submits.items())
-            for end in (b"", b"/")
+            for suffix in (b"", b"/")
         }
         self._guard = guard
         self._authenticator = authenticator
@@ -77,18 +77,18 @@ class Webhooks:
 
     @property
     def paths(self) -> list[str]:
-        """Those that are answered here."""
+        """The paths that are answered here."""
         return list(dict.fromkeys(webhook.path for webhook in self._webhooks.values()))
 
-    def find(self, path: bytes) -> bool:
+    def handles(self, path: bytes) -> bool:
         """Whether a POST to this path, as it was sent, is answered here."""
         return path in self._webhooks
 
-    def open(self, path: bytes, head: RequestHead) -> Opening:
-        """Look at all that can be judged without the body."""
+    def open(self, path: bytes, head: RequestHead) -> WebhookRequest:
+        """Check everything that does not need the body."""
         webhook = self._webhooks[path]
         headers = self._origins.headers(head)
-        opening = Opening(webhook, head.get(b"idempotency-key"), headers)
+        request = WebhookRequest(webhook, head.get(b"idempotency-key"), headers)
         try:
             self._guard.check(head)
             self._authenticator.check(head)
@@ -96,48 +96,50 @@ class Webhooks:
                 webhook.limit.take(headers)
             check_body(head)
         except Exception as error:  # noqa: BLE001 - the one place that answers failures logs them
-            opening.refusal = self.refuse(opening, error)
-        return opening
+            request.refusal = self.refuse(request, error)
+        return request
 
-    def take(self, opening: Opening, body: bytes, answer: Callable[[Reply], None]) -> None:
-        """Record what is in `body`; `answer` is called once, now or later."""
+    def record(
+        self, request: WebhookRequest, body: bytes, on_reply: Callable[[Reply], None]
+    ) -> None:
+        """Record what is in `body`; `on_reply` is called once, now or later."""
         try:
-            submitted = opening.webhook.submit(body, opening.key)
+            pending = request.webhook.submit(body, request.key)
         except Exception as error:  # noqa: BLE001 - as above
-            answer(self.refuse(opening, error))
+            on_reply(self.refuse(request, error))
             return
-        waiting = len(submitted.recorded)
+        waiting = len(pending.recorded)
         if not waiting:
-            answer(self._reply(opening, submitted))
+            on_reply(self._reply(request, pending))
 
         def count(_recorded: object) -> None:
             nonlocal waiting
             waiting -= 1
             if not waiting:
-                answer(self._reply(opening, submitted))
+                on_reply(self._reply(request, pending))
 
-        for recorded in submitted.recorded:
+        for recorded in pending.recorded:
             recorded.add_done_callback(count)
 
-    def refuse(self, opening: Opening, error: Exception) -> Reply:
+    def refuse(self, request: WebhookRequest, error: Exception) -> Reply:
         """The answer to a failure."""
-        reply = self._errors.reply(error, f"POST {opening.webhook.path}")
-        return self._with_headers(opening, reply)
+        reply = self._errors.reply(error, f"POST {request.webhook.path}")
+        return self._with_headers(request, reply)
 
-    def _reply(self, opening: Opening, submitted: Submitted) -> Reply:
+    def _reply(self, request: WebhookRequest, pending: Pending) -> Reply:
         try:
-            return self._with_headers(opening, submitted.reply())
+            return self._with_headers(request, pending.reply())
         except Exception as error:  # noqa: BLE001 - as above
-            return self.refuse(opening, error)
+            return self.refuse(request, error)
 
-    def _with_headers(self, opening: Opening, reply: Reply) -> Reply:
-        if not opening.headers:
+    def _with_headers(self, request: WebhookRequest, reply: Reply) -> Reply:
+        if not request.headers:
             return reply
-        return Reply(reply.status, reply.body, {**opening.headers, **reply.headers})
+        return Reply(reply.status, reply.body, {**request.headers, **reply.headers})
 
 
 class WebhookMount:
-    """The handler in an ASGI server."""
+    """Mounts the handler in any ASGI server."""
 
     def __init__(self, app: ASGI, webhooks: Webhooks) -> None:
         """`app` answers everything else."""
@@ -147,32 +149,32 @@ class WebhookMount:
     async def __call__(self, scope: dict[str, Any], receive: Receive, send: Any) -> None:
         if scope["type"] == "http" and scope["method"] == "POST":
             path = scope.get("raw_path") or scope["path"].encode()
-            if self._webhooks.find(path):
+            if self._webhooks.handles(path):
                 reply = await self._reply(path, scope, receive)
                 await reply.send(send)
                 return
         await self._app(scope, receive, send)
 
     async def _reply(self, path: bytes, scope: dict[str, Any], receive: Receive) -> Reply:
-        opening = self._webhooks.open(path, RequestHead.of(scope))
-        if opening.refusal is not None:
-            return opening.refusal
+        request = self._webhooks.open(path, RequestHead.of(scope))
+        if request.refusal is not None:
+            return request.refusal
         try:
             body = await read_body(receive)
         except TrackerError as error:
-            return self._webhooks.refuse(opening, error)
+            return self._webhooks.refuse(request, error)
         replied: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
-        self._webhooks.take(opening, body, partial(_set, replied))
+        self._webhooks.record(request, body, partial(_set_reply, replied))
         return await replied
 
 
 class WebhookRoute:
-    """Falcon's, for what is no POST: that is answered before it gets here."""
+    """Falcon's route, for other methods: a POST is answered before it gets here."""
 
     async def on_post(self, req: falcon.asgi.Request, resp: falcon.asgi.Response) -> None:
         """Named in `Allow`."""
 
 
-def _set(future: asyncio.Future[Reply], reply: Reply) -> None:
+def _set_reply(future: asyncio.Future[Reply], reply: Reply) -> None:
     if not future.done():  # the client went away
         future.set_result(reply)

@@ -27,7 +27,7 @@ from tracker.api.body import too_large
 from tracker.api.errors import error_body
 from tracker.api.reply import Reply
 from tracker.api.request_head import RequestHead
-from tracker.api.webhooks import Opening, Webhooks
+from tracker.api.webhooks import WebhookRequest, Webhooks
 from tracker.clock import Clock
 from tracker.domain.limits import MAX_BODY_BYTES, MAX_HEADER_BYTES, MAX_HEADERS
 from tracker.server.http10 import UnchunkedResponses
@@ -63,7 +63,7 @@ class WebhookCycle:
 
     message_event = _NoopEvent()
 
-    def __init__(self, opening: Opening, keep_alive: bool) -> None:
+    def __init__(self, opening: WebhookRequest, keep_alive: bool) -> None:
         self.opening = opening
         self.body: bytes | bytearray = b""
         self.disconnected = False
@@ -268,7 +268,7 @@ class HttpProtocol(HttpToolsProtocol):
             self._ignores_upgrade = True
             return
         path, _, query = self.url.partition(b"?")
-        is_webhook = self._webhooks.find(path) and self.parser.get_method() == b"POST"
+        is_webhook = self._webhooks.handles(path) and self.parser.get_method() == b"POST"
         is_plain_http11 = version == "1.1" and not asks_upgrade
         if is_webhook and is_plain_http11 and self._is_idle():
             self._begin_webhook(path, query)
@@ -288,7 +288,7 @@ class HttpProtocol(HttpToolsProtocol):
         self.server_state.total_requests += 1  # uvicorn counts none whose client has left
         if type(cycle) is WebhookCycle and was_receiving and not cycle.response_complete:
             body, cycle.body = bytes(cycle.body), b""
-            self._webhooks.take(cycle.opening, body, partial(self._send_reply, cycle))
+            self._webhooks.record(cycle.opening, body, partial(self._send_reply, cycle))
 
     def handle_websocket_upgrade(self) -> None:
         if self.cycle is None or self.cycle.response_complete:

@@ -18,7 +18,7 @@ from websockets.frames import Frame
 from websockets.http11 import Request, Response
 from websockets.server import ServerProtocol
 
-from tracker.api.errors import REFUSED, code_of, error_body
+from tracker.api.errors import REFUSED_BASE, code_of, error_body
 from tracker.clock import Clock
 from tracker.domain.limits import CloseCode
 from tracker.timeouts import Timeouts
@@ -155,7 +155,7 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
             self.conn.send_close(message["code"], message.get("reason", ""))
             self._end(message["code"], message.get("reason", ""))
         else:
-            await self._refuse(message["code"] - REFUSED, message["reason"].encode())
+            await self._refuse(message["code"] - REFUSED_BASE, message["reason"].encode())
 
     # Closing.
 

@@ -1,5 +1,5 @@
-"""Who may ask: the API key, in a header or the query string, or a browser session, on every route
-but the open ones."""
+"""Authentication: the API key, in a header or the query string, or a browser session, on every
+route but the open ones."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Final
 
 import falcon.asgi
 
-from tracker.api.middleware.credentials import given_key
+from tracker.api.middleware.credentials import request_key
 from tracker.api.middleware.origin import is_foreign
 from tracker.api.request_head import RequestHead
 from tracker.auth.sessions import Sessions
@@ -17,13 +17,13 @@ from tracker.domain.lease import Lease
 from tracker.errors import Forbidden, Issue, RateLimited, Unauthorized
 
 # Open without a key (docs/contract.md, "Authentication"); the dashboard's pages are one file.
-OPEN: Final = frozenset(
+OPEN_PATHS: Final = frozenset(
     {
         *("/", "/projects", "/stats", "/events", "/settings", "/favicon.ico"),
         *("/health", "/healthz", "/readyz", "/proof", "/docs", "/redoc", "/openapi.json"),
     }
 )
-OPEN_UNDER: Final = ("/assets/", "/projects/", "/docs/assets/")
+OPEN_PREFIXES: Final = ("/assets/", "/projects/", "/docs/assets/")
 
 # These change nothing (RFC 9110, 9.2.1).
 SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -47,18 +47,18 @@ class Authenticator:
         req.context.lease = self.check(RequestHead.of(req.scope))
 
     def check(self, head: RequestHead) -> Lease:
-        """For how long whoever sent this is let in.
+        """Authenticate a request; the lease says how long its access lasts.
 
         Raises:
             Unauthorized: the request carries neither the key nor a session.
             RateLimited: it carries a wrong one, after many.
             Forbidden: it carries a session for another site's page.
         """
-        given = given_key(head)
+        given = request_key(head)
         if given is None:
             return self._check_session(head)
         if not self.accepts(given.encode("utf-8", "replace")):
-            raise self._wrong(head) if given else _missing()
+            raise self._wrong_key(head) if given else _missing_key()
         return self._lease
 
     def accepts(self, key: bytes) -> bool:
@@ -71,14 +71,14 @@ class Authenticator:
         leases = [self._sessions.lease(session) for session in sessions if session is not None]
         lease = next((lease for lease in leases if lease is not None), None)
         if lease is None:  # one that is over was not guessed
-            raise self._wrong(head) if None in sessions else _missing()
+            raise self._wrong_key(head) if None in sessions else _missing_key()
         # The browser sends the cookie for pages of this host's other ports too. They cannot read
         # the answers, but could change things, and a WebSocket's messages can be read by anyone.
         if (head.method not in SAFE_METHODS or head.is_websocket) and is_foreign(head):
             raise Forbidden(FOREIGN_PAGE)
         return lease
 
-    def _wrong(self, head: RequestHead) -> Unauthorized | RateLimited:
+    def _wrong_key(self, head: RequestHead) -> Unauthorized | RateLimited:
         wait = self._wrong_keys.take(head.client)
         if wait:
             return RateLimited(
@@ -86,12 +86,12 @@ class Authenticator:
                 f"next wrong one is told apart in {wait} s.",
                 wait,
             )
-        return refusal("This is not the key of this server", "The API key is wrong")
+        return unauthorized("This is not the key of this server", "The API key is wrong")
 
 
 def is_open(path: str) -> bool:
     """Whether the path, as it was sent, is answered without a key."""
-    return path in OPEN or path.startswith(OPEN_UNDER)
+    return path in OPEN_PATHS or path.startswith(OPEN_PREFIXES)
 
 
 def is_preflight(req: falcon.asgi.Request) -> bool:
@@ -99,13 +99,13 @@ def is_preflight(req: falcon.asgi.Request) -> bool:
     return req.method == "OPTIONS" and req.get_header("Access-Control-Request-Method") is not None
 
 
-def refusal(issue: str, what: str) -> Unauthorized:
-    """The answer to a key that is missing or wrong."""
+def unauthorized(issue: str, what: str) -> Unauthorized:
+    """The error for a key that is missing or wrong."""
     return Unauthorized(
         f"{what}; send it as the header X-API-Key or Authorization: Bearer, or as ?api_key=.",
         [Issue("X-API-Key", issue)],
     )
 
 
-def _missing() -> Unauthorized:
-    return refusal("This has to be given", "An API key is needed")
+def _missing_key() -> Unauthorized:
+    return unauthorized("This has to be given", "An API key is needed")

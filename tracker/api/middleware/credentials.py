@@ -1,4 +1,4 @@
-"""The API key as a request carries it, and requests that say two things at once.
+"""The API key of a request, and requests that contradict themselves.
 
 One reader takes the first of two values, another one the last: a proxy and this server, or two
 parts of this server, would see two different requests. Such a request is refused, by every way in.
@@ -15,7 +15,7 @@ from tracker.errors import BadRequest, Issue
 # The parameter that carries the key.
 PARAMETER: Final = "api_key"
 
-_ONCE: Final = (
+_SINGLE_HEADERS: Final = (
     (b"host", "Host"),
     (b"x-api-key", "X-API-Key"),
     (b"authorization", "Authorization"),
@@ -23,16 +23,16 @@ _ONCE: Final = (
 
 
 def contradiction(headers: RawHeaders, parameters: Sequence[str]) -> Issue | None:
-    """What a request says twice, where that leaves open whom it is for or who sends it.
+    """What a request repeats so that its host or its key is ambiguous; None: nothing.
 
     `headers`: all of them, as they came, their names in lower case. `parameters`: each `api_key` of
     the query string.
     """
     names = [name for name, _ in headers]
-    keyed = names.count(b"x-api-key")
-    for name, shown in _ONCE:  # twice the same is no better (RFC 9112, 3.2)
-        if names.count(name) > 1 and not (keyed == 1 and name == b"authorization"):
-            return Issue(shown, "This header is given twice")
+    key_headers = names.count(b"x-api-key")
+    for name, title in _SINGLE_HEADERS:  # twice the same is no better (RFC 9112, 3.2)
+        if names.count(name) > 1 and not (key_headers == 1 and name == b"authorization"):
+            return Issue(title, "This header is given twice")
     keys = {value for value in parameters if value}
     if keys:
         first = {name: value.decode("latin-1") for name, value in headers}
@@ -43,15 +43,15 @@ def contradiction(headers: RawHeaders, parameters: Sequence[str]) -> Issue | Non
 
 
 def refuse_contradictions(head: RequestHead) -> None:
-    """Raises BadRequest for a request that says two things at once."""
-    if head.says_all_once:
+    """Raises BadRequest for a request that contradicts itself."""
+    if head.is_unambiguous:
         return
     found = contradiction(head.headers, head.parameters(PARAMETER))
     if found is not None:
         raise BadRequest("The request says two things at once; say one.", [found])
 
 
-def given_key(head: RequestHead) -> str | None:
+def request_key(head: RequestHead) -> str | None:
     """The API key that came with the request, right or wrong. An empty parameter is none."""
     key = _key(head.get(b"x-api-key"), head.get(b"authorization"))
     if key is not None:

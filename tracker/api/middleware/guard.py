@@ -1,4 +1,4 @@
-"""What every request has to pass before it is asked who sends it."""
+"""Checks that every request has to pass before authentication."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tracker.api.middleware.origin import AllowedHosts
 from tracker.api.request_head import RequestHead
 
 # Load balancers and probes ask by address, and these answers tell nothing.
-_FOR_ANY_HOST: Final = frozenset({"/health", "/healthz", "/readyz"})
+_ANY_HOST_PATHS: Final = frozenset({"/health", "/healthz", "/readyz"})
 
 
 class Guard:
@@ -23,7 +23,7 @@ class Guard:
     async def process_request(self, req: falcon.asgi.Request, _resp: falcon.asgi.Response) -> None:
         """Raises BadRequest."""
         head = RequestHead.of(req.scope)
-        if req.path in _FOR_ANY_HOST:
+        if req.path in _ANY_HOST_PATHS:
             refuse_contradictions(head)
         else:
             self.check(head)
@@ -35,6 +35,6 @@ class Guard:
         self.check(RequestHead.of(req.scope))
 
     def check(self, head: RequestHead) -> None:
-        """Raises BadRequest: it says two things at once, or is for a host that is not this one."""
+        """Raises BadRequest: the request contradicts itself, or its Host is not allowed."""
         refuse_contradictions(head)
         self._hosts.check(head)

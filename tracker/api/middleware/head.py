@@ -23,7 +23,7 @@ class HeadAsGet:
 
 
 class AllowHead:
-    """Falcon middleware: who lists what an address takes, lists HEAD with GET."""
+    """Falcon middleware: lists HEAD in `Allow` wherever GET is."""
 
     async def process_response(
         self,

@@ -1,4 +1,4 @@
-"""Which hosts and origins are ours: against DNS rebinding and cross-site WebSockets."""
+"""The allowed hosts and origins: against DNS rebinding and cross-site WebSockets."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class AllowedHosts:
         beyond loopback."""
         if not allowed and not is_loopback(bound):
             allowed = (ANY,)
-        names = (*LOOPBACK_NAMES, _literal(bound), *(allowed or ()))
+        names = (*LOOPBACK_NAMES, _host_literal(bound), *(allowed or ()))
         self._allowed = frozenset(name.lower() for name in names)
         self._any = ANY in self._allowed
         self.allows = lru_cache(maxsize=64)(self._allows)
@@ -48,7 +48,7 @@ class AllowedHosts:
 
     def _allows(self, host: str) -> bool:
         """Whether a `Host` header's value names this server."""
-        return self._any or _name(host) in self._allowed
+        return self._any or _host_name(host) in self._allowed
 
 
 class Origins:
@@ -62,8 +62,8 @@ class Origins:
         return _Cors(self)
 
     def headers(self, head: RequestHead) -> dict[str, str]:
-        """What an answer says of its readers: pages of which origin, and that caches have to look
-        at that. What is POSTed is cached nowhere."""
+        """The CORS headers of an answer, and `Vary` for caches. Answers to POST are never
+        cached."""
         origin = head.get(b"origin")
         if origin is None:
             return {} if head.method == "POST" else {"Vary": "Origin"}
@@ -85,7 +85,7 @@ class Origins:
 
 
 class _Cors(CORSMiddleware[falcon.asgi.Request, falcon.asgi.Response]):
-    """Leaves to Falcon what it answers to preflights."""
+    """Falcon's answers to preflights; our own headers otherwise."""
 
     def __init__(self, origins: Origins) -> None:
         super().__init__(ANY if ANY in origins.allowed else origins.allowed)
@@ -126,11 +126,11 @@ def _is_own(origin: str, head: RequestHead) -> bool:
     return scheme in ("http", "https") and host == head.get(b"host")
 
 
-def _literal(host: str) -> str:
+def _host_literal(host: str) -> str:
     return f"[{host}]" if ":" in host else host
 
 
-def _name(host: str) -> str:
+def _host_name(host: str) -> str:
     """The host without its port (RFC 3986, 3.2.2: an IPv6 address stands in brackets)."""
     match = _HOST.fullmatch(host)
     return match[1].lower() if match else ""

@@ -1,4 +1,4 @@
-"""Requests a minute and key, told in the fields of draft-ietf-httpapi-ratelimit-headers."""
+"""Limits of requests a minute, with the headers of draft-ietf-httpapi-ratelimit-headers."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _PREFIXES: Final = {"webhook": "/webhook/", "api": "/api/"}
 
 
 class Limit:
-    """So many requests in each window, which opens with a first request."""
+    """A fixed-window limit; a window opens with its first request."""
 
     def __init__(self, name: str, quota: int, clock: Clock) -> None:
         """`quota` requests a minute."""
@@ -26,21 +26,21 @@ class Limit:
         self._name = name
         self._quota = quota
         self._clock = clock
-        self._closes = -math.inf
+        self._window_end = -math.inf
         self._used = 0
 
     def take(self, headers: dict[str, str]) -> None:
-        """Count a request, and say in the answer's `headers` what is left. Raises RateLimited."""
+        """Count a request, and set what is left in the answer's `headers`. Raises RateLimited."""
         now = self._clock.monotonic()
-        if now >= self._closes:
-            self._closes = now + WINDOW
+        if now >= self._window_end:
+            self._window_end = now + WINDOW
             self._used = 0
-        passes = self._used < self._quota
-        self._used += passes
-        wait = math.ceil(self._closes - now)
+        allowed = self._used < self._quota
+        self._used += allowed
+        wait = math.ceil(self._window_end - now)
         headers["RateLimit-Policy"] = self.policy
         headers["RateLimit"] = f'"{self._name}";r={self._quota - self._used};t={wait}'
-        if not passes:
+        if not allowed:
             raise RateLimited(f"The limit of {self.policy} is used up; go on in {wait} s.", wait)
 
 

@@ -17,7 +17,7 @@ from tracker.api.answers import Error
 from tracker.api.middleware.auth import SAFE_METHODS, is_open
 from tracker.api.middleware.ratelimit import is_limited
 from tracker.api.openapi import components
-from tracker.api.openapi.operations import JSON, OPERATIONS, TAGS, Answer, Operation
+from tracker.api.openapi.operations import JSON, OPERATIONS, TAGS, Operation, Response
 
 # Any one of them will do; the recommended one first.
 _SECURITY: Final[list[dict[str, list[str]]]] = [
@@ -73,7 +73,7 @@ def _operation(operation: Operation, schemas: Mapping[str, Any]) -> dict[str, An
             *(_query(schemas[operation.query.__name__]) if operation.query else ()),
             *map(_parameter, operation.headers),
         ],
-        "responses": _answers(operation),
+        "responses": _responses(operation),
     }
     if operation.body is not None:
         content = {"schema": _schema(operation.body), "example": operation.example}
@@ -83,7 +83,7 @@ def _operation(operation: Operation, schemas: Mapping[str, Any]) -> dict[str, An
     return {name: value for name, value in built.items() if value or name == "security"}
 
 
-def _answers(operation: Operation) -> dict[str, Any]:
+def _responses(operation: Operation) -> dict[str, Any]:
     limited = _LIMIT_HEADERS if is_limited(operation.path) else ()
     headers = (
         *limited,
@@ -92,10 +92,10 @@ def _answers(operation: Operation) -> dict[str, Any]:
         *(("Set-Cookie",) if operation.sets_cookie else ()),
     )
     answers = {
-        str(status): _answer(answer, headers) for status, answer in operation.answers.items()
+        str(status): _response(answer, headers) for status, answer in operation.answers.items()
     }
     if operation.conditional:
-        answers["304"] = _answer(Answer("Unchanged since the ETag that was sent."), headers)
+        answers["304"] = _response(Response("Unchanged since the ETag that was sent."), headers)
     for failure in (*operation.failures, *_failures(operation)):
         status = components.FAILURES[failure].status
         answers.setdefault(str(status), {"$ref": f"#/components/responses/{failure}"})
@@ -103,7 +103,7 @@ def _answers(operation: Operation) -> dict[str, Any]:
 
 
 def _failures(operation: Operation) -> Iterable[str]:
-    """Which of the shared failures can really occur."""
+    """The shared failures that can occur."""
     body = operation.body is not None
     secured = not is_open(operation.path)
     occurs = {
@@ -124,7 +124,7 @@ def _failures(operation: Operation) -> Iterable[str]:
     return [name for name, does in occurs.items() if does]
 
 
-def _answer(answer: Answer, headers: Iterable[str]) -> dict[str, Any]:
+def _response(answer: Response, headers: Iterable[str]) -> dict[str, Any]:
     built: dict[str, Any] = {"description": answer.description}
     if headers:
         built["headers"] = _headers(headers)
@@ -135,7 +135,7 @@ def _answer(answer: Answer, headers: Iterable[str]) -> dict[str, Any]:
 
 
 def _failure(failure: components.Failure) -> dict[str, Any]:
-    return _answer(Answer(failure.description, Error, failure.example), failure.headers)
+    return _response(Response(failure.description, Error, failure.example), failure.headers)
 
 
 def _headers(names: Iterable[str]) -> dict[str, Any]:
@@ -172,7 +172,9 @@ def _schemas() -> dict[str, Any]:
     queries = [operation.query for operation in OPERATIONS if operation.query]
     answers = [answer for operation in OPERATIONS for answer in operation.answers.values()]
     shapes = [answer.shape for answer in answers if answer.shape]
-    return _generate(bodies, _Taken) | _generate([*queries, *shapes, Error], _Told)
+    return _generate(bodies, _RequestSchema) | _generate(
+        [*queries, *shapes, Error], _ResponseSchema
+    )
 
 
 def _generate(models: Iterable[type], generator: type[GenerateJsonSchema]) -> dict[str, Any]:
@@ -185,7 +187,7 @@ def _generate(models: Iterable[type], generator: type[GenerateJsonSchema]) -> di
     return schemas
 
 
-class _Taken(GenerateJsonSchema):
+class _RequestSchema(GenerateJsonSchema):
     """What may be left out of a body may also be null."""
 
     def field_title_should_be_set(self, schema: Any) -> bool:  # noqa: ARG002
@@ -197,8 +199,8 @@ class _Taken(GenerateJsonSchema):
         return super().default_schema(schema)
 
 
-class _Told(_Taken):
-    """What may be left out of a query string or an answer is never null."""
+class _ResponseSchema(_RequestSchema):
+    """What may be left out of a query string or a response is never null."""
 
     def default_schema(self, schema: core_schema.WithDefaultSchema) -> JsonSchemaValue:
         inner = schema["schema"]

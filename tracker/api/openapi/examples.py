@@ -37,7 +37,7 @@ BATCH: Final = {
         {"kind": "status", **_TASK, "progress": 175},
     ]
 }
-TAKEN: Final = {
+BATCH_RECORDED: Final = {
     "results": [
         {
             "status": 201,

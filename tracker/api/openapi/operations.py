@@ -28,7 +28,7 @@ TAGS: Final[Mapping[str, str]] = {
 }
 
 
-class Answer(NamedTuple):
+class Response(NamedTuple):
     """One kind of answer: `shape`, of `tracker.api.answers`; None means no content."""
 
     description: str
@@ -49,7 +49,7 @@ class Operation(NamedTuple):
     id: str
     tag: str
     summary: str
-    answers: Mapping[int, Answer]
+    answers: Mapping[int, Response]
     description: str = ""
     query: type[BaseModel] | None = None
     headers: tuple[str, ...] = ()
@@ -68,7 +68,7 @@ def _webhook(
     *,
     body: type[BaseModel],
     example: Any,
-    answer: Answer,
+    answer: Response,
 ) -> Operation:
     created = {201: answer._replace(description="Recorded, and the task is new.")}
     return Operation(
@@ -90,7 +90,7 @@ def _read(
     id_: str,
     tag: str,
     summary: str,
-    answer: Answer,
+    answer: Response,
     *,
     description: str = "",
     query: type[BaseModel] | None = None,
@@ -112,7 +112,7 @@ def _read(
 
 
 def _check(
-    path: str, id_: str, summary: str, answers_: Mapping[int, Answer], description: str = ""
+    path: str, id_: str, summary: str, answers_: Mapping[int, Response], description: str = ""
 ) -> Operation:
     return Operation(
         method="get",
@@ -134,7 +134,7 @@ OPERATIONS: Final = (
         "refreshes title, agent and metadata.",
         body=schemas.StartBody,
         example=examples.START,
-        answer=Answer("Recorded; the task was known.", answers.StartAnswer, examples.STARTED),
+        answer=Response("Recorded; the task was known.", answers.StartAnswer, examples.STARTED),
     ),
     _webhook(
         "status",
@@ -143,7 +143,7 @@ OPERATIONS: Final = (
         "and `failed` end the task. A task never seen is created.",
         body=schemas.StatusBody,
         example=examples.STATUS,
-        answer=Answer("Recorded.", answers.StatusAnswer, examples.UPDATED),
+        answer=Response("Recorded.", answers.StatusAnswer, examples.UPDATED),
     ),
     _webhook(
         "finish",
@@ -151,7 +151,7 @@ OPERATIONS: Final = (
         "Ends the task as completed, also after an error. A task never seen is created.",
         body=schemas.FinishBody,
         example=examples.FINISH,
-        answer=Answer("Recorded.", answers.FinishAnswer, examples.FINISHED),
+        answer=Response("Recorded.", answers.FinishAnswer, examples.FINISHED),
     ),
     _webhook(
         "error",
@@ -159,7 +159,7 @@ OPERATIONS: Final = (
         "Ends the task as failed, also after a finish. A task never seen is created.",
         body=schemas.ErrorBody,
         example=examples.ERROR,
-        answer=Answer("Recorded.", answers.ErrorAnswer, examples.ERROR_RECORDED),
+        answer=Response("Recorded.", answers.ErrorAnswer, examples.ERROR_RECORDED),
     ),
     Operation(
         method="post",
@@ -172,7 +172,9 @@ OPERATIONS: Final = (
         body=schemas.BatchBody,
         example=examples.BATCH,
         answers={
-            200: Answer("What became of each, in order.", answers.BatchAnswer, examples.TAKEN)
+            200: Response(
+                "What became of each, in order.", answers.BatchAnswer, examples.BATCH_RECORDED
+            )
         },
     ),
     _read(
@@ -180,7 +182,7 @@ OPERATIONS: Final = (
         "list_projects",
         "Projects and tasks",
         "List projects",
-        Answer("A page of projects.", answers.ProjectsPage, examples.PROJECTS),
+        Response("A page of projects.", answers.ProjectsPage, examples.PROJECTS),
         query=schemas.ProjectsQuery,
     ),
     Operation(
@@ -190,14 +192,14 @@ OPERATIONS: Final = (
         tag="Projects and tasks",
         summary="Delete a project",
         description="Its tasks and their events go too.",
-        answers={204: Answer("Deleted.")},
+        answers={204: Response("Deleted.")},
     ),
     _read(
         "/api/projects/{project_name}/tasks",
         "list_tasks",
         "Projects and tasks",
         "List a project's tasks",
-        Answer("A page of tasks.", answers.TasksPage, examples.TASKS),
+        Response("A page of tasks.", answers.TasksPage, examples.TASKS),
         query=schemas.TasksQuery,
     ),
     _read(
@@ -205,7 +207,7 @@ OPERATIONS: Final = (
         "get_task",
         "Projects and tasks",
         "Show a task with its history",
-        Answer("The task.", answers.TaskWithHistory, examples.TASK),
+        Response("The task.", answers.TaskWithHistory, examples.TASK),
     ),
     Operation(
         method="delete",
@@ -214,14 +216,14 @@ OPERATIONS: Final = (
         tag="Projects and tasks",
         summary="Delete a task",
         description="Its events go too.",
-        answers={204: Answer("Deleted.")},
+        answers={204: Response("Deleted.")},
     ),
     _read(
         "/api/events",
         "list_events",
         "Events",
         "Read the log",
-        Answer("Events after `since`.", answers.EventsPage, examples.EVENTS),
+        Response("Events after `since`.", answers.EventsPage, examples.EVENTS),
         description="Give `last_id` of one page as `since` of the next; nothing is missed.",
         query=schemas.EventsQuery,
     ),
@@ -237,7 +239,7 @@ OPERATIONS: Final = (
         "open. If `since` cannot be honoured, the first event is `resync_required`.",
         query=schemas.StreamQuery,
         headers=("Last-Event-ID",),
-        answers={200: Answer("Events as they come.", None, examples.STREAM, EVENT_STREAM)},
+        answers={200: Response("Events as they come.", None, examples.STREAM, EVENT_STREAM)},
         stored=False,
     ),
     _read(
@@ -245,14 +247,14 @@ OPERATIONS: Final = (
         "get_stats",
         "Statistics",
         "Figures over all projects",
-        Answer("The figures.", answers.Stats, examples.STATS),
+        Response("The figures.", answers.Stats, examples.STATS),
     ),
     _read(
         "/api/stats/projects/{project_name}",
         "get_project_stats",
         "Statistics",
         "Figures of one project",
-        Answer("The figures.", answers.ProjectStats, examples.PROJECT_STATS),
+        Response("The figures.", answers.ProjectStats, examples.PROJECT_STATS),
         query=schemas.ProjectStatsQuery,
     ),
     _read(
@@ -260,7 +262,7 @@ OPERATIONS: Final = (
         "get_websocket_stats",
         "Statistics",
         "Open WebSockets",
-        Answer("The figures.", answers.WebSocketStats, examples.WEBSOCKET_STATS),
+        Response("The figures.", answers.WebSocketStats, examples.WEBSOCKET_STATS),
         description="Sockets that follow all projects count under `total_connections` only.",
         stored=False,
     ),
@@ -269,7 +271,7 @@ OPERATIONS: Final = (
         "get_trends",
         "Statistics",
         "Ends a day, and how long tasks take",
-        Answer("Over all projects.", answers.Trends, examples.TRENDS),
+        Response("Over all projects.", answers.Trends, examples.TRENDS),
         query=schemas.TrendsQuery,
     ),
     _read(
@@ -277,7 +279,7 @@ OPERATIONS: Final = (
         "get_now",
         "Dashboard",
         "What runs, and what ended last",
-        Answer("Over all projects.", answers.Now, examples.NOW),
+        Response("Over all projects.", answers.Now, examples.NOW),
         description="Follow the log from `last_id` for what happens after it.",
         query=schemas.NowQuery,
     ),
@@ -286,7 +288,7 @@ OPERATIONS: Final = (
         "search_tasks",
         "Dashboard",
         "Search the tasks of all projects",
-        Answer("The newest that hold all the words.", answers.Found, examples.FOUND),
+        Response("The newest that hold all the words.", answers.Found, examples.FOUND),
         query=schemas.SearchQuery,
     ),
     Operation(
@@ -296,7 +298,7 @@ OPERATIONS: Final = (
         tag="Dashboard",
         summary="The server's settings in force",
         answers={
-            200: Answer("The settings, the time, the newest event.", answers.Info, examples.INFO)
+            200: Response("The settings, the time, the newest event.", answers.Info, examples.INFO)
         },
         stored=False,
     ),
@@ -308,7 +310,7 @@ OPERATIONS: Final = (
         summary="Trade the API key for a browser session",
         description="The session is a cookie that scripts cannot read. It lasts 12 hours, or until "
         "it is signed out or the key changes, and stands for the key on this server's own pages.",
-        answers={201: Answer("Signed in.", answers.SessionAnswer, examples.SESSION)},
+        answers={201: Response("Signed in.", answers.SessionAnswer, examples.SESSION)},
         stored=False,
         sets_cookie=True,
     ),
@@ -321,7 +323,7 @@ OPERATIONS: Final = (
         description="At once and everywhere: its streams are closed, and its cookie is worth "
         "nothing any more, whoever has it. 503 means that it may come back with a restart of the "
         "server.",
-        answers={204: Answer("Signed out.")},
+        answers={204: Response("Signed out.")},
         query=schemas.SignOutQuery,
         sets_cookie=True,
     ),
@@ -329,14 +331,14 @@ OPERATIONS: Final = (
         "/health",
         "check_health",
         "Is the server alive?",
-        {200: Answer("It is.", answers.Health, examples.HEALTH)},
+        {200: Response("It is.", answers.Health, examples.HEALTH)},
         "Answers also while the database is unavailable.",
     ),
     _check(
         "/healthz",
         "check_alive",
         "Does the server answer at all?",
-        {200: Answer("It is.", answers.Alive, examples.ALIVE)},
+        {200: Response("It is.", answers.Alive, examples.ALIVE)},
         "What probes of containers and load balancers ask; answered whatever the `Host`.",
     ),
     _check(
@@ -344,8 +346,8 @@ OPERATIONS: Final = (
         "check_ready",
         "Can reports be recorded?",
         {
-            200: Answer("They can.", answers.Ready, examples.READY),
-            503: Answer("They cannot now.", answers.NotReady, examples.NOT_READY),
+            200: Response("They can.", answers.Ready, examples.READY),
+            503: Response("They cannot now.", answers.NotReady, examples.NOT_READY),
         },
         "The database is asked for that, once a second at most. Answered whatever the `Host`.",
     ),
@@ -358,7 +360,7 @@ OPERATIONS: Final = (
         description="For clients on the server's own machine that found a key in a file: they show "
         "it to nobody who has not shown that they have it too. docs/api.md says what is signed.",
         query=schemas.ProofQuery,
-        answers={200: Answer("It is.", answers.Proof, examples.PROOF)},
+        answers={200: Response("It is.", answers.Proof, examples.PROOF)},
         failures=("NotProven",),
         stored=False,
     ),
@@ -367,10 +369,10 @@ OPERATIONS: Final = (
         "check_database",
         "Does the database work?",
         {
-            200: Answer(
+            200: Response(
                 "It took a write and answered a read.", answers.DatabaseCheck, examples.DATABASE
             ),
-            503: Answer("It did not.", answers.DatabaseFailure, examples.DATABASE_FAILURE),
+            503: Response("It did not.", answers.DatabaseFailure, examples.DATABASE_FAILURE),
         },
     ),
     _check(
@@ -378,8 +380,8 @@ OPERATIONS: Final = (
         "check_hub",
         "Does live delivery work?",
         {
-            200: Answer("An event came through.", answers.HubCheck, examples.HUB),
-            503: Answer("None came through.", answers.HubFailure, examples.HUB_FAILURE),
+            200: Response("An event came through.", answers.HubCheck, examples.HUB),
+            503: Response("None came through.", answers.HubFailure, examples.HUB_FAILURE),
         },
         "There is no Redis here; what does its work inside the server is checked in its place.",
     ),

@@ -16,7 +16,7 @@ from typing import Final, NamedTuple
 import falcon
 import falcon.asgi
 
-from tracker.api.resources import unchanged
+from tracker.api.resources import not_modified
 
 # Nothing is run, loaded or reached but what this server sends; no script may build HTML from text.
 _POLICY: Final = (
@@ -89,7 +89,7 @@ class DashboardPage:
                 "Referrer-Policy": "same-origin",
             }
         )
-        if unchanged(req, resp, self._etag):
+        if not_modified(req, resp, self._etag):
             return
         resp.content_type = falcon.MEDIA_HTML
         resp.data = self._page

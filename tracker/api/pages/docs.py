@@ -17,7 +17,7 @@ from typing import Final, NamedTuple
 import falcon
 import falcon.asgi
 
-from tracker.api.resources import unchanged
+from tracker.api.resources import not_modified
 
 # Swagger UI and ReDoc put styles into the page and draw with data: images and fonts. Nothing else
 # is allowed but what this server sends.
@@ -67,11 +67,11 @@ class Assets:
             self._read[name] = await asyncio.to_thread(_compress, path)
         file = self._read[name]
         resp.append_header("Vary", "Accept-Encoding")
-        if unchanged(req, resp, file.etag):
+        if not_modified(req, resp, file.etag):
             return
         resp.content_type = _TYPES[path.suffix]
         resp.set_header("X-Content-Type-Options", "nosniff")
-        if _takes_gzip(req):
+        if _accepts_gzip(req):
             resp.set_header("Content-Encoding", "gzip")
             resp.data = file.gzipped
         else:
@@ -104,7 +104,7 @@ def _compress(path: Path) -> _Compressed:
     return _Compressed(gzip.compress(content, compresslevel=6, mtime=0), etag)
 
 
-def _takes_gzip(req: falcon.asgi.Request) -> bool:
+def _accepts_gzip(req: falcon.asgi.Request) -> bool:
     """Whether it is named, and not with a weight of 0 (RFC 9110, 12.5.3)."""
     for coding in (req.get_header("Accept-Encoding") or "").split(","):
         name, _, weight = coding.partition(";")
