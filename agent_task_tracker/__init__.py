@@ -9,7 +9,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from agent_task_tracker.errors import ClientError, NoTracker, Refused, TooLarge, Unreachable
+from agent_task_tracker.errors import (
+    ClientError,
+    NoTracker,
+    Refused,
+    TooLarge,
+    Unreachable,
+    Unverified,
+)
 
 if TYPE_CHECKING:
     from agent_task_tracker.client import Client
@@ -25,4 +32,12 @@ else:
         return Client
 
 
-__all__ = ["Client", "ClientError", "NoTracker", "Refused", "TooLarge", "Unreachable"]
+__all__ = [
+    "Client",
+    "ClientError",
+    "NoTracker",
+    "Refused",
+    "TooLarge",
+    "Unreachable",
+    "Unverified",
+]

@@ -42,10 +42,17 @@ class Client:
     """
 
     def __init__(
-        self, url: str, api_key: str, *, timeout: float = 10.0, patience: float = 10.0
+        self,
+        url: str,
+        api_key: str,
+        *,
+        timeout: float = 10.0,
+        patience: float = 10.0,
+        ca_file: str | None = None,
     ) -> None:
-        """`timeout`: seconds to wait for one answer; `patience`: seconds to keep trying."""
-        self._transport = Transport(url, ExplicitKey(api_key), timeout, patience)
+        """`timeout`: seconds to wait for one answer; `patience`: seconds to keep trying; `ca_file`:
+        trusted certificates in PEM, instead of the system's."""
+        self._transport = Transport(url, ExplicitKey(api_key), timeout, patience, ca_file)
 
     @classmethod
     def over(cls, transport: Transport) -> Client:

@@ -3,6 +3,7 @@
 ClientError                  carries the process's exit code
 ├─ Refused                   1: the server answered with an error; carries status and code
 ├─ NoTracker                 1: what answers is something else
+├─ Unverified                1: the server's certificate cannot be verified
 ├─ TooLarge                  1: the answer is larger than a client takes
 └─ Unreachable               69 (sysexits EX_UNAVAILABLE): no server answered
 """
@@ -35,6 +36,10 @@ class Refused(ClientError):
 class NoTracker(ClientError):
     def __init__(self, url: str) -> None:
         super().__init__(f"{url}: what answers there is no tracker; check the address")
+
+
+class Unverified(ClientError):
+    pass
 
 
 class TooLarge(ClientError):

@@ -8,9 +8,10 @@ from collections.abc import Iterator, Mapping
 from contextlib import closing
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlencode
 
 from agent_task_tracker import bounded
+from agent_task_tracker.address import Address
 from agent_task_tracker.credentials import Credentials
 from agent_task_tracker.errors import ClientError, NoTracker, Refused, Unreachable
 from agent_task_tracker.shapes import Shape, fits
@@ -23,9 +24,6 @@ _TRANSIENT: Final = frozenset({429, 502, 503, 504})
 # Seconds before the first retry, and the maximum. Each pause is twice the one before.
 _FIRST_PAUSE: Final = 0.1
 _MAX_PAUSE: Final = 5.0
-
-# A whole response may take so many times the timeout, which limits silence.
-_RESPONSE_TIMEOUTS: Final = 6
 
 # Seconds without even a heartbeat (they come every 15) after which a stream counts as dead.
 _STREAM_TIMEOUT: Final = 45.0
@@ -57,37 +55,6 @@ class Retries:
         self._pause = min(2 * self._pause, _MAX_PAUSE)
 
 
-class Address(NamedTuple):
-    """A server's URL, taken apart."""
-
-    url: str
-    https: bool
-    host: str
-    port: int | None
-    prefix: str
-
-    @classmethod
-    def of(cls, url: str) -> Address:
-        """Raises ClientError: that is no server's address."""
-        try:
-            parts = urlsplit(url)
-            usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-        except ValueError:  # a port that is none, brackets that do not close
-            usable = False
-        if not usable or any(char.isspace() or not char.isprintable() for char in url):
-            raise ClientError(f"{url}: a server's address looks like http://localhost:8000")
-        https, prefix = parts.scheme == "https", parts.path.rstrip("/")
-        return cls(url.rstrip("/"), https, parts.hostname or "", parts.port, prefix)
-
-    def connection(self, timeout: float) -> http.client.HTTPConnection:
-        """A connection with limits, not opened yet. No proxy of the environment is used. `timeout`:
-        seconds that the other end may be silent. Raises InvalidURL, an HTTPException."""
-        kind = http.client.HTTPSConnection if self.https else http.client.HTTPConnection
-        connection = kind(self.host, self.port, timeout=timeout)
-        bounded.limit(connection, _RESPONSE_TIMEOUTS * timeout)
-        return connection
-
-
 class _Request(NamedTuple):
     """A request; `without_key`: it needs no key, so none is sent."""
 
@@ -105,13 +72,21 @@ class Transport:
     the server that was named and to no other.
     """
 
-    def __init__(self, url: str, credentials: Credentials, timeout: float, patience: float) -> None:
-        """`timeout`: seconds to wait for one answer; `patience`: seconds to keep trying.
+    def __init__(
+        self,
+        url: str,
+        credentials: Credentials,
+        timeout: float,
+        patience: float,
+        ca_file: str | None = None,
+    ) -> None:
+        """`timeout`: seconds to wait for one answer; `patience`: seconds to keep trying; `ca_file`:
+        see `Address`.
 
         Raises:
-            ClientError: the address cannot be right.
+            ClientError: the address cannot be right, or `ca_file` has no certificates.
         """
-        self._address = Address.of(url)
+        self._address = Address(url, ca_file)
         self.url = self._address.url
         self._credentials = credentials
         self._timeout = timeout

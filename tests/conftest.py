@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.support.certificates import Pair, make
 from tests.support.clocked import ClockedServer
 from tests.support.server import Server
 
@@ -51,6 +52,28 @@ def shared_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     server = Server.start(tmp_path_factory.mktemp("shared") / "server")
     yield server
     server.stop()
+
+
+@pytest.fixture(scope="session")
+def pairs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Pair]:
+    """Certificates with their keys: of two kinds, for another name, with a passphrase."""
+    folder = tmp_path_factory.mktemp("pairs")
+    return {
+        "EC": make(folder / "ec"),
+        "RSA": make(folder / "rsa", "RSA"),
+        "elsewhere": make(folder / "elsewhere", names="DNS:tracker.example"),
+        "locked": make(folder / "locked", passphrase="open sesame"),
+    }
+
+
+@pytest.fixture(scope="module")
+def https(pairs: dict[str, Pair], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """One server of HTTPS for a whole module. Whatever was asked of it, its log has no fault."""
+    server = Server.start(tmp_path_factory.mktemp("https") / "server", *pairs["EC"].flags)
+    yield server
+    server.stop()
+    assert "Traceback" not in server.log
+    assert "ERROR" not in server.log
 
 
 @pytest.fixture

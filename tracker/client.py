@@ -3,7 +3,14 @@
 from __future__ import annotations
 
 from agent_task_tracker.client import MAX_STACK_TRACE_BYTES, Client, trim_stack_trace
-from agent_task_tracker.errors import ClientError, NoTracker, Refused, TooLarge, Unreachable
+from agent_task_tracker.errors import (
+    ClientError,
+    NoTracker,
+    Refused,
+    TooLarge,
+    Unreachable,
+    Unverified,
+)
 
 __all__ = [
     "MAX_STACK_TRACE_BYTES",
@@ -13,5 +20,6 @@ __all__ = [
     "Refused",
     "TooLarge",
     "Unreachable",
+    "Unverified",
     "trim_stack_trace",
 ]

@@ -33,6 +33,7 @@ from agent_task_tracker.errors import (  # noqa: F401
     Refused,
     TooLarge,
     Unreachable,
+    Unverified,
 )
 
 

@@ -23,6 +23,9 @@ class Timeouts(NamedTuple):
     head: float = 10.0
     """For the headers of a request as a whole."""
 
+    handshake: float = 10.0
+    """For a TLS handshake."""
+
     keep_alive: int = 75
     """Between a client's requests on one connection: longer than agents pause between reports, so
     that they seldom meet a connection being closed."""

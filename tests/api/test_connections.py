@@ -13,6 +13,7 @@ from socket import SO_LINGER, SOL_SOCKET, socket
 
 import pytest
 
+from tests.support.certificates import Pair
 from tests.support.raw import connect, parse, read_all, request, webhook
 from tests.support.server import KEY, Server, wait_for
 from tests.support.timeouts import command_with_timeouts
@@ -21,15 +22,19 @@ CLOSE = b"Connection: close\r\n"
 BAD = webhook("status", b"{}").replace(CLOSE, b"")
 
 
-@pytest.fixture(
-    scope="module",
-    params=[(), ("--rate-limit-webhook", "1000000")],
-    ids=["shorter way", "usual way"],
-)
+@pytest.fixture(scope="module", params=["shorter way", "usual way", "TLS"])
 def server(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+    request: pytest.FixtureRequest,
+    tmp_path_factory: pytest.TempPathFactory,
+    pairs: dict[str, Pair],
 ) -> Iterator[Server]:
-    server = Server.start(tmp_path_factory.mktemp("connections") / "server", *request.param)
+    flags = {
+        "shorter way": (),
+        "usual way": ("--rate-limit-webhook", "1000000"),
+        "TLS": pairs["EC"].flags,
+    }
+    folder = tmp_path_factory.mktemp("connections")
+    server = Server.start(folder / "server", *flags[request.param])
     yield server
     server.stop()
 

@@ -27,6 +27,9 @@ LOCAL_ORIGINS = tuple(
 CONTRACT = {
     "TRACKER_HOST": ("--host", "127.0.0.1"),
     "TRACKER_PORT": ("--port", 8000),
+    "TRACKER_TLS_CERT": ("--tls-cert", None),
+    "TRACKER_TLS_KEY": ("--tls-key", None),
+    "TRACKER_INSECURE": ("--insecure", False),
     "TRACKER_DB": ("--db", None),
     "TRACKER_READY_FILE": ("--ready-file", None),
     "API_KEY": ("--api-key", None),
@@ -45,6 +48,9 @@ CONTRACT = {
 SAMPLES: dict[str, tuple[tuple[str, str, str], Any]] = {
     "host": (("::1", "localhost", "127.0.0.2"), "127.0.0.2"),
     "port": (("1", "2", "3"), 3),
+    "tls_cert": (("a", "b", "c.pem"), "c.pem"),
+    "tls_key": (("a", "b", "c.pem"), "c.pem"),
+    "insecure": (("false", "no", "true"), True),
     "db": (("a.db", "b.db", ":memory:"), ":memory:"),
     "ready_file": (("a", "b", "c d"), "c d"),
     "api_key": (("a" * 20, "b" * 20, "c" * 20), "c" * 20),
@@ -176,6 +182,16 @@ def test_several_values(started: Started, name: str) -> None:
     assert getattr(listed, name) == ("http://a", "b")
     # A flag replaces the list, it does not add to it.
     assert getattr(started(flag, "c", variables={setting.variable: "a,b"}), name) == ("c",)
+
+
+def test_an_ephemeral_server_has_nothing_of_one_that_stays(started: Started) -> None:
+    """Its certificate is for another name, unless it is asked for."""
+    names = ("TRACKER_PORT", "TRACKER_TLS_CERT", "TRACKER_TLS_KEY")
+    variables = dict(zip(names, ("1", "a.pem", "b.pem"), strict=True))
+    for sources in ({"variables": variables}, {"dotenv": {"TRACKER_DB": "own.db", **variables}}):
+        assert started("--ephemeral", **sources) == Settings(ephemeral=True, port=0)
+        told = started("--ephemeral", "--tls-cert", "c", **sources)
+        assert told == Settings(ephemeral=True, port=0, tls_cert="c")
 
 
 def test_no_origin_at_all(started: Started) -> None:

@@ -95,6 +95,10 @@ def test_which_database_is_an_envs_own(cwd: Path, name: str, own: bool) -> None:
 
 @needs_posix
 @pytest.mark.parametrize(
+    "variable",
+    ["TRACKER_READY_FILE", "TRACKER_TLS_CERT", "TRACKER_TLS_KEY"],
+)
+@pytest.mark.parametrize(
     ("name", "counts"),
     [
         *(("ready.json", True), ("run/ready.json", True), ("../.bashrc", False)),
@@ -102,15 +106,15 @@ def test_which_database_is_an_envs_own(cwd: Path, name: str, own: bool) -> None:
     ],
 )
 def test_no_env_has_files_outside_its_folder_overwritten(
-    cwd: Path, name: str, counts: bool
+    cwd: Path, name: str, counts: bool, variable: str
 ) -> None:
-    """The server would put its ready file in their place, and remove it in the end."""
+    """The server replaces and removes the ready file; it must read no key there."""
     (cwd / "linked").symlink_to(cwd.parent)
     (cwd / "link.json").symlink_to(cwd.parent / ".bashrc")
-    dotenv = DotEnv(cwd, {"TRACKER_DB": "own.db", "TRACKER_READY_FILE": name})
+    dotenv = DotEnv(cwd, {"TRACKER_DB": "own.db", variable: name})
     trusted, ignored = filter_dotenv(dotenv, {}, {})
-    assert ("TRACKER_READY_FILE" in trusted) == counts
-    assert ignored == ([] if counts else ["TRACKER_READY_FILE"])
+    assert (variable in trusted) == counts
+    assert ignored == ([] if counts else [variable])
 
 
 @needs_posix

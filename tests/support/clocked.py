@@ -47,6 +47,7 @@ class ClockedServer:
     """Like `tests.support.server.Server`, but in a thread, by default with its database in
     memory."""
 
+    trust = None  # it speaks no TLS
     report = Server.report
     task = Server.task
 

@@ -21,7 +21,15 @@ TEXT, BINARY, CLOSE, PING, PONG = 0x1, 0x2, 0x8, 0x9, 0xA
 
 
 def connect(server: Server, timeout: float = 20) -> socket.socket:
-    """A connection to the server."""
+    """A connection to the server, with TLS if it speaks that."""
+    connection = connect_plainly(server, timeout)
+    if server.trust is None:
+        return connection
+    return server.trust.wrap_socket(connection, server_hostname=urlsplit(server.url).hostname)
+
+
+def connect_plainly(server: Server, timeout: float = 20) -> socket.socket:
+    """A connection on which nobody has begun with TLS."""
     where = urlsplit(server.url)
     return socket.create_connection((where.hostname, where.port), timeout)
 

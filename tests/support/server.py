@@ -7,6 +7,7 @@ import os
 import re
 import shlex
 import signal
+import ssl
 import subprocess
 import sys
 import time
@@ -66,6 +67,7 @@ class Server:
     flags: tuple[str, ...]
     variables: Mapping[str, str]
     http: httpx.Client = field(repr=False)
+    trust: ssl.SSLContext | None = None  # of its clients, if it speaks TLS
 
     @property
     def url(self) -> str:
@@ -147,10 +149,17 @@ class Server:
 
         wait_for(is_ready, 20, "the ready file")
         ready = json.loads(ready_file.read_text(encoding="utf-8"))
+        trust = None
+        if "--tls-cert" in flags:
+            trust = ssl.create_default_context(cafile=flags[flags.index("--tls-cert") + 1])
         http = httpx.Client(
-            base_url=ready["url"], headers={"X-API-Key": key or ""}, timeout=20, trust_env=False
+            base_url=ready["url"],
+            headers={"X-API-Key": key or ""},
+            timeout=20,
+            trust_env=False,
+            verify=trust or True,
         )
-        return cls(folder, process, ready, flags, given, http)
+        return cls(folder, process, ready, flags, given, http, trust)
 
     def report(
         self, kind: str, project: str, task_id: str = "task-1", **fields: Any

@@ -15,6 +15,7 @@ from websockets.frames import Close
 from websockets.sync.client import ClientConnection, connect
 
 from tests.support.raw import CLOSE, TEXT, frame, open_websocket, read_frame
+from tests.support.raw import connect as connect_raw
 from tests.support.server import KEY, Server
 
 TIMEOUT = 20.0  # seconds, for anything that is to arrive
@@ -30,6 +31,16 @@ def address(server: Server, project: str | None = None, since: Any = None, **que
 def subscribe(url: str, **options: Any) -> ClientConnection:
     """Open a WebSocket; the options are connect()'s."""
     return connect(url, proxy=None, open_timeout=TIMEOUT, **options)
+
+
+def subscribe_by_tls(server: Server, url: str, **options: Any) -> ClientConnection:
+    """Likewise, on a connection that has had a response: Python's ssl may hang where one thread
+    receives TLS's session tickets while another one writes."""
+    connection = connect_raw(server)
+    connection.sendall(b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n")
+    while not connection.recv(65_536).endswith(b"}"):
+        pass
+    return subscribe(url.replace("wss://", "ws://"), sock=connection, **options)
 
 
 def receive(subscriber: ClientConnection, count: int) -> list[dict[str, Any]]:

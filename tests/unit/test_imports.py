@@ -46,7 +46,7 @@ ROOMS: dict[str, tuple[set[str], set[str]]] = {
     "serve": ({"cli.serve"}, {"config", "cli", "app", "server"}),
     "database commands": (
         {"cli.backup", "cli.export", "cli.records", "cli.prune", "cli.doctor"},
-        {"leaves", "domain", "config", "cli", "admin"},
+        {"leaves", "domain", "config", "keys", "cli", "admin"},
     ),
 }
 

@@ -53,6 +53,7 @@ KINDS: dict[tuple[type, str], type] = {
     (WebSocketsSansIOProtocol, "response"): Response,
     (WebSocketsSansIOProtocol, "transport"): asyncio.Transport,
     (ServerProtocol, "close_sent"): Close,
+    (uvicorn.Server, "config"): uvicorn.Config,
     (uvicorn.Server, "lifespan"): LifespanOn,
     (uvicorn.Server, "server_state"): ServerState,
 }
@@ -66,6 +67,8 @@ NEVER_RUN = "run_asgi"
 MEMBERS = """
 Close.code
 Close.reason
+Config.backlog
+Config.http_protocol_class
 Config.ws_max_size
 FlowControl.__init__(transport)
 FlowControl.resume_reading()
@@ -100,6 +103,7 @@ HttpToolsProtocol.on_response_complete()
 HttpToolsProtocol.parser
 HttpToolsProtocol.pause_writing()
 HttpToolsProtocol.pipeline
+HttpToolsProtocol.scheme
 HttpToolsProtocol.scope
 HttpToolsProtocol.send_400_response(msg)
 HttpToolsProtocol.server_state
@@ -107,6 +111,7 @@ HttpToolsProtocol.timeout_keep_alive
 HttpToolsProtocol.transport
 HttpToolsProtocol.url
 async LifespanOn.shutdown()
+LifespanOn.state
 RequestResponseCycle.body
 RequestResponseCycle.disconnected
 RequestResponseCycle.message_event
@@ -117,10 +122,12 @@ Response.status_code
 Server.__init__(config)
 Server._captured_signals
 Server.capture_signals()
+Server.config
 Server.force_exit
 Server.lifespan
 async Server.main_loop()
 Server.server_state
+Server.servers
 Server.should_exit
 async Server.shutdown(sockets=)
 Server.started

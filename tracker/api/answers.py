@@ -328,6 +328,9 @@ class Info(TypedDict):
     api_key_file: Annotated[
         str | None, Field(description="Null if the key was given in the settings.")
     ]
+    exposed: Annotated[
+        bool, Field(description="Whether other machines can reach the server without TLS.")
+    ]
     durability: Literal["full", "normal"]
     limits: Limits
     last_id: Annotated[Count, Field(description="The newest event.")]

@@ -8,7 +8,7 @@ import falcon.asgi
 import orjson
 
 import tracker
-from tracker.auth.keys import Keys
+from tracker.auth.keys import Keys, exposure
 from tracker.clock import Clock, iso
 from tracker.config.settings import Settings
 from tracker.domain.limits import MAX_BODY_BYTES, MAX_STACK_TRACE_BYTES
@@ -25,6 +25,7 @@ class Info:
             "version": tracker.__version__,
             "database": store.name,
             "api_key_file": None if keys.api_file is None else str(keys.api_file),
+            "exposed": bool(exposure(settings)),
             "durability": settings.durability,
             "limits": {
                 "webhooks_per_minute": settings.rate_limit_webhook,

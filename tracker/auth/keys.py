@@ -107,6 +107,17 @@ def is_loopback(host: str) -> bool:
         return False
 
 
+def exposure(settings: Settings) -> list[str]:
+    """A warning if other machines can reach the server without TLS, unless that is intended."""
+    if settings.insecure or settings.tls_cert is not None or is_loopback(settings.host):
+        return []
+    return [
+        f"{settings.host or 'the server'} can be reached from other machines without TLS, so the "
+        "key can be read in transit: give --tls-cert and --tls-key, or put a proxy with TLS in "
+        "front; --insecure if this is intended"
+    ]
+
+
 def _check(name: str, key: str, *, is_public: bool) -> None:
     if len(key) < MIN_LENGTH:
         raise ConfigError(

@@ -26,7 +26,14 @@ _OPTIONS = (
         help="The server's key; prefer the variable, flags show in process lists.  [API_KEY; "
         "default: the one kept beside the database of a server on this machine]",
     ),
+    click.option(
+        "--ca-file",
+        metavar="FILE",
+        help="Trusted certificates in PEM.  [TRACKER_CA_FILE; default: the system's]",
+    ),
 )
+
+_NAMES = ("url", "ready_file", "api_key", "ca_file")
 
 
 def with_client(*, patience: float) -> Callable[[Callable[..., None]], Callable[..., None]]:
@@ -36,7 +43,7 @@ def with_client(*, patience: float) -> Callable[[Callable[..., None]], Callable[
     def decorate(command: Callable[..., None]) -> Callable[..., None]:
         @functools.wraps(command)
         def wrapped(**options: Any) -> None:
-            server = {name: options.pop(name) for name in ("url", "ready_file", "api_key")}
+            server = {name: options.pop(name) for name in _NAMES}
             command(find_server(**server, patience=patience), **options)
 
         return with_options(wrapped)
@@ -49,19 +56,15 @@ def with_options(command: Callable[..., None]) -> Callable[..., None]:
     return functools.reduce(lambda inner, option: option(inner), reversed(_OPTIONS), command)
 
 
-def find_server(
-    *, url: str | None, ready_file: str | None, api_key: str | None, patience: float
-) -> Client:
+def find_server(*, patience: float, **options: str | None) -> Client:
     """See `tracker.cli.discovery.find`. Warns of variables that are ignored."""
-    found, warnings = discover(url=url, ready_file=ready_file, api_key=api_key)
+    found, warnings = discover(**options)
     env_file.warn(warnings)
     return found.client(patience)
 
 
-def discover(
-    *, url: str | None, ready_file: str | None, api_key: str | None
-) -> tuple[FoundServer, list[str]]:
+def discover(**options: str | None) -> tuple[FoundServer, list[str]]:
     """The server, and warnings about how it was found."""
     dotenv = env_file.read()
-    found = find(os.environ, dotenv, url=url, ready_file=ready_file, api_key=api_key)
+    found = find(os.environ, dotenv, **options)
     return found, [*env_file.address_ignored(found.ignored), *env_file.misspelt_variables(dotenv)]

@@ -6,18 +6,21 @@ import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from http.client import HTTPConnection, HTTPException
+from ssl import SSLSocket
 from typing import Any, Final, NamedTuple
 
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus
 from websockets.sync.client import connect
 
 from agent_task_tracker import bounded
+from agent_task_tracker.address import Address
 from agent_task_tracker.credentials import Credentials, StoredKey
 from agent_task_tracker.errors import ClientError
-from agent_task_tracker.transport import Address
 from tracker.domain.limits import CloseCode
 
 _TIMEOUT: Final = 5.0
+
+_MAX_BODY_BYTES: Final = 64 * 1024
 
 _PROXY_ADVICE: Final = (
     "it has to pass WebSockets on; in nginx: proxy_http_version 1.1; "
@@ -37,14 +40,16 @@ class _CheckFailed(Exception):
     """A check failed; the text says why, and what to do."""
 
 
-def try_address(url: str, credentials: Credentials) -> tuple[list[Finding], bool]:
+def try_address(
+    url: str, credentials: Credentials, ca_file: str | None
+) -> tuple[list[Finding], bool]:
     """The results for `url`, and whether a server answers there at all. A stored key is sent only
     after the server has proved to have it.
 
     Raises:
         ClientError: that is no server's address.
     """
-    address = Address.of(url)
+    address = Address(url, ca_file)
     findings = [_try("HTTP", lambda: _health(address))]
     if findings[-1].problem is None and isinstance(credentials, StoredKey):
         findings.append(_try("Proof", lambda: _proof(address, credentials)))
@@ -93,7 +98,11 @@ def _get(address: Address, path: str, credentials: Credentials | None) -> tuple[
         headers = credentials.headers(connection, address.prefix) if credentials else {}
         connection.request("GET", address.prefix + path, headers=headers)
         with connection.getresponse() as answer:
-            return answer.status, _by_server(answer.headers.get("Server")), answer.read(65_536)
+            return (
+                answer.status,
+                _by_server(answer.headers.get("Server")),
+                answer.read(_MAX_BODY_BYTES),
+            )
 
 
 @contextmanager
@@ -112,8 +121,20 @@ def _round_trip(address: Address, credentials: Credentials) -> None:
     with closing(address.connection(_TIMEOUT)) as connection:
         with _reporting_errors(address):
             connection.connect()
+            if isinstance(connection.sock, SSLSocket):
+                _receive_session_tickets(connection, address)
             headers = credentials.headers(connection, address.prefix)
         _ping(connection, address, headers)
+
+
+def _receive_session_tickets(connection: HTTPConnection, address: Address) -> None:
+    """Make a request first: `websockets` reads in a thread of its own, and Python's ssl may hang
+    where one thread receives TLS's session tickets while another one writes."""
+    connection.request("GET", f"{address.prefix}/health")
+    with connection.getresponse() as response:
+        response.read(_MAX_BODY_BYTES)
+    if connection.sock is None:  # closed by a proxy
+        connection.connect()
 
 
 def _ping(connection: HTTPConnection, address: Address, headers: dict[str, str]) -> None:

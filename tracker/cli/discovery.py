@@ -20,10 +20,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
+from agent_task_tracker.address import Address
 from agent_task_tracker.client import Client
 from agent_task_tracker.credentials import Credentials, ExplicitKey, MissingKey, StoredKey
 from agent_task_tracker.errors import ClientError, Unreachable
-from agent_task_tracker.transport import Address, Transport
+from agent_task_tracker.transport import Transport
 from tracker.auth.keys import is_generated, is_loopback, read_key_file
 from tracker.config.paths import MAX_READY_FILE_BYTES, MEMORY, kept_in
 from tracker.config.settings import default_database, load
@@ -33,9 +34,8 @@ from tracker.files import read_regular
 _LOOPBACK_OF: Final = {"0.0.0.0": "127.0.0.1", "::": "::1"}
 
 # By precedence.
-_ADDRESSES: Final = ("TRACKER_URL", "TRACKER_READY_FILE", "TRACKER_HOST", "TRACKER_PORT")
-
-_LISTENING: Final = ("TRACKER_HOST", "TRACKER_PORT")
+_LISTENING: Final = ("TRACKER_HOST", "TRACKER_PORT", "TRACKER_TLS_CERT")
+_ADDRESSES: Final = ("TRACKER_URL", "TRACKER_READY_FILE", *_LISTENING)
 
 _TIMEOUT: Final = 10.0
 
@@ -47,10 +47,11 @@ class FoundServer(NamedTuple):
     url: str
     credentials: Credentials
     ignored: tuple[str, ...] = ()
+    ca_file: str | None = None
 
     def client(self, patience: float) -> Client:
         """Raises ClientError: the address cannot be right."""
-        return Client.over(Transport(self.url, self.credentials, _TIMEOUT, patience))
+        return Client.over(Transport(self.url, self.credentials, _TIMEOUT, patience, self.ca_file))
 
 
 def find(
@@ -60,6 +61,7 @@ def find(
     url: str | None = None,
     ready_file: str | None = None,
     api_key: str | None = None,
+    ca_file: str | None = None,
 ) -> FoundServer:
     """The server to use.
 
@@ -73,10 +75,13 @@ def find(
         ready_file = environment.get("TRACKER_READY_FILE")
     finder = _Finder(environment, dotenv, api_key)
     if url is not None:
-        return finder.for_url(url)
-    if ready_file is not None:
-        return finder.for_ready_file(ready_file)
-    return finder.from_dotenv() or finder.from_settings()
+        found = finder.for_url(url)
+    elif ready_file is not None:
+        found = finder.for_ready_file(ready_file)
+    else:
+        found = finder.from_dotenv() or finder.from_settings()
+    ca_file = ca_file or environment.get("TRACKER_CA_FILE")
+    return found._replace(ca_file=ca_file) if ca_file else found
 
 
 class _Finder:
@@ -115,7 +120,11 @@ class _Finder:
         return FoundServer(ready.url, ExplicitKey(self._key))
 
     def from_dotenv(self) -> FoundServer | None:
-        """For the address in `.env`, if it has the key too."""
+        """For the address in `.env`, if it has the key too; with the CA file in it."""
+        found = self._addressed_by_dotenv()
+        return found and found._replace(ca_file=self._dotenv.values.get("TRACKER_CA_FILE") or None)
+
+    def _addressed_by_dotenv(self) -> FoundServer | None:
         url = self._dotenv.values.get("TRACKER_URL")
         ready_file = self._dotenv.values.get("TRACKER_READY_FILE")
         if self._user_key or not (url or ready_file):
@@ -151,8 +160,9 @@ class _Finder:
 
     def _listen_url(self, dotenv: Mapping[str, str]) -> str:
         settings = load({}, self._environment, dotenv)
+        scheme = "https" if settings.tls_cert else "http"
         host = _LOOPBACK_OF.get(settings.host, settings.host)
-        return f"http://{f'[{host}]' if ':' in host else host}:{settings.port}"
+        return f"{scheme}://{f'[{host}]' if ':' in host else host}:{settings.port}"
 
     def _database(self) -> Path | None:
         name = load({}, self._environment, self._trusted).db
@@ -217,7 +227,7 @@ def _stored_key(url: str, database: Path | None) -> Credentials:
 
 def _is_loopback(url: str) -> bool:
     """Raises ClientError: that is no server's address."""
-    return is_loopback(Address.of(url).host)
+    return is_loopback(Address(url).host)
 
 
 def _is_on_this_machine(url: str) -> bool:
@@ -225,7 +235,7 @@ def _is_on_this_machine(url: str) -> bool:
     differently the next time."""
     if _is_loopback(url):
         return True
-    host = Address.of(url).host
+    host = Address(url).host
     try:
         family = socket.AF_INET6 if ipaddress.ip_address(host).version == 6 else socket.AF_INET
         with socket.socket(family, socket.SOCK_DGRAM) as probe:

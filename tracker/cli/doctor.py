@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from tracker.auth.keys import exposure
 from tracker.cli import env_file
 from tracker.cli.connection import discover, with_options
 from tracker.cli.database import as_json, database_of, size, with_database
@@ -31,6 +32,7 @@ def doctor(
     url: str | None,
     ready_file: str | None,
     api_key: str | None,
+    ca_file: str | None,
     as_json: bool,
 ) -> None:
     """Look for what is wrong: settings, database, connection.
@@ -43,10 +45,12 @@ def doctor(
 
     settings, dotenv, warnings = env_file.load_settings({"db": db})
     database = _database(settings)
-    server, server_warnings = discover(url=url, ready_file=ready_file, api_key=api_key)
-    warnings = list(dict.fromkeys([*warnings, *server_warnings]))
+    server, server_warnings = discover(
+        url=url, ready_file=ready_file, api_key=api_key, ca_file=ca_file
+    )
+    warnings = [*dict.fromkeys([*warnings, *server_warnings]), *exposure(settings)]
     env_file.warn(warnings)
-    findings, reachable = try_address(server.url, server.credentials)
+    findings, reachable = try_address(server.url, server.credentials, server.ca_file)
     problems = [
         *(f"database: {text}" for text in database["problems"]),
         *(f"{finding.what}: {finding.problem}" for finding in findings if finding.problem),

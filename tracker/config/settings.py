@@ -32,6 +32,9 @@ class Settings:
 
     host: str = "127.0.0.1"
     port: int = 8000
+    tls_cert: str | None = None
+    tls_key: str | None = None
+    insecure: bool = False
     db: str | None = None
     ready_file: str | None = None
     api_key: str | None = field(default=None, repr=False)
@@ -139,6 +142,28 @@ SETTINGS: tuple[Setting, ...] = (
         "Port to bind; 0 takes a free one.",
         parse=_integer(0, 65_535),
         metavar="PORT",
+    ),
+    _setting(
+        "tls_cert",
+        "TRACKER_TLS_CERT",
+        "Serve HTTPS with this certificate in PEM; reloaded when the file changes.",
+        metavar="FILE",
+        default_text="none: HTTP",
+    ),
+    _setting(
+        "tls_key",
+        "TRACKER_TLS_KEY",
+        "The certificate's private key in PEM, without a passphrase.",
+        metavar="FILE",
+        default_text="none",
+    ),
+    _setting(
+        "insecure",
+        "TRACKER_INSECURE",
+        "Do not warn that other machines can reach the server without TLS.",
+        parse=_boolean,
+        switch=True,
+        default_text="false",
     ),
     _setting(
         "db",
@@ -267,6 +292,11 @@ SETTINGS: tuple[Setting, ...] = (
 )
 
 
+# An ephemeral server takes these from flags only: variables mean the permanent server, whose
+# certificate is for another name. The database not even from a flag.
+NOT_EPHEMERAL = ("port", "db", "tls_cert", "tls_key")
+
+
 def default_database() -> Path:
     """The database's file in the user's data directory; neither is made here."""
     return platformdirs.user_data_path("agent-task-tracker", appauthor=False) / "tracker.db"
@@ -290,8 +320,8 @@ def load(
         if text is not None:
             values[setting.name] = _parse(setting, text)
     if values.get("ephemeral"):
-        # Neither the port nor the database that .env names for the server that stays.
-        values |= {"port": flags.get("port") or 0, "db": None}
+        values |= {name: flags.get(name) for name in NOT_EPHEMERAL}
+        values["port"] = values["port"] or 0
         if flags.get("db") is not None:
             raise ConfigError("--ephemeral keeps nothing: leave out --db, or --ephemeral")
     return Settings(**values)

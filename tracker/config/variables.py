@@ -15,13 +15,16 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from tracker.config.paths import MEMORY
-from tracker.config.settings import SETTINGS, Setting, load
+from tracker.config.settings import NOT_EPHEMERAL, SETTINGS, Setting, load
 
 # Variables of client commands, not settings of the server.
-_CLIENT_VARIABLES: Final = ("TRACKER_URL", "TRACKER_PROJECT", "TRACKER_AGENT")
+_CLIENT_VARIABLES: Final = ("TRACKER_URL", "TRACKER_CA_FILE", "TRACKER_PROJECT", "TRACKER_AGENT")
 
 # Those of this project's own tests and scripts, which a developer may have exported.
 _TEST_VARIABLES: Final = ("TRACKER_CHROMIUM", "TRACKER_COMMAND", "TRACKER_REQUIRE_BROWSER")
+
+# The server replaces and removes the first, and reads the others.
+_FILES: Final = ("ready_file", "tls_cert", "tls_key")
 
 _PREFIX: Final = "TRACKER_"
 
@@ -82,8 +85,7 @@ def filter_dotenv(
         for setting in SETTINGS
         if setting.variable in values and not _is_trusted(setting, dotenv, own=own)
     }
-    # An ephemeral server has neither the port nor the database of one that stays.
-    overridden = {"port", "db"} if settings.ephemeral else set()
+    overridden = NOT_EPHEMERAL if settings.ephemeral else ()
     ignored = [
         variable
         for variable, name in untrusted.items()
@@ -106,7 +108,7 @@ def _is_trusted(setting: Setting, dotenv: DotEnv, *, own: bool) -> bool:
     text = dotenv.values[setting.variable]
     if setting.name == "db" and text == MEMORY:
         return True
-    if setting.name == "ready_file":  # the server replaces what is there, and removes it
+    if setting.name in _FILES:
         return own and dotenv.contains(text)
     return own or setting.in_any_dotenv
 

@@ -43,6 +43,9 @@ _PARSE_CHUNK: Final = 4096
 # sees the response (a 413, say) before the connection is aborted.
 _MAX_DISCARDED_BYTES: Final = 4 * 1024 * 1024
 
+# Bytes to buffer, as without TLS; asyncio's default with TLS is 512 KiB.
+_TLS_WRITE_BUFFER: Final = 64 * 1024
+
 _JSON_OF_LENGTH: Final = b"content-type: application/json\r\ncontent-length: "
 
 _VERSIONS: Final = ("1.0", "1.1")
@@ -129,6 +132,8 @@ class HttpProtocol(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
+        if self.scheme == "https":
+            transport.set_write_buffer_limits(_TLS_WRITE_BUFFER)
         self.flow = self._flow_control = _PipelineFlowControl(transport, self._may_read)
 
     def data_received(self, data: bytes) -> None:

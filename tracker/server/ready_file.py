@@ -15,6 +15,7 @@ import orjson
 
 import tracker
 from tracker.api.application import App
+from tracker.auth.keys import exposure
 from tracker.config.paths import check_ready_file
 from tracker.config.settings import Settings
 from tracker.files import replacing, translate_errors
@@ -33,7 +34,9 @@ class ReadinessNotifier:
         self._ephemeral = settings.ephemeral
         self._host, self._port = listener.getsockname()[:2]
         name = settings.host if self._host not in ("0.0.0.0", "::") else "localhost"
-        self._url = f"http://{f'[{name}]' if ':' in name else name}:{self._port}"
+        scheme = "http" if settings.tls_cert is None else "https"
+        self._url = f"{scheme}://{f'[{name}]' if ':' in name else name}:{self._port}"
+        self._warnings = exposure(settings)
         self._ready_file = ready_file
         self._written: tuple[int, int, int] | None = None
 
@@ -45,6 +48,8 @@ class ReadinessNotifier:
             self._print_banner()
         else:
             logger.info("Listening on %s, database %s", self._url, self._app.store.name)
+        for warning in self._warnings:
+            logger.warning("%s", warning)
 
     def withdraw(self) -> None:
         """The server has stopped: remove the ready file, unless another server has replaced it."""

@@ -13,6 +13,7 @@ import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from pathlib import Path
+from typing import cast
 
 import uvicorn
 
@@ -25,6 +26,7 @@ from tracker.errors import ConfigError, InUse, StartupError
 from tracker.server import logs
 from tracker.server.http import HttpProtocol
 from tracker.server.ready_file import ReadinessNotifier
+from tracker.server.tls import Tls
 from tracker.server.websocket import WebSocketProtocol
 from tracker.timeouts import DEFAULT_TIMEOUTS, Timeouts
 
@@ -52,6 +54,7 @@ def run(
         logger.warning("%s", warning)
     keys.check(settings)
     ready_file = locate_ready_file(settings.ready_file)
+    tls = Tls.of(settings)
     server: Server
 
     def die() -> None:
@@ -70,7 +73,8 @@ def run(
             _config(app, timeouts),
             app,
             notifier.notify,
-            stall_timeout=timeouts.request,
+            tls,
+            timeouts,
             idle_timeout=settings.idle_timeout,
         )
         _tune_garbage_collector()
@@ -91,14 +95,15 @@ class Server(uvicorn.Server):
         config: uvicorn.Config,
         app: App,
         on_ready: Callable[[], None],
+        tls: Tls | None,
+        timeouts: Timeouts,
         *,
-        stall_timeout: float,
         idle_timeout: float,
     ) -> None:
-        """`stall_timeout`: seconds after which a request that does not progress is dropped;
-        `idle_timeout`: seconds without requests and streams after which to stop, 0: never."""
+        """`idle_timeout`: seconds without requests and streams after which to stop, 0: never."""
         super().__init__(config)
-        self._stall_timeout = stall_timeout
+        self._tls = tls
+        self._timeouts = timeouts
         self._idle_timeout = idle_timeout
         self.died = False
         self.ready_error: StartupError | None = None
@@ -114,13 +119,34 @@ class Server(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Call `on_ready` once connections are accepted; if that fails, shut down cleanly."""
-        await super().startup(sockets)
+        await super().startup([])  # uvicorn would use TLS with other timeouts
         if self.started:
+            self.servers += [await self._serve_on(listener) for listener in sockets or ()]
             try:
                 self._on_ready()
             except StartupError as error:  # through uvicorn it would leave a traceback in the log
                 self.ready_error = error
                 self.should_exit = True
+
+    async def _serve_on(self, listener: socket.socket) -> asyncio.Server:
+        create_protocol = partial(
+            cast(Callable[..., asyncio.Protocol], self.config.http_protocol_class),
+            config=self.config,
+            server_state=self.server_state,
+            app_state=self.lifespan.state,
+        )
+        loop = asyncio.get_running_loop()
+        backlog = self.config.backlog
+        if self._tls is None:
+            return await loop.create_server(create_protocol, sock=listener, backlog=backlog)
+        return await loop.create_server(
+            create_protocol,
+            sock=listener,
+            backlog=backlog,
+            ssl=self._tls.context,
+            ssl_handshake_timeout=self._timeouts.handshake,
+            ssl_shutdown_timeout=self._timeouts.close,
+        )
 
     async def main_loop(self) -> None:
         """Also drop stalled connections, and stop when idle."""
@@ -133,6 +159,9 @@ class Server(uvicorn.Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """End the streams, which would not end by themselves, and drop stalled connections."""
         self._app.hub.close()
+        for server in self.servers:
+            server.close()
+        self.servers.clear()  # asyncio would wait for pending TLS handshakes
         dropping = asyncio.create_task(self._drop_stalled_at_stop())
         await super().shutdown(sockets)
         dropping.cancel()
@@ -157,7 +186,9 @@ class Server(uvicorn.Server):
         counted, active_at = 0, loop.time()
         while True:
             await asyncio.sleep(_SWEEP_INTERVAL)
-            self._drop_stalled(self._stall_timeout)
+            self._drop_stalled(self._timeouts.request)
+            if self._tls is not None:
+                self._tls.reload_if_changed()
             if state.tasks or state.total_requests > counted:
                 counted, active_at = state.total_requests, loop.time()
             elif self._idle_timeout and loop.time() - active_at >= self._idle_timeout:

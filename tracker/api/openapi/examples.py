@@ -286,6 +286,7 @@ INFO: Final = {
     "version": "1.0.0",
     "database": "/home/me/.local/share/agent-task-tracker/tracker.db",
     "api_key_file": "/home/me/.local/share/agent-task-tracker/tracker.db.api-key",
+    "exposed": False,
     "durability": "full",
     "limits": {
         "webhooks_per_minute": 100,

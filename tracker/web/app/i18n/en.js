@@ -121,6 +121,7 @@ export default {
 			full: "Answered reports are on the disk",
 			normal: "Answered reports survive a crash of the server, not of the machine",
 		},
+		exposed: "Other machines can reach the server without TLS: the key can be read in transit",
 		fact: {
 			address: "Address",
 			body: "Largest report",
@@ -133,6 +134,7 @@ export default {
 			sockets: "WebSockets a project",
 			trace: "Longest stack trace",
 			version: "Version",
+			warning: "Warning",
 			webhooks: "Webhooks a minute",
 		},
 		keyGiven: "Given in the server's settings (API_KEY)",

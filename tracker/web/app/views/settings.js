@@ -27,6 +27,7 @@ class SettingsView extends View {
 		const limit = (n, words = number) => (n ? words(n) : t("settings.noLimit"));
 		const facts = {
 			address: h("code", location.origin),
+			...(info.exposed ? { warning: t("settings.exposed") } : {}),
 			version: info.version,
 			database: h("code", info.database),
 			key: info.api_key_file ? h("code", info.api_key_file) : t("settings.keyGiven"),

@@ -1,0 +1,91 @@
+"""A server's address, and connections to it: plain or over TLS."""
+
+from __future__ import annotations
+
+import http.client
+import ssl
+from functools import cached_property
+from typing import Final
+from urllib.parse import urlsplit
+
+from agent_task_tracker import bounded
+from agent_task_tracker.errors import ClientError, Unverified
+
+# A whole response may take so many times the timeout, which limits silence.
+_RESPONSE_TIMEOUTS: Final = 6
+
+# OpenSSL's X509_V_ERR_HOSTNAME_MISMATCH and X509_V_ERR_IP_ADDRESS_MISMATCH.
+_MISMATCHES: Final = (62, 64)
+
+
+class Address:
+    """A server's URL, taken apart."""
+
+    def __init__(self, url: str, ca_file: str | None = None) -> None:
+        """`ca_file`: trusted certificates in PEM, instead of the system's.
+
+        Raises:
+            ClientError: that is no server's address, or `ca_file` has no certificates.
+        """
+        self._ca_file = ca_file
+        try:
+            parts = urlsplit(url)
+            usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+        except ValueError:  # a port that is none, brackets that do not close
+            usable = False
+        if not usable or any(char.isspace() or not char.isprintable() for char in url):
+            raise _no_address(url)
+        self._https = parts.scheme == "https"
+        self.host, self.port = parts.hostname or "", parts.port
+        self.prefix = parts.path.rstrip("/")
+        self.url = url.rstrip("/")
+        if self._https and ca_file:
+            self._tls_context  # noqa: B018 - fails before the first request
+
+    def connection(self, timeout: float) -> http.client.HTTPConnection:
+        """A connection with limits, not opened yet. No proxy of the environment is used. `timeout`:
+        seconds that the other end may be silent. Raises InvalidURL, an HTTPException."""
+        connection: http.client.HTTPConnection
+        if self._https:
+            connection = _TlsConnection(
+                self.host, self.port, timeout=timeout, context=self._tls_context
+            )
+        else:
+            connection = http.client.HTTPConnection(self.host, self.port, timeout=timeout)
+        bounded.limit(connection, _RESPONSE_TIMEOUTS * timeout)
+        return connection
+
+    @cached_property
+    def _tls_context(self) -> ssl.SSLContext:
+        try:
+            return ssl.create_default_context(cafile=self._ca_file)
+        except OSError as error:  # ssl.SSLError too
+            reason = "no certificate in PEM" if isinstance(error, ssl.SSLError) else error.strerror
+            raise ClientError(f"{self._ca_file}: cannot be used as --ca-file: {reason}") from None
+
+
+class _TlsConnection(http.client.HTTPSConnection):
+    """HTTPS with clear errors."""
+
+    def connect(self) -> None:
+        """See HTTPSConnection. Raises Unverified too."""
+        try:
+            super().connect()
+        except ssl.SSLCertVerificationError as error:
+            advice = (
+                "use a name that is in it"
+                if error.verify_code in _MISMATCHES
+                else "if it is self-signed, or its authority is your own, pass --ca-file"
+            )
+            raise Unverified(
+                f"https://{self.host}:{self.port}: the certificate cannot be verified: "
+                f"{error.verify_message.rstrip('.')}; {advice}"
+            ) from None
+        except ssl.SSLError as error:
+            raise ConnectionError(
+                f"no TLS: {(error.reason or str(error)).lower().replace('_', ' ')}"
+            ) from None
+
+
+def _no_address(url: str) -> ClientError:
+    return ClientError(f"{url}: a server's address looks like http://localhost:8000")
