@@ -1,10 +1,14 @@
-"""A server's address, and connections to it: plain or over TLS."""
+"""A server's address, and connections to it: plain, over TLS, or to a Unix socket."""
 
 from __future__ import annotations
 
 import http.client
+import os
+import socket
 import ssl
+import stat
 from functools import cached_property
+from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -14,12 +18,16 @@ from agent_task_tracker.errors import ClientError, Unverified
 # A whole response may take so many times the timeout, which limits silence.
 _RESPONSE_TIMEOUTS: Final = 6
 
+_UNIX: Final = "unix:"
+
 # OpenSSL's X509_V_ERR_HOSTNAME_MISMATCH and X509_V_ERR_IP_ADDRESS_MISMATCH.
 _MISMATCHES: Final = (62, 64)
 
+_WRITABLE_BY_OTHERS: Final = stat.S_IWGRP | stat.S_IWOTH
+
 
 class Address:
-    """A server's URL, taken apart."""
+    """A server's URL, taken apart. For a Unix socket, `host` is localhost."""
 
     def __init__(self, url: str, ca_file: str | None = None) -> None:
         """`ca_file`: trusted certificates in PEM, instead of the system's.
@@ -28,6 +36,11 @@ class Address:
             ClientError: that is no server's address, or `ca_file` has no certificates.
         """
         self._ca_file = ca_file
+        self._socket = _socket_of(url)
+        if self._socket is not None:
+            self._https, self.host, self.port, self.prefix = False, "localhost", None, ""
+            self.url = url
+            return
         try:
             parts = urlsplit(url)
             usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
@@ -46,7 +59,9 @@ class Address:
         """A connection with limits, not opened yet. No proxy of the environment is used. `timeout`:
         seconds that the other end may be silent. Raises InvalidURL, an HTTPException."""
         connection: http.client.HTTPConnection
-        if self._https:
+        if self._socket is not None:
+            connection = UnixConnection(self._socket, timeout)
+        elif self._https:
             connection = _TlsConnection(
                 self.host, self.port, timeout=timeout, context=self._tls_context
             )
@@ -62,6 +77,41 @@ class Address:
         except OSError as error:  # ssl.SSLError too
             reason = "no certificate in PEM" if isinstance(error, ssl.SSLError) else error.strerror
             raise ClientError(f"{self._ca_file}: cannot be used as --ca-file: {reason}") from None
+
+
+class UnixConnection(http.client.HTTPConnection):
+    """HTTP over a Unix socket."""
+
+    def __init__(self, path: Path, timeout: float) -> None:
+        super().__init__("localhost", timeout=timeout)
+        # Without links, so that the folders that `why_untrusted` checks are those that lead there.
+        self.path = Path(os.path.realpath(path.parent), path.name)
+
+    def connect(self) -> None:
+        """See HTTPConnection."""
+        self.sock = socket.socket(socket.AF_UNIX)
+        try:
+            self.sock.settimeout(self.timeout)
+            self.sock.connect(str(self.path))
+        except BaseException:
+            self.close()
+            raise
+
+    def why_untrusted(self) -> str | None:
+        """Why another user than this one, or root, may have made the socket; None: none can have.
+        Raises OSError."""
+        user, found = os.geteuid(), self.path.lstat()
+        if not stat.S_ISSOCK(found.st_mode) or found.st_uid != user:
+            return "it is not this user's"
+        if found.st_mode & _WRITABLE_BY_OTHERS:
+            return "others may write to it"
+        for folder in self.path.parents:
+            found = folder.lstat()
+            if found.st_uid not in (user, 0):
+                return f"{folder} is another user's"
+            if found.st_mode & _WRITABLE_BY_OTHERS and not found.st_mode & stat.S_ISVTX:
+                return f"others may write to {folder}"
+        return None
 
 
 class _TlsConnection(http.client.HTTPSConnection):
@@ -85,6 +135,17 @@ class _TlsConnection(http.client.HTTPSConnection):
             raise ConnectionError(
                 f"no TLS: {(error.reason or str(error)).lower().replace('_', ' ')}"
             ) from None
+
+
+def _socket_of(url: str) -> Path | None:
+    if not url.startswith(_UNIX):
+        return None
+    path = url.removeprefix(_UNIX)
+    if not path or path.endswith("/") or not path.isprintable():
+        raise _no_address(url)
+    if not hasattr(socket, "AF_UNIX"):
+        raise ClientError(f"{url}: this system has no Unix sockets; use http:// or https://")
+    return Path(path).absolute()
 
 
 def _no_address(url: str) -> ClientError:

@@ -50,8 +50,9 @@ class Client:
         patience: float = 10.0,
         ca_file: str | None = None,
     ) -> None:
-        """`timeout`: seconds to wait for one answer; `patience`: seconds to keep trying; `ca_file`:
-        trusted certificates in PEM, instead of the system's."""
+        """`url`: http, https or, for a Unix socket, unix:/path. `timeout`: seconds to wait for one
+        answer; `patience`: seconds to keep trying; `ca_file`: trusted certificates in PEM, instead
+        of the system's."""
         self._transport = Transport(url, ExplicitKey(api_key), timeout, patience, ca_file)
 
     @classmethod

@@ -10,6 +10,7 @@ import secrets
 from http.client import HTTPConnection, HTTPException
 from typing import Final, Protocol
 
+from agent_task_tracker.address import UnixConnection
 from agent_task_tracker.errors import ClientError, Unreachable
 from agent_task_tracker.proof import encode, is_proof, key_id
 
@@ -62,11 +63,15 @@ class StoredKey:
         return {"X-API-Key": self._key}
 
     def demand_proof(self, connection: HTTPConnection, prefix: str) -> None:
-        """Raises Unreachable unless the other end has the key. `connection` stays open and does not
-        reconnect, since another program might accept that."""
+        """Raises Unreachable unless the other end has the key, or is a Unix socket that only this
+        user can have made: whoever runs as the same user can read the key's file anyway.
+        `connection` stays open and does not reconnect, since another program might accept that."""
         if connection.sock is None:
             connection.connect()
         connection.auto_open = 0
+        if isinstance(connection, UnixConnection):
+            self._demand_ownership(connection)
+            return
         nonce = secrets.token_bytes(32)
         query = f"key_id={key_id(self._key)}&nonce={encode(nonce)}"
         address, port = connection.sock.getpeername()[:2]
@@ -81,6 +86,14 @@ class StoredKey:
                 f"the key in {self._found_in}, so nothing was sent to it: it is another server, or "
                 "older than this program; start the right one with `tracker serve`, or name the "
                 "key by API_KEY"
+            )
+
+    def _demand_ownership(self, connection: UnixConnection) -> None:
+        problem = connection.why_untrusted()
+        if problem is not None:
+            raise Unreachable(
+                f"{connection.path}: {problem}, so another user may listen there, and the key in "
+                f"{self._found_in} was not sent; name the key by API_KEY, or move the socket"
             )
 
 

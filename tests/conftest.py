@@ -77,6 +77,12 @@ def https(pairs: dict[str, Pair], tmp_path_factory: pytest.TempPathFactory) -> I
 
 
 @pytest.fixture
+def socket_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Of a Unix socket: its name, a hundred bytes at most, must not grow with the test's."""
+    return tmp_path_factory.mktemp("s") / "t.sock"
+
+
+@pytest.fixture
 def clocked() -> Iterator[ClockedServer]:
     """A server of this test's own whose time stands at 2024-01-15T10:00:00Z until it is moved."""
     server = ClockedServer()

@@ -81,6 +81,13 @@ def read_regular(path: Path, limit: int) -> bytes:
     return content
 
 
+def identity(path: Path) -> tuple[int, int, int]:
+    """Identifies a file; an inode number alone may be reused once the file is gone. Raises
+    OSError."""
+    found = path.lstat()
+    return found.st_dev, found.st_ino, found.st_mtime_ns
+
+
 def put_new(part: Path, target: Path) -> None:
     """Give `part` the name `target`, which must be free. Raises FileExistsError, OSError."""
     try:

@@ -30,6 +30,7 @@ EVERYWHERE = ("--host", "0.0.0.0")
         ({"host": "192.168.1.2"}, True),
         ({"host": "0.0.0.0", "insecure": True}, False),
         ({"host": "0.0.0.0", "tls_cert": "cert.pem"}, False),
+        ({"host": "0.0.0.0", "unix_socket": "t.sock"}, True),
     ],
 )
 def test_when_it_is_said(settings: dict[str, str], exposed: bool) -> None:

@@ -27,6 +27,7 @@ LOCAL_ORIGINS = tuple(
 CONTRACT = {
     "TRACKER_HOST": ("--host", "127.0.0.1"),
     "TRACKER_PORT": ("--port", 8000),
+    "TRACKER_UNIX_SOCKET": ("--unix-socket", None),
     "TRACKER_TLS_CERT": ("--tls-cert", None),
     "TRACKER_TLS_KEY": ("--tls-key", None),
     "TRACKER_INSECURE": ("--insecure", False),
@@ -48,6 +49,7 @@ CONTRACT = {
 SAMPLES: dict[str, tuple[tuple[str, str, str], Any]] = {
     "host": (("::1", "localhost", "127.0.0.2"), "127.0.0.2"),
     "port": (("1", "2", "3"), 3),
+    "unix_socket": (("a", "b", "c.sock"), "c.sock"),
     "tls_cert": (("a", "b", "c.pem"), "c.pem"),
     "tls_key": (("a", "b", "c.pem"), "c.pem"),
     "insecure": (("false", "no", "true"), True),
@@ -185,13 +187,13 @@ def test_several_values(started: Started, name: str) -> None:
 
 
 def test_an_ephemeral_server_has_nothing_of_one_that_stays(started: Started) -> None:
-    """Its certificate is for another name, unless it is asked for."""
-    names = ("TRACKER_PORT", "TRACKER_TLS_CERT", "TRACKER_TLS_KEY")
-    variables = dict(zip(names, ("1", "a.pem", "b.pem"), strict=True))
+    """Its certificate is for another name, its socket another's, unless they are asked for."""
+    names = ("TRACKER_PORT", "TRACKER_UNIX_SOCKET", "TRACKER_TLS_CERT", "TRACKER_TLS_KEY")
+    variables = dict(zip(names, ("1", "a.sock", "a.pem", "b.pem"), strict=True))
     for sources in ({"variables": variables}, {"dotenv": {"TRACKER_DB": "own.db", **variables}}):
         assert started("--ephemeral", **sources) == Settings(ephemeral=True, port=0)
-        told = started("--ephemeral", "--tls-cert", "c", **sources)
-        assert told == Settings(ephemeral=True, port=0, tls_cert="c")
+        told = started("--ephemeral", "--unix-socket", "c.sock", "--tls-cert", "c", **sources)
+        assert told == Settings(ephemeral=True, port=0, unix_socket="c.sock", tls_cert="c")
 
 
 def test_no_origin_at_all(started: Started) -> None:

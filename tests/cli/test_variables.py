@@ -96,7 +96,7 @@ def test_which_database_is_an_envs_own(cwd: Path, name: str, own: bool) -> None:
 @needs_posix
 @pytest.mark.parametrize(
     "variable",
-    ["TRACKER_READY_FILE", "TRACKER_TLS_CERT", "TRACKER_TLS_KEY"],
+    ["TRACKER_READY_FILE", "TRACKER_UNIX_SOCKET", "TRACKER_TLS_CERT", "TRACKER_TLS_KEY"],
 )
 @pytest.mark.parametrize(
     ("name", "counts"),
@@ -108,7 +108,7 @@ def test_which_database_is_an_envs_own(cwd: Path, name: str, own: bool) -> None:
 def test_no_env_has_files_outside_its_folder_overwritten(
     cwd: Path, name: str, counts: bool, variable: str
 ) -> None:
-    """The server replaces and removes the ready file; it must read no key there."""
+    """The server replaces and removes the ready file and the socket; it must read no key there."""
     (cwd / "linked").symlink_to(cwd.parent)
     (cwd / "link.json").symlink_to(cwd.parent / ".bashrc")
     dotenv = DotEnv(cwd, {"TRACKER_DB": "own.db", variable: name})
@@ -132,11 +132,13 @@ READY_FILES = {
     "ready-here.json": {"url": "http://127.0.0.1:6666"},
     "ready-key.json": {"url": "http://stranger.example:6666", "key": STRANGERS},
 }
+HERE = ("http://127.0.0.1:6666", "unix:stranger.sock")
 CHOICES: dict[str, tuple[str | None, ...]] = {
     "TRACKER_URL": (None, "", "http://stranger.example:6666", "http://127.0.0.1:6666"),
     "TRACKER_READY_FILE": (None, *READY_FILES),
     "TRACKER_HOST": (None, "stranger.example"),
     "TRACKER_PORT": (None, "6666"),
+    "TRACKER_UNIX_SOCKET": (None, "stranger.sock"),
     "API_KEY": (None, "", STRANGERS),
     "TRACKER_DB": (None, "own.db", "keyless.db", "DEFAULT"),
 }
@@ -170,9 +172,9 @@ def test_no_users_key_goes_to_a_strangers_address_whatever_an_env_holds(
             continue
         went.add(key)
         assert key in (STRANGERS, own) or (
-            isinstance(found.credentials, MissingKey) and found.url == "http://127.0.0.1:6666"
+            isinstance(found.credentials, MissingKey) and found.url in HERE
         ), dotenv
-        assert key != own or found.url == "http://127.0.0.1:6666"
+        assert key != own or found.url in HERE
     assert went == ({STRANGERS, own, None} if users == "kept" else set())
     # What the environment says goes before.
     for dotenv in combinations(cwd):

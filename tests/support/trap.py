@@ -8,6 +8,7 @@ import socket
 import threading
 from collections.abc import Callable
 from contextlib import closing, suppress
+from pathlib import Path
 from types import TracebackType
 
 # Makes it look like our server until a proof is requested.
@@ -28,17 +29,25 @@ class Trap:
         self,
         host: str = "127.0.0.1",
         port: int = 0,
+        path: Path | None = None,
         answer: Callable[[socket.socket, bytes], bytes] = lambda _connection, _request: reply(
             ANSWER
         ),
     ) -> None:
-        """`answer` is given the connection and a request, and gives what is sent back."""
+        """`answer` is given the connection and a request, and gives what is sent back. `path`: of a
+        Unix socket, in place of host and port."""
         self.received = b""
         self.connections = 0
         self._answer = answer
-        self._listener = socket.create_server((host, port))
-        self.port = self._listener.getsockname()[1]
-        self.url = f"http://{host}:{self.port}"
+        if path is None:
+            self._listener = socket.create_server((host, port))
+            self.port = self._listener.getsockname()[1]
+            self.url = f"http://{host}:{self.port}"
+        else:
+            self._listener = socket.socket(socket.AF_UNIX)
+            self._listener.bind(str(path))
+            self._listener.listen()
+            self.url = f"unix:{path}"
         self._threads = [threading.Thread(target=self._accept)]
 
     @property

@@ -29,6 +29,9 @@ _FORGOTTEN_AFTER: Final = 3600.0
 _MAX_LINES: Final = 20
 _LINES_WINDOW: Final = 60.0
 
+# Clients of the Unix socket have no address.
+_NO_ADDRESS: Final = "the Unix socket"
+
 # One holder has all addresses of such a network (RFC 6177).
 _IPV6_PREFIX: Final = 64
 
@@ -88,7 +91,7 @@ class WrongKeys:
 def _address(client: tuple[str, int] | None) -> str:
     """The address to count by: of IPv6 the network; one for all of loopback, as any program may use
     each of its 16 million addresses."""
-    host = client[0] if client else "unknown"
+    host = client[0] if client else _NO_ADDRESS
     try:
         address = ipaddress.ip_address(host)
     except ValueError:

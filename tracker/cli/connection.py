@@ -14,7 +14,7 @@ from tracker.cli import env_file
 from tracker.cli.discovery import FoundServer, find
 
 _OPTIONS = (
-    click.option("--url", metavar="URL", help="The server's address.  [TRACKER_URL]"),
+    click.option("--url", metavar="URL", help="The server's address, or unix:PATH.  [TRACKER_URL]"),
     click.option(
         "--ready-file",
         metavar="FILE",

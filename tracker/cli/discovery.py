@@ -1,7 +1,8 @@
 """Finds the server for its clients, and the key to it.
 
 The address: from a flag; else from the environment (TRACKER_URL, then TRACKER_READY_FILE); else
-from `.env`, see below; else where `tracker serve` listens with the same settings.
+from `.env`, see below; else where `tracker serve` listens with the same settings: on its Unix
+socket if it has one, which needs no certificate.
 
 The key: from a flag; else from the ready file (an ephemeral server's is there); else API_KEY; else,
 if the server is on this machine, the one it generated on its first run and keeps beside its
@@ -34,7 +35,7 @@ from tracker.files import read_regular
 _LOOPBACK_OF: Final = {"0.0.0.0": "127.0.0.1", "::": "::1"}
 
 # By precedence.
-_LISTENING: Final = ("TRACKER_HOST", "TRACKER_PORT", "TRACKER_TLS_CERT")
+_LISTENING: Final = ("TRACKER_UNIX_SOCKET", "TRACKER_HOST", "TRACKER_PORT", "TRACKER_TLS_CERT")
 _ADDRESSES: Final = ("TRACKER_URL", "TRACKER_READY_FILE", *_LISTENING)
 
 _TIMEOUT: Final = 10.0
@@ -160,6 +161,8 @@ class _Finder:
 
     def _listen_url(self, dotenv: Mapping[str, str]) -> str:
         settings = load({}, self._environment, dotenv)
+        if settings.unix_socket:
+            return f"unix:{settings.unix_socket}"
         scheme = "https" if settings.tls_cert else "http"
         host = _LOOPBACK_OF.get(settings.host, settings.host)
         return f"{scheme}://{f'[{host}]' if ':' in host else host}:{settings.port}"

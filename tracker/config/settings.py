@@ -32,6 +32,7 @@ class Settings:
 
     host: str = "127.0.0.1"
     port: int = 8000
+    unix_socket: str | None = None
     tls_cert: str | None = None
     tls_key: str | None = None
     insecure: bool = False
@@ -142,6 +143,13 @@ SETTINGS: tuple[Setting, ...] = (
         "Port to bind; 0 takes a free one.",
         parse=_integer(0, 65_535),
         metavar="PORT",
+    ),
+    _setting(
+        "unix_socket",
+        "TRACKER_UNIX_SOCKET",
+        "Also listen on this Unix socket, for the server's own user only.",
+        metavar="FILE",
+        default_text="none",
     ),
     _setting(
         "tls_cert",
@@ -294,7 +302,7 @@ SETTINGS: tuple[Setting, ...] = (
 
 # An ephemeral server takes these from flags only: variables mean the permanent server, whose
 # certificate is for another name. The database not even from a flag.
-NOT_EPHEMERAL = ("port", "db", "tls_cert", "tls_key")
+NOT_EPHEMERAL = ("port", "db", "unix_socket", "tls_cert", "tls_key")
 
 
 def default_database() -> Path:

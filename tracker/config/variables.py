@@ -23,8 +23,8 @@ _CLIENT_VARIABLES: Final = ("TRACKER_URL", "TRACKER_CA_FILE", "TRACKER_PROJECT",
 # Those of this project's own tests and scripts, which a developer may have exported.
 _TEST_VARIABLES: Final = ("TRACKER_CHROMIUM", "TRACKER_COMMAND", "TRACKER_REQUIRE_BROWSER")
 
-# The server replaces and removes the first, and reads the others.
-_FILES: Final = ("ready_file", "tls_cert", "tls_key")
+# The server replaces and removes the first two, and reads the others.
+_FILES: Final = ("ready_file", "unix_socket", "tls_cert", "tls_key")
 
 _PREFIX: Final = "TRACKER_"
 

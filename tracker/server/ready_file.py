@@ -18,7 +18,7 @@ from tracker.api.application import App
 from tracker.auth.keys import exposure
 from tracker.config.paths import check_ready_file
 from tracker.config.settings import Settings
-from tracker.files import replacing, translate_errors
+from tracker.files import identity, replacing, translate_errors
 from tracker.text import printable
 
 logger = logging.getLogger(__name__)
@@ -36,6 +36,7 @@ class ReadinessNotifier:
         name = settings.host if self._host not in ("0.0.0.0", "::") else "localhost"
         scheme = "http" if settings.tls_cert is None else "https"
         self._url = f"{scheme}://{f'[{name}]' if ':' in name else name}:{self._port}"
+        self._unix_socket = settings.unix_socket and str(Path(settings.unix_socket).absolute())
         self._warnings = exposure(settings)
         self._ready_file = ready_file
         self._written: tuple[int, int, int] | None = None
@@ -47,7 +48,8 @@ class ReadinessNotifier:
         if sys.stdout is not None and sys.stdout.isatty():  # None: closed (>&-)
             self._print_banner()
         else:
-            logger.info("Listening on %s, database %s", self._url, self._app.store.name)
+            where = f"{self._url} and {self._unix_socket}" if self._unix_socket else self._url
+            logger.info("Listening on %s, database %s", where, self._app.store.name)
         for warning in self._warnings:
             logger.warning("%s", warning)
 
@@ -56,7 +58,7 @@ class ReadinessNotifier:
         if self._ready_file is None or self._written is None:
             return
         with contextlib.suppress(OSError):  # it is gone, or cannot be removed: nothing is lost
-            if _identity(self._ready_file) == self._written:
+            if identity(self._ready_file) == self._written:
                 self._ready_file.unlink()
 
     def _print_banner(self) -> None:
@@ -66,6 +68,8 @@ class ReadinessNotifier:
             "API docs": f"{self._url}/docs",
             "Database": self._app.store.name,
         }
+        if self._unix_socket:
+            lines["Socket"] = self._unix_socket
         if self._app.keys.api_file is not None:
             lines["API key"] = f"in {self._app.keys.api_file}"
         print(f"Agent Task Tracker {tracker.__version__}")  # noqa: T201
@@ -84,6 +88,8 @@ class ReadinessNotifier:
             "version": tracker.__version__,
             "db": self._app.store.name,
         }
+        if self._unix_socket:
+            content["unix_socket"] = self._unix_socket
         mode = 0o666 & ~_umask()
         if self._ephemeral:
             content["key"] = self._app.keys.api
@@ -95,13 +101,7 @@ class ReadinessNotifier:
         with replacing(path, force=True, protected=protected) as part, translate_errors(path):
             part.write_bytes(orjson.dumps(content))
             part.chmod(mode)
-            self._written = _identity(part)
-
-
-def _identity(path: Path) -> tuple[int, int, int]:
-    """Identifies a file; an inode number alone may be reused once the file is gone."""
-    found = path.lstat()
-    return found.st_dev, found.st_ino, found.st_mtime_ns
+            self._written = identity(part)
 
 
 def _umask() -> int:

@@ -27,6 +27,7 @@ from tracker.server import logs
 from tracker.server.http import HttpProtocol
 from tracker.server.ready_file import ReadinessNotifier
 from tracker.server.tls import Tls
+from tracker.server.unix_socket import listening
 from tracker.server.websocket import WebSocketProtocol
 from tracker.timeouts import DEFAULT_TIMEOUTS, Timeouts
 
@@ -67,6 +68,9 @@ def run(
             else locate(settings.db)
         )
         listener = stack.enter_context(contextlib.closing(_listen(settings.host, settings.port)))
+        sockets = [listener]
+        if settings.unix_socket is not None:
+            sockets.append(stack.enter_context(listening(settings.unix_socket)))
         app = create_app(settings, database, timeouts=timeouts, on_death=die)
         notifier = ReadinessNotifier(settings, app, listener, ready_file)
         server = Server(
@@ -79,7 +83,7 @@ def run(
         )
         _tune_garbage_collector()
         try:
-            server.run(sockets=[listener])
+            server.run(sockets=sockets)
         finally:
             notifier.withdraw()
         if server.ready_error is not None:
@@ -119,7 +123,7 @@ class Server(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Call `on_ready` once connections are accepted; if that fails, shut down cleanly."""
-        await super().startup([])  # uvicorn would use TLS with other timeouts
+        await super().startup([])  # uvicorn would use TLS on all sockets, without these timeouts
         if self.started:
             self.servers += [await self._serve_on(listener) for listener in sockets or ()]
             try:
@@ -137,6 +141,8 @@ class Server(uvicorn.Server):
         )
         loop = asyncio.get_running_loop()
         backlog = self.config.backlog
+        if listener.family not in (socket.AF_INET, socket.AF_INET6):
+            return await loop.create_unix_server(create_protocol, sock=listener, backlog=backlog)
         if self._tls is None:
             return await loop.create_server(create_protocol, sock=listener, backlog=backlog)
         return await loop.create_server(
