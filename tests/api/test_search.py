@@ -162,13 +162,13 @@ def test_follows_what_is_reported(clocked: ClockedServer) -> None:
 def test_index_catches_up_after_a_restart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     # The first server stops before it indexes anything; the second takes several transactions.
     database = tmp_path / "tracker.db"
-    monkeypatch.setattr("tracker.store.sqlite.jobs._SEARCH_EVERY", 3600)
+    monkeypatch.setattr("tracker.store.sqlite.jobs._INDEX_INTERVAL", 3600)
     first = ClockedServer(database)
     for number in range(9):
         first.report("start", "p", f"task-{number}", task="word")
     assert first.get(PATH, q="word")["total"] == 0
     first.stop()
-    monkeypatch.setattr("tracker.store.sqlite.jobs._SEARCH_EVERY", 0)
+    monkeypatch.setattr("tracker.store.sqlite.jobs._INDEX_INTERVAL", 0)
     monkeypatch.setattr("tracker.store.sqlite.jobs._INDEX_BATCH", 2)
     second = ClockedServer(database)
     try:

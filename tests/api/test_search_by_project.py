@@ -321,7 +321,7 @@ def test_older_database_is_searched_at_once_and_indexed_meanwhile(
                 for project in ("p", "other"):
                     record(connection, Report(Kind.START, project, str(number), "word", "a"))
             connection.execute(INDEX_OF_OLD)
-    monkeypatch.setattr(jobs, "_FEW_EVENTS", -1)  # as under load: nothing is few
+    monkeypatch.setattr(jobs, "_LOW_LOAD_EVENTS", -1)  # as under load: nothing is few
     first = ClockedServer(database)
     try:
         assert ids(first, "word") == "876543210"
@@ -330,7 +330,7 @@ def test_older_database_is_searched_at_once_and_indexed_meanwhile(
         assert not is_followed(database)
     finally:
         first.stop()
-    monkeypatch.setattr(jobs, "_FEW_EVENTS", 100)
+    monkeypatch.setattr(jobs, "_LOW_LOAD_EVENTS", 100)
     monkeypatch.setattr(jobs, "_PROJECT_INDEX_BATCH", 2)
     second = ClockedServer(database)
     try:

@@ -28,7 +28,7 @@ class Bounds(NamedTuple):
     last: int
     pruned: int
 
-    def reach(self, cursor: int) -> bool:
+    def covers(self, cursor: int) -> bool:
         return self.pruned <= cursor <= self.last
 
 
