@@ -3,7 +3,7 @@
 // network), it comes back and reads on from the last event it has seen: nothing missed, and an
 // event that came twice is dropped by its number.
 import { api, ApiError } from "./api.js";
-import { learn, serverNow } from "./time.js";
+import { serverNow, syncClock } from "./time.js";
 
 const PING_EVERY = 20_000;
 const PONG_WITHIN = 8_000;
@@ -27,7 +27,7 @@ export class Live {
 	/** @type {any} A number from the first snapshot on. */
 	#cursor = null;
 	#target = 0;
-	#waiting = [];
+	#queue = [];
 	#flushing = false;
 	#retryIn = FIRST_RETRY;
 	#pingSent = 0;
@@ -38,11 +38,11 @@ export class Live {
 	constructor(store, onState) {
 		this.#store = store;
 		this.#onState = onState;
-		addEventListener("online", () => this.#again());
-		addEventListener("offline", () => this.#lost());
+		addEventListener("online", () => this.#reconnect());
+		addEventListener("offline", () => this.#disconnected());
 		document.addEventListener("visibilitychange", () => {
 			if (document.hidden) return;
-			if (this.state === "offline") this.#again();
+			if (this.state === "offline") this.#reconnect();
 			else this.#ping();
 		});
 	}
@@ -54,32 +54,32 @@ export class Live {
 
 	stop() {
 		this.#stopped = true;
-		this.#drop();
+		this.#close();
 		this.#cursor = null;
-		this.#waiting = [];
+		this.#queue = [];
 	}
 
-	#again() {
+	#reconnect() {
 		if (this.#stopped || this.#socket) return;
 		this.#retryIn = FIRST_RETRY;
 		this.#connect();
 	}
 
 	async #connect() {
-		this.#after("retry");
+		this.#timer("retry");
 		const run = ++this.#run;
 		try {
 			const sent = Date.now();
 			const info = await api.info();
 			if (run !== this.#run || this.#stopped) return;
-			learn(info.timestamp, sent, Date.now());
+			syncClock(info.timestamp, sent, Date.now());
 			this.#target = info.last_id;
 			this.#cursor ??= info.last_id;
 			this.#open(run);
 		} catch (error) {
 			if (run !== this.#run) return;
 			if (error instanceof ApiError && error.status === 401) this.stop();
-			else this.#lost();
+			else this.#disconnected();
 		}
 	}
 
@@ -94,33 +94,33 @@ export class Live {
 			this.#retryIn = FIRST_RETRY;
 			this.#set(this.#cursor < this.#target ? "catching-up" : "live");
 			this.#watchForQuiet();
-			this.#after("ping", PING_EVERY, () => this.#ping());
+			this.#timer("ping", PING_EVERY, () => this.#ping());
 		};
-		socket.onmessage = ({ data }) => current() && this.#take(JSON.parse(data));
-		socket.onclose = () => current() && this.#lost();
+		socket.onmessage = ({ data }) => current() && this.#receive(JSON.parse(data));
+		socket.onclose = () => current() && this.#disconnected();
 	}
 
-	#take(message) {
+	#receive(message) {
 		if (message.type === "pong") {
-			this.#after("pong");
-			learn(message.timestamp, this.#pingSent, Date.now());
-			this.#after("ping", PING_EVERY, () => this.#ping());
+			this.#timer("pong");
+			syncClock(message.timestamp, this.#pingSent, Date.now());
+			this.#timer("ping", PING_EVERY, () => this.#ping());
 		} else if (message.type === "resync_required") {
 			// The log before the cursor is gone: begin again from a snapshot.
-			this.#drop();
+			this.#close();
 			this.#cursor = null;
-			this.#waiting = [];
+			this.#queue = [];
 			this.#connect().then(() => this.#store.reset());
 		} else if (message.id > this.#cursor) {
 			this.#cursor = message.id;
-			this.#waiting.push(message);
+			this.#queue.push(message);
 			this.#flushSoon();
 			if (this.state === "catching-up") this.#watchForQuiet();
 		}
 	}
 
 	#watchForQuiet() {
-		this.#after("quiet", QUIET, () => this.state === "catching-up" && this.#set("live"));
+		this.#timer("quiet", QUIET, () => this.state === "catching-up" && this.#set("live"));
 	}
 
 	/** However many arrive: one pass over them a frame. */
@@ -130,8 +130,8 @@ export class Live {
 		const flush = () => {
 			if (!this.#flushing) return;
 			this.#flushing = false;
-			const batch = this.#waiting;
-			this.#waiting = [];
+			const batch = this.#queue;
+			this.#queue = [];
 			if (batch.length) this.#store.apply(batch);
 			if (this.state === "catching-up" && this.#cursor >= this.#target) this.#set("live");
 		};
@@ -142,31 +142,31 @@ export class Live {
 	/** A connection that died in silence (sleep, a lost network) shows only when asked. */
 	#ping() {
 		if (this.#socket?.readyState !== WebSocket.OPEN) return;
-		this.#after("ping");
+		this.#timer("ping");
 		this.#pingSent = Date.now();
 		this.#socket.send('{"type":"ping"}');
-		this.#after("pong", PONG_WITHIN, () => this.#lost());
+		this.#timer("pong", PONG_WITHIN, () => this.#disconnected());
 	}
 
 	/** Start a timer in place of the one of this name; without an action: stop that one. */
-	#after(name, ms, action) {
+	#timer(name, ms, action) {
 		clearTimeout(this.#timers[name]);
 		if (action) this.#timers[name] = setTimeout(action, ms);
 	}
 
-	#lost() {
+	#disconnected() {
 		if (this.#stopped) return;
-		this.#drop();
+		this.#close();
 		if (this.state !== "offline") this.offlineSince = serverNow();
 		this.#set("offline");
 		const jitter = 0.5 + Math.random() / 2;
-		this.#after("retry", this.#retryIn * jitter, () => this.#connect());
+		this.#timer("retry", this.#retryIn * jitter, () => this.#connect());
 		this.#retryIn = Math.min(LAST_RETRY, this.#retryIn * 2);
 	}
 
-	#drop() {
+	#close() {
 		this.#run++;
-		for (const name of Object.keys(this.#timers)) this.#after(name);
+		for (const name of Object.keys(this.#timers)) this.#timer(name);
 		const socket = this.#socket;
 		this.#socket = null;
 		socket?.close();

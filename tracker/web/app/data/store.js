@@ -30,8 +30,8 @@ export const SILENT_MS = 15 * 60 * 1000;
  * @typedef {{id: number, type: string, data: Report, timestamp: string}} LogEvent
  */
 
-const KEPT_EVENTS = 2000;
-const KEPT_TASKS = 5000;
+const MAX_EVENTS = 2000;
+const MAX_TASKS = 5000;
 
 export const STATUSES = ["pending", "running", "completed", "failed"];
 export const ENDED = new Set(["completed", "failed"]);
@@ -89,9 +89,9 @@ class Store {
 			if (event.data.task_id) this.#applyOne(event);
 		}
 		this.events.push(...events);
-		if (this.events.length > KEPT_EVENTS * 1.5) this.events = this.events.slice(-KEPT_EVENTS);
-		if (this.tasks.size > KEPT_TASKS) this.#forgetEnded();
-		this.#tell(events);
+		if (this.events.length > MAX_EVENTS * 1.5) this.events = this.events.slice(-MAX_EVENTS);
+		if (this.tasks.size > MAX_TASKS) this.#forgetEnded();
+		this.#notify(events);
 	}
 
 	/** Forget active tasks that a complete snapshot does not hold: they were deleted. */
@@ -105,10 +105,10 @@ class Store {
 	reset() {
 		this.tasks.clear();
 		this.events = [];
-		this.#tell(null);
+		this.#notify(null);
 	}
 
-	#tell(events) {
+	#notify(events) {
 		for (const listener of this.#listeners) listener(events);
 	}
 
@@ -122,19 +122,19 @@ class Store {
 		/** @type {Task} */
 		const task = { finished_at: null, duration_seconds: null, ...rest, updated_at: timestamp };
 		if (metadata) task.metadata = { ...known?.metadata, ...metadata };
-		const anew = !known || known.attempt !== data.attempt;
-		task.message = message ?? (anew ? null : known.message);
-		task.result = result ?? (data.status === "completed" && !anew ? known.result : null);
+		const newAttempt = !known || known.attempt !== data.attempt;
+		task.message = message ?? (newAttempt ? null : known.message);
+		task.result = result ?? (data.status === "completed" && !newAttempt ? known.result : null);
 		const failed = data.status === "failed";
 		task.error_type = failed ? (error_type ?? null) : null;
 		task.error_message = failed ? (error_message ?? null) : null;
-		if (type === "task_started" && data.status === "running" && anew) task.message = null;
+		if (type === "task_started" && data.status === "running" && newAttempt) task.message = null;
 		this.tasks.set(key, { ...known, ...task });
 	}
 
 	#forgetEnded() {
 		for (const [key, task] of this.tasks) {
-			if (this.tasks.size <= KEPT_TASKS * 0.8) return;
+			if (this.tasks.size <= MAX_TASKS * 0.8) return;
 			if (ENDED.has(task.status)) this.tasks.delete(key);
 		}
 	}

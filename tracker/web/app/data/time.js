@@ -5,7 +5,7 @@
 let skew = 0;
 
 /** What the server's clock showed between the moments `sent` and `received` of ours. */
-export function learn(serverTime, sent, received) {
+export function syncClock(serverTime, sent, received) {
 	skew = Date.parse(serverTime) - (sent + received) / 2;
 }
 

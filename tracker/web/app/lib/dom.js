@@ -32,7 +32,7 @@ function nodes(children) {
 }
 
 /** Text that somebody else wrote: isolated, so that its direction cannot reorder ours. */
-export function said(text, tag = "bdi") {
+export function isolate(text, tag = "bdi") {
 	return h(tag, { dir: "auto" }, text ?? "");
 }
 

@@ -3,6 +3,6 @@
 export * from "./dom.js";
 export * from "./i18n.js";
 export * from "./icons.js";
-export * from "./paced.js";
 export * from "./prefs.js";
 export * from "./router.js";
+export * from "./throttle.js";

@@ -2,7 +2,7 @@
 // What the user chose for this browser. Never the key: that stays in the session's cookie.
 
 const NAMESPACE = "tracker.";
-let tell;
+let notify;
 
 export function pref(name, fallback) {
 	return localStorage.getItem(NAMESPACE + name) ?? fallback;
@@ -10,13 +10,13 @@ export function pref(name, fallback) {
 
 export function setPref(name, value) {
 	localStorage.setItem(NAMESPACE + name, value);
-	tell(name);
+	notify(name);
 }
 
 /** The one listener hears other tabs too. */
 export function onPref(listener) {
-	tell = listener;
-	addEventListener("storage", ({ key }) => tell(key?.slice(NAMESPACE.length)));
+	notify = listener;
+	addEventListener("storage", ({ key }) => notify(key?.slice(NAMESPACE.length)));
 }
 
 /** "system", "light" or "dark". Without the attribute the style sheet follows the system. */

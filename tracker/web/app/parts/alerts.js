@@ -27,7 +27,7 @@ export class Alerts {
 	#look(events) {
 		for (const { data, timestamp } of events) {
 			const fresh = serverNow() - Date.parse(timestamp) < FRESH_MS;
-			if (data.status === "failed" && !data.late && fresh) this.#tell("alert.failed", data);
+			if (data.status === "failed" && !data.late && fresh) this.#notify("alert.failed", data);
 		}
 	}
 
@@ -36,12 +36,12 @@ export class Alerts {
 			if (!isSilent(task)) this.#silent.delete(key);
 			else if (!this.#silent.has(key)) {
 				this.#silent.add(key);
-				this.#tell("alert.silent", task);
+				this.#notify("alert.silent", task);
 			}
 		}
 	}
 
-	#tell(kind, task) {
+	#notify(kind, task) {
 		if (!document.hidden) return;
 		this.unseen++;
 		this.#onChange();

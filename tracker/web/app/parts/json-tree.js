@@ -1,6 +1,6 @@
 // @ts-check
 // JSON as a tree that opens and closes. Deep or long parts are built when they are opened.
-import { h, said, t } from "../lib/index.js";
+import { h, isolate, t } from "../lib/index.js";
 
 const AT_ONCE = 100;
 
@@ -21,7 +21,7 @@ export function jsonTree(value, depth = 0) {
 }
 
 function node(key, value, depth) {
-	const name = said(key, "bdi");
+	const name = isolate(key, "bdi");
 	name.className = "tree-key";
 	if (value === null || typeof value !== "object") return h("li", name, leaf(value));
 	const size = Object.keys(value).length;
@@ -42,7 +42,7 @@ function node(key, value, depth) {
 }
 
 function leaf(value) {
-	const element = said(String(value));
+	const element = isolate(String(value));
 	element.className = "tree-leaf";
 	return element;
 }

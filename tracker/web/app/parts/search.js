@@ -1,6 +1,6 @@
 // @ts-check
 // "/": find a task of any project, or a project, and go there.
-import { fill, go, h, icon, paths, said, t } from "../lib/index.js";
+import { fill, go, h, icon, isolate, paths, t } from "../lib/index.js";
 import { api, shownStatus, store } from "../data/index.js";
 import { openDialog } from "./dialog.js";
 import { status } from "./marks.js";
@@ -71,11 +71,11 @@ async function find(words) {
 	return [
 		...named.map(({ name }) => ({
 			href: paths.project(name),
-			content: [h("span.status", icon("projects"), t("search.project")), h("strong", said(name))],
+			content: [h("span.status", icon("projects"), t("search.project")), h("strong", isolate(name))],
 		})),
 		...tasks.map((task) => ({
 			href: paths.task(task.project, task.task_id),
-			content: [status(shownStatus(store.merge(task))), h("strong", said(task.title)), said(task.project)],
+			content: [status(shownStatus(store.merge(task))), h("strong", isolate(task.title)), isolate(task.project)],
 		})),
 	];
 }

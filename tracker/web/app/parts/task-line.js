@@ -1,12 +1,12 @@
 // @ts-check
 // One task as a line of a list: <task-line>, whose `task` may be set again and again.
-import { duration, h, number, paths, said, t, text } from "../lib/index.js";
+import { duration, h, isolate, number, paths, t, text } from "../lib/index.js";
 import { ENDED, shownStatus } from "../data/index.js";
 import { progressBar, showStatus, timeShown } from "./marks.js";
 
 class TaskLine extends HTMLElement {
 	#status = h("span.line-status");
-	#title = said("", "bdi");
+	#title = isolate("", "bdi");
 	#link = h("a.line-link", { "data-row": "" }, this.#title);
 	#project = h("bdi.line-project", { dir: "auto" });
 	#agent = h("bdi.line-agent", { dir: "auto" });
@@ -39,7 +39,7 @@ class TaskLine extends HTMLElement {
 		text(this.#project, task.project);
 		text(this.#agent, task.agent);
 		text(this.#attempt, task.attempt > 1 ? t("task.attempt", { n: task.attempt }) : "");
-		text(this.#words, wordsOf(task));
+		text(this.#words, summaryOf(task));
 		const percent = `${number(task.progress)} %`;
 		this.#bar.update(task.progress, `${t("task.progress")}: ${percent}`);
 		text(this.#percent, percent);
@@ -59,7 +59,7 @@ class TaskLine extends HTMLElement {
  * What is last known of a task, in a line.
  * @param {import("../data/store.js").Task} task
  */
-export function wordsOf(task) {
+export function summaryOf(task) {
 	if (task.status === "failed") {
 		return [task.error_type, task.error_message].filter(Boolean).join(": ") || task.message || "";
 	}

@@ -17,7 +17,7 @@ class VirtualList extends HTMLElement {
 	#spare = [];
 	#space = h("div.virtual-space", { role: "presentation" });
 	#observer = new ResizeObserver(() => this.refresh());
-	#asked = false;
+	#scheduled = false;
 
 	connectedCallback() {
 		if (!this.#space.isConnected) this.append(this.#space);
@@ -44,10 +44,10 @@ class VirtualList extends HTMLElement {
 	}
 
 	#later() {
-		if (this.#asked) return;
-		this.#asked = true;
+		if (this.#scheduled) return;
+		this.#scheduled = true;
 		requestAnimationFrame(() => {
-			this.#asked = false;
+			this.#scheduled = false;
 			this.refresh();
 		});
 	}

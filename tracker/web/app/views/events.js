@@ -1,12 +1,12 @@
 // @ts-check
 // Events: the live tail of the log, newest first, with filters and a pause.
-import { fill, h, icon, paths, said, setQuery, t, text } from "../lib/index.js";
+import { fill, h, icon, isolate, paths, setQuery, t, text } from "../lib/index.js";
 import { api, store } from "../data/index.js";
 import { cell, emptyStart, timeShown, View } from "../parts/index.js";
-import { iconOf, wordsOfEvent } from "./task-history.js";
+import { eventSummary, iconOf } from "./task-history.js";
 
-const AT_FIRST = 500;
-const KEPT = 5000;
+const FIRST_PAGE = 500;
+const MAX_EVENTS = 5000;
 const TYPES = ["task_started", "task_status_updated", "task_finished", "task_error"];
 
 class EventsView extends View {
@@ -37,7 +37,7 @@ class EventsView extends View {
 	}
 
 	async load() {
-		const { events, last_id: last } = await api.events({ newest: AT_FIRST });
+		const { events, last_id: last } = await api.events({ newest: FIRST_PAGE });
 		if (!last) return this.append(await emptyStart());
 		this.#add(events);
 	}
@@ -59,7 +59,7 @@ class EventsView extends View {
 			const byId = new Map([...this.#all, ...events].map((event) => [event.id, event]));
 			this.#all = [...byId.values()].sort((a, b) => a.id - b.id);
 		}
-		if (this.#all.length > KEPT * 1.2) this.#all = this.#all.slice(-KEPT);
+		if (this.#all.length > MAX_EVENTS * 1.2) this.#all = this.#all.slice(-MAX_EVENTS);
 		if (this.#paused) this.#showPause();
 		else this.#filter();
 	}
@@ -71,7 +71,7 @@ class EventsView extends View {
 			const { data } = event;
 			if (type && event.type !== type) return false;
 			if (!words.length) return true;
-			const text = [data.project, data.title, data.agent, data.task_id, wordsOfEvent(event)].join("\n").toLowerCase();
+			const text = [data.project, data.title, data.agent, data.task_id, eventSummary(event)].join("\n").toLowerCase();
 			return words.every((word) => text.includes(word));
 		});
 		text(this.#count, t("events.count", { count: this.#shown.length }));
@@ -117,9 +117,9 @@ class EventRow extends HTMLElement {
 	#time = timeShown("", "clock");
 	#icon = cell("event-icon");
 	#kind = cell("event-kind");
-	#link = h("a.row-link", { "data-row": "" }, said(""));
-	#project = said("");
-	#words = said("");
+	#link = h("a.row-link", { "data-row": "" }, isolate(""));
+	#project = isolate("");
+	#words = isolate("");
 	#id = null;
 
 	connectedCallback() {
@@ -141,7 +141,7 @@ class EventRow extends HTMLElement {
 		this.#link.setAttribute("href", paths.task(data.project, data.task_id));
 		text(this.#link.firstChild, data.title);
 		text(this.#project, data.project);
-		text(this.#words, wordsOfEvent(event) || (event.type === "task_status_updated" ? `${data.progress} %` : ""));
+		text(this.#words, eventSummary(event) || (event.type === "task_status_updated" ? `${data.progress} %` : ""));
 	}
 }
 

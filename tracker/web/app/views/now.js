@@ -1,6 +1,6 @@
 // @ts-check
 // Now: what runs and what ended last, over all projects.
-import { fill, h, keyed, number, paced, t } from "../lib/index.js";
+import { fill, h, keyed, number, t, throttle } from "../lib/index.js";
 import { api, ENDED, isSilent, keyOf, serverNow, store } from "../data/index.js";
 import { emptyStart, figures, heading, section, View } from "../parts/index.js";
 
@@ -21,8 +21,8 @@ class NowView extends View {
 	#body = h("div.now-columns", { hidden: true });
 	#showActive = lines(this.#active);
 	#showEnded = lines(this.#ended);
-	#showSoon = paced(() => this.#show(), 100);
-	#reloadSoon = paced(() => this.reload(), 3000);
+	#showSoon = throttle(() => this.#show(), 100);
+	#reloadSoon = throttle(() => this.reload(), 3000);
 
 	render() {
 		fill(this.#body,
@@ -32,10 +32,10 @@ class NowView extends View {
 	}
 
 	async load() {
-		const asked = new Date(serverNow() - 2000).toISOString();
+		const since = new Date(serverNow() - 2000).toISOString();
 		const { active, ended, today } = await api.now();
 		const known = new Set([...active, ...ended].map((task) => keyOf(store.merge(task))));
-		if (active.length < ACTIVE) store.dropActive((task) => task.updated_at < asked && !known.has(keyOf(task)));
+		if (active.length < ACTIVE) store.dropActive((task) => task.updated_at < since && !known.has(keyOf(task)));
 		this.#figures.update({ failed: number(today.failed), completed: number(today.completed) });
 		if (known.size) this.#show();
 		else fill(this, heading(t("nav.now")), await emptyStart());

@@ -1,6 +1,6 @@
 // @ts-check
 // A project's tasks as a board: a column for each status, its newest tasks in it.
-import { h, keyed, number, paced, t, text } from "../lib/index.js";
+import { h, keyed, number, t, text, throttle } from "../lib/index.js";
 import { api, keyOf, STATUSES, store } from "../data/index.js";
 import { status } from "../parts/index.js";
 
@@ -10,7 +10,7 @@ class TaskBoard extends HTMLElement {
 	project = "";
 	filters = {};
 	#columns = Object.fromEntries(STATUSES.map((name) => [name, new Column(name)]));
-	#refreshSoon = paced(() => this.refresh(), 1500);
+	#refreshSoon = throttle(() => this.refresh(), 1500);
 
 	connectedCallback() {
 		this.append(...Object.values(this.#columns).map((column) => column.element));

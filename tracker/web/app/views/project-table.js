@@ -1,8 +1,8 @@
 // @ts-check
 // A project's tasks as a table of any length: pages are read as they come into sight.
-import { duration, h, number, paced, paths, said, setQuery, t, text } from "../lib/index.js";
+import { duration, h, isolate, number, paths, setQuery, t, text, throttle } from "../lib/index.js";
 import { api, keyOf, shownStatus, store } from "../data/index.js";
-import { cell, progressBar, showStatus, timeShown, wordsOf } from "../parts/index.js";
+import { cell, progressBar, showStatus, summaryOf, timeShown } from "../parts/index.js";
 
 const PAGE = 100;
 const COLUMNS = [
@@ -25,7 +25,7 @@ class TaskTable extends HTMLElement {
 	#none = h("p.empty-note", t("project.none"));
 	#sort = { by: "started_at", order: "desc" };
 	#head = h("div.table-head", { role: "row" });
-	#renewSoon = paced(() => this.#renew(), 1500);
+	#renewSoon = throttle(() => this.#renew(), 1500);
 
 	connectedCallback() {
 		const query = new URLSearchParams(location.search);
@@ -74,9 +74,9 @@ class TaskTable extends HTMLElement {
 
 	async #count() {
 		const { total } = await api.tasks(this.project, this.#query(0, 1)).catch(() => ({ total: 0 }));
-		const come = total - this.#total;
-		this.#news.hidden = come <= 0;
-		text(this.#news, t("project.news", { count: come }));
+		const added = total - this.#total;
+		this.#news.hidden = added <= 0;
+		text(this.#news, t("project.news", { count: added }));
 	}
 
 	#query(offset, limit) {
@@ -87,16 +87,16 @@ class TaskTable extends HTMLElement {
 		return this.#sort.by === "started_at" && this.#sort.order === "desc";
 	}
 
-	async #read(page, anew = false) {
+	async #read(page, renew = false) {
 		if (this.#reading.has(page)) return;
 		const run = this.#run;
 		this.#reading.set(page, true);
 		try {
-			const moved = anew ? 0 : this.#moved;
+			const moved = renew ? 0 : this.#moved;
 			const answer = await api.tasks(this.project, this.#query(page * PAGE + moved, PAGE));
 			if (run !== this.#run) return;
 			this.#reading.delete(page);
-			if (anew || this.#pages.size === 0) {
+			if (renew || this.#pages.size === 0) {
 				if (answer.total !== this.#total) this.#pages.clear();
 				this.#total = answer.total;
 				this.#moved = 0;
@@ -150,9 +150,9 @@ class TaskTable extends HTMLElement {
 
 class TaskRow extends HTMLElement {
 	#status = cell("cell-status");
-	#link = h("a.row-link", { "data-row": "" }, said(""));
+	#link = h("a.row-link", { "data-row": "" }, isolate(""));
 	#words = h("bdi.row-words", { dir: "auto" });
-	#agent = said("");
+	#agent = isolate("");
 	#bar = progressBar();
 	#percent = h("span");
 	#started = timeShown("", "clock");
@@ -184,7 +184,7 @@ class TaskRow extends HTMLElement {
 		showStatus(this.#status, shown);
 		this.#link.setAttribute("href", paths.task(task.project, task.task_id));
 		text(this.#link.firstChild, task.title);
-		text(this.#words, wordsOf(task) || task.task_id);
+		text(this.#words, summaryOf(task) || task.task_id);
 		text(this.#agent, task.agent);
 		const percent = `${number(task.progress)} %`;
 		this.#bar.update(task.progress, `${t("task.progress")}: ${percent}`);

@@ -1,6 +1,6 @@
 // @ts-check
 // A project's tasks over time: a lane for each agent, a bar for each task, zoom and pan.
-import { clockTime, day, duration, fill, h, icon, paced, paths, said, t } from "../lib/index.js";
+import { clockTime, day, duration, fill, h, icon, isolate, paths, t, throttle } from "../lib/index.js";
 import { api, keyOf, serverNow, shownStatus, store } from "../data/index.js";
 
 const PAGE = 500; // the most the API gives at once
@@ -25,9 +25,9 @@ class TaskTimeline extends HTMLElement {
 	#lanes = h("div.timeline-lanes", { role: "list" });
 	#none = h("p.empty-note", t("project.none"));
 	#range = h("span.timeline-range");
-	#refreshSoon = paced(() => this.refresh(), 2500);
-	#earlierSoon = paced(() => this.#readEarlier(), 500);
-	#drawSoon = paced(() => this.#draw(), 50);
+	#refreshSoon = throttle(() => this.refresh(), 2500);
+	#earlierSoon = throttle(() => this.#readEarlier(), 500);
+	#drawSoon = throttle(() => this.#draw(), 50);
 	#bars = new Map();
 
 	connectedCallback() {
@@ -172,7 +172,7 @@ class TaskTimeline extends HTMLElement {
 		}
 		const used = new Map();
 		fill(this.#lanes, [...byAgent].sort(([a], [b]) => a.localeCompare(b)).map(([agent, bars]) =>
-			h("div.lane", { role: "listitem" }, h("div.lane-name", said(agent)), this.#track(bars, used))));
+			h("div.lane", { role: "listitem" }, h("div.lane-name", isolate(agent)), this.#track(bars, used))));
 		this.#bars = used;
 	}
 
@@ -185,7 +185,7 @@ class TaskTimeline extends HTMLElement {
 			let row = free.findIndex((until) => until <= start);
 			if (row < 0) row = free.length;
 			free[row] = Math.max(end, start + span * 0.008);
-			const bar = this.#bars.get(keyOf(task)) ?? h("a.lane-bar", said(""));
+			const bar = this.#bars.get(keyOf(task)) ?? h("a.lane-bar", isolate(""));
 			used.set(keyOf(task), bar);
 			const shown = shownStatus(task);
 			bar.dataset.status = shown;

@@ -1,6 +1,6 @@
 // @ts-check
 // Project: figures, filters, and its tasks as a table, a board or a timeline.
-import { duration, fill, h, number, paced, paths, said, setQuery, t } from "../lib/index.js";
+import { duration, fill, h, isolate, number, paths, setQuery, t, throttle } from "../lib/index.js";
 import { api, STATUSES } from "../data/index.js";
 import { figures, View } from "../parts/index.js";
 import "./project-board.js";
@@ -21,7 +21,7 @@ class ProjectView extends View {
 	});
 	#agents = h("datalist", { id: "agents" });
 	#content;
-	#reloadSoon = paced(() => this.reload(), 2000);
+	#reloadSoon = throttle(() => this.reload(), 2000);
 
 	constructor([project, tab], query) {
 		super();
@@ -39,7 +39,7 @@ class ProjectView extends View {
 			h("header.heading",
 				h("div.heading-names",
 					h("nav.crumbs", { "aria-label": t("crumbs") }, h("a", { href: paths.projects() }, t("nav.projects"))),
-					h("h1", { tabindex: "-1" }, said(this.#project))),
+					h("h1", { tabindex: "-1" }, isolate(this.#project))),
 				this.#figures.element),
 			h("div.toolbar", this.#tabs(), this.#form()),
 			this.#content,
@@ -60,9 +60,9 @@ class ProjectView extends View {
 	}
 
 	update(events) {
-		const ours = events.filter(({ data }) => data.project === this.#project);
-		if (!ours.length) return;
-		this.#content.update(ours);
+		const own = events.filter(({ data }) => data.project === this.#project);
+		if (!own.length) return;
+		this.#content.update(own);
 		this.#reloadSoon();
 	}
 
@@ -90,14 +90,14 @@ class ProjectView extends View {
 	}
 
 	#form() {
-		const given = this.#filters();
+		const filters = this.#filters();
 		const input = (name, type, properties) =>
-			h("input", { name, type, value: given[name], "aria-label": t(`filter.${name}`), ...properties });
+			h("input", { name, type, value: filters[name], "aria-label": t(`filter.${name}`), ...properties });
 		const form = h("form.filters", { role: "search", "aria-label": t("filter.title") },
 			input("q", "search", { placeholder: t("filter.q") }),
 			h("select", { name: "status", "aria-label": t("filter.status") },
 				h("option", { value: "" }, t("filter.anyStatus")),
-				STATUSES.map((s) => h("option", { value: s, selected: s === given.status }, t(`status.${s}`)))),
+				STATUSES.map((s) => h("option", { value: s, selected: s === filters.status }, t(`status.${s}`)))),
 			input("agent", "text", { placeholder: t("filter.agent"), list: "agents", autocomplete: "off" }),
 			h("label.field", h("span", t("filter.from")), input("date_from", "date")),
 			h("label.field", h("span", t("filter.to")), input("date_to", "date")),

@@ -1,6 +1,6 @@
 // @ts-check
 // Projects: a card each, with its activity of the last 30 days.
-import { fill, h, keyed, paced, paths, said, t } from "../lib/index.js";
+import { fill, h, isolate, keyed, paths, t, throttle } from "../lib/index.js";
 import { api } from "../data/index.js";
 import { dayBars, emptyStart, heading, lastDays, timeShown, View } from "../parts/index.js";
 
@@ -12,7 +12,7 @@ class ProjectsView extends View {
 	#more = h("button.button", { type: "button", hidden: true }, t("more"));
 	#limit = PAGE;
 	#show = keyed(this.#grid, (project) => new Card(project), (card, project) => card.show(project));
-	#reloadSoon = paced(() => this.reload(), 2000);
+	#reloadSoon = throttle(() => this.reload(), 2000);
 
 	render() {
 		this.#more.addEventListener("click", () => {
@@ -49,7 +49,7 @@ class Card extends HTMLElement {
 		this.setAttribute("role", "listitem");
 		this.append(
 			h("h2.card-title",
-				h("a", { href: paths.project(project.name), "data-row": "" }, said(project.name))),
+				h("a", { href: paths.project(project.name), "data-row": "" }, isolate(project.name))),
 			this.#counts, this.#chart, this.#seen,
 		);
 	}

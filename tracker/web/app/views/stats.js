@@ -1,6 +1,6 @@
 // @ts-check
 // Stats: figures over all projects, ends a day, how long tasks take, agents compared.
-import { duration, fill, h, number, paced, roundTime, said, t } from "../lib/index.js";
+import { duration, fill, h, isolate, number, roundTime, t, throttle } from "../lib/index.js";
 import { api } from "../data/index.js";
 import {
 	barRows, dayChart, emptyStart, figures, heading, lastDays, section, View,
@@ -15,7 +15,7 @@ class StatsView extends View {
 	#days = section(t("stats.perDay"));
 	#durations = section(t("stats.durations"));
 	#agents = section(t("stats.agents"));
-	#reloadSoon = paced(() => this.reload(), 4000);
+	#reloadSoon = throttle(() => this.reload(), 4000);
 
 	render() {
 		this.append(heading(t("nav.stats")));
@@ -74,7 +74,7 @@ function agentTable(agents, medians) {
 				const rate = h("span.rate-fill");
 				rate.style.width = `${agent.finished_success_rate}%`;
 				return h("tr",
-					h("th", { scope: "row" }, said(agent.name)),
+					h("th", { scope: "row" }, isolate(agent.name)),
 					h("td", number(agent.task_count)),
 					h("td", h("span.rate", rate), h("span.rate-words", `${number(agent.finished_success_rate, 1)} %`)),
 					h("td", median.has(agent.name) ? duration(median.get(agent.name)) : "–"),

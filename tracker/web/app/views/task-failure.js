@@ -1,6 +1,6 @@
 // @ts-check
 // An error with its stack trace: places in the code stand out from what is around them.
-import { h, said, t } from "../lib/index.js";
+import { h, isolate, t } from "../lib/index.js";
 import { copyButton, section } from "../parts/index.js";
 
 // Python's, and JavaScript's and Java's way to name a place.
@@ -10,7 +10,7 @@ const PLACES = [/^\s*File "(.+?)", line \d+/, /^\s*at .+:\d+(:\d+)?\)?$/, /^\s*-
 export function failure(task) {
 	const { error_type: type, error_message: words, stack_trace: trace } = task;
 	return section(t("task.error"),
-		h("p.error-words", type && h("strong", said(type)), type && words && ": ", said(words ?? "")),
+		h("p.error-words", type && h("strong", isolate(type)), type && words && ": ", isolate(words ?? "")),
 		trace && h("div.snippet",
 			h("pre.trace", { tabindex: "0", "aria-label": t("task.trace") }, trace.split("\n").map(line)),
 			copyButton(t("copy.copy"), () => trace)));

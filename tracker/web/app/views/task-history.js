@@ -1,6 +1,6 @@
 // @ts-check
 // A task's reports as a log to read: by attempt, the oldest first.
-import { h, icon, number, said, t } from "../lib/index.js";
+import { h, icon, isolate, number, t } from "../lib/index.js";
 import { section, timeShown } from "../parts/index.js";
 
 /** @param {import("../data/store.js").LogEvent[]} events */
@@ -30,7 +30,7 @@ export function iconOf({ type, data }) {
  * What an event said, in a line.
  * @param {import("../data/store.js").LogEvent} event
  */
-export function wordsOfEvent({ data }) {
+export function eventSummary({ data }) {
 	const error = [data.error_type, data.error_message].filter(Boolean).join(": ");
 	return error || data.message || data.result || "";
 }
@@ -38,11 +38,11 @@ export function wordsOfEvent({ data }) {
 /** @param {import("../data/store.js").LogEvent} event */
 function entry(event) {
 	const { type, data, timestamp } = event;
-	const words = wordsOfEvent(event);
+	const words = eventSummary(event);
 	return h(`li.history-entry.history-${iconOf(event)}`,
 		timeShown(timestamp, "clock"),
 		h("span.history-icon", icon(iconOf(event))),
 		h("span.history-kind", t(`event.${type}`), data.late && ` (${t("event.late")})`),
 		h("span.history-progress", `${number(data.reported_progress ?? data.progress)} %`),
-		words && said(words, "div"));
+		words && isolate(words, "div"));
 }

@@ -23,17 +23,17 @@ export function asPrompt(task, events) {
 		].join("\n"),
 	];
 	if (failed) {
-		parts.push(`## Error\n\n${fenced([task.error_type, task.error_message].filter(Boolean).join(": "))}`);
-		if (task.stack_trace) parts.push(`## Stack trace\n\n${fenced(task.stack_trace)}`);
+		parts.push(`## Error\n\n${codeBlock([task.error_type, task.error_message].filter(Boolean).join(": "))}`);
+		if (task.stack_trace) parts.push(`## Stack trace\n\n${codeBlock(task.stack_trace)}`);
 	}
-	if (task.result) parts.push(`## Result\n\n${fenced(task.result)}`);
-	const said = events.filter(({ data }) => data.message).slice(-LAST_WORDS);
-	if (said.length) {
-		const lines = said.map(({ data, timestamp }) => `${timestamp} ${data.progress} % ${oneLine(data.message)}`);
-		parts.push(`## Last messages before it ended\n\n${fenced(lines.join("\n"))}`);
+	if (task.result) parts.push(`## Result\n\n${codeBlock(task.result)}`);
+	const messages = events.filter(({ data }) => data.message).slice(-LAST_WORDS);
+	if (messages.length) {
+		const lines = messages.map(({ data, timestamp }) => `${timestamp} ${data.progress} % ${oneLine(data.message)}`);
+		parts.push(`## Last messages before it ended\n\n${codeBlock(lines.join("\n"))}`);
 	}
 	if (Object.keys(task.metadata ?? {}).length) {
-		parts.push(`## Metadata\n\n${fenced(JSON.stringify(task.metadata, null, 2), "json")}`);
+		parts.push(`## Metadata\n\n${codeBlock(JSON.stringify(task.metadata, null, 2), "json")}`);
 	}
 	return `${parts.join("\n\n")}\n`;
 }
@@ -43,7 +43,7 @@ function oneLine(text) {
 }
 
 /** A fence longer than any in the text, so that the text cannot end it. */
-function fenced(text, language = "") {
+function codeBlock(text, language = "") {
 	const longest = Math.max(2, ...[...text.matchAll(/`+/g)].map(([run]) => run.length));
 	const fence = "`".repeat(longest + 1);
 	return `${fence}${language}\n${text}\n${fence}`;

@@ -1,6 +1,6 @@
 // @ts-check
 // Task: what it is, how it goes or went, why it failed, everything it has reported.
-import { duration, fill, h, number, paced, paths, said, t, text } from "../lib/index.js";
+import { duration, fill, h, isolate, number, paths, t, text, throttle } from "../lib/index.js";
 import { api, ENDED, isSilent, keyOf, serverNow, shownStatus, store } from "../data/index.js";
 import {
 	copyButton, jsonTree, progressBar, progressChart, section, showStatus, timeShown, View,
@@ -20,7 +20,7 @@ class TaskView extends View {
 	/** @type {LogEvent[]} */
 	#events = [];
 	#status = h("span");
-	#title = h("h1", { tabindex: "-1" }, said(""));
+	#title = h("h1", { tabindex: "-1" }, isolate(""));
 	#facts = h("dl.facts");
 	#bar = progressBar();
 	#percent = h("span.task-percent");
@@ -28,8 +28,8 @@ class TaskView extends View {
 	#actions = h("div.actions");
 	#body = h("div.task-columns");
 	#parts = new Map();
-	#showSoon = paced(() => this.#show(), 200);
-	#reloadSoon = paced(() => this.reload(), 1500);
+	#showSoon = throttle(() => this.#show(), 200);
+	#reloadSoon = throttle(() => this.reload(), 1500);
 
 	constructor([project, id]) {
 		super();
@@ -43,7 +43,7 @@ class TaskView extends View {
 				h("div.heading-names",
 					h("nav.crumbs", { "aria-label": t("crumbs") },
 						h("a", { href: paths.projects() }, t("nav.projects")), " / ",
-						h("a", { href: paths.project(this.#project) }, said(this.#project))),
+						h("a", { href: paths.project(this.#project) }, isolate(this.#project))),
 					h("div.task-title", this.#status, this.#title)),
 				this.#actions),
 			h("div.task-now", h("div.task-progress", this.#bar.element, this.#percent), this.#message),
@@ -63,17 +63,17 @@ class TaskView extends View {
 
 	update(events) {
 		const key = keyOf({ project: this.#project, task_id: this.#id });
-		const ours = events.filter(({ data }) => keyOf(data) === key);
-		if (!ours.length) return;
+		const own = events.filter(({ data }) => keyOf(data) === key);
+		if (!own.length) return;
 		const newest = this.#events.at(-1)?.id ?? 0;
-		this.#events.push(...ours.filter((event) => event.id > newest));
+		this.#events.push(...own.filter((event) => event.id > newest));
 		if (this.#task) {
-			const stack_trace = ours.at(-1).data.stack_trace ?? null;
+			const stack_trace = own.at(-1).data.stack_trace ?? null;
 			this.#task = { ...this.#task, ...store.tasks.get(key), stack_trace };
 			this.#showSoon();
 		}
 		// An end brings more than its event holds; so does the first word of an unknown task.
-		if (!this.#task || ours.some(({ data }) => ENDED.has(data.status))) this.#reloadSoon();
+		if (!this.#task || own.some(({ data }) => ENDED.has(data.status))) this.#reloadSoon();
 	}
 
 	tick() {
@@ -93,8 +93,8 @@ class TaskView extends View {
 		text(this.#message, (task.status !== "failed" && task.message) || "");
 		this.#actions.hidden = false;
 		this.#facts.replaceChildren(...[
-			["task.agent", said(task.agent)],
-			["task.id", h("code", said(task.task_id))],
+			["task.agent", isolate(task.agent)],
+			["task.id", h("code", isolate(task.task_id))],
 			["task.attempts", number(task.attempt)],
 			["task.started", timeShown(task.started_at, "clock")],
 			ended ? ["task.ended", timeShown(task.finished_at, "clock")] : ["task.lastWord", timeShown(task.updated_at)],
@@ -132,17 +132,17 @@ class TaskView extends View {
 	}
 
 	#json() {
-		const whole = () => JSON.stringify({ ...this.#task, events: this.#events }, null, 2);
+		const asJson = () => JSON.stringify({ ...this.#task, events: this.#events }, null, 2);
 		const pre = h("pre.raw", { tabindex: "0" });
 		const details = h("details.section.raw-json", h("summary", t("task.json")), pre,
-			copyButton(t("copy.copy"), whole));
-		details.addEventListener("toggle", () => details.open && text(pre, whole()));
+			copyButton(t("copy.copy"), asJson));
+		details.addEventListener("toggle", () => details.open && text(pre, asJson()));
 		return details;
 	}
 }
 
 function prose(words) {
-	const element = said(words, "div");
+	const element = isolate(words, "div");
 	element.className = "prose";
 	return element;
 }

@@ -1,21 +1,21 @@
 // @ts-check
 /** At most one call each `ms`: the first at once, and a last one for what came meanwhile. */
-export function paced(call, ms) {
+export function throttle(call, ms) {
 	let timer = 0;
-	let again = false;
+	let pending = false;
 	return () => {
 		if (timer) {
-			again = true;
+			pending = true;
 			return;
 		}
 		call();
-		const rest = () => {
+		const next = () => {
 			timer = 0;
-			if (!again) return;
-			again = false;
+			if (!pending) return;
+			pending = false;
 			call();
-			timer = setTimeout(rest, ms);
+			timer = setTimeout(next, ms);
 		};
-		timer = setTimeout(rest, ms);
+		timer = setTimeout(next, ms);
 	};
 }
