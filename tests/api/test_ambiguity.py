@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.support.mounts import MOUNTS
 from tests.support.raw import connect, exchange, open_websocket, parse, read_all
 from tests.support.server import KEY, Server
 from tracker.api.middleware.credentials import contradiction
@@ -29,13 +30,12 @@ UPGRADE = (
 )
 
 
-@pytest.fixture(scope="module", params=[(), ("--rate-limit-webhook", "1000000")],
-                ids=["shorter way", "usual way"])  # fmt: skip
+@pytest.fixture(scope="module", params=MOUNTS)
 def server(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Server]:
-    """Webhooks take a shorter way while they have no limit."""
-    server = Server.start(tmp_path_factory.mktemp("ambiguity") / "server", *request.param)
+    folder = tmp_path_factory.mktemp("ambiguity") / "server"
+    server = Server.start(folder, command=MOUNTS[request.param])
     yield server
     server.stop()
     assert "Traceback" not in server.log

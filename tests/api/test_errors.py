@@ -1,8 +1,7 @@
 """Every route × every failure: the same shape, the right code, a hint what to do, no secrets.
 
 The routes are the application's own and their parameters those of `/openapi.json`, so a new route
-is walked without a change here. Each walk is done on both ways a webhook can take: with a rate
-limit it goes through Falcon, without one past it.
+is walked without a change here. Each walk is done with rate limits and without.
 """
 
 from __future__ import annotations

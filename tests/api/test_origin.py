@@ -122,7 +122,7 @@ def test_any_origin_where_that_is_wanted(start_server: Callable[..., Server]) ->
 
 
 def asked_of(server: Server, host: str) -> int:
-    """The status of an answer to a request for the host, both ways a webhook may take."""
+    """The status of an answer to a request for the host, and to a webhook."""
     statuses = {
         server.http.request(method, path, headers={"Host": host}).status_code
         for method, path in (("GET", "/db-check"), ("GET", "/api/stats"), ("GET", "/docs"))

@@ -10,6 +10,7 @@ import pytest
 
 from tests.support.clocked import ClockedServer
 from tests.support.document import TIMESTAMP
+from tests.support.mounts import MOUNTS
 from tests.support.server import Server
 
 KINDS = ("start", "status", "finish", "error")
@@ -27,14 +28,14 @@ TRICKY = (
 
 @pytest.fixture(
     scope="module",
-    params=[(), ("--rate-limit-webhook", "1000000")],
-    ids=["without limits", "with limits"],
+    params=MOUNTS,
 )
 def shared_server(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Server]:
-    """One server for the whole module: without rate limits webhooks take a shorter way inside."""
-    server = Server.start(tmp_path_factory.mktemp("shared") / "server", *request.param)
+    """One server for the whole module."""
+    folder = tmp_path_factory.mktemp("shared") / "server"
+    server = Server.start(folder, command=MOUNTS[request.param])
     yield server
     server.stop()
 

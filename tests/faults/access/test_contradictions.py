@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from tests.support import raw
+from tests.support.mounts import MOUNTS
 from tests.support.raw import HOST
 from tests.support.server import KEY, Server
 
@@ -44,13 +45,12 @@ PLAIN: dict[str, tuple[tuple[bytes, ...], str]] = {
 }
 
 
-@pytest.fixture(scope="module", params=[(), ("--rate-limit-webhook", "1000000")],
-                ids=["shorter way", "usual way"])  # fmt: skip
+@pytest.fixture(scope="module", params=MOUNTS)
 def either_way(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Server]:
-    """Webhooks without a limit take a shorter way."""
-    server = Server.start(tmp_path_factory.mktemp("either") / "server", *request.param)
+    folder = tmp_path_factory.mktemp("either") / "server"
+    server = Server.start(folder, command=MOUNTS[request.param])
     yield server
     server.stop()
 
