@@ -26,15 +26,30 @@ KEY_ID_PATTERN: Final = r"^[0-9a-f]{16}$"
 
 def key_id(key: str) -> str:
     """Identifies a key of 256 random bits, and reveals nothing of it."""
-    return hashlib.sha256(_KEY_ID_LABEL + _secret(key)).hexdigest()[:16]
+    return id_of(secret_of(key))
 
 
 def proof(key: str, nonce: bytes, address: str, port: int) -> str:
     """The proof that only a holder of the key can compute, for `nonce` and a connection whose
     server's end is `address` and `port`."""
+    return prove(secret_of(key), nonce, address, port)
+
+
+def secret_of(key: str) -> bytes:
+    """What proofs are made with: the key's SHA-256, which a server may keep in the key's place."""
+    return hashlib.sha256(key.encode()).digest()
+
+
+def id_of(secret: bytes) -> str:
+    """See `key_id`."""
+    return hashlib.sha256(_KEY_ID_LABEL + secret).hexdigest()[:16]
+
+
+def prove(secret: bytes, nonce: bytes, address: str, port: int) -> str:
+    """See `proof`."""
     end = f"{canonical(address)} {port}".encode()
     message = LABEL + bytes([len(nonce)]) + nonce + end
-    return encode(hmac.digest(_secret(key), message, "sha256"))
+    return encode(hmac.digest(secret, message, "sha256"))
 
 
 def is_proof(given: object, key: str, nonce: bytes, address: str, port: int) -> bool:
@@ -63,7 +78,3 @@ def decode_nonce(text: str) -> bytes:
     if not re.fullmatch(NONCE_PATTERN, text) or len(text) % 4 == 1:
         raise ValueError("expected base64url, without padding, of 16 to 64 bytes")
     return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
-
-
-def _secret(key: str) -> bytes:
-    return hashlib.sha256(key.encode()).digest()

@@ -187,7 +187,7 @@ def test_keys_past_their_lifetime_go_in_small_steps() -> None:
     with closing(open_writer(None, "full")) as connection:
         for number in range(25):
             report = Report(Kind.STATUS, "p", f"t{number}", "T", "a")
-            key = idempotency(f"key {number}", Kind.STATUS, b"")
+            key = idempotency(0, f"key {number}", Kind.STATUS, b"")
             reports.record(connection, number, [WriteRequest(report, key)])
         now = LIFETIME_MS + 20  # twenty are too old
         left = []

@@ -18,6 +18,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
 from tests.support import raw
+from tests.support.access import holder
 from tests.support.clocked import ClockedServer
 from tests.support.server import KEY, Server, wait_for
 from tracker.auth.keys import Keys
@@ -253,25 +254,27 @@ def test_who_reads_nothing_is_closed_too(server: Server) -> None:
 
 def test_one_of_an_older_version_is_over_and_no_guess() -> None:
     keys = Keys(KEY, "secret-of-the-suite")
-    sessions = Sessions(keys, SystemClock(), Nowhere())
+    sessions = Sessions(keys, SystemClock(), Nowhere(), lambda _id: holder())
     ends = str(SystemClock().now_ms() + 3_600_000)
     session = sessions.read(f"{ends}.{sessions._sign(ends)}")
     assert session is not None
-    assert sessions.lease(session) is None
+    assert sessions.principal(session) is None
 
 
 @pytest.mark.parametrize("epoch", ["", "x", "é; Path=/\n."])
 def test_any_text_is_an_epoch(epoch: str) -> None:
     def at(epoch: str) -> Sessions:
-        return Sessions(Keys(KEY, "secret-of-the-suite"), SystemClock(), Nowhere(epoch))
+        return Sessions(
+            Keys(KEY, "secret-of-the-suite"), SystemClock(), Nowhere(epoch), lambda _id: holder()
+        )
 
-    token, _ = at(epoch).issue()
+    token, _ = at(epoch).issue(holder())
     assert re.fullmatch(r"[\w.-]+", token)
     session = at(epoch).read(token)
     assert session is not None
-    assert at(epoch).lease(session) is not None
+    assert at(epoch).principal(session) is not None
     assert at("another").read(token) == session
-    assert at("another").lease(session) is None
+    assert at("another").principal(session) is None
 
 
 class Nowhere:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 
+from tests.support.access import SOMEBODY
 from tests.support.bench import Bench, report
 from tracker.domain.idempotency import LIFETIME_MS, Idempotency, idempotency
 from tracker.domain.records import Recorded
@@ -14,7 +15,7 @@ from tracker.errors import IdempotencyKeyReused
 
 def key_of(name: str, one: Report) -> Idempotency:
     """As a client has it: the key of a body."""
-    return idempotency(name, one.kind, repr(one).encode())
+    return idempotency(0, name, one.kind, repr(one).encode())
 
 
 def test_again_is_answered_with_what_was_recorded(bench: Bench) -> None:
@@ -61,7 +62,7 @@ def test_key_is_kept_for_its_lifetime(bench: Bench) -> None:
 def test_key_outlives_the_task(bench: Bench) -> None:
     start = report("start")
     bench.outcomes((start, key_of("k", start)))
-    bench.run(bench.engine.delete_project("project"))
+    bench.run(bench.engine.delete_project("project", SOMEBODY))
     (again,) = bench.outcomes((start, key_of("k", start)))
     assert (again.event_id, again.event) == (1, None)
     assert bench.log() == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tests.support.access import only
 from tests.support.bench import EVERYTHING, Bench, report
 from tests.support.figures import recount
 from tracker.domain.queries import UNLIMITED, ProjectQuery, RetentionPolicy
@@ -18,9 +19,9 @@ def test_retention_prunes_what_ended_long_ago(lasting: Bench) -> None:
     lasting.wait_for(lambda: len(lasting.tasks("p")) == 3, "retention")
     lasting.wait_for(lambda: lasting.heard.forgets > 0, "being told of it")
     assert lasting.tasks("p", sort_by="title") == ["new", "late", "runs"]
-    (project,) = lasting.run(lasting.engine.projects(ProjectQuery())).projects
+    (project,) = lasting.run(lasting.engine.projects(only(), ProjectQuery())).projects
     assert project.name == "p"
-    page = lasting.run(lasting.engine.events(0, EVERYTHING, 100))
+    page = lasting.run(lasting.engine.events(only(), 0, EVERYTHING, 100))
     assert [event.id for event in page.events] == [2, 253, 254, 255]
     assert page.bounds == (2, 255, 252, ())
     reached = [cursor for cursor in (0, 251, 252, 255) if page.bounds.covers(cursor)]

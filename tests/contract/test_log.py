@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 import pytest
 
+from tests.support.access import SOMEBODY, only
 from tests.support.bench import EVERYTHING, Bench, report
 from tracker.domain.queries import EventFilter
 from tracker.domain.records import Bounds, Page
@@ -43,24 +44,24 @@ FILTERS: list[tuple[EventFilter, Iterable[int]]] = [
 
 
 def test_before_the_first_report(bench: Bench) -> None:
-    page = bench.run(bench.engine.events(0, EVERYTHING, 100))
+    page = bench.run(bench.engine.events(only(), 0, EVERYTHING, 100))
     assert page == Page([], 0, Bounds(1, 0, 0))
-    assert bench.run(bench.engine.newest_events(2**63 - 1, EVERYTHING, 100)).events == []
-    assert bench.run(bench.engine.page(0, None)) == page
+    assert bench.run(bench.engine.newest_events(only(), 2**63 - 1, EVERYTHING, 100)).events == []
+    assert bench.run(bench.engine.page(only(), 0)) == page
     assert bench.engine.last_id == 0
 
 
 def test_filters(bench: Bench) -> None:
     sixteen(bench)
     for wanted, expected in FILTERS:
-        page = bench.run(bench.engine.events(0, wanted, 1000))
+        page = bench.run(bench.engine.events(only(), 0, wanted, 1000))
         assert ids(page) == list(expected), wanted
         # Whatever was filtered out need not be looked at again.
         assert (page.cursor, page.bounds) == (16, Bounds(1, 16, 0))
         for number in (1, 3, 16):
-            newest = bench.run(bench.engine.newest_events(2**63 - 1, wanted, number))
+            newest = bench.run(bench.engine.newest_events(only(), 2**63 - 1, wanted, number))
             assert ids(newest) == list(expected)[-number:], wanted
-        before = bench.run(bench.engine.newest_events(10, wanted, 1000))
+        before = bench.run(bench.engine.newest_events(only(), 10, wanted, 1000))
         assert ids(before) == [id_ for id_ in expected if id_ < 10], wanted
 
 
@@ -71,7 +72,7 @@ def test_cursor_sees_everything_once(bench: Bench) -> None:
             found: list[int] = []
             cursor = 0
             while cursor < 16:
-                page = bench.run(bench.engine.events(cursor, wanted, limit))
+                page = bench.run(bench.engine.events(only(), cursor, wanted, limit))
                 assert len(page.events) <= limit
                 assert page.cursor > cursor
                 found += ids(page)
@@ -81,9 +82,9 @@ def test_cursor_sees_everything_once(bench: Bench) -> None:
 
 def test_page_of_a_cursor_is_of_all_projects_or_one(bench: Bench) -> None:
     sixteen(bench)
-    assert ids(bench.run(bench.engine.page(3, None))) == list(range(4, 17))
-    assert ids(bench.run(bench.engine.page(3, "b"))) == list(range(9, 17))
-    assert ids(bench.run(bench.engine.page(16, None))) == []
+    assert ids(bench.run(bench.engine.page(only(), 3))) == list(range(4, 17))
+    assert ids(bench.run(bench.engine.page(only("b"), 3))) == list(range(9, 17))
+    assert ids(bench.run(bench.engine.page(only(), 16))) == []
 
 
 @pytest.mark.parametrize("newest", [False, True])
@@ -91,13 +92,13 @@ def test_page_of_large_events_ends_early(bench: Bench, newest: bool) -> None:
     """So that no reader makes the server hold much; the cursor goes on as after any page."""
     bench.record(*(report("status", metadata={"big": "x" * 1_000_000}) for _ in range(5)))
     if newest:
-        page = bench.run(bench.engine.newest_events(2**63 - 1, EVERYTHING, 100))
+        page = bench.run(bench.engine.newest_events(only(), 2**63 - 1, EVERYTHING, 100))
         assert 1 <= len(page.events) < 5
         assert ids(page) == list(range(6 - len(page.events), 6))
         return
     for read in (
-        lambda cursor: bench.engine.events(cursor, EVERYTHING, 100),
-        lambda cursor: bench.engine.page(cursor, None),
+        lambda cursor: bench.engine.events(only(), cursor, EVERYTHING, 100),
+        lambda cursor: bench.engine.page(only(), cursor),
     ):
         page = bench.run(read(0))
         assert 1 <= len(page.events) < 5
@@ -110,7 +111,7 @@ def test_page_of_large_events_ends_early(bench: Bench, newest: bool) -> None:
 
 def test_cursor_past_the_end_is_none_of_this_log(bench: Bench) -> None:
     sixteen(bench)
-    page = bench.run(bench.engine.events(17, EVERYTHING, 100))
+    page = bench.run(bench.engine.events(only(), 17, EVERYTHING, 100))
     assert ids(page) == []
     assert page.bounds.covers(0)
     assert page.bounds.covers(16)
@@ -119,11 +120,11 @@ def test_cursor_past_the_end_is_none_of_this_log(bench: Bench) -> None:
 
 def test_deleted_events_leave_their_numbers(bench: Bench) -> None:
     bench.record(*(report("start", project) for project in ("a", "b", "a")))
-    bench.run(bench.engine.delete_project("a"))
-    page = bench.run(bench.engine.events(0, EVERYTHING, 100))
+    bench.run(bench.engine.delete_project("a", SOMEBODY))
+    page = bench.run(bench.engine.events(only(), 0, EVERYTHING, 100))
     assert (ids(page), page.cursor, page.bounds) == ([2], 3, Bounds(2, 3, 0))
-    bench.run(bench.engine.delete_project("b"))
-    page = bench.run(bench.engine.events(1, EVERYTHING, 100))
+    bench.run(bench.engine.delete_project("b", SOMEBODY))
+    page = bench.run(bench.engine.events(only(), 1, EVERYTHING, 100))
     assert (ids(page), page.cursor, page.bounds.last) == ([], 3, 3)
     assert page.bounds.covers(1)  # what was deleted is not missed
     (recorded,) = bench.record(report("start", "a"))
@@ -132,7 +133,7 @@ def test_deleted_events_leave_their_numbers(bench: Bench) -> None:
 
 def test_numbers_go_on_after_a_restart(lasting: Bench) -> None:
     lasting.record(report("start", "p"), report("start", "q"))
-    lasting.run(lasting.engine.delete_project("q"))
+    lasting.run(lasting.engine.delete_project("q", SOMEBODY))
     lasting.reopen()
     assert lasting.engine.last_id == 2
     (recorded,) = lasting.record(report("finish", "p"))

@@ -7,6 +7,7 @@ from typing import get_args
 
 import pytest
 
+from tests.support.access import SOMEBODY, only
 from tests.support.bench import Bench, report
 from tests.support.clocked import ms
 from tracker.clock import MS_PER_DAY
@@ -16,7 +17,7 @@ from tracker.errors import NotFound
 
 
 def listed(bench: Bench, query: ProjectQuery = ProjectQuery()) -> ProjectPage:  # noqa: B008
-    return bench.run(bench.engine.projects(query))
+    return bench.run(bench.engine.projects(only(), query))
 
 
 def names(page: ProjectPage) -> str:
@@ -88,7 +89,7 @@ def test_equal_times_go_by_id(bench: Bench) -> None:
 
 def test_project_without_tasks_stays(bench: Bench) -> None:
     bench.record(report("start", "p"))
-    bench.run(bench.engine.delete_task("p", "task-1"))
+    bench.run(bench.engine.delete_task("p", "task-1", SOMEBODY))
     (project,) = listed(bench).projects
     assert project.tasks == StatusCounts(0, 0, 0, 0)
     assert bench.tasks("p") == []
@@ -97,14 +98,14 @@ def test_project_without_tasks_stays(bench: Bench) -> None:
 def test_delete(bench: Bench) -> None:
     for name in ("gone", "kept"):
         bench.record(*(report("finish", name, f"{number}") for number in range(450)))
-    bench.run(bench.engine.delete_project("gone"))
+    bench.run(bench.engine.delete_project("gone", SOMEBODY))
     assert names(listed(bench)) == "kept"
     assert [event.id for event in bench.log()] == list(range(451, 901))
     assert bench.heard.forgets >= 1
     for work in (
-        bench.engine.delete_project("gone"),
-        bench.engine.project_stats("gone", 30),
-        bench.engine.task("gone", "1"),
+        bench.engine.delete_project("gone", SOMEBODY),
+        bench.engine.project_stats(only(), "gone", 30),
+        bench.engine.task(only(), "gone", "1"),
     ):
         with pytest.raises(NotFound):
             bench.run(work)
@@ -117,7 +118,7 @@ def test_what_comes_while_it_is_deleted_is_kept(bench: Bench) -> None:
     bench.heard.also_forget = some_are_gone.set
 
     async def scenario() -> None:
-        deletion = asyncio.ensure_future(bench.engine.delete_project("p"))
+        deletion = asyncio.ensure_future(bench.engine.delete_project("p", SOMEBODY))
         await some_are_gone.wait()
         while not deletion.done():
             came.append(f"new {len(came)}")
@@ -131,7 +132,7 @@ def test_what_comes_while_it_is_deleted_is_kept(bench: Bench) -> None:
 
 def test_deleted_project_begins_anew(bench: Bench) -> None:
     bench.record(report("finish", "p", metadata={"a": 1}))
-    bench.run(bench.engine.delete_project("p"))
+    bench.run(bench.engine.delete_project("p", SOMEBODY))
     bench.clock.advance(days=1)
     (recorded,) = bench.record(report("start", "p"))
     assert (recorded.event_id, recorded.created) == (2, True)

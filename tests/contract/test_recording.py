@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 import orjson
 import pytest
 
+from tests.support.access import SOMEBODY, only
 from tests.support.bench import Bench, as_task, report
 from tests.support.figures import recount
 from tests.unit.test_model import STATES, TRANSITIONS
@@ -119,7 +120,7 @@ def test_names_are_told_apart_by_every_character(bench: Bench) -> None:
     bench.record(*(report("start", name, "t", title=name) for name in names))
     for name in names:
         assert bench.task(name, "t").summary.title == name
-    assert bench.run(bench.engine.overall_stats()).projects == len(names)
+    assert bench.run(bench.engine.overall_stats(only())).projects == len(names)
 
 
 def test_clock_that_steps_back_changes_no_number_and_no_order(bench: Bench) -> None:
@@ -154,7 +155,7 @@ def test_published_before_it_is_answered_and_after_it_can_be_read(bench: Bench) 
     def look(events: Sequence[Event]) -> None:
         assert answered == []
         assert bench.engine.last_id == events[-1].id
-        page = bench.engine.events(events[0].id - 1, EventFilter(), 1000)
+        page = bench.engine.events(only(), events[0].id - 1, EventFilter(), 1000)
         pages.append(asyncio.ensure_future(page))
 
     async def scenario() -> None:
@@ -187,7 +188,7 @@ def test_many_at_once_have_each_their_number(bench: Bench) -> None:
     assert sorted(number for mine in numbers for number in mine) == list(range(1, 801))
     assert bench.heard.ids == list(range(1, 801))
     assert [event.id for event in bench.log()] == list(range(1, 801))
-    assert bench.run(bench.engine.overall_stats()).tasks.running == 160
+    assert bench.run(bench.engine.overall_stats(only())).tasks.running == 160
 
 
 def test_who_goes_away_is_recorded_all_the_same(bench: Bench) -> None:
@@ -227,7 +228,7 @@ def test_closing_records_what_waits_and_refuses_what_comes(
         await end
         for refused in (
             lambda: bench.engine.record(report("start"), None, 0),
-            lambda: bench.engine.delete_task("project", "0"),
+            lambda: bench.engine.delete_task("project", "0", SOMEBODY),
         ):
             with pytest.raises(Unavailable):
                 await refused()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 
+from tests.support.access import SOMEBODY, only
 from tests.support.bench import Bench, report
 from tests.support.figures import recount
 from tracker.clock import MS_PER_DAY
@@ -17,7 +18,7 @@ from tracker.domain.tasks import Kind, Status
 
 def test_before_the_first_report(bench: Bench) -> None:
     nothing = StatusCounts(0, 0, 0, 0)
-    assert bench.run(bench.engine.overall_stats()) == OverallStats(0, nothing, 0, [], [])
+    assert bench.run(bench.engine.overall_stats(only())) == OverallStats(0, nothing, 0, [], [])
     recount(bench)
 
 
@@ -41,15 +42,15 @@ def test_figures_equal_a_recount(bench: Bench) -> None:
         if round_ % 5 == 4:
             name = f"p{chance.randrange(4)}"
             tasks = bench.tasks(name)
-            bench.run(bench.engine.delete_task(name, tasks[0]))
+            bench.run(bench.engine.delete_task(name, tasks[0], SOMEBODY))
         if round_ == 25:
-            bench.run(bench.engine.delete_project("p2"))
+            bench.run(bench.engine.delete_project("p2", SOMEBODY))
         recount(bench)
 
 
 def test_figures_follow_the_task(bench: Bench) -> None:
     def figures() -> tuple[int, ...]:
-        stats = bench.run(bench.engine.overall_stats())
+        stats = bench.run(bench.engine.overall_stats(only()))
         return stats.tasks.active, stats.tasks.completed, stats.tasks.failed, stats.duration_ms
 
     bench.record(report("start"))
@@ -70,7 +71,7 @@ def test_figures_follow_the_task(bench: Bench) -> None:
 
 def test_task_counts_for_the_agent_that_reported_last(bench: Bench) -> None:
     def agents() -> list[tuple[str, int, int]]:
-        stats = bench.run(bench.engine.overall_stats())
+        stats = bench.run(bench.engine.overall_stats(only()))
         return [(agent.name, agent.tasks, agent.duration_ms) for agent in stats.agents]
 
     bench.record(report("finish", task_id="1", agent="alice", duration_ms=5000))
@@ -86,7 +87,7 @@ def test_recent_is_the_ten_newest_reports(bench: Bench) -> None:
         bench.record(report("start", task_id=f"task-{number}"))
         bench.clock.advance(seconds=1)
     bench.record(report("status", task_id="task-0", status=Status.PENDING))
-    recent = bench.run(bench.engine.overall_stats()).recent
+    recent = bench.run(bench.engine.overall_stats(only())).recent
     assert [one.task_id for one in recent] == [
         "task-0",
         *(f"task-{number}" for number in range(11, 2, -1)),
@@ -101,8 +102,8 @@ def test_days_are_the_latest_on_which_a_task_ended(bench: Bench) -> None:
         bench.record(report("finish", task_id=f"{number}"))
         bench.clock.advance(days=2)
     expected = [DayCount(first + day, 1, 0) for day in (6, 8)]
-    assert bench.run(bench.engine.project_stats("project", 2)).timeline == expected
-    assert bench.run(bench.engine.trends(2)).timeline == expected
+    assert bench.run(bench.engine.project_stats(only(), "project", 2)).timeline == expected
+    assert bench.run(bench.engine.trends(only(), 2)).timeline == expected
 
 
 def test_now(bench: Bench) -> None:
@@ -110,10 +111,10 @@ def test_now(bench: Bench) -> None:
         bench.record(report("start", "p", f"active {number}", message="m" * 600))
         bench.record(report("finish", "q", f"ended {number}"))
         bench.clock.advance(seconds=1)
-    now = bench.run(bench.engine.now(2, 3))
+    now = bench.run(bench.engine.now(only(), 2, 3))
     assert [line.task_id for line in now.active] == ["active 3", "active 2"]
     assert [line.task_id for line in now.ended] == ["ended 3", "ended 2", "ended 1"]
     assert now.today == DayCount(bench.clock.now_ms() // MS_PER_DAY, 4, 0)
     assert now.last_id == 8
     bench.clock.advance(days=1)
-    assert bench.run(bench.engine.now(0, 0)).today.completed == 0
+    assert bench.run(bench.engine.now(only(), 0, 0)).today.completed == 0

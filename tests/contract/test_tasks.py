@@ -6,6 +6,7 @@ from typing import Any, get_args
 
 import pytest
 
+from tests.support.access import SOMEBODY, only
 from tests.support.bench import Bench, as_task, report
 from tests.support.clocked import ms
 from tracker.domain.queries import TaskQuery, TaskSort
@@ -58,7 +59,7 @@ def test_filters(bench: Bench) -> None:
     five(bench)
     for given, expected in FILTERS:
         for limit in (500, 1):  # the total is that of all pages
-            page = bench.run(bench.engine.tasks("p", TaskQuery(limit=limit, **given)))
+            page = bench.run(bench.engine.tasks(only(), "p", TaskQuery(limit=limit, **given)))
             assert "".join(task.task_id for task in page.tasks) == expected[:limit], given
             assert page.total == len(expected), given
 
@@ -128,7 +129,7 @@ def test_paging_misses_nothing_while_tasks_begin(bench: Bench, descending: bool)
 
 def test_listed_is_the_task_itself(bench: Bench) -> None:
     five(bench)
-    page = bench.run(bench.engine.tasks("p", TaskQuery()))
+    page = bench.run(bench.engine.tasks(only(), "p", TaskQuery()))
     for listed in page.tasks:
         detail = bench.task("p", listed.task_id)
         assert detail.summary == listed
@@ -145,9 +146,10 @@ def test_long_history_is_the_newest_of_it(bench: Bench) -> None:
 @pytest.mark.parametrize(("project", "task_id"), [("project", "unknown"), ("unknown", "task-1")])
 def test_what_is_not_there(bench: Bench, project: str, task_id: str) -> None:
     bench.record(report("start"))
-    for work in (bench.engine.task, bench.engine.delete_task):
-        with pytest.raises(NotFound):
-            bench.run(work(project, task_id))
+    with pytest.raises(NotFound):
+        bench.run(bench.engine.task(only(), project, task_id))
+    with pytest.raises(NotFound):
+        bench.run(bench.engine.delete_task(project, task_id, SOMEBODY))
     with pytest.raises(NotFound):
         bench.tasks("unknown")
     assert bench.heard.forgets == 0
@@ -161,7 +163,7 @@ def test_search_follows_what_is_reported(bench: Bench) -> None:
     bench.record(report("error", "elsewhere", "z", title="Alphabet", error_message="out of дисков"))
 
     def everywhere(text: str, limit: int = 20) -> list[tuple[str, str]]:
-        found = bench.run(bench.engine.search(text, limit))
+        found = bench.run(bench.engine.search(only(), text, limit))
         return [(line.project, line.task_id) for line in found]
 
     bench.wait_for(lambda: everywhere("диск") == [("elsewhere", "z")], "the search index")
@@ -177,13 +179,15 @@ def test_search_follows_what_is_reported(bench: Bench) -> None:
         assert "".join(bench.tasks("p", q=text or '""')) == in_p, text
     assert everywhere("alpha", limit=1) == [("elsewhere", "z")]
     assert "".join(bench.tasks("p", q="alice", status="completed")) == "ea"
-    assert bench.run(bench.engine.tasks("p", TaskQuery(limit=1, q="alice"))).total == 3
+    assert bench.run(bench.engine.tasks(only(), "p", TaskQuery(limit=1, q="alice"))).total == 3
 
 
 def test_search_tells_in_few_words(bench: Bench) -> None:
     bench.record(report("finish", "p", "t", title="Long", result="x" * 2000, duration_ms=1500))
-    bench.wait_for(lambda: bool(bench.run(bench.engine.search("long", 1))), "the search index")
-    (line,) = bench.run(bench.engine.search("long", 1))
+    bench.wait_for(
+        lambda: bool(bench.run(bench.engine.search(only(), "long", 1))), "the search index"
+    )
+    (line,) = bench.run(bench.engine.search(only(), "long", 1))
     summary = bench.task("p", "t").summary
     assert (line.id, line.title, line.duration_ms) == (summary.id, "Long", 1500)
     assert (line.started_at, line.finished_at) == (summary.started_at, summary.finished_at)
@@ -195,7 +199,7 @@ def test_search_tells_in_few_words(bench: Bench) -> None:
 
 def test_delete(bench: Bench) -> None:
     bench.record(*(report(kind, "p", task) for task in "ab" for kind in ("start", "finish")))
-    bench.run(bench.engine.delete_task("p", "a"))
+    bench.run(bench.engine.delete_task("p", "a", SOMEBODY))
     assert bench.tasks("p") == ["b"]
     assert [event.id for event in bench.log()] == [3, 4]
     assert bench.heard.forgets == 1
@@ -205,7 +209,7 @@ def test_delete(bench: Bench) -> None:
 
 def test_deleted_task_begins_anew(bench: Bench) -> None:
     bench.record(report("error", metadata={"a": 1}))
-    bench.run(bench.engine.delete_task("project", "task-1"))
+    bench.run(bench.engine.delete_task("project", "task-1", SOMEBODY))
     bench.clock.advance(seconds=1)
     (recorded,) = bench.record(report("start"))
     assert (recorded.created, recorded.event_id) == (True, 2)

@@ -10,6 +10,7 @@ from pathlib import Path
 import apsw
 import pytest
 
+from tests.support.access import only
 from tests.support.load import problems
 from tests.support.power import NullListener, PowerLog, Sync
 from tracker.clock import SystemClock
@@ -111,7 +112,7 @@ def test_full_disk_is_said_and_got_over(tmp_path: Path, power: PowerLog) -> None
         power.full = True
         with pytest.raises(Unavailable, match=r"The disk is full\. Nothing was recorded"):
             await store.record(report(1), None, 0)
-        page = await store.page(0, None)  # reads go on
+        page = await store.page(only(), 0)  # reads go on
         power.full = False
         second = await store.record(report(2), None, 0)
         await store.close()

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 import orjson
 
+from tests.support.access import only
 from tests.support.clocked import ManualClock
 from tracker.domain.events import Event
 from tracker.domain.idempotency import Idempotency
@@ -102,14 +103,14 @@ class Bench:
 
     def log(self, wanted: EventFilter = EVERYTHING) -> list[Event]:
         """All events, or those that are wanted."""
-        return list(self.run(self.engine.events(0, wanted, 1000)).events)
+        return list(self.run(self.engine.events(only(), 0, wanted, 1000)).events)
 
     def task(self, project: str = "project", task_id: str = "task-1") -> TaskDetail:
-        return self.run(self.engine.task(project, task_id))
+        return self.run(self.engine.task(only(), project, task_id))
 
     def tasks(self, project: str, **query: Any) -> list[str]:
         """The ids of the tasks on a page."""
-        page = self.run(self.engine.tasks(project, TaskQuery(**query)))
+        page = self.run(self.engine.tasks(only(), project, TaskQuery(**query)))
         return [task.task_id for task in page.tasks]
 
     def _open(self, retention: RetentionPolicy) -> Engine:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from tests.support.access import only
 from tests.support.loop import on_loop
 from tracker.domain.events import Event
 from tracker.domain.lease import Lease
@@ -31,23 +32,23 @@ async def test_what_came_after_a_cursor() -> None:
     hub = Hub()
     hub.publish(events(1, 3))
     hub.publish(events(4, 5))
-    assert ids(hub.after(0, None)) == [1, 2, 3, 4, 5]
-    assert ids(hub.after(3, None)) == [4, 5]
-    assert ids(hub.after(5, None)) == []
+    assert ids(hub.after(0, only())) == [1, 2, 3, 4, 5]
+    assert ids(hub.after(3, only())) == [4, 5]
+    assert ids(hub.after(5, only())) == []
 
 
 @on_loop
 async def test_numbers_need_not_follow_one_another() -> None:
     hub = Hub()
     hub.publish([event(3), event(7), event(20)])
-    assert ids(hub.after(5, None)) == [7, 20]
+    assert ids(hub.after(5, only())) == [7, 20]
 
 
 @on_loop
 async def test_only_the_project_asked_for_and_past_all_others() -> None:
     hub = Hub()
     hub.publish([event(1), event(2, "b"), event(3), event(4, "b"), event(5)])
-    batch = hub.after(0, "b")
+    batch = hub.after(0, only("b"))
     assert ids(batch) == [2, 4]
     assert batch is not None
     assert batch.cursor == 5
@@ -57,42 +58,42 @@ async def test_only_the_project_asked_for_and_past_all_others() -> None:
 async def test_ring_is_bounded_in_number() -> None:
     hub = Hub(max_events=3)
     hub.publish(events(1, 5))
-    assert hub.after(1, None) is None
-    assert ids(hub.after(2, None)) == [3, 4, 5]
+    assert hub.after(1, only()) is None
+    assert ids(hub.after(2, only())) == [3, 4, 5]
     hub.publish(events(6, 6))
-    assert hub.after(2, None) is None
-    assert ids(hub.after(3, None)) == [4, 5, 6]
+    assert hub.after(2, only()) is None
+    assert ids(hub.after(3, only())) == [4, 5, 6]
 
 
 @on_loop
 async def test_ring_is_bounded_in_bytes() -> None:
     hub = Hub(max_bytes=100)
     hub.publish(events(1, 3, size=40))
-    assert hub.after(0, None) is None
-    assert ids(hub.after(1, None)) == [2, 3]
+    assert hub.after(0, only()) is None
+    assert ids(hub.after(1, only())) == [2, 3]
     hub.publish([event(4, size=101)])
-    assert hub.after(3, None) is None
-    assert ids(hub.after(4, None)) == []
+    assert hub.after(3, only()) is None
+    assert ids(hub.after(4, only())) == []
     hub.publish(events(5, 6, size=40))
-    assert ids(hub.after(4, None)) == [5, 6]
+    assert ids(hub.after(4, only())) == [5, 6]
 
 
 @on_loop
 async def test_what_was_before_the_start_is_in_the_log() -> None:
     hub = Hub()
     hub.begin_after(7)
-    assert hub.after(6, None) is None
-    assert ids(hub.after(7, None)) == []
+    assert hub.after(6, only()) is None
+    assert ids(hub.after(7, only())) == []
     hub.publish([event(9)])
-    assert ids(hub.after(7, None)) == [9]
-    assert ids(hub.after(8, None)) == [9]
+    assert ids(hub.after(7, only())) == [9]
+    assert ids(hub.after(8, only())) == [9]
 
 
 @on_loop
 async def test_what_is_not_published_yet_is_in_the_log() -> None:
     hub = Hub()
     hub.publish(events(1, 3))
-    assert hub.after(4, None) is None
+    assert hub.after(4, only()) is None
 
 
 @on_loop
@@ -100,10 +101,10 @@ async def test_deletion_sends_whoever_is_behind_to_the_log() -> None:
     hub = Hub()
     hub.publish(events(1, 5))
     hub.forget()
-    assert hub.after(4, None) is None
-    assert ids(hub.after(5, None)) == []
+    assert hub.after(4, only()) is None
+    assert ids(hub.after(5, only())) == []
     hub.publish([event(6)])
-    assert ids(hub.after(5, None)) == [6]
+    assert ids(hub.after(5, only())) == [6]
 
 
 @on_loop
@@ -112,34 +113,34 @@ async def test_ring_after_a_deletion_counts_anew() -> None:
     hub.publish(events(1, 2, size=50))
     hub.forget()
     hub.publish(events(3, 4, size=50))
-    assert ids(hub.after(2, None)) == [3, 4]
+    assert ids(hub.after(2, only())) == [3, 4]
 
 
 @on_loop
 async def test_batch_ends_once_it_is_full() -> None:
     hub = Hub(batch_bytes=100)
     hub.publish(events(1, 5, size=50))
-    first = hub.after(0, None)
+    first = hub.after(0, only())
     assert ids(first) == [1, 2]
     assert first is not None
     assert first.cursor == 2
-    assert ids(hub.after(2, None)) == [3, 4]
-    assert ids(hub.after(4, None)) == [5]
+    assert ids(hub.after(2, only())) == [3, 4]
+    assert ids(hub.after(4, only())) == [5]
 
 
 @on_loop
 async def test_event_larger_than_a_batch_comes_alone() -> None:
     hub = Hub(batch_bytes=100)
     hub.publish([event(1, size=500), event(2)])
-    assert ids(hub.after(0, None)) == [1]
-    assert ids(hub.after(1, None)) == [2]
+    assert ids(hub.after(0, only())) == [1]
+    assert ids(hub.after(1, only())) == [2]
 
 
 @on_loop
 async def test_of_a_batch_only_what_was_asked_for_counts() -> None:
     hub = Hub(batch_bytes=100)
     hub.publish([event(number, "a" if number % 2 else "b", size=60) for number in range(1, 8)])
-    batch = hub.after(0, "b")
+    batch = hub.after(0, only("b"))
     assert ids(batch) == [2, 4]
     assert batch is not None
     assert batch.cursor == 4
@@ -149,30 +150,30 @@ async def test_of_a_batch_only_what_was_asked_for_counts() -> None:
 async def test_those_at_the_same_place_share_a_batch_and_its_bytes() -> None:
     hub = Hub()
     hub.publish(events(1, 3))
-    first, second = hub.after(1, "a"), hub.after(1, "a")
+    first, second = hub.after(1, only("a")), hub.after(1, only("a"))
     assert first is second
     assert first is not None
     assert first.frames is first.frames
-    assert hub.after(2, "a") is not first
-    assert hub.after(1, None) is not first
+    assert hub.after(2, only("a")) is not first
+    assert hub.after(1, only()) is not first
 
 
 @on_loop
 async def test_shared_batch_is_not_outlived_by_what_is_in_it() -> None:
     hub = Hub()
     hub.publish(events(1, 3))
-    assert ids(hub.after(1, "a")) == [2, 3]
+    assert ids(hub.after(1, only("a"))) == [2, 3]
     hub.publish(events(4, 4))
-    assert ids(hub.after(1, "a")) == [2, 3, 4]
+    assert ids(hub.after(1, only("a"))) == [2, 3, 4]
     hub.forget()
-    assert hub.after(1, "a") is None
+    assert hub.after(1, only("a")) is None
 
 
 @on_loop
 async def test_frames_and_server_sent_events_of_a_batch() -> None:
     hub = Hub()
     hub.publish([Event(number, "a", "task_started", b'{"n":1}', 0) for number in (1, 2)])
-    batch = hub.after(0, None)
+    batch = hub.after(0, only())
     assert batch is not None
     message = (
         b'{"id":%d,"type":"task_started","data":{"n":1},"timestamp":"1970-01-01T00:00:00.000Z"}'

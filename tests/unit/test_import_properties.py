@@ -16,6 +16,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from tests.support.access import only
 from tests.support.exported import Records, as_jsonl, contents
 from tracker.api import responses
 from tracker.api.schemas import to_report
@@ -199,14 +200,14 @@ def serve(database: Path) -> None:
     """Everything that the API asks a database."""
     contents(database)
     with closing(open_existing(database)) as connection:
-        page = events.after(connection, 0, EventFilter(), 100, 10**6)
+        page = events.after(connection, only(), 0, EventFilter(), 100, 10**6)
         assert page.bounds.pruned <= page.bounds.last < 2**53
         for event in page.events:
             assert b"\n" not in event.message
             message = orjson.loads(event.message)
             DATA[message["type"]].model_validate(message["data"])
             assert (message["id"], message["data"]["project"]) == (event.id, event.project)
-        orjson.dumps(responses.overall_stats(stats.overall(connection)))
+        orjson.dumps(responses.overall_stats(stats.overall(connection, only())))
         orjson.dumps(responses.now(dashboard.now(connection, NOW, 10, 10)))
         orjson.dumps(responses.trends(dashboard.trends(connection, 3660)))
         query = ProjectQuery(50, 0, "name", descending=False, activity_days=100)

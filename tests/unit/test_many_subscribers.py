@@ -6,6 +6,7 @@ import asyncio
 
 import pytest
 
+from tests.support.access import only
 from tracker.domain.events import Event
 from tracker.ws.hub import Hub
 
@@ -17,7 +18,7 @@ async def follow(hub: Hub, last: int) -> list[list[int]]:
     batches = []
     cursor = 0
     while cursor < last and not hub.closed:
-        batch = hub.after(cursor, None)
+        batch = hub.after(cursor, only())
         assert batch is not None
         if batch.cursor > cursor:
             batches.append(list(range(cursor + 1, batch.cursor + 1)))

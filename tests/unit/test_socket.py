@@ -10,6 +10,7 @@ import falcon.asgi
 import orjson
 import pytest
 
+from tests.support.access import only
 from tests.support.loop import on_loop
 from tests.unit.test_stream import ListLog
 from tracker.clock import SystemClock
@@ -54,7 +55,11 @@ class Scene:
         self.app.add_route(
             "/ws",
             Socket(
-                stream, self.connections, clock, timeouts, lambda _req: Admitted("a", 0, self.lease)
+                stream,
+                self.connections,
+                clock,
+                timeouts,
+                lambda _req: Admitted("a", only("a"), 0, self.lease),
             ),
         )
 
@@ -84,7 +89,7 @@ class Scene:
         self.said.put_nowait({"type": "websocket.connect"})
         app: Any = self.app
         await asyncio.wait_for(app(scope, self.said.get, send or self._send), 20)
-        assert self.connections.stats()["total_connections"] == 0
+        assert self.connections.stats(only())["total_connections"] == 0
 
     @property
     def texts(self) -> list[Any]:

@@ -12,10 +12,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.support.access import only
 from tests.support.loop import on_loop
 from tracker.clock import SystemClock
 from tracker.domain.events import Event, Notice
 from tracker.domain.lease import Lease
+from tracker.domain.principal import Scope
 from tracker.errors import Unavailable
 from tracker.ws.hub import Batch, Hub
 from tracker.ws.stream import Stream
@@ -72,11 +74,11 @@ class ListLog:
         self.events = [event for event in self.events if event.id not in gone]
         self.pruned = max(self.pruned, *gone, 0)
 
-    async def page(self, after: int, project: str | None) -> Page:
+    async def page(self, scope: Scope, after: int) -> Page:
         self.pages += 1
         bounds = Bounds(self.events[0].id if self.events else self.last + 1, self.last, self.pruned)
         found = [
-            event for event in self.events if event.id > after and project in (None, event.project)
+            event for event in self.events if event.id > after and scope.includes(event.project)
         ]
         page = found[: self._page_size]
         cursor = self.last if page == found else page[-1].id
@@ -162,7 +164,7 @@ class World:
     def subscribe(self, how: tuple[int | None, str | None]) -> None:
         since, project = how
         begins = self.hub.last_id if since is None else since
-        self.readers.append(Reader(self.stream.batches(since, project), begins, project))
+        self.readers.append(Reader(self.stream.batches(since, only(project)), begins, project))
 
     def permit(self, index: int) -> None:
         if self.readers:
@@ -243,7 +245,7 @@ def ids(batch: Batch) -> list[int]:
 @on_loop
 async def test_live_subscriber_asks_the_log_only_whether_it_reaches_back() -> None:
     hub, log = Hub(), ListLog()
-    async with aclosing(Stream(hub, log, SystemClock()).batches(0, None)) as batches:
+    async with aclosing(Stream(hub, log, SystemClock()).batches(0, only())) as batches:
         for number in (1, 2, 3):
             hub.publish(log.append("a"))
             assert ids(await take(batches)) == [number]
@@ -258,7 +260,7 @@ async def test_notice_of_a_log_that_cannot_go_on() -> None:
     hub.begin_after(6)
     stream = Stream(hub, log, SystemClock())
     for since in (0, 2, 3, 7):
-        async with aclosing(stream.batches(since, "a")) as batches:
+        async with aclosing(stream.batches(since, only("a"))) as batches:
             (notice,) = (await take(batches)).messages
             assert isinstance(notice, Notice)
             message = orjson.loads(notice.message)
@@ -267,7 +269,7 @@ async def test_notice_of_a_log_that_cannot_go_on() -> None:
             assert notice.sse.startswith(b"id: 0\n")
             assert ids(await take(batches)) == [2, 5, 6]
     for since, left in ((4, [5, 6]), (5, [6])):
-        async with aclosing(stream.batches(since, "a")) as batches:
+        async with aclosing(stream.batches(since, only("a"))) as batches:
             assert ids(await take(batches)) == left
 
 
@@ -278,7 +280,7 @@ async def test_notice_comes_again_when_more_is_pruned() -> None:
     log.append("aaaaaa")
     log.prune(1)
     hub.begin_after(6)
-    async with aclosing(Stream(hub, log, SystemClock()).batches(0, None)) as batches:
+    async with aclosing(Stream(hub, log, SystemClock()).batches(0, only())) as batches:
         assert isinstance((await take(batches)).messages[0], Notice)
         assert ids(await take(batches)) == [2]
         log.prune(4)
@@ -290,7 +292,7 @@ async def test_notice_comes_again_when_more_is_pruned() -> None:
 async def test_what_was_read_before_it_was_published_comes_once() -> None:
     hub, log = Hub(), ListLog()
     first = log.append("a")
-    async with aclosing(Stream(hub, log, SystemClock()).batches(0, None, 0.01)) as batches:
+    async with aclosing(Stream(hub, log, SystemClock()).batches(0, only(), 0.01)) as batches:
         assert ids(await take(batches)) == [1]
         assert ids(await take(batches)) == []  # awake for the heartbeat, and nothing published
         hub.publish(first)
@@ -305,7 +307,7 @@ async def test_what_was_read_before_it_was_published_comes_once() -> None:
 async def test_silence_is_broken_by_an_empty_batch() -> None:
     hub, log = Hub(), ListLog()
     stream = Stream(hub, log, SystemClock())
-    async with aclosing(stream.batches(None, "a", heartbeat=0.01)) as batches:
+    async with aclosing(stream.batches(None, only("a"), heartbeat=0.01)) as batches:
         assert ids(await take(batches)) == []
         assert ids(await take(batches)) == []
         hub.publish(log.append("a"))
@@ -323,7 +325,7 @@ async def test_what_others_hear_does_not_hide_the_silence() -> None:
             await asyncio.sleep(0.001)
 
     talking = asyncio.create_task(talk())
-    async with aclosing(stream.batches(None, "a", heartbeat=0.05)) as batches:
+    async with aclosing(stream.batches(None, only("a"), heartbeat=0.05)) as batches:
         assert (await take(batches)).messages == []
         assert log.last > 1, "each of the others' events was a heartbeat"
     talking.cancel()
@@ -332,12 +334,12 @@ async def test_what_others_hear_does_not_hide_the_silence() -> None:
 @on_loop
 async def test_log_that_cannot_be_read() -> None:
     class BrokenLog(ListLog):
-        async def page(self, after: int, project: str | None) -> Page:
+        async def page(self, scope: Scope, after: int) -> Page:
             raise Unavailable("It is locked.")
 
     hub = Hub()
     hub.begin_after(1)
-    async with aclosing(Stream(hub, BrokenLog(), SystemClock()).batches(0, None)) as batches:
+    async with aclosing(Stream(hub, BrokenLog(), SystemClock()).batches(0, only())) as batches:
         with pytest.raises(Unavailable):
             await take(batches)
 
@@ -346,7 +348,7 @@ async def test_log_that_cannot_be_read() -> None:
 async def test_stream_ends_with_the_lease() -> None:
     hub, log = Hub(), ListLog(page_size=10)
     stream, lease = Stream(hub, log, SystemClock()), Lease()
-    ending, staying = (stream.batches(None, None, 3600, held) for held in (lease, Lease()))
+    ending, staying = (stream.batches(None, only(), 3600, held) for held in (lease, Lease()))
     tasks = [asyncio.create_task(take(batches)) for batches in (ending, staying)]
     await turns(3)
     lease.end()
@@ -361,7 +363,7 @@ async def test_stream_ends_with_the_lease() -> None:
 async def test_nothing_more_comes_once_the_lease_is_over() -> None:
     hub, log = Hub(), ListLog(page_size=10)
     lease = Lease()
-    batches = Stream(hub, log, SystemClock()).batches(0, None, None, lease)
+    batches = Stream(hub, log, SystemClock()).batches(0, only(), None, lease)
     hub.publish(log.append("a"))
     assert ids(await take(batches)) == [1]
     hub.publish(log.append("a"))
@@ -373,7 +375,7 @@ async def test_nothing_more_comes_once_the_lease_is_over() -> None:
 @on_loop
 async def test_stream_ends_with_the_hub() -> None:
     hub = Hub()
-    batches = Stream(hub, ListLog(), SystemClock()).batches(None, None)
+    batches = Stream(hub, ListLog(), SystemClock()).batches(None, only())
     waiting = asyncio.create_task(take(batches))
     await turns(3)
     hub.close()

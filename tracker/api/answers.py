@@ -14,6 +14,7 @@ from pydantic_core import CoreSchema
 from typing_extensions import TypedDict
 
 from tracker.api.errors import STATUSES
+from tracker.api.key_answers import Access
 from tracker.domain import fields, messages
 from tracker.domain.limits import MAX_HISTORY
 from tracker.domain.messages import Duration, EventId, Percent, Timestamp
@@ -324,9 +325,10 @@ class Limits(TypedDict):
 
 class Info(TypedDict):
     version: str
-    database: str
+    database: Annotated[str | None, Field(description="Null unless the key's role is admin.")]
     api_key_file: Annotated[
-        str | None, Field(description="Null if the key was given in the settings.")
+        str | None,
+        Field(description="Null if the key was given in the settings, or for other roles."),
     ]
     exposed: Annotated[
         bool, Field(description="Whether other machines can reach the server without TLS.")
@@ -335,6 +337,7 @@ class Info(TypedDict):
     limits: Limits
     last_id: Annotated[Count, Field(description="The newest event.")]
     timestamp: Timestamp
+    access: Access
 
 
 class SessionAnswer(TypedDict):

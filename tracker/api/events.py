@@ -10,10 +10,12 @@ import falcon.asgi
 from falcon.asgi import SSEvent
 
 from tracker.api import responses
+from tracker.api.middleware.auth import Rights, principal_of, scope_of
 from tracker.api.resources import read_query, send_json
 from tracker.api.schemas import EventsQuery, StreamQuery, validate
 from tracker.domain.lease import Lease
 from tracker.domain.ports import EventLog
+from tracker.domain.principal import Right, Scope
 from tracker.errors import Unavailable
 from tracker.timeouts import Timeouts
 from tracker.ws.stream import Stream
@@ -21,6 +23,8 @@ from tracker.ws.stream import Stream
 
 class Events:
     """`/api/events`."""
+
+    rights = Rights(get=Right.READ)
 
     def __init__(self, log: EventLog) -> None:
         self._log = log
@@ -33,16 +37,22 @@ class Events:
         """
         query = read_query(req, EventsQuery)
         if query.newest is None:
-            page = await self._log.events(query.since, query.to_filter(), query.limit)
+            page = await self._log.events(
+                scope_of(req), query.since, query.to_filter(), query.limit
+            )
             resync = not page.bounds.covers(query.since)
         else:
-            page = await self._log.newest_events(query.before, query.to_filter(), query.newest)
+            page = await self._log.newest_events(
+                scope_of(req), query.before, query.to_filter(), query.newest
+            )
             resync = False
         send_json(req, resp, responses.events_page(page, resync=resync))
 
 
 class EventStream:
     """`/api/events/stream`."""
+
+    rights = Rights(get=Right.READ)
 
     def __init__(self, stream: Stream, timeouts: Timeouts) -> None:
         self._stream = stream
@@ -57,14 +67,16 @@ class EventStream:
             since = validate(StreamQuery, {"since": last_event_id}).since
         resp.set_header("Cache-Control", "no-cache, no-transform")  # compressed, it would wait
         resp.set_header("X-Accel-Buffering", "no")
-        resp.sse = self._events(since, query.project, req.context.lease)
+        principal = principal_of(req)
+        scope = principal.scope.narrowed(query.project)
+        resp.sse = self._events(since, scope, principal.lease)
 
     async def _events(
-        self, since: int | None, project: str | None, lease: Lease
+        self, since: int | None, scope: Scope, lease: Lease
     ) -> AsyncGenerator[SSEvent, None]:
         yield _Encoded(b": connected\n\n")
         try:
-            stream = self._stream.batches(since, project, self._heartbeat, lease)
+            stream = self._stream.batches(since, scope, self._heartbeat, lease)
             async with aclosing(stream) as batches:
                 async for batch in batches:
                     # The comment keeps proxies from closing, and shows us whose client is gone.

@@ -13,8 +13,10 @@ import orjson
 
 import tracker
 from tracker.api import responses
+from tracker.api.middleware.auth import Rights
 from tracker.clock import Clock, iso
 from tracker.domain.ports import StorageCheck
+from tracker.domain.principal import Right
 from tracker.domain.records import StorageHealth
 from tracker.errors import Unavailable
 from tracker.ws.hub import Hub
@@ -22,6 +24,8 @@ from tracker.ws.hub import Hub
 
 class Health:
     """`/health`: liveness, whatever the database does."""
+
+    rights = Rights(get=Right.OPEN)
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
@@ -40,6 +44,8 @@ class Health:
 class Alive:
     """`/healthz`: liveness for Kubernetes and others, without details."""
 
+    rights = Rights(get=Right.OPEN)
+
     async def on_get(self, _req: falcon.asgi.Request, resp: falcon.asgi.Response) -> None:
         """The server answers, hence it lives."""
         resp.data = b'{"status":"ok"}'
@@ -48,6 +54,8 @@ class Alive:
 class Ready:
     """`/readyz`: whether reports can be recorded. It is open to all, so the database is checked at
     most once a second, and nobody waits long for it."""
+
+    rights = Rights(get=Right.OPEN)
 
     _MAX_AGE: Final = 1.0  # seconds
     _TIMEOUT: Final = 1.0  # probes give up after a second, as a rule
@@ -87,6 +95,8 @@ def _retrieve(check: asyncio.Task[StorageHealth]) -> None:
 class DatabaseCheck:
     """`/db-check`."""
 
+    rights = Rights(get=Right.READ)
+
     def __init__(self, store: StorageCheck, clock: Clock) -> None:
         self._store = store
         self._clock = clock
@@ -106,6 +116,8 @@ class DatabaseCheck:
 
 class HubCheck:
     """`/redis-check`: there is no Redis; what does its work here is checked in its place."""
+
+    rights = Rights(get=Right.READ)
 
     def __init__(self, hub: Hub, clock: Clock) -> None:
         self._hub = hub

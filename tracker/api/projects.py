@@ -5,13 +5,17 @@ from __future__ import annotations
 import falcon.asgi
 
 from tracker.api import responses
+from tracker.api.middleware.auth import Rights, actor_of, scope_of
 from tracker.api.resources import read_query, send_json
 from tracker.api.schemas import ProjectsQuery
 from tracker.domain.ports import ProjectStore
+from tracker.domain.principal import Right
 
 
 class Projects:
     """`/api/projects`."""
+
+    rights = Rights(get=Right.READ)
 
     def __init__(self, store: ProjectStore) -> None:
         self._store = store
@@ -19,7 +23,7 @@ class Projects:
     async def on_get(self, req: falcon.asgi.Request, resp: falcon.asgi.Response) -> None:
         """A page of projects."""
         query = read_query(req, ProjectsQuery)
-        page = await self._store.projects(query.to_query())
+        page = await self._store.projects(scope_of(req), query.to_query())
         send_json(
             req,
             resp,
@@ -35,12 +39,14 @@ class Projects:
 class Project:
     """`/api/projects/{project_name}`."""
 
+    rights = Rights(delete=Right.ADMIN)
+
     def __init__(self, store: ProjectStore) -> None:
         self._store = store
 
     async def on_delete(
-        self, _req: falcon.asgi.Request, resp: falcon.asgi.Response, project_name: str
+        self, req: falcon.asgi.Request, resp: falcon.asgi.Response, project_name: str
     ) -> None:
         """Delete the project, its tasks and their events."""
-        await self._store.delete_project(project_name)
+        await self._store.delete_project(project_name, actor_of(req))
         resp.status = 204

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable
 from typing import Final
 
 import falcon.asgi
 import orjson
 
-from agent_task_tracker.proof import canonical, key_id, proof
+from agent_task_tracker.proof import canonical, prove
+from tracker.api.middleware.auth import Rights
 from tracker.api.resources import read_query
 from tracker.api.schemas import ProofQuery
+from tracker.domain.principal import Right
 from tracker.errors import NotFound
 
 NO_SUCH_KEY: Final = (
@@ -21,10 +23,12 @@ NO_SUCH_KEY: Final = (
 class Proof:
     """`/proof`."""
 
-    def __init__(self, keys: Iterable[str]) -> None:
-        """`keys`: those that are proven. None may be guessable: a proof lets anybody test
-        guesses."""
-        self._keys = {key_id(key): key for key in keys}
+    rights = Rights(get=Right.OPEN)
+
+    def __init__(self, secret_for: Callable[[str], bytes | None]) -> None:
+        """`secret_for`: what a key is proven with, by what proofs call it. None of them may be
+        guessable: a proof lets anybody test guesses."""
+        self._secret_for = secret_for
 
     async def on_get(self, req: falcon.asgi.Request, resp: falcon.asgi.Response) -> None:
         """Sign the nonce and where this connection ends.
@@ -37,11 +41,11 @@ class Proof:
         if not (client and server and _is_loopback(*client) and _is_loopback(*server)):
             raise NotFound("The proof is given to programs on the server's own machine only.")
         query = read_query(req, ProofQuery)
-        key = self._keys.get(query.key_id)
-        if key is None:
+        secret = self._secret_for(query.key_id)
+        if secret is None:
             raise NotFound(NO_SUCH_KEY)
         resp.set_header("Cache-Control", "no-store")
-        resp.data = orjson.dumps({"proof": proof(key, query.nonce, *server)})
+        resp.data = orjson.dumps({"proof": prove(secret, query.nonce, *server)})
 
 
 def _is_loopback(address: str, _port: int | None) -> bool:

@@ -16,9 +16,10 @@ from tracker.domain.idempotency import Idempotency, idempotency
 from tracker.domain.limits import MAX_IDEMPOTENCY_KEY
 from tracker.domain.parsing import parse_object
 from tracker.domain.ports import ReportStore
+from tracker.domain.principal import Principal
 from tracker.domain.records import Recorded
 from tracker.domain.tasks import Kind, Report, seconds
-from tracker.errors import Issue, TrackerError, Unavailable, ValidationFailed
+from tracker.errors import Forbidden, Issue, TrackerError, Unavailable, ValidationFailed
 
 
 class _AnswerText(NamedTuple):
@@ -43,6 +44,10 @@ class Pending(Protocol):
     def recorded(self) -> Sequence[asyncio.Future[Recorded]]:
         """All of these have to be done before `reply` is called."""
 
+    @property
+    def has_forbidden(self) -> bool:
+        """Whether the sender may not report some of it."""
+
     def reply(self) -> Reply:
         """The answer. Raises the error of a report that was not recorded."""
 
@@ -53,20 +58,20 @@ class Reports:
     def __init__(self, store: ReportStore) -> None:
         self._store = store
 
-    def submit(self, kind: Kind, body: bytes, key: str | None) -> Pending:
+    def submit(self, kind: Kind, body: bytes, key: str | None, sender: Principal) -> Pending:
         """Start to record the report in a webhook's body; `key`: its `Idempotency-Key`. Raises
-        InvalidJSON, ValidationFailed, Unavailable."""
-        return self._submit(kind, parse_object(body), key, body)
+        InvalidJSON, ValidationFailed, Forbidden, Unavailable."""
+        return self._submit(kind, parse_object(body), key, body, sender)
 
-    def submit_batch(self, body: bytes, key: str | None) -> Pending:
+    def submit_batch(self, body: bytes, key: str | None, sender: Principal) -> Pending:
         """Start to record each report of a batch by itself (docs/contract.md, "Webhooks"). Raises
         ValidationFailed, InvalidJSON: it is no batch."""
         if key is not None:
             message = "A batch has no Idempotency-Key: give each report an idempotency_key."
             raise ValidationFailed(message, [Issue("Idempotency-Key", message)])
-        return _PendingBatch([self._submit_one(item) for item in read_batch(body)])
+        return _PendingBatch([self._submit_one(item, sender) for item in read_batch(body)])
 
-    def _submit_one(self, item: Any) -> _PendingReport | TrackerError:
+    def _submit_one(self, item: Any, sender: Principal) -> _PendingReport | TrackerError:
         try:
             if not isinstance(item, dict):
                 raise ValidationFailed(_NOT_A_REPORT, [Issue("report", "This has to be an object")])
@@ -75,21 +80,34 @@ class Reports:
             if key is not None and not isinstance(key, str):
                 raise _invalid_key("idempotency_key")
             fields = {name: value for name, value in item.items() if name not in _BATCH_FIELDS}
-            return self._submit(kind, fields, key, orjson.dumps(fields, option=_SORTED))
+            body = orjson.dumps(fields, option=_SORTED)
+            return self._submit(kind, fields, key, body, sender)
         except TrackerError as error:
             return error
 
     def _submit(
-        self, kind: Kind, fields: dict[str, Any], key: str | None, body: bytes
+        self, kind: Kind, fields: dict[str, Any], key: str | None, body: bytes, sender: Principal
     ) -> _PendingReport:
         report = to_report(kind, fields)
-        idempotency_key = None if key is None else _idempotency_key(key, kind, body)
+        if not sender.scope.includes(report.project):
+            raise Forbidden(
+                f"The key {sender.name!r} is not for the project {report.project!r}; its projects "
+                "are listed by `tracker key list`."
+            )
+        idempotency_key = None
+        if key is not None:
+            idempotency_key = _idempotency_key(sender.key_id, key, kind, body)
         return _PendingReport(report, (self._store.record(report, idempotency_key, len(body)),))
 
 
 class _PendingReport(NamedTuple):
     report: Report
     recorded: tuple[asyncio.Future[Recorded]]
+
+    @property
+    def has_forbidden(self) -> bool:
+        """See `Pending`."""
+        return False
 
     def reply(self) -> Reply:
         """See `Pending`."""
@@ -124,6 +142,11 @@ class _PendingBatch(NamedTuple):
     def recorded(self) -> list[asyncio.Future[Recorded]]:
         """See `Pending`."""
         return [item.recorded[0] for item in self.items if isinstance(item, _PendingReport)]
+
+    @property
+    def has_forbidden(self) -> bool:
+        """See `Pending`."""
+        return any(isinstance(item, Forbidden) for item in self.items)
 
     def reply(self) -> Reply:
         """See `Pending`. Raises Unavailable: nothing was recorded, and all may be later."""
@@ -168,10 +191,10 @@ def _parse_kind(text: object) -> Kind:
         raise ValidationFailed("Invalid data format", [Issue("kind", issue)]) from None
 
 
-def _idempotency_key(key: str, kind: Kind, body: bytes) -> Idempotency:
+def _idempotency_key(owner: int, key: str, kind: Kind, body: bytes) -> Idempotency:
     if not 1 <= len(key) <= MAX_IDEMPOTENCY_KEY:
         raise _invalid_key("Idempotency-Key")
-    return idempotency(key, kind, body)
+    return idempotency(owner, key, kind, body)
 
 
 def _invalid_key(field: str) -> ValidationFailed:

@@ -10,11 +10,19 @@ import falcon
 import falcon.asgi
 import orjson
 from falcon.routing import BaseConverter
+from pydantic import BaseModel
 
-from tracker.api.middleware.auth import is_preflight
+from tracker.api.body import check_body, too_large
+from tracker.api.middleware.auth import Authenticator, Rights, is_preflight
+from tracker.api.middleware.ratelimit import RateLimits
+from tracker.api.request_head import RequestHead
 from tracker.api.schemas import Query, validate
+from tracker.domain.limits import MAX_BODY_BYTES
+from tracker.domain.parsing import parse_object
+from tracker.domain.principal import Right
 
 M = TypeVar("M", bound=Query)
+B = TypeVar("B", bound=BaseModel)
 
 
 def read_query(req: falcon.asgi.Request, model: type[M]) -> M:
@@ -25,6 +33,19 @@ def read_query(req: falcon.asgi.Request, model: type[M]) -> M:
     }
     present = {name: value for name, value in params.items() if value or model.keeps_blank}
     return validate(model, present)
+
+
+async def read_json(req: falcon.asgi.Request, model: type[B]) -> B:
+    """Validate the body; an empty one is an object without fields.
+
+    Raises:
+        UnsupportedMediaType, PayloadTooLarge, InvalidJSON, ValidationFailed
+    """
+    check_body(RequestHead.of(req.scope))
+    body = await req.stream.read(MAX_BODY_BYTES + 1)
+    if len(body) > MAX_BODY_BYTES:
+        raise too_large()
+    return validate(model, parse_object(body or b"{}"))
 
 
 def send_json(req: falcon.asgi.Request, resp: falcon.asgi.Response, content: Any) -> None:
@@ -52,18 +73,33 @@ def not_modified(
     return True
 
 
-async def unknown_address(
-    req: falcon.asgi.Request, resp: falcon.asgi.Response | None, **_match: str
-) -> None:
-    """Sink for unknown addresses. A preflight succeeds, so that the page sees the 404 itself.
-    Raises HTTPNotFound."""
-    if resp is None or not is_preflight(req):
+class UnknownAddress:
+    """Where there is nothing: said to whoever has a key."""
+
+    def __init__(self, authenticator: Authenticator, limits: RateLimits) -> None:
+        self._authenticator = authenticator
+        self._limits = limits
+
+    async def answer(
+        self, req: falcon.asgi.Request, resp: falcon.asgi.Response | None, **_match: str
+    ) -> None:
+        """Falcon's sink. A preflight succeeds, so that the page sees the 404 itself. Raises
+        HTTPNotFound, and as `Authenticator.admit` does."""
+        if resp is None:
+            raise falcon.HTTPNotFound
+        if is_preflight(req):
+            resp.set_header("Allow", "DELETE, GET, HEAD, OPTIONS, POST")
+            return
+        head = RequestHead.of(req.scope)
+        req.context.principal = self._authenticator.admit(head, Right.SIGNED_IN)
+        self._limits.check(req, resp)
         raise falcon.HTTPNotFound
-    resp.set_header("Allow", "DELETE, GET, HEAD, OPTIONS, POST")
 
 
 class Redirect:
     """An address that browsers and people ask for, whose content is at another."""
+
+    rights = Rights(get=Right.OPEN)
 
     def __init__(self, to: str) -> None:
         self._to = to

@@ -5,13 +5,17 @@ from __future__ import annotations
 import falcon.asgi
 
 from tracker.api import responses
+from tracker.api.middleware.auth import Rights, scope_of
 from tracker.api.resources import read_query, send_json
 from tracker.api.schemas import SearchQuery
 from tracker.domain.ports import TaskStore
+from tracker.domain.principal import Right
 
 
 class Search:
     """`/api/search`."""
+
+    rights = Rights(get=Right.READ)
 
     def __init__(self, store: TaskStore) -> None:
         self._store = store
@@ -19,5 +23,5 @@ class Search:
     async def on_get(self, req: falcon.asgi.Request, resp: falcon.asgi.Response) -> None:
         """The newest tasks of any project that hold all of the words."""
         query = read_query(req, SearchQuery)
-        found = await self._store.search(query.q, query.limit)
+        found = await self._store.search(scope_of(req), query.q, query.limit)
         send_json(req, resp, {"tasks": [responses.task_line(line) for line in found]})

@@ -5,26 +5,33 @@ from __future__ import annotations
 import falcon.asgi
 import orjson
 
-from tracker.api.middleware.auth import unauthorized
+from tracker.api.middleware.auth import Rights, actor_of, principal_of, unauthorized
 from tracker.api.middleware.credentials import request_key
 from tracker.api.request_head import RequestHead
 from tracker.api.resources import read_query
 from tracker.api.schemas import SignOutQuery
+from tracker.auth.audit import Audit
 from tracker.auth.sessions import LIFETIME, Sessions
 from tracker.clock import iso
+from tracker.domain.audit import Action
+from tracker.domain.principal import Right
 
 
 class Session:
     """`/api/session`. The key, or the session itself, has been checked before."""
 
-    def __init__(self, sessions: Sessions) -> None:
+    rights = Rights(post=Right.READ, delete=Right.SIGNED_IN)
+
+    def __init__(self, sessions: Sessions, audit: Audit) -> None:
         self._sessions = sessions
+        self._audit = audit
 
     async def on_post(self, req: falcon.asgi.Request, resp: falcon.asgi.Response) -> None:
         """Sign in. It takes the key itself: a session cannot prolong itself."""
         if request_key(RequestHead.of(req.scope)) is None:
             raise unauthorized("This has to be given", "To sign in, the API key is needed")
-        session, ends = self._sessions.issue()
+        session, ends = self._sessions.issue(principal_of(req))
+        self._audit.note(Action.SIGNED_IN, actor_of(req))
         resp.set_cookie(
             self._sessions.cookie,
             session,
@@ -45,6 +52,8 @@ class Session:
         query = read_query(req, SignOutQuery)
         resp.unset_cookie(self._sessions.cookie, path="/", same_site="Strict")
         if query.all:
+            principal_of(req).require(Right.ADMIN)
+            self._audit.note(Action.SIGNED_OUT_ALL, actor_of(req))
             await self._sessions.revoke_all()
         else:
             await self._sessions.revoke(req.get_cookie_values(self._sessions.cookie) or ())

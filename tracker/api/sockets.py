@@ -4,14 +4,21 @@ from __future__ import annotations
 
 import falcon.asgi
 
-from tracker.api.middleware.auth import Authenticator
+from tracker.api.middleware.auth import Authenticator, Rights
 from tracker.api.middleware.origin import Origins
 from tracker.api.request_head import RequestHead
 from tracker.api.resources import read_query
 from tracker.api.schemas import StreamQuery
 from tracker.domain.limits import CloseCode
+from tracker.domain.principal import Right
 from tracker.errors import Forbidden, RateLimited, Unauthorized, ValidationFailed
-from tracker.ws.socket import Admitted, RefusalError
+from tracker.ws.socket import Admitted, RefusalError, Socket
+
+
+class WebSocketRoute(Socket):
+    """`/ws`."""
+
+    rights = Rights(get=Right.READ)
 
 
 class SocketAdmission:
@@ -29,7 +36,7 @@ class SocketAdmission:
                 CloseCode.FORBIDDEN, "the page's origin is not allowed; --cors-origin"
             )
         try:
-            lease = self._authenticator.check(head)
+            principal = self._authenticator.admit(head, WebSocketRoute.rights.needed("GET"))
             query = read_query(req, StreamQuery)
         except Unauthorized:
             raise RefusalError(CloseCode.UNAUTHORIZED, "unauthorized") from None
@@ -37,11 +44,10 @@ class SocketAdmission:
             raise RefusalError(
                 CloseCode.TRY_AGAIN_LATER, f"too many wrong keys; wait {error.retry_after} s"
             ) from None
-        except Forbidden:
-            raise RefusalError(
-                CloseCode.FORBIDDEN, "a browser session is for this server's own pages"
-            ) from None
+        except Forbidden as error:
+            raise RefusalError(CloseCode.FORBIDDEN, error.message[:120]) from None
         except ValidationFailed as error:
             field, issue = error.issues[0]
             raise RefusalError(CloseCode.POLICY_VIOLATION, f"{field}: {issue}"[:120]) from None
-        return Admitted(query.project, query.since, lease)
+        scope = principal.scope.narrowed(query.project)
+        return Admitted(query.project, scope, query.since, principal.lease)

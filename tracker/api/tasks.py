@@ -5,13 +5,17 @@ from __future__ import annotations
 import falcon.asgi
 
 from tracker.api import responses
+from tracker.api.middleware.auth import Rights, actor_of, scope_of
 from tracker.api.resources import read_query, send_json
 from tracker.api.schemas import TasksQuery
 from tracker.domain.ports import TaskStore
+from tracker.domain.principal import Right
 
 
 class Tasks:
     """`/api/projects/{project_name}/tasks`."""
+
+    rights = Rights(get=Right.READ)
 
     def __init__(self, store: TaskStore) -> None:
         self._store = store
@@ -21,7 +25,7 @@ class Tasks:
     ) -> None:
         """A page of the project's tasks; `filters` tells which were given, as they were given."""
         query = read_query(req, TasksQuery)
-        page = await self._store.tasks(project_name, query.to_query())
+        page = await self._store.tasks(scope_of(req), project_name, query.to_query())
         filters = ("status", "agent", "date_from", "date_to", "q")
         send_json(
             req,
@@ -39,6 +43,8 @@ class Tasks:
 class Task:
     """`/api/projects/{project_name}/tasks/{task_id}`."""
 
+    rights = Rights(get=Right.READ, delete=Right.ADMIN)
+
     def __init__(self, store: TaskStore) -> None:
         self._store = store
 
@@ -46,12 +52,12 @@ class Task:
         self, req: falcon.asgi.Request, resp: falcon.asgi.Response, project_name: str, task_id: str
     ) -> None:
         """The task with its history."""
-        detail = await self._store.task(project_name, task_id)
+        detail = await self._store.task(scope_of(req), project_name, task_id)
         send_json(req, resp, responses.task_with_history(detail))
 
     async def on_delete(
-        self, _req: falcon.asgi.Request, resp: falcon.asgi.Response, project_name: str, task_id: str
+        self, req: falcon.asgi.Request, resp: falcon.asgi.Response, project_name: str, task_id: str
     ) -> None:
         """Delete the task and its events."""
-        await self._store.delete_task(project_name, task_id)
+        await self._store.delete_task(project_name, task_id, actor_of(req))
         resp.status = 204

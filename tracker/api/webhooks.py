@@ -16,36 +16,41 @@ import falcon.asgi
 
 from tracker.api.body import ASGI, Receive, check_body, read_body
 from tracker.api.errors import ErrorHandlers
-from tracker.api.middleware.auth import Authenticator
+from tracker.api.middleware.auth import Authenticator, Rights
 from tracker.api.middleware.guard import Guard
 from tracker.api.middleware.origin import Origins
-from tracker.api.middleware.ratelimit import Limit, RateLimits
+from tracker.api.middleware.ratelimit import KeyLimits, RateLimits
 from tracker.api.reply import Reply
 from tracker.api.reports import Pending, Reports
 from tracker.api.request_head import RequestHead
+from tracker.domain.principal import Principal, Right
 from tracker.domain.tasks import Kind
-from tracker.errors import TrackerError
+from tracker.errors import Forbidden, TrackerError
 
 BATCH: Final = "batch"
 
-Submit = Callable[[bytes, str | None], Pending]
+Submit = Callable[[bytes, str | None, Principal], Pending]
 
 
 class _Webhook(NamedTuple):
     path: str
     submit: Submit
-    limit: Limit | None
+    limit: KeyLimits | None
 
 
 class WebhookRequest:
     """A webhook's request whose head was checked."""
 
-    __slots__ = ("headers", "key", "refusal", "webhook")
+    __slots__ = ("head", "headers", "key", "principal", "refusal", "webhook")
 
-    def __init__(self, webhook: _Webhook, key: str | None, headers: dict[str, str]) -> None:
-        """`key`: its Idempotency-Key; `headers`: the answer's, so far."""
+    principal: Principal
+    """Who sent it, unless it is refused."""
+
+    def __init__(self, webhook: _Webhook, head: RequestHead, headers: dict[str, str]) -> None:
+        """`headers`: the answer's, so far."""
         self.webhook = webhook
-        self.key = key
+        self.head = head
+        self.key = head.get(b"idempotency-key")
         self.headers = headers
         self.refusal: Reply | None = None
         """The answer, whatever its body is."""
@@ -74,6 +79,7 @@ class Webhooks:
         self._authenticator = authenticator
         self._origins = origins
         self._errors = errors
+        self._needed = WebhookRoute.rights.needed("POST")
 
     @property
     def paths(self) -> list[str]:
@@ -88,12 +94,12 @@ class Webhooks:
         """Check everything that does not need the body."""
         webhook = self._webhooks[path]
         headers = self._origins.headers(head)
-        request = WebhookRequest(webhook, head.get(b"idempotency-key"), headers)
+        request = WebhookRequest(webhook, head, headers)
         try:
             self._guard.check(head)
-            self._authenticator.check(head)
+            request.principal = self._authenticator.admit(head, self._needed)
             if webhook.limit is not None:
-                webhook.limit.take(headers)
+                webhook.limit.take(request.principal, headers)
             check_body(head)
         except Exception as error:  # noqa: BLE001 - the one place that answers failures logs them
             request.refusal = self.refuse(request, error)
@@ -104,8 +110,12 @@ class Webhooks:
     ) -> None:
         """Record what is in `body`; `on_reply` is called once, now or later."""
         try:
-            pending = request.webhook.submit(body, request.key)
+            pending = request.webhook.submit(body, request.key, request.principal)
+            if pending.has_forbidden:
+                self._note_refusal(request)
         except Exception as error:  # noqa: BLE001 - as above
+            if isinstance(error, Forbidden):
+                self._note_refusal(request)
             on_reply(self.refuse(request, error))
             return
         waiting = len(pending.recorded)
@@ -125,6 +135,9 @@ class Webhooks:
         """The answer to a failure."""
         reply = self._errors.reply(error, f"POST {request.webhook.path}")
         return self._with_headers(request, reply)
+
+    def _note_refusal(self, request: WebhookRequest) -> None:
+        self._authenticator.note_refusal(request.principal, request.head, "another project")
 
     def _reply(self, request: WebhookRequest, pending: Pending) -> Reply:
         try:
@@ -170,6 +183,8 @@ class WebhookMount:
 
 class WebhookRoute:
     """Falcon's route, for other methods: a POST is answered before it gets here."""
+
+    rights = Rights(post=Right.REPORT)
 
     async def on_post(self, req: falcon.asgi.Request, resp: falcon.asgi.Response) -> None:
         """Named in `Allow`."""

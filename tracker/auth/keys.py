@@ -16,6 +16,7 @@ from typing import Final, NamedTuple
 
 from tracker.config.paths import API_KEY_SUFFIX, SIGNING_KEY_SUFFIX, kept_in
 from tracker.config.settings import Settings
+from tracker.domain.keys import is_whole
 from tracker.errors import ConfigError
 from tracker.files import read_regular
 
@@ -89,7 +90,7 @@ def obtain_keys(settings: Settings, database: Path | None) -> Keys:
 def is_generated(key: str) -> bool:
     """Whether a server can have generated the key, of 256 random bits; one that a person chose may
     be guessed. One in a billion random keys has fewer kinds of characters and is not recognised."""
-    return (
+    return is_whole(key) or (
         _GENERATED.fullmatch(key) is not None
         and len(set(key)) >= 16
         and key != key.lower()

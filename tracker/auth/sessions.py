@@ -1,8 +1,9 @@
 """Browser sessions: what a page holds instead of the API key, signed with SECRET_KEY.
 
-A session is its own proof: its id, the time it ends, the generation it belongs to, and an
-HMAC-SHA256 over these and the API key's hash. Another API key or another SECRET_KEY thus ends all
-sessions at once. What is stored are the ids of sessions that were signed out before they expired,
+A session is its own proof: its id, the time it ends, the generation it belongs to, the number of
+the key it was opened with, and an HMAC-SHA256 over these and the master key's hash. Another master
+key or another SECRET_KEY thus ends all sessions at once; a key that is revoked, those opened with
+it. What is stored are the ids of sessions that were signed out before they expired,
 and the epoch, which names the generation: a new epoch ends them all.
 """
 
@@ -11,7 +12,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import secrets
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Final, NamedTuple
 from weakref import WeakValueDictionary
 
@@ -19,6 +20,7 @@ from tracker.auth.keys import Keys
 from tracker.clock import Clock
 from tracker.domain.lease import Lease
 from tracker.domain.ports import SessionStore
+from tracker.domain.principal import Principal
 from tracker.domain.sessions import EndedSessions
 
 # Seconds (docs/contract.md, "Authentication").
@@ -31,12 +33,21 @@ class Session(NamedTuple):
     id: str
     ends: int
     generation: str
+    secret_id: int
 
 
 class Sessions:
     """Issues sessions, recognises them, ends them."""
 
-    def __init__(self, keys: Keys, clock: Clock, store: SessionStore) -> None:
+    def __init__(
+        self,
+        keys: Keys,
+        clock: Clock,
+        store: SessionStore,
+        holder_of: Callable[[int], Principal | None],
+    ) -> None:
+        """`holder_of`: who has the key with this id of a secret; None: nobody, any more."""
+        self._holder_of = holder_of
         self._secret = keys.secret.encode()
         self._key_hash = hashlib.sha256(keys.api.encode()).digest()
         self._clock = clock
@@ -50,10 +61,12 @@ class Sessions:
         # Cookies are shared by all ports of a host, so each server needs a name of its own.
         self.cookie: Final = f"tracker_session_{self._sign('name')[:8]}"
 
-    def issue(self) -> tuple[str, int]:
+    def issue(self, holder: Principal) -> tuple[str, int]:
         """A new session, and when it ends in milliseconds since the epoch."""
         ends = self._clock.now_ms() + LIFETIME * 1000
-        payload = f"{ends}.{secrets.token_urlsafe(12)}.{self._generation}"
+        if holder.ends_at is not None:
+            ends = min(ends, holder.ends_at)
+        payload = f"{ends}.{secrets.token_urlsafe(12)}.{self._generation}.{holder.secret_id}"
         return f"{payload}.{self._sign(payload)}", ends
 
     def read(self, token: str) -> Session | None:
@@ -62,13 +75,18 @@ class Sessions:
         expected = self._sign(payload).encode()
         if not hmac.compare_digest(signature.encode("utf-8", "replace"), expected):
             return None
-        if payload.count(".") != 2:  # of an older version's form; they have expired
-            return Session("", 0, "")
-        ends, id_, generation = payload.split(".")
-        return Session(id_, int(ends), generation)
+        if payload.count(".") != 3:  # of an older version's form; they have expired
+            return Session("", 0, "", 0)
+        ends, id_, generation, secret_id = payload.split(".")
+        return Session(id_, int(ends), generation, int(secret_id))
 
-    def lease(self, session: Session) -> Lease | None:
-        """How long the session is valid; None: it is over."""
+    def principal(self, session: Session) -> Principal | None:
+        """Who holds the session; None: it is over."""
+        holder = self._holder_of(session.secret_id)
+        lease = None if holder is None else self._lease(session, holder.lease)
+        return None if holder is None or lease is None else holder.with_lease(lease)
+
+    def _lease(self, session: Session, of_key: Lease) -> Lease | None:
         ends = session.ends
         if (
             session.generation != self._generation
@@ -78,7 +96,7 @@ class Sessions:
             return None
         lease = self._leases.get(session.id)
         if lease is None:
-            lease = Lease(lambda: (ends - self._clock.now_ms()) / 1000)
+            lease = of_key.child(lambda: (ends - self._clock.now_ms()) / 1000)
             self._leases[session.id] = lease
         return lease
 
@@ -88,9 +106,10 @@ class Sessions:
         now = self._clock.now_ms()
         self._revoked = {id_: ends for id_, ends in self._revoked.items() if ends > now}
         for session in map(self.read, tokens):
-            if session is not None and (lease := self.lease(session)) is not None:
+            principal = None if session is None else self.principal(session)
+            if session is not None and principal is not None:
                 self._revoked[session.id] = self._unsaved[session.id] = session.ends
-                lease.end()
+                principal.lease.end()
         await self.save()
 
     async def revoke_all(self) -> None:

@@ -30,7 +30,7 @@ _MAX_LINES: Final = 20
 _LINES_WINDOW: Final = 60.0
 
 # Clients of the Unix socket have no address.
-_NO_ADDRESS: Final = "the Unix socket"
+NO_ADDRESS: Final = "the Unix socket"
 
 # One holder has all addresses of such a network (RFC 6177).
 _IPV6_PREFIX: Final = 64
@@ -60,7 +60,7 @@ class WrongKeys:
         """Count one from this address and port. Returns the whole seconds until the next one is
         allowed; 0 if this one still is."""
         now = self._clock.monotonic()
-        address = _address(client)
+        address = counted_address(client)
         guesser = self._guessers.pop(address, None)
         if guesser is None or now - guesser.latest >= _FORGOTTEN_AFTER:
             guesser = _Guesser()
@@ -88,10 +88,10 @@ class WrongKeys:
             logger.warning("Wrong API keys from more addresses; no more are named this minute")
 
 
-def _address(client: tuple[str, int] | None) -> str:
+def counted_address(client: tuple[str, int] | None) -> str:
     """The address to count by: of IPv6 the network; one for all of loopback, as any program may use
     each of its 16 million addresses."""
-    host = client[0] if client else _NO_ADDRESS
+    host = client[0] if client else NO_ADDRESS
     try:
         address = ipaddress.ip_address(host)
     except ValueError:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from weakref import WeakSet
 
 # Seconds. A longer wait is split: timers do not notice that the machine has slept.
 _MAX_TIMER = 600.0
@@ -20,6 +21,19 @@ class Lease:
         self._seconds_left = seconds_left
         self._watchers: dict[object, Callable[[], None]] = {}
         self._timer: asyncio.TimerHandle | None = None
+        self._children: WeakSet[Lease] = WeakSet()
+
+    def child(self, seconds_left: Callable[[], float]) -> Lease:
+        """A lease that ends with this one, or before."""
+
+        def least() -> float:
+            own = self._seconds_left
+            return seconds_left() if own is None else min(own(), seconds_left())
+
+        lease = Lease(least)
+        lease.ended = self.ended
+        self._children.add(lease)
+        return lease
 
     def end(self) -> None:
         """It was revoked or has expired: call all who watch it, once."""
@@ -28,6 +42,8 @@ class Lease:
         self.ended = True
         for on_end in tuple(self._watchers.values()):
             on_end()
+        for child in tuple(self._children):
+            child.end()
 
     @contextmanager
     def watched(self, on_end: Callable[[], None]) -> Iterator[None]:
@@ -45,6 +61,13 @@ class Lease:
             if not self._watchers and self._timer is not None:
                 self._timer.cancel()
                 self._timer = None
+
+    def review(self) -> None:
+        """What `seconds_left` says has changed."""
+        for lease in (self, *self._children):
+            if lease._timer is not None:
+                lease._timer.cancel()
+                lease._check_time()
 
     def _check_time(self) -> None:
         if self._seconds_left is None:

@@ -3,17 +3,22 @@
 An engine stores reports durably and answers queries about them. Times are milliseconds since the
 epoch, durations milliseconds. All methods are called on the event loop; each query reads one
 consistent state. All may raise Unavailable: the same request may succeed later.
+
+Every query takes the `scope` of whoever asks: what lies outside of it does not exist for them.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
+from tracker.domain.audit import Actor, AuditPage, AuditQuery, Deed
 from tracker.domain.events import Event
 from tracker.domain.idempotency import Idempotency
+from tracker.domain.keys import KeySpec, KeyUse, StoredKey
+from tracker.domain.principal import Scope
 from tracker.domain.queries import EventFilter, ProjectQuery, TaskQuery
 from tracker.domain.records import (
     Now,
@@ -64,15 +69,17 @@ class EventLog(Protocol):
     def last_id(self) -> int:
         """The newest event's; 0 before the first."""
 
-    async def page(self, after: int, project: str | None) -> Page:
+    async def page(self, scope: Scope, after: int) -> Page:
         """What a cursor over the log reads at once: the first events whose id is greater than
-        `after`, of all projects or one."""
+        `after`."""
 
-    async def events(self, after: int, wanted: EventFilter, limit: int) -> Page:
+    async def events(self, scope: Scope, after: int, wanted: EventFilter, limit: int) -> Page:
         """The first events whose id is greater than `after`: at most `limit`, and fewer where they
         are long."""
 
-    async def newest_events(self, before: int, wanted: EventFilter, limit: int) -> Page:
+    async def newest_events(
+        self, scope: Scope, before: int, wanted: EventFilter, limit: int
+    ) -> Page:
         """The newest events whose id is smaller than `before`, oldest first; bounded as `events`
         is."""
 
@@ -80,28 +87,28 @@ class EventLog(Protocol):
 class TaskStore(Protocol):
     """Tasks."""
 
-    async def tasks(self, project: str, query: TaskQuery) -> TaskPage:
+    async def tasks(self, scope: Scope, project: str, query: TaskQuery) -> TaskPage:
         """A page of the project's tasks. Those without a value to sort by come last; ties are
         sorted by id. Raises NotFound."""
 
-    async def task(self, project: str, task_id: str) -> TaskDetail:
+    async def task(self, scope: Scope, project: str, task_id: str) -> TaskDetail:
         """One task with its history. Raises NotFound."""
 
-    async def search(self, text: str, limit: int) -> Sequence[TaskLine]:
+    async def search(self, scope: Scope, text: str, limit: int) -> Sequence[TaskLine]:
         """The newest tasks of any project that hold all the words of `text`, each at least as the
         beginning of a word. What was recorded within the last second may be missing."""
 
-    async def delete_task(self, project: str, task_id: str) -> None:
+    async def delete_task(self, project: str, task_id: str, by: Actor) -> None:
         """Delete a task and its events; its project stays. Raises NotFound."""
 
 
 class ProjectStore(Protocol):
     """Projects."""
 
-    async def projects(self, query: ProjectQuery) -> ProjectPage:
+    async def projects(self, scope: Scope, query: ProjectQuery) -> ProjectPage:
         """A page of projects; ties are sorted by id."""
 
-    async def delete_project(self, name: str) -> None:
+    async def delete_project(self, name: str, by: Actor) -> None:
         """Delete the tasks that the project has now, their events, and the project unless a new
         report has come for it meanwhile. Raises NotFound."""
 
@@ -109,17 +116,17 @@ class ProjectStore(Protocol):
 class StatsReader(Protocol):
     """Statistics."""
 
-    async def overall_stats(self) -> OverallStats:
+    async def overall_stats(self, scope: Scope) -> OverallStats:
         """The figures over all projects."""
 
-    async def project_stats(self, name: str, days: int) -> ProjectStats:
+    async def project_stats(self, scope: Scope, name: str, days: int) -> ProjectStats:
         """One project's figures, with the last `days` days on which a task ended. Raises
         NotFound."""
 
-    async def now(self, active: int, ended: int) -> Now:
+    async def now(self, scope: Scope, active: int, ended: int) -> Now:
         """What is running and what ended last, over all projects: at most so many of each."""
 
-    async def trends(self, days: int) -> Trends:
+    async def trends(self, scope: Scope, days: int) -> Trends:
         """Tasks that ended, by day (the last `days` with any), and durations, over all projects."""
 
 
@@ -132,6 +139,38 @@ class SessionStore(Protocol):
 
     async def save_ended_sessions(self, ended: EndedSessions) -> None:
         """Set the epoch; add to the revoked sessions, and delete those that have expired."""
+
+
+class KeyStore(Protocol):
+    """Keeps the keys of one's own, by the hashes of their secrets. Each change is an entry of the
+    audit log too."""
+
+    @property
+    def stored_keys(self) -> Sequence[StoredKey]:
+        """Those stored when the engine was opened."""
+
+    async def add_key(self, spec: KeySpec, digest: bytes, by: Actor) -> StoredKey:
+        """Store a new one. Raises ValidationFailed: there is one of that name, or too many."""
+
+    async def rotate_key(self, name: str, digest: bytes, overlap_ms: int, by: Actor) -> StoredKey:
+        """Give it another secret; those before go on for so many milliseconds. Raises NotFound."""
+
+    async def revoke_key(self, name: str, by: Actor) -> None:
+        """Forget it. Raises NotFound."""
+
+    async def save_key_uses(self, uses: Mapping[int, KeyUse]) -> None:
+        """Remember when keys, by id, were used last; when nothing else is to be written."""
+
+
+class AuditLog(Protocol):
+    """The record of who did what."""
+
+    async def save_deeds(self, deeds: Sequence[tuple[Deed, int]]) -> None:
+        """Add these, each done so many times, when nothing else is to be written. What is like an
+        entry of the last hour is counted there."""
+
+    async def audit(self, query: AuditQuery) -> AuditPage:
+        """A page of it."""
 
 
 class StorageCheck(Protocol):
@@ -152,6 +191,8 @@ class Engine(
     ProjectStore,
     StatsReader,
     SessionStore,
+    KeyStore,
+    AuditLog,
     StorageCheck,
     Protocol,
 ):

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from tracker.domain.events import Event
-from tracker.domain.idempotency import Idempotency
+from tracker.domain.idempotency import Idempotency, OwnedKey
 from tracker.domain.messages import event_data, event_type
 from tracker.domain.records import Recorded
 from tracker.domain.tasks import Report, Task, apply
@@ -42,7 +42,7 @@ class KeyedGroup:
     """A group in which some reports have keys: which of them are to be written, and the results of
     the others."""
 
-    def __init__(self, requests: Sequence[WriteRequest], used: Mapping[str, UsedKey]) -> None:
+    def __init__(self, requests: Sequence[WriteRequest], used: Mapping[OwnedKey, UsedKey]) -> None:
         """`used`: the keys that were used before."""
         self._requests = requests
         self._used = used
@@ -61,12 +61,12 @@ class KeyedGroup:
 
     def results(
         self, recorded: Iterable[Recorded]
-    ) -> tuple[list[Recorded | IdempotencyKeyReused], dict[str, UsedKey]]:
+    ) -> tuple[list[Recorded | IdempotencyKeyReused], dict[OwnedKey, UsedKey]]:
         """Each request's result: of now, of when its key was first used, or the error that its key
         belongs to another request; and the keys to remember. `recorded`: those of `reports`."""
         written = iter(recorded)
         results: list[Recorded | IdempotencyKeyReused] = []
-        new_keys: dict[str, UsedKey] = {}
+        new_keys: dict[OwnedKey, UsedKey] = {}
         for _, key in self._requests:
             if key is None:
                 results.append(next(written))

@@ -14,6 +14,7 @@ from functools import cached_property
 
 from tracker.domain.events import Event, Notice
 from tracker.domain.lease import Lease
+from tracker.domain.principal import Scope
 
 # Bytes of events in the batches that are kept for other subscribers at the same cursor.
 _MAX_SHARED_BYTES = 4 * 1024 * 1024
@@ -64,7 +65,7 @@ class Hub:
         self._max_events = max_events
         self._max_bytes = max_bytes
         self._batch_bytes = batch_bytes
-        self._batches: dict[tuple[int, str | None], Batch] = {}
+        self._batches: dict[tuple[int, Scope], Batch] = {}
         self._shared_bytes = 0
         self._wakeup = asyncio.Event()
         self._waiters = 0  # subscribers that wait
@@ -99,18 +100,18 @@ class Hub:
         self.closed = True
         self._wake()
 
-    def after(self, cursor: int, project: str | None) -> Batch | None:
-        """What came after `cursor`, for one project or all; None when the log has to be read:
+    def after(self, cursor: int, scope: Scope) -> Batch | None:
+        """What came after `cursor` in the scope; None when the log has to be read:
         the ring does not reach back so far, or nothing as new has been published.
 
         Subscribers at the same cursor share one batch.
         """
         if not self._floor <= cursor <= self.last_id:
             return None
-        key = (cursor, project)
+        key = (cursor, scope)
         batch = self._batches.get(key)
         if batch is None:
-            batch = self._make_batch(self._events_after(cursor), project)
+            batch = self._make_batch(self._events_after(cursor), scope)
             self._batches[key] = batch
         return batch
 
@@ -159,14 +160,14 @@ class Hub:
         newer.reverse()
         return newer
 
-    def _make_batch(self, newer: Iterable[Event], project: str | None) -> Batch:
+    def _make_batch(self, newer: Iterable[Event], scope: Scope) -> Batch:
         if self._shared_bytes > _MAX_SHARED_BYTES:
             self._clear_batches()
         wanted: list[Event] = []
         cursor = self.last_id
         size = 0
         for event in newer:
-            if project is None or event.project == project:
+            if scope.includes(event.project):
                 wanted.append(event)
                 size += len(event.data)
                 if size >= self._batch_bytes:

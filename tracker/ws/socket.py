@@ -15,9 +15,10 @@ from tracker.clock import Clock
 from tracker.domain.events import Notice
 from tracker.domain.lease import Lease
 from tracker.domain.limits import CloseCode
+from tracker.domain.principal import Scope
 from tracker.errors import Unavailable
 from tracker.timeouts import Timeouts
-from tracker.ws.connections import Connections
+from tracker.ws.connections import Connections, Traffic
 from tracker.ws.hub import Batch
 from tracker.ws.stream import Stream
 
@@ -53,6 +54,9 @@ class Admitted(NamedTuple):
     """What a new socket may have, and for how long."""
 
     project: str | None
+    """The project that was asked for."""
+    scope: Scope
+    """What of it the client may see."""
     since: int | None
     lease: Lease
 
@@ -94,15 +98,15 @@ class Socket:
         """Admit the socket, then send and receive until either ends."""
         try:
             await ws.accept()
-            project, since, lease = self._admit(req)
+            project, scope, since, lease = self._admit(req)
             if self._connections.is_full(project):
                 raise RefusalError(
                     CloseCode.TRY_AGAIN_LATER, "the project has all the WebSockets it may have open"
                 )
-            with self._connections.opened(project):
-                peer = _Peer(ws, req, self._connections, self._timeouts.send)
+            with self._connections.opened(project) as traffic:
+                peer = _Peer(ws, req, traffic, self._timeouts.send)
                 async with _until_lease_ends(lease), asyncio.TaskGroup() as tasks:
-                    tasks.create_task(self._send(peer, project, since))
+                    tasks.create_task(self._send(peer, scope, since))
                     tasks.create_task(self._receive(peer))
         except* (WebSocketDisconnected, OSError):  # the client is gone
             pass
@@ -110,9 +114,9 @@ class Socket:
             end = cast(CloseError, ends.exceptions[0])
             await ws.close(end.code, end.reason)
 
-    async def _send(self, peer: _Peer, project: str | None, since: int | None) -> NoReturn:
+    async def _send(self, peer: _Peer, scope: Scope, since: int | None) -> NoReturn:
         try:
-            async with contextlib.aclosing(self._stream.batches(since, project)) as batches:
+            async with contextlib.aclosing(self._stream.batches(since, scope)) as batches:
                 async for batch in batches:
                     await peer.send(batch)
         except Unavailable:
@@ -145,13 +149,13 @@ class _Peer:
         self,
         ws: falcon.asgi.WebSocket,
         req: falcon.asgi.Request,
-        connections: Connections,
+        traffic: Traffic,
         timeout: float,
     ) -> None:
         """`timeout`: seconds for which it may take nothing of what it is sent."""
         self._ws = ws
         self._frames: FrameWriter | None = req.scope.get("extensions", {}).get(FRAMES)
-        self._connections = connections
+        self._traffic = traffic
         self._timeout = timeout
 
     async def send(self, batch: Batch) -> None:
@@ -163,7 +167,7 @@ class _Peer:
                 await self._frames.drain(self._timeout)
         except TimeoutError:
             raise CloseError(CloseCode.TIMEOUT, "reading too slowly") from None
-        self._connections.sent += len(batch.messages)
+        self._traffic.sent += len(batch.messages)
 
     async def _send_one_by_one(self, batch: Batch) -> None:
         for message in batch.messages:
@@ -176,7 +180,7 @@ class _Peer:
             text = await self._ws.receive_text()
         except PayloadTypeError:
             text = ""
-        self._connections.received += 1
+        self._traffic.received += 1
         try:
             content = orjson.loads(text)
         except orjson.JSONDecodeError:

@@ -10,6 +10,7 @@ from tracker.clock import Clock
 from tracker.domain.events import Notice
 from tracker.domain.lease import Lease
 from tracker.domain.ports import EventLog
+from tracker.domain.principal import Scope
 from tracker.domain.records import Bounds
 from tracker.ws.hub import Batch, Hub
 
@@ -25,12 +26,12 @@ class Stream:
     async def batches(
         self,
         after: int | None,
-        project: str | None,
+        scope: Scope,
         heartbeat: float | None = None,
         lease: Lease | None = None,
     ) -> AsyncGenerator[Batch, None]:
-        """The events after `after`, oldest first, then new ones, until the hub closes or the lease
-        is over.
+        """The scope's events after `after`, oldest first, then new ones, until the hub closes or
+        the lease is over.
 
         `after` None: from now on. There is no gap and no duplicate: the cursor passes each event
         once, whether it is read from the ring or the log. Where some events were pruned, or
@@ -47,9 +48,9 @@ class Stream:
         due = self._due(heartbeat)
         with lease.watched(self._hub.wake_soon):
             while not self._hub.closed and not lease.ended:
-                batch = self._hub.after(cursor, project) if checked else None
+                batch = self._hub.after(cursor, scope) if checked else None
                 if batch is None:
-                    page = await self._log.page(cursor, project)
+                    page = await self._log.page(scope, cursor)
                     checked = True
                     if pruned == page.bounds.pruned or page.bounds.covers(max(cursor, pruned)):
                         batch = Batch(page.events, page.cursor)

@@ -1,97 +1,153 @@
-"""Authentication: the API key, in a header or the query string, or a browser session, on every
-route but the open ones."""
+"""Authentication and authorisation: who asks, by an API key in a header or the query string or by a
+browser session, and whether they may. Each resource declares the rights that it needs.
+"""
 
 from __future__ import annotations
 
-import hmac
-from typing import Final
+from typing import Final, NamedTuple, Protocol
 
 import falcon.asgi
 
 from tracker.api.middleware.credentials import request_key
 from tracker.api.middleware.origin import is_foreign
 from tracker.api.request_head import RequestHead
+from tracker.auth.audit import Audit
+from tracker.auth.holders import Holders
 from tracker.auth.sessions import Sessions
-from tracker.auth.wrong_keys import WrongKeys
-from tracker.domain.lease import Lease
+from tracker.auth.wrong_keys import NO_ADDRESS, WrongKeys, counted_address
+from tracker.domain.audit import Action, Actor
+from tracker.domain.keys import is_misspelt
+from tracker.domain.principal import Principal, Right, Scope
 from tracker.errors import Forbidden, Issue, RateLimited, Unauthorized
-
-# Open without a key (docs/contract.md, "Authentication"); the dashboard's pages are one file.
-OPEN_PATHS: Final = frozenset(
-    {
-        *("/", "/projects", "/stats", "/events", "/settings", "/favicon.ico"),
-        *("/health", "/healthz", "/readyz", "/proof", "/docs", "/redoc", "/openapi.json"),
-    }
-)
-OPEN_PREFIXES: Final = ("/assets/", "/projects/", "/docs/assets/")
 
 # These change nothing (RFC 9110, 9.2.1).
 SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 
 FOREIGN_PAGE: Final = "A browser session is for this server's own pages; send the API key instead."
 
+_NOT_A_KEY: Final = "This is not the key of this server"
+_MISSPELT: Final = "Characters of this key are missing or wrong: its checksum does not fit"
+
+
+class Rights(NamedTuple):
+    """What the methods of a resource need; None: it does not have the method."""
+
+    get: Right | None = None
+    post: Right | None = None
+    delete: Right | None = None
+
+    def needed(self, method: str) -> Right:
+        """What a request needs. That there is no such method is said to whoever has a key."""
+        needed: Right | None = getattr(self, method.lower(), None)
+        return needed or Right.SIGNED_IN
+
+
+class Resource(Protocol):
+    """What is at an address."""
+
+    rights: Rights
+
 
 class Authenticator:
-    """Falcon middleware, and the same check for WebSockets."""
+    """Falcon middleware, and the same checks for WebSockets and webhooks."""
 
-    def __init__(self, api_key: str, sessions: Sessions, wrong_keys: WrongKeys) -> None:
-        self._key = api_key.encode()
+    def __init__(
+        self,
+        holders: Holders,
+        sessions: Sessions,
+        wrong_keys: WrongKeys,
+        audit: Audit,
+    ) -> None:
+        self._holders = holders
         self._sessions = sessions
         self._wrong_keys = wrong_keys
-        self._lease = Lease()  # of whoever has the key
+        self._audit = audit
 
-    async def process_request(self, req: falcon.asgi.Request, _resp: falcon.asgi.Response) -> None:
-        """Leaves the lease in the request's context. Raises as `check` does."""
-        if is_open(req.path) or is_preflight(req):
-            return
-        req.context.lease = self.check(RequestHead.of(req.scope))
+    async def process_resource(
+        self,
+        req: falcon.asgi.Request,
+        _resp: falcon.asgi.Response,
+        resource: Resource,
+        _params: object,
+    ) -> None:
+        """Leaves the principal in the request's context. Raises as `admit` does."""
+        needed = resource.rights.needed(req.method)
+        if needed is not Right.OPEN and not is_preflight(req):
+            req.context.principal = self.admit(RequestHead.of(req.scope), needed)
 
-    def check(self, head: RequestHead) -> Lease:
-        """Authenticate a request; the lease says how long its access lasts.
+    def admit(self, head: RequestHead, needed: Right) -> Principal:
+        """Who sent the request, if they may do what takes this right.
 
         Raises:
-            Unauthorized: the request carries neither the key nor a session.
+            Unauthorized: the request carries neither a key nor a session.
             RateLimited: it carries a wrong one, after many.
-            Forbidden: it carries a session for another site's page.
+            Forbidden: the key is not for this, or the session is for another site's page.
         """
         given = request_key(head)
         if given is None:
-            return self._check_session(head)
-        if not self.accepts(given.encode("utf-8", "replace")):
-            raise self._wrong_key(head) if given else _missing_key()
-        return self._lease
+            principal = self._of_session(head)
+        else:
+            found = self._holders.find(given, _address(head))
+            if found is None:
+                raise self._wrong_key(head, given) if given else _missing_key()
+            principal = found
+        if needed not in principal.rights:
+            self.note_refusal(principal, head, needed)
+            principal.require(needed)
+        return principal
 
-    def accepts(self, key: bytes) -> bool:
-        """Whether that is the key; takes the same time whatever it is."""
-        return hmac.compare_digest(key, self._key)
+    def note_refusal(self, principal: Principal, head: RequestHead, needed: str) -> None:
+        """A key was used for what it is not for."""
+        self._audit.note(Action.FORBIDDEN, _actor(principal, head), needed)
 
-    def _check_session(self, head: RequestHead) -> Lease:
+    def _of_session(self, head: RequestHead) -> Principal:
         given = head.cookies(self._sessions.cookie)
         sessions = [self._sessions.read(token) for token in given]
-        leases = [self._sessions.lease(session) for session in sessions if session is not None]
-        lease = next((lease for lease in leases if lease is not None), None)
-        if lease is None:  # one that is over was not guessed
-            raise self._wrong_key(head) if None in sessions else _missing_key()
+        holders = [self._sessions.principal(session) for session in sessions if session is not None]
+        holder = next((holder for holder in holders if holder is not None), None)
+        if holder is None:  # one that is over was not guessed
+            raise self._wrong_key(head, "") if None in sessions else _missing_key()
         # The browser sends the cookie for pages of this host's other ports too. They cannot read
         # the answers, but could change things, and a WebSocket's messages can be read by anyone.
         if (head.method not in SAFE_METHODS or head.is_websocket) and is_foreign(head):
             raise Forbidden(FOREIGN_PAGE)
-        return lease
+        return holder
 
-    def _wrong_key(self, head: RequestHead) -> Unauthorized | RateLimited:
+    def _wrong_key(self, head: RequestHead, given: str) -> Unauthorized | RateLimited:
         wait = self._wrong_keys.take(head.client)
+        self._audit.note(Action.WRONG_KEY, Actor("", counted_address(head.client)))
         if wait:
             return RateLimited(
                 "Too many wrong keys came from this address. The right one is taken at once; the "
                 f"next wrong one is told apart in {wait} s.",
                 wait,
             )
-        return unauthorized("This is not the key of this server", "The API key is wrong")
+        issue = _MISSPELT if is_misspelt(given) else _NOT_A_KEY
+        return unauthorized(issue, "The API key is wrong")
 
 
-def is_open(path: str) -> bool:
-    """Whether the path, as it was sent, is answered without a key."""
-    return path in OPEN_PATHS or path.startswith(OPEN_PREFIXES)
+def principal_of(req: falcon.asgi.Request) -> Principal:
+    """Who sent a request whose resource is not open to all."""
+    principal: Principal = req.context.principal
+    return principal
+
+
+def scope_of(req: falcon.asgi.Request) -> Scope:
+    """The projects that exist for whoever sent it."""
+    return principal_of(req).scope
+
+
+def actor_of(req: falcon.asgi.Request) -> Actor:
+    """Who sent it, as the audit log names them."""
+    return _actor(principal_of(req), RequestHead.of(req.scope))
+
+
+def _actor(principal: Principal, head: RequestHead) -> Actor:
+    return Actor(principal.name, _address(head))
+
+
+def _address(head: RequestHead) -> str:
+    return head.client[0] if head.client else NO_ADDRESS
 
 
 def is_preflight(req: falcon.asgi.Request) -> bool:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 from typing import Final
 
 import falcon.asgi
 
 from tracker.clock import Clock
+from tracker.domain.principal import Principal
 from tracker.errors import RateLimited
 
 WINDOW: Final = 60.0
@@ -44,28 +46,54 @@ class Limit:
             raise RateLimited(f"The limit of {self.policy} is used up; go on in {wait} s.", wait)
 
 
+class KeyLimits:
+    """A limit for each key: nobody's requests are counted against another's."""
+
+    def __init__(self, name: str, quota: int, clock: Clock) -> None:
+        """See `Limit`."""
+        self._make = partial(Limit, name, quota, clock)
+        self._limits: dict[int, Limit] = {}
+
+    def take(self, principal: Principal, headers: dict[str, str]) -> None:
+        """See `Limit.take`."""
+        limit = self._limits.get(principal.key_id)
+        if limit is None:
+            limit = self._limits[principal.key_id] = self._make()
+        limit.take(headers)
+
+
 class RateLimits:
     """Falcon middleware; runs after the key was checked, so only its holder uses up its quota."""
 
     def __init__(self, webhook: int, api: int, clock: Clock) -> None:
-        """Requests a minute to the webhooks and to the REST API; 0: no limit."""
+        """Requests a minute and key to the webhooks and to the REST API; 0: no limit."""
         self._limits = {
-            _PREFIXES[name]: Limit(name, quota, clock)
+            _PREFIXES[name]: KeyLimits(name, quota, clock)
             for name, quota in (("webhook", webhook), ("api", api))
             if quota
         }
 
-    async def process_request(self, req: falcon.asgi.Request, resp: falcon.asgi.Response) -> None:
+    async def process_resource(
+        self,
+        req: falcon.asgi.Request,
+        resp: falcon.asgi.Response,
+        _resource: object,
+        _params: object,
+    ) -> None:
+        """Raises RateLimited."""
+        self.check(req, resp)
+
+    def check(self, req: falcon.asgi.Request, resp: falcon.asgi.Response) -> None:
         """Raises RateLimited."""
         limit = self.find(req.path)
         if limit is not None and req.method != "OPTIONS":
             headers: dict[str, str] = {}
             try:
-                limit.take(headers)
+                limit.take(req.context.principal, headers)
             finally:
                 resp.set_headers(headers)
 
-    def find(self, path: str) -> Limit | None:
+    def find(self, path: str) -> KeyLimits | None:
         """The limit against which requests to the path count."""
         found = (limit for prefix, limit in self._limits.items() if path.startswith(prefix))
         return next(found, None)

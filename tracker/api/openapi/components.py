@@ -79,7 +79,10 @@ FAILURES: Final[Mapping[str, Failure]] = {
         ("WWW-Authenticate",),
     ),
     "Forbidden": Failure(
-        {"FORBIDDEN": "a page of another site used the browser's session of the dashboard."},
+        {
+            "FORBIDDEN": "the key's role or projects do not allow it, or a page of another site "
+            "used the browser's session of the dashboard."
+        },
         FOREIGN_PAGE,
         "request",
         FOREIGN_PAGE,
@@ -192,6 +195,7 @@ PARAMETERS: Final = {
     for parameter in (
         _segment("project_name", "my-project"),
         _segment("task_id", "task-123"),
+        _segment("name", "ci"),
         _request_header(
             "Idempotency-Key",
             {"type": "string", "minLength": 1, "maxLength": MAX_IDEMPOTENCY_KEY},

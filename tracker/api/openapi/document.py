@@ -14,15 +14,18 @@ from pydantic_core import core_schema
 
 import tracker
 from tracker.api.answers import Error
-from tracker.api.middleware.auth import SAFE_METHODS, is_open
+from tracker.api.middleware.auth import SAFE_METHODS
 from tracker.api.middleware.ratelimit import is_limited
 from tracker.api.openapi import components
+from tracker.api.openapi.key_operations import KEY_OPERATIONS
 from tracker.api.openapi.operations import JSON, OPERATIONS, TAGS, Operation, Response
+from tracker.domain.principal import Right
 
 # Any one of them will do; the recommended one first.
 _SECURITY: Final[list[dict[str, list[str]]]] = [
     {name: []} for name in reversed(components.SECURITY_SCHEMES)
 ]
+_ALL: Final = (*OPERATIONS, *KEY_OPERATIONS)
 _LIMIT_HEADERS: Final = ("RateLimit-Policy", "RateLimit")
 
 
@@ -30,9 +33,9 @@ def document() -> bytes:
     """The whole document, as JSON."""
     schemas = _schemas()
     paths: dict[str, dict[str, Any]] = {}
-    for operation in OPERATIONS:
+    for operation in _ALL:
         paths.setdefault(operation.path, {})[operation.method] = _operation(operation, schemas)
-    parameters = {operation.query.__name__ for operation in OPERATIONS if operation.query}
+    parameters = {operation.query.__name__ for operation in _ALL if operation.query}
     return orjson.dumps(
         {
             "openapi": "3.1.0",
@@ -78,7 +81,7 @@ def _operation(operation: Operation, schemas: Mapping[str, Any]) -> dict[str, An
     if operation.body is not None:
         content = {"schema": _schema(operation.body), "example": operation.example}
         built["requestBody"] = {"required": True, "content": {JSON: content}}
-    if is_open(path):
+    if operation.right is Right.OPEN:
         built["security"] = []
     return {name: value for name, value in built.items() if value or name == "security"}
 
@@ -105,12 +108,13 @@ def _responses(operation: Operation) -> dict[str, Any]:
 def _failures(operation: Operation) -> Iterable[str]:
     """The shared failures that can occur."""
     body = operation.body is not None
-    secured = not is_open(operation.path)
+    safe = operation.method.upper() in SAFE_METHODS
+    secured = operation.right is not Right.OPEN
     occurs = {
         "BadRequest": not body,
         "BadBody": body,
         "Unauthorized": secured,
-        "Forbidden": secured and operation.method.upper() not in SAFE_METHODS,
+        "Forbidden": secured and (operation.right is not Right.SIGNED_IN or not safe),
         "NotFound": "{" in operation.path,
         "PayloadTooLarge": body,
         "UnsupportedMediaType": body,
@@ -168,9 +172,9 @@ def _introduction() -> str:
 
 
 def _schemas() -> dict[str, Any]:
-    bodies = [operation.body for operation in OPERATIONS if operation.body]
-    queries = [operation.query for operation in OPERATIONS if operation.query]
-    answers = [answer for operation in OPERATIONS for answer in operation.answers.values()]
+    bodies = [operation.body for operation in _ALL if operation.body]
+    queries = [operation.query for operation in _ALL if operation.query]
+    answers = [answer for operation in _ALL for answer in operation.answers.values()]
     shapes = [answer.shape for answer in answers if answer.shape]
     return _generate(bodies, _RequestSchema) | _generate(
         [*queries, *shapes, Error], _ResponseSchema

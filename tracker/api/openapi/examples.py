@@ -299,6 +299,7 @@ INFO: Final = {
     },
     "last_id": 42,
     "timestamp": _TIME,
+    "access": {"name": "master", "role": "admin", "projects": None, "expires_at": None},
 }
 SESSION: Final = {"expires_at": "2024-01-15T22:00:00.000Z"}
 PROJECT_STATS: Final = {
@@ -346,3 +347,43 @@ HUB: Final = {
     "timestamp": _CHECKED,
 }
 HUB_FAILURE: Final = {**HUB, "status": "error"}
+
+# Keys.
+
+NEW_KEY: Final = {"name": "ci", "role": "report", "projects": ["my-project"]}
+_KEY: Final = {
+    "name": "ci",
+    "role": "report",
+    "projects": ["my-project"],
+    "created_at": "2024-01-15T10:00:00.000Z",
+    "expires_at": None,
+    "last_used_at": None,
+    "last_used_from": None,
+    "rotating_until": None,
+}
+KEY_MADE: Final = {**_KEY, "key": "att_t8okOmlhM73kpnAZjWbPB19VCPjsUOpL9WB671bW3mB1M4gQv"}
+ROTATION: Final = {"overlap_seconds": 3600}
+_USED: Final = {"last_used_at": "2024-01-15T11:00:00.000Z", "last_used_from": "127.0.0.1"}
+KEY_ROTATED: Final = {
+    **KEY_MADE,
+    **_USED,
+    "rotating_until": "2024-01-15T12:00:00.000Z",
+    "key": "att_2vq0TaYb8vNcXq1sJ5mZr7LwKd9HfEgU3oPiRtWyQx0BZ4kNp",
+}
+KEYS: Final = {"keys": [{**_KEY, **_USED}]}
+AUDIT: Final = {
+    "entries": [
+        {
+            "id": 1,
+            "first_at": "2024-01-15T10:00:00.000Z",
+            "last_at": "2024-01-15T10:00:00.000Z",
+            "count": 1,
+            "action": "key_created",
+            "by": "master",
+            "address": "127.0.0.1",
+            "subject": "ci",
+            "details": {"role": "report", "projects": ["my-project"], "expires_at": None},
+        }
+    ],
+    "has_more": False,
+}

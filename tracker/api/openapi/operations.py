@@ -12,6 +12,7 @@ from pydantic import BaseModel
 
 from tracker.api import answers, schemas
 from tracker.api.openapi import examples
+from tracker.domain.principal import Right
 
 JSON: Final = "application/json"
 EVENT_STREAM: Final = "text/event-stream"
@@ -24,6 +25,8 @@ TAGS: Final[Mapping[str, str]] = {
     "Events": "The log: every report is one event with an ever-growing number.",
     "Statistics": "Counted as reports come in, so asking is cheap.",
     "Dashboard": "What the page at `/` reads; yours to use too.",
+    "Keys": "A key for each agent, CI job and frontend, that can do only what it needs; and who "
+    "did what.",
     "Health": "Checks for monitors. They are not rate-limited.",
 }
 
@@ -41,7 +44,8 @@ class Operation(NamedTuple):
     """One method of one route.
 
     `conditional`: answers with an ETag, or 304. `stored`: needs the database, so 503 is possible.
-    `failures`: its own, besides those that follow from the rest.
+    `failures`: its own, besides those that follow from the rest. `right`: what it takes, as the
+    resource declares it too.
     """
 
     method: str
@@ -59,6 +63,7 @@ class Operation(NamedTuple):
     stored: bool = True
     sets_cookie: bool = False
     failures: tuple[str, ...] = ()
+    right: Right = Right.READ
 
 
 def _webhook(
@@ -82,6 +87,7 @@ def _webhook(
         body=body,
         example=example,
         answers={200: answer} | (created if kind == "start" else {}),
+        right=Right.REPORT,
     )
 
 
@@ -112,7 +118,12 @@ def _read(
 
 
 def _check(
-    path: str, id_: str, summary: str, answers_: Mapping[int, Response], description: str = ""
+    path: str,
+    id_: str,
+    summary: str,
+    answers_: Mapping[int, Response],
+    description: str = "",
+    right: Right = Right.READ,
 ) -> Operation:
     return Operation(
         method="get",
@@ -123,6 +134,7 @@ def _check(
         description=description,
         answers=answers_,
         stored=False,
+        right=right,
     )
 
 
@@ -176,6 +188,7 @@ OPERATIONS: Final = (
                 "What became of each, in order.", answers.BatchAnswer, examples.BATCH_RECORDED
             )
         },
+        right=Right.REPORT,
     ),
     _read(
         "/api/projects",
@@ -193,6 +206,7 @@ OPERATIONS: Final = (
         summary="Delete a project",
         description="Its tasks and their events go too.",
         answers={204: Response("Deleted.")},
+        right=Right.ADMIN,
     ),
     _read(
         "/api/projects/{project_name}/tasks",
@@ -217,6 +231,7 @@ OPERATIONS: Final = (
         summary="Delete a task",
         description="Its events go too.",
         answers={204: Response("Deleted.")},
+        right=Right.ADMIN,
     ),
     _read(
         "/api/events",
@@ -300,6 +315,7 @@ OPERATIONS: Final = (
         answers={
             200: Response("The settings, the time, the newest event.", answers.Info, examples.INFO)
         },
+        right=Right.SIGNED_IN,
         stored=False,
     ),
     Operation(
@@ -324,6 +340,7 @@ OPERATIONS: Final = (
         "nothing any more, whoever has it. 503 means that it may come back with a restart of the "
         "server.",
         answers={204: Response("Signed out.")},
+        right=Right.SIGNED_IN,
         query=schemas.SignOutQuery,
         sets_cookie=True,
     ),
@@ -333,6 +350,7 @@ OPERATIONS: Final = (
         "Is the server alive?",
         {200: Response("It is.", answers.Health, examples.HEALTH)},
         "Answers also while the database is unavailable.",
+        Right.OPEN,
     ),
     _check(
         "/healthz",
@@ -340,6 +358,7 @@ OPERATIONS: Final = (
         "Does the server answer at all?",
         {200: Response("It is.", answers.Alive, examples.ALIVE)},
         "What probes of containers and load balancers ask; answered whatever the `Host`.",
+        Right.OPEN,
     ),
     _check(
         "/readyz",
@@ -350,6 +369,7 @@ OPERATIONS: Final = (
             503: Response("They cannot now.", answers.NotReady, examples.NOT_READY),
         },
         "The database is asked for that, once a second at most. Answered whatever the `Host`.",
+        Right.OPEN,
     ),
     Operation(
         method="get",
@@ -363,6 +383,7 @@ OPERATIONS: Final = (
         answers={200: Response("It is.", answers.Proof, examples.PROOF)},
         failures=("NotProven",),
         stored=False,
+        right=Right.OPEN,
     ),
     _check(
         "/db-check",

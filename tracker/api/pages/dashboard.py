@@ -16,7 +16,9 @@ from typing import Final, NamedTuple
 import falcon
 import falcon.asgi
 
+from tracker.api.middleware.auth import Rights
 from tracker.api.resources import not_modified
+from tracker.domain.principal import Right
 
 # Nothing is run, loaded or reached but what this server sends; no script may build HTML from text.
 _POLICY: Final = (
@@ -74,6 +76,8 @@ def load() -> Files:
 class DashboardPage:
     """Any address of the dashboard: the page itself finds out which."""
 
+    rights = Rights(get=Right.OPEN)
+
     def __init__(self, files: Files) -> None:
         self._page = files.page
         self._etag = f'"{hashlib.blake2b(files.page, digest_size=6).hexdigest()}"'
@@ -97,6 +101,8 @@ class DashboardPage:
 
 class DashboardAssets:
     """`/assets/{version}/{name}`: scripts, styles, the icon."""
+
+    rights = Rights(get=Right.OPEN)
 
     def __init__(self, files: Files) -> None:
         self._files = files

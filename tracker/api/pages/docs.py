@@ -17,7 +17,9 @@ from typing import Final, NamedTuple
 import falcon
 import falcon.asgi
 
+from tracker.api.middleware.auth import Rights
 from tracker.api.resources import not_modified
+from tracker.domain.principal import Right
 
 # Swagger UI and ReDoc put styles into the page and draw with data: images and fonts. Nothing else
 # is allowed but what this server sends.
@@ -37,6 +39,8 @@ _CDN: Final = b"https://cdn.redoc.ly/"
 class Page:
     """One HTML page."""
 
+    rights = Rights(get=Right.OPEN)
+
     def __init__(self, name: str) -> None:
         self._html = (resources.files("tracker") / "web" / "docs" / name).read_bytes()
 
@@ -50,6 +54,8 @@ class Page:
 
 class Assets:
     """`/docs/assets/{name}`: the pages' scripts and styles, and no other file."""
+
+    rights = Rights(get=Right.OPEN)
 
     def __init__(self) -> None:
         ours = Path(str(resources.files("tracker"))) / "web" / "docs"
@@ -80,6 +86,8 @@ class Assets:
 
 class OpenApi:
     """`/openapi.json`."""
+
+    rights = Rights(get=Right.OPEN)
 
     def __init__(self) -> None:
         self._document = b""

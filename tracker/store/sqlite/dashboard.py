@@ -12,11 +12,14 @@ import apsw
 from tracker.clock import MS_PER_DAY
 from tracker.domain.durations import SAMPLE_SIZE, measure
 from tracker.domain.limits import MAX_LINE_TEXT, MAX_NAME
+from tracker.domain.principal import Scope
 from tracker.domain.records import DayCount, Now, TaskLine, Trends
 from tracker.domain.tasks import ACTIVE
-from tracker.store.sqlite import events
+from tracker.store.sqlite import events, projects
+from tracker.store.sqlite import scope as of_scope
 from tracker.store.sqlite.columns import fill, listed, quoted
-from tracker.store.sqlite.search import match_expression
+from tracker.store.sqlite.scope import IN_SCOPE, parameter
+from tracker.store.sqlite.search import match_expression, match_in_projects
 
 _EXPRESSIONS = {
     "project": "(SELECT name FROM projects WHERE projects.id = tasks.project_id)",
@@ -31,61 +34,88 @@ _ACTIVE = fill(
   SELECT {columns} FROM tasks WHERE id IN (
     SELECT tasks.id FROM projects CROSS JOIN tasks
       ON tasks.project_id = projects.id AND tasks.status IN ({active})
-    WHERE {count} > 0
-    ORDER BY tasks.started_at DESC, tasks.id DESC LIMIT ?
+    WHERE {count} > 0 AND {in_scope}
+    ORDER BY tasks.started_at DESC, tasks.id DESC LIMIT :limit
   ) ORDER BY started_at DESC, id DESC
 """,
     active=quoted(ACTIVE),
     count=" + ".join(f"projects.{status}" for status in ACTIVE),
+    in_scope=IN_SCOPE,
 )
 _ENDED = """
-  SELECT {columns} FROM tasks WHERE finished_at IS NOT NULL
-  ORDER BY finished_at DESC, id DESC LIMIT ?
+  SELECT {columns} FROM tasks WHERE id IN ({ended}) ORDER BY finished_at DESC, id DESC
 """
 _FOUND = """
   SELECT {columns} FROM tasks WHERE id IN (
-    SELECT rowid FROM search WHERE search MATCH ? ORDER BY rowid DESC LIMIT ?
+    SELECT rowid FROM {index} WHERE {index} MATCH :q {filter} ORDER BY rowid DESC LIMIT :limit
   ) ORDER BY id DESC
 """
-_TODAY = """
-  SELECT coalesce(sum(completed), 0), coalesce(sum(failed), 0) FROM days WHERE day = ?
-"""
-_DAYS = """
-  SELECT day, sum(completed), sum(failed) FROM days GROUP BY day ORDER BY day DESC LIMIT ?
-"""
+_FOUND_IN_SCOPE = fill(
+    """
+  AND rowid IN (
+    SELECT tasks.id FROM projects JOIN tasks ON tasks.project_id = projects.id WHERE {in_scope}
+  )
+""",
+    in_scope=IN_SCOPE,
+)
+_TODAY = fill(
+    """
+  SELECT coalesce(sum(days.completed), 0), coalesce(sum(days.failed), 0)
+  FROM projects CROSS JOIN days ON days.project_id = projects.id AND days.day = :day
+  WHERE {in_scope}
+""",
+    in_scope=IN_SCOPE,
+)
+_DAYS = fill(
+    """
+  SELECT days.day, sum(days.completed), sum(days.failed)
+  FROM projects CROSS JOIN days ON days.project_id = projects.id
+  WHERE {in_scope} GROUP BY days.day ORDER BY days.day DESC LIMIT :limit
+""",
+    in_scope=IN_SCOPE,
+)
 _DURATIONS = """
-  SELECT agent, duration_ms FROM tasks WHERE finished_at IS NOT NULL
-  ORDER BY finished_at DESC, id DESC LIMIT ?
+  SELECT agent, duration_ms FROM tasks WHERE id IN ({ended}) ORDER BY finished_at DESC, id DESC
 """
 
 
-def now(connection: apsw.Connection, at: int, active: int, ended: int) -> Now:
+def now(connection: apsw.Connection, scope: Scope, at: int, active: int, ended: int) -> Now:
     """The newest active and the latest ended tasks, the ends of the day (UTC) of `at`, and the
     last event that all this knows of."""
     today = at // MS_PER_DAY
-    completed, failed = connection.execute(_TODAY, (today,)).get
+    completed, failed = connection.execute(_TODAY, {"scope": parameter(scope), "day": today}).get
     return Now(
         DayCount(today, completed, failed),
-        _tasks(connection, _ACTIVE, active),
-        _tasks(connection, _ENDED, ended),
+        _tasks(connection, _ACTIVE, scope, active),
+        _tasks(connection, _ENDED.replace("{ended}", of_scope.ended(scope)), scope, ended),
         events.last_id(connection),
     )
 
 
-def search(connection: apsw.Connection, text: str, limit: int) -> list[TaskLine]:
+def search(connection: apsw.Connection, scope: Scope, text: str, limit: int) -> list[TaskLine]:
     """The newest tasks that hold all of the words."""
-    return _tasks(connection, _FOUND, match_expression(text), limit)
+    index, expression, filter_ = "search", match_expression(text), ""
+    if scope.projects is not None:
+        index, expression = match_in_projects(connection, projects.ids(connection, scope), text)
+        filter_ = _FOUND_IN_SCOPE if index == "search" else ""
+    sql = _FOUND.replace("{index}", index).replace("{filter}", filter_)
+    return _tasks(connection, sql, scope, limit, q=expression)
 
 
-def trends(connection: apsw.Connection, days: int) -> Trends:
+def trends(connection: apsw.Connection, scope: Scope, days: int) -> Trends:
     """Ends a day (the last `days` that saw one), and how long the latest tasks took."""
-    timeline = connection.execute(_DAYS, (days,)).fetchall()
+    parameters = {"scope": parameter(scope)}
+    timeline = connection.execute(_DAYS, {**parameters, "limit": days}).fetchall()
+    durations = _DURATIONS.replace("{ended}", of_scope.ended(scope))
     return Trends(
         [DayCount._make(day) for day in reversed(timeline)],
-        measure(connection.execute(_DURATIONS, (SAMPLE_SIZE,))),
+        measure(connection.execute(durations, {**parameters, "limit": SAMPLE_SIZE})),
     )
 
 
-def _tasks(connection: apsw.Connection, sql: str, *parameters: Any) -> list[TaskLine]:
+def _tasks(
+    connection: apsw.Connection, sql: str, scope: Scope, limit: int, **parameters: Any
+) -> list[TaskLine]:
+    parameters |= {"scope": parameter(scope), "limit": limit}
     rows = connection.execute(sql.format(columns=_COLUMNS), parameters)
     return [TaskLine._make(row) for row in rows]

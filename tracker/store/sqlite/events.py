@@ -6,30 +6,33 @@ import apsw
 
 from tracker.domain.events import Event
 from tracker.domain.limits import MAX_HISTORY, MAX_INTEGER
+from tracker.domain.principal import Scope
 from tracker.domain.queries import EventFilter
 from tracker.domain.records import Bounds, Page
 from tracker.store.sqlite.columns import EVENT, fill, listed
+from tracker.store.sqlite.scope import IN_SCOPE, events_in, parameter
 
-# One page of the log: the project and the task are looked up by name.
+# One page of the log.
 _PAGE = fill(
     """
   SELECT events.id, projects.name, {columns}
   FROM events JOIN projects ON projects.id = events.project_id
-  WHERE events.id > :after AND events.id < :before
-    {filters}
+  WHERE {conditions}
   ORDER BY events.id {order} LIMIT :limit
 """,
     columns=listed(EVENT, "events"),
 )
-_OF_PROJECT = "AND events.project_id = (SELECT id FROM projects WHERE name = :project)"
-_OF_TYPE = "AND events.type = :type"
-_OF_TASK = "AND events.task IN (SELECT id FROM tasks WHERE task_id = :task_id)"
-_OF_TASK_IN_PROJECT = """
-  AND events.task = (
-    SELECT id FROM tasks
-    WHERE task_id = :task_id AND project_id = (SELECT id FROM projects WHERE name = :project)
+_IN_RANGE = "events.id > :after AND events.id < :before"
+_OF_TYPE = "events.type = :type"
+_OF_TASK = fill(
+    """
+  events.task IN (
+    SELECT tasks.id FROM tasks JOIN projects ON projects.id = tasks.project_id
+    WHERE tasks.task_id = :task_id AND {in_scope}
   )
-"""
+""",
+    in_scope=IN_SCOPE,
+)
 _LAST = "SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'events'"
 _BOUNDS = """
   SELECT (SELECT pruned FROM marks), (SELECT min(id) FROM events)
@@ -66,27 +69,38 @@ def bounds(connection: apsw.Connection) -> Bounds:
 
 
 def after(
-    connection: apsw.Connection, cursor: int, wanted: EventFilter, limit: int, max_size: int
+    connection: apsw.Connection,
+    scope: Scope,
+    cursor: int,
+    wanted: EventFilter,
+    limit: int,
+    max_size: int,
 ) -> Page:
     """The first events whose id is greater than `cursor`: at most `limit`, and no more once they
     have `max_size` characters, so that no reader fills the server's memory."""
     ends = bounds(connection)
-    page, complete = _take(_rows(connection, wanted, limit, after=cursor), limit, max_size)
+    page, complete = _take(_rows(connection, scope, wanted, limit, after=cursor), limit, max_size)
     return Page(page, ends.last if complete else page[-1].id, ends)
 
 
 def newest(
-    connection: apsw.Connection, before: int, wanted: EventFilter, limit: int, max_size: int
+    connection: apsw.Connection,
+    scope: Scope,
+    before: int,
+    wanted: EventFilter,
+    limit: int,
+    max_size: int,
 ) -> Page:
     """The newest of the events whose id is smaller than `before`, oldest first; bounded as `after`
     is."""
     ends = bounds(connection)
-    page, _ = _take(_rows(connection, wanted, limit, before=before), limit, max_size)
+    page, _ = _take(_rows(connection, scope, wanted, limit, before=before), limit, max_size)
     return Page(page[::-1], ends.last, ends)
 
 
 def _rows(
     connection: apsw.Connection,
+    scope: Scope,
     wanted: EventFilter,
     limit: int,
     *,
@@ -94,17 +108,23 @@ def _rows(
     before: int | None = None,
 ) -> apsw.Cursor:
     """One row more than `limit`: of those past `after`, or from `before` on back."""
-    filters = []
-    if wanted.type is not None:
-        filters.append(_OF_TYPE)
-    if wanted.task_id is not None:
-        filters.append(_OF_TASK if wanted.project is None else _OF_TASK_IN_PROJECT)
-    elif wanted.project is not None:
-        filters.append(_OF_PROJECT)
+    scope = scope.narrowed(wanted.project)
     order, before = ("ASC", MAX_INTEGER) if before is None else ("DESC", before)
+    conditions = [_IN_RANGE] if wanted.type is None else [_IN_RANGE, _OF_TYPE]
+    if wanted.task_id is not None:
+        conditions.append(_OF_TASK)
+    elif scope.projects is not None:
+        conditions = [f"events.id IN ({events_in(' AND '.join(conditions), order)})"]
     return connection.execute(
-        _PAGE.format(filters=" ".join(filters), order=order),
-        {"after": after, "before": before, "limit": limit + 1, **wanted._asdict()},
+        _PAGE.format(conditions=" AND ".join(conditions), order=order),
+        {
+            "after": after,
+            "before": before,
+            "limit": limit + 1,
+            "scope": parameter(scope),
+            "type": wanted.type,
+            "task_id": wanted.task_id,
+        },
     )
 
 

@@ -6,39 +6,41 @@ from collections.abc import Iterable, Mapping
 
 import apsw
 
-from tracker.domain.idempotency import LIFETIME_MS
+from tracker.domain.idempotency import LIFETIME_MS, OwnedKey
 from tracker.store.changes import UsedKey
 from tracker.store.sqlite import bulk
 
 _FIND = """
-  SELECT key, fingerprint, event_id, at, created, duration_ms FROM idempotency
-  WHERE key IN (VALUES {rows})
+  SELECT owner, key, fingerprint, event_id, at, created, duration_ms FROM idempotency
+  WHERE (owner, key) IN (VALUES {rows})
 """
 _REMEMBER = """
-  INSERT OR REPLACE INTO idempotency (key, fingerprint, event_id, at, created, duration_ms)
+  INSERT OR REPLACE INTO idempotency (owner, key, fingerprint, event_id, at, created, duration_ms)
   VALUES {rows}
 """
 _DELETE_EXPIRED = """
-  DELETE FROM idempotency WHERE key IN (
-    SELECT key FROM idempotency WHERE at < ? ORDER BY at LIMIT ?
+  DELETE FROM idempotency WHERE (owner, key) IN (
+    SELECT owner, key FROM idempotency WHERE at < ? ORDER BY at LIMIT ?
   )
 """
 
 
-def find(connection: apsw.Connection, now: int, keys: Iterable[str]) -> dict[str, UsedKey]:
+def find(
+    connection: apsw.Connection, now: int, keys: Iterable[OwnedKey]
+) -> dict[OwnedKey, UsedKey]:
     """Those of the keys that were used within their lifetime."""
-    names = [(key,) for key in dict.fromkeys(keys)]
+    names = list(dict.fromkeys(keys))
     return {
-        key: UsedKey(fingerprint, event_id, at, bool(created), duration_ms)
+        (owner, key): UsedKey(fingerprint, event_id, at, bool(created), duration_ms)
         for _, rows in bulk.execute(connection, _FIND, names)
-        for key, fingerprint, event_id, at, created, duration_ms in rows
+        for owner, key, fingerprint, event_id, at, created, duration_ms in rows
         if at >= now - LIFETIME_MS
     }
 
 
-def remember(connection: apsw.Connection, keys: Mapping[str, UsedKey]) -> None:
+def remember(connection: apsw.Connection, keys: Mapping[OwnedKey, UsedKey]) -> None:
     """Keep what has become of the requests with these keys."""
-    rows = [(key, *used) for key, used in keys.items()]
+    rows = [(*key, *used) for key, used in keys.items()]
     for _ in bulk.execute(connection, _REMEMBER, rows):
         pass
 

@@ -7,9 +7,11 @@ from typing import get_args
 import apsw
 import orjson
 
+from tracker.domain.principal import Scope
 from tracker.domain.queries import ProjectQuery, ProjectSort
 from tracker.domain.records import DayCount, ProjectPage, ProjectSummary, StatusCounts
 from tracker.store.sqlite.columns import fill, listed
+from tracker.store.sqlite.scope import IN_SCOPE, parameter
 
 _LIST = fill(
     """
@@ -19,11 +21,13 @@ _LIST = fill(
       WHERE :activity_days AND project_id = projects.id ORDER BY day DESC LIMIT :activity_days
     )
   )
-  FROM projects ORDER BY {order}, id {direction} LIMIT :limit OFFSET :offset
+  FROM projects WHERE {in_scope} ORDER BY {order}, id {direction} LIMIT :limit OFFSET :offset
 """,
     counts=listed(StatusCounts._fields),
+    in_scope=IN_SCOPE,
 )
-_COUNT = "SELECT count(*) FROM projects"
+_COUNT = fill("SELECT count(*) FROM projects WHERE {in_scope}", in_scope=IN_SCOPE)
+_IDS = fill("SELECT id FROM projects WHERE {in_scope}", in_scope=IN_SCOPE)
 _ID = "SELECT id FROM projects WHERE name = ?"
 _NEWEST_TASK = "SELECT max(id) FROM tasks WHERE project_id = ?"
 _DELETE_TASKS = """
@@ -37,10 +41,12 @@ _DELETE_EMPTY = """
 """
 
 
-def page(connection: apsw.Connection, query: ProjectQuery) -> ProjectPage:
+def page(connection: apsw.Connection, scope: Scope, query: ProjectQuery) -> ProjectPage:
     """A page of the list."""
     order, direction = _order(query)
-    rows = connection.execute(_LIST.format(order=order, direction=direction), query._asdict())
+    of = {"scope": parameter(scope)}
+    sql = _LIST.format(order=order, direction=direction)
+    rows = connection.execute(sql, {**of, **query._asdict()})
     projects = [
         ProjectSummary(
             *(id_, name, created_at, updated_at),
@@ -49,7 +55,7 @@ def page(connection: apsw.Connection, query: ProjectQuery) -> ProjectPage:
         )
         for id_, name, created_at, updated_at, *counts, days in rows
     ]
-    return ProjectPage(projects, connection.execute(_COUNT).get)
+    return ProjectPage(projects, connection.execute(_COUNT, of).get)
 
 
 def _activity(days: str) -> list[DayCount]:
@@ -60,6 +66,11 @@ def find(connection: apsw.Connection, name: str) -> int | None:
     """The project's id."""
     row = connection.execute(_ID, (name,)).fetchone()
     return None if row is None else int(row[0])
+
+
+def ids(connection: apsw.Connection, scope: Scope) -> list[int]:
+    """The ids of those that exist for somebody."""
+    return [id_ for (id_,) in connection.execute(_IDS, {"scope": parameter(scope)})]
 
 
 def newest_task(connection: apsw.Connection, project_id: int) -> int:

@@ -9,7 +9,7 @@ same.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import cast
 
 import apsw
@@ -90,15 +90,25 @@ def index_some_by_project(connection: apsw.Connection, limit: int) -> bool:
     return done
 
 
-def match_in_project(connection: apsw.Connection, project_id: int, text: str) -> tuple[str, str]:
-    """Where to look for what a person typed, among the tasks of a project: an index, and the FTS5
-    expression for it, which means what `match_expression` does."""
+def match_in_projects(
+    connection: apsw.Connection, project_ids: Sequence[int], text: str
+) -> tuple[str, str]:
+    """Where to look for what a person typed, among the tasks of some projects: an index, and the
+    FTS5 expression for it, which means what `match_expression` does. `search` knows of no projects,
+    so that what it finds is still to be filtered."""
     followed, searched = connection.execute(_PROJECT_MARKS).get
     if followed < searched:
         return "search", match_expression(text)
-    words, prefix = _tokenizer(connection), _project_prefix(project_id)
-    phrases = [" ".join(prefix + word for word in words(typed)) for typed in _split(text)]
-    return PROJECT_INDEX, " ".join(f'"{phrase}"*' for phrase in phrases if phrase) or '""'
+    words = _tokenizer(connection)
+    typed = [found for found in map(words, _split(text)) if found]
+    expressions = [_in_project(project_id, typed) for project_id in project_ids if typed]
+    return PROJECT_INDEX, " OR ".join(expressions) or '""'
+
+
+def _in_project(project_id: int, typed: list[list[str]]) -> str:
+    prefix = _project_prefix(project_id)
+    phrases = (" ".join(prefix + word for word in words) for words in typed)
+    return "({})".format(" ".join(f'"{phrase}"*' for phrase in phrases))
 
 
 def match_expression(text: str) -> str:

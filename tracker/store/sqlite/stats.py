@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import apsw
 
+from tracker.domain.principal import Scope
 from tracker.domain.records import (
     Activity,
     AgentFigures,
@@ -13,19 +14,29 @@ from tracker.domain.records import (
     StatusCounts,
 )
 from tracker.store.sqlite.columns import fill, listed, summed
+from tracker.store.sqlite.scope import IN_SCOPE, events_in, parameter
 
 _OVERVIEW = fill(
-    "SELECT count(*), {sums} FROM projects", sums=summed((*StatusCounts._fields, "duration_ms"))
+    "SELECT count(*), {sums} FROM projects WHERE {in_scope}",
+    sums=summed((*StatusCounts._fields, "duration_ms")),
+    in_scope=IN_SCOPE,
 )
-_AGENTS = """
-  SELECT name, task_count, completed, failed, duration_ms
-  FROM agents ORDER BY task_count DESC, name LIMIT 100
-"""
+_AGENTS = fill(
+    """
+  SELECT agents.name, sum(agents.task_count) AS tasks, sum(agents.completed), sum(agents.failed),
+    sum(agents.duration_ms)
+  FROM projects CROSS JOIN agents ON agents.project_id = projects.id
+  WHERE {in_scope} GROUP BY agents.name ORDER BY tasks DESC, agents.name LIMIT 100
+""",
+    in_scope=IN_SCOPE,
+)
 _RECENT = """
   SELECT projects.name, events.data ->> 'task_id', events.data ->> 'status', events.at
   FROM events JOIN projects ON projects.id = events.project_id
-  ORDER BY events.id DESC LIMIT 10
+  {condition} ORDER BY events.id DESC LIMIT :limit
 """
+_RECENT_IN_SCOPE = f"WHERE events.id IN ({events_in('TRUE', 'DESC')})"
+_RECENT_LIMIT = 10
 _PROJECT = fill(
     "SELECT id, {counts}, duration_ms FROM projects WHERE name = ?",
     counts=listed(StatusCounts._fields),
@@ -35,15 +46,17 @@ _TIMELINE = """
 """
 
 
-def overall(connection: apsw.Connection) -> OverallStats:
-    """The figures over all projects."""
-    projects, *counts, duration = connection.execute(_OVERVIEW).get
+def overall(connection: apsw.Connection, scope: Scope) -> OverallStats:
+    """The figures over all projects of the scope."""
+    of = {"scope": parameter(scope)}
+    projects, *counts, duration = connection.execute(_OVERVIEW, of).get
+    recent = _RECENT.format(condition="" if scope.projects is None else _RECENT_IN_SCOPE)
     return OverallStats(
         projects,
         StatusCounts._make(counts),
         duration,
-        [AgentFigures._make(row) for row in connection.execute(_AGENTS)],
-        [Activity._make(row) for row in connection.execute(_RECENT)],
+        [AgentFigures._make(row) for row in connection.execute(_AGENTS, of)],
+        [Activity._make(row) for row in connection.execute(recent, {**of, "limit": _RECENT_LIMIT})],
     )
 
 

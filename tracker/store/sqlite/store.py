@@ -7,14 +7,17 @@ in the order of the log, before the report is answered.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 import apsw
 
 from tracker.config.paths import MEMORY
+from tracker.domain.audit import Action, Actor, AuditPage, AuditQuery, Deed
 from tracker.domain.idempotency import Idempotency
+from tracker.domain.keys import KeySpec, KeyUse, StoredKey
+from tracker.domain.principal import Scope, no_such_project
 from tracker.domain.queries import UNLIMITED, EventFilter, ProjectQuery, RetentionPolicy, TaskQuery
 from tracker.domain.records import (
     Now,
@@ -33,9 +36,11 @@ from tracker.errors import NotFound
 from tracker.store.changes import WriteRequest
 from tracker.store.group import GroupCommit
 from tracker.store.sqlite import (
+    audit,
     dashboard,
     events,
     health,
+    keys,
     projects,
     reports,
     sessions,
@@ -116,7 +121,8 @@ class Store:
         self.kind = "sqlite"
         self._path = path
         self.last_id = events.last_id(connection)
-        self.ended_sessions = sessions.read(connection)  # at the start
+        self.ended_sessions = sessions.read(connection)  # at the start, as these are
+        self.stored_keys = keys.read(connection)
         self._clock = clock
         self._listener = listener
         self._writer = Writer(
@@ -176,22 +182,29 @@ class Store:
         """
         return self._group.submit_item(WriteRequest(report, key), size)
 
-    async def delete_task(self, project: str, task_id: str) -> None:
+    async def delete_task(self, project: str, task_id: str, by: Actor) -> None:
         """Delete a task and its events. Raises NotFound, Unavailable."""
-        deleted = await self._group.submit(
-            lambda connection, _now: tasks.delete(connection, project, task_id)
-        )
-        if not deleted:
-            raise NotFound(f"There is no task {task_id!r} in the project {project!r}.")
+
+        def delete(connection: apsw.Connection, now: int) -> bool:
+            deleted = tasks.delete(connection, project, task_id)
+            if deleted:
+                deed = Deed(Action.TASK_DELETED, by, project, {"task_id": task_id})
+                audit.add(connection, now, deed)
+            return deleted
+
+        if not await self._group.submit(delete):
+            raise _no_such_task(project, task_id)
         self._listener.forget()
 
-    async def delete_project(self, name: str) -> None:
+    async def delete_project(self, name: str, by: Actor) -> None:
         """Delete the tasks that the project has now, their events, and the project if no new
         report has come for it meanwhile. Raises NotFound, Unavailable."""
         project_id = await self._read(lambda connection: projects.find(connection, name))
         if project_id is None:
             raise no_such_project(name)
         newest = await self._read(lambda connection: projects.newest_task(connection, project_id))
+        deed = Deed(Action.PROJECT_DELETED, by, name)
+        await self._group.submit(lambda connection, now: audit.add(connection, now, deed))
         done = False
         while not done:
             done = await self._group.submit(
@@ -201,12 +214,13 @@ class Store:
             )
             self._listener.forget()
 
-    async def projects(self, query: ProjectQuery) -> ProjectPage:
+    async def projects(self, scope: Scope, query: ProjectQuery) -> ProjectPage:
         """A page of projects."""
-        return await self._read(lambda connection: projects.page(connection, query))
+        return await self._read(lambda connection: projects.page(connection, scope, query))
 
-    async def tasks(self, project: str, query: TaskQuery) -> TaskPage:
+    async def tasks(self, scope: Scope, project: str, query: TaskQuery) -> TaskPage:
         """A page of the project's tasks. Raises NotFound."""
+        scope.require(project)
 
         def read(connection: apsw.Connection) -> TaskPage:
             project_id = projects.find(connection, project)
@@ -216,58 +230,100 @@ class Store:
 
         return await self._read(read)
 
-    async def task(self, project: str, task_id: str) -> TaskDetail:
+    async def task(self, scope: Scope, project: str, task_id: str) -> TaskDetail:
         """One task with its history. Raises NotFound."""
-        found = await self._read(lambda connection: tasks.one(connection, project, task_id))
+        found = None
+        if scope.includes(project):
+            found = await self._read(lambda connection: tasks.one(connection, project, task_id))
         if found is None:
-            raise NotFound(f"There is no task {task_id!r} in the project {project!r}.")
+            raise _no_such_task(project, task_id)
         return found
 
-    async def overall_stats(self) -> OverallStats:
+    async def overall_stats(self, scope: Scope) -> OverallStats:
         """The figures over all projects."""
-        return await self._read(stats.overall)
+        return await self._read(lambda connection: stats.overall(connection, scope))
 
-    async def project_stats(self, name: str, days: int) -> ProjectStats:
+    async def project_stats(self, scope: Scope, name: str, days: int) -> ProjectStats:
         """One project's figures. Raises NotFound."""
+        scope.require(name)
         found = await self._read(lambda connection: stats.of_project(connection, name, days))
         if found is None:
             raise no_such_project(name)
         return found
 
-    async def now(self, active: int, ended: int) -> Now:
+    async def now(self, scope: Scope, active: int, ended: int) -> Now:
         """What is running and what ended last, over all projects."""
         at = self._clock.now_ms()
-        return await self._read(lambda connection: dashboard.now(connection, at, active, ended))
+        return await self._read(
+            lambda connection: dashboard.now(connection, scope, at, active, ended)
+        )
 
-    async def search(self, text: str, limit: int) -> list[TaskLine]:
+    async def search(self, scope: Scope, text: str, limit: int) -> list[TaskLine]:
         """The newest tasks of any project that hold all the words of `text`."""
-        return await self._read(lambda connection: dashboard.search(connection, text, limit))
+        return await self._read(lambda connection: dashboard.search(connection, scope, text, limit))
 
-    async def trends(self, days: int) -> Trends:
+    async def trends(self, scope: Scope, days: int) -> Trends:
         """Tasks that ended, by day, and durations, over all projects."""
-        return await self._read(lambda connection: dashboard.trends(connection, days))
+        return await self._read(lambda connection: dashboard.trends(connection, scope, days))
 
     async def events(
-        self, after: int, wanted: EventFilter, limit: int, max_size: int = _PAGE_SIZE
+        self,
+        scope: Scope,
+        after: int,
+        wanted: EventFilter,
+        limit: int,
+        max_size: int = _PAGE_SIZE,
     ) -> Page:
         """The first of the events whose id is greater than `after`: `limit` at most, and no more
         once they have `max_size` characters."""
         return await self._read(
-            lambda connection: events.after(connection, after, wanted, limit, max_size)
+            lambda connection: events.after(connection, scope, after, wanted, limit, max_size)
         )
 
-    async def newest_events(self, before: int, wanted: EventFilter, limit: int) -> Page:
+    async def newest_events(
+        self, scope: Scope, before: int, wanted: EventFilter, limit: int
+    ) -> Page:
         """The newest of the events whose id is smaller than `before`, oldest first; bounded as
         `events` is."""
         return await self._read(
-            lambda connection: events.newest(connection, before, wanted, limit, _PAGE_SIZE)
+            lambda connection: events.newest(connection, scope, before, wanted, limit, _PAGE_SIZE)
         )
 
-    async def page(self, after: int, project: str | None) -> Page:
+    async def page(self, scope: Scope, after: int) -> Page:
         """What a cursor over the log reads at once."""
-        return await self.events(
-            after, EventFilter(project=project), _CURSOR_PAGE, _CURSOR_PAGE_SIZE
+        return await self.events(scope, after, EventFilter(), _CURSOR_PAGE, _CURSOR_PAGE_SIZE)
+
+    async def add_key(self, spec: KeySpec, digest: bytes, by: Actor) -> StoredKey:
+        """Store a new key. Raises ValidationFailed, Unavailable."""
+        return await self._group.submit(
+            lambda connection, now: keys.add(connection, now, spec, digest, by)
         )
+
+    async def rotate_key(self, name: str, digest: bytes, overlap_ms: int, by: Actor) -> StoredKey:
+        """Give the key another secret. Raises NotFound, Unavailable."""
+        return await self._group.submit(
+            lambda connection, now: keys.rotate(connection, now, name, digest, overlap_ms, by)
+        )
+
+    async def revoke_key(self, name: str, by: Actor) -> None:
+        """Forget the key. Raises NotFound, Unavailable."""
+        await self._group.submit(lambda connection, now: keys.revoke(connection, now, name, by))
+
+    async def save_key_uses(self, uses: Mapping[int, KeyUse]) -> None:
+        """Remember when keys were used last. Raises Unavailable."""
+        await self._group.submit_low_priority(
+            lambda connection, _now: keys.save_uses(connection, uses)
+        )
+
+    async def save_deeds(self, deeds: Sequence[tuple[Deed, int]]) -> None:
+        """Add to the record of who did what. Raises Unavailable."""
+        await self._group.submit_low_priority(
+            lambda connection, now: audit.add_all(connection, now, deeds)
+        )
+
+    async def audit(self, query: AuditQuery) -> AuditPage:
+        """A page of that record."""
+        return await self._read(lambda connection: audit.page(connection, query))
 
     async def save_ended_sessions(self, ended: EndedSessions) -> None:
         """Set the epoch of the sessions, add to the revoked ones. Raises Unavailable."""
@@ -299,6 +355,5 @@ class Store:
             self._lock.release()
 
 
-def no_such_project(name: str) -> NotFound:
-    """The error for a name that no report has used."""
-    return NotFound(f"There is no project {name!r}; a project appears with its first report.")
+def _no_such_task(project: str, task_id: str) -> NotFound:
+    return NotFound(f"There is no task {task_id!r} in the project {project!r}.")

@@ -49,7 +49,7 @@ def page(connection: apsw.Connection, project_id: int, query: TaskQuery) -> Task
     """The page. Those without a value to sort by come last."""
     filters, index = query.filters, ""
     if query.q is not None:
-        index, filters["q"] = search.match_in_project(connection, project_id, query.q)
+        index, filters["q"] = search.match_in_projects(connection, [project_id], query.q)
     conditions = ["project_id = :project_id", *(_FILTERS[name] for name in filters)]
     where = " AND ".join(conditions).format(index=index)
     parameters = {"project_id": project_id, **filters}

@@ -17,9 +17,12 @@ _PROJECTS_RECOUNTED = fill(
 """,
     sums=summed([*(f"tasks.status = '{status}'" for status in STATUSES), "tasks.duration_ms"]),
 )
-_AGENTS = fill("SELECT name, task_count, {ends}, duration_ms FROM agents", ends=listed(ENDS))
+_AGENTS = fill(
+    "SELECT project_id || ': ' || name, task_count, {ends}, duration_ms FROM agents",
+    ends=listed(ENDS),
+)
 _AGENTS_RECOUNTED = fill(
-    "SELECT agent, count(*), {sums} FROM tasks GROUP BY agent",
+    "SELECT project_id || ': ' || agent, count(*), {sums} FROM tasks GROUP BY project_id, agent",
     sums=summed([*(f"status = '{status}'" for status in ENDS), "duration_ms"]),
 )
 _DAYS = fill("SELECT project_id || ' on day ' || day, {ends} FROM days", ends=listed(ENDS))

@@ -1,0 +1,26 @@
+"""`/api/audit`: who did what."""
+
+from __future__ import annotations
+
+import falcon.asgi
+
+from tracker.api import key_answers
+from tracker.api.key_schemas import AuditQuery
+from tracker.api.middleware.auth import Rights
+from tracker.api.resources import read_query, send_json
+from tracker.domain.ports import AuditLog
+from tracker.domain.principal import Right
+
+
+class Audit:
+    """`/api/audit`."""
+
+    rights = Rights(get=Right.ADMIN)
+
+    def __init__(self, store: AuditLog) -> None:
+        self._store = store
+
+    async def on_get(self, req: falcon.asgi.Request, resp: falcon.asgi.Response) -> None:
+        """The newest entries, or those before one."""
+        query = read_query(req, AuditQuery)
+        send_json(req, resp, key_answers.audit(await self._store.audit(query.to_query())))

@@ -1,0 +1,65 @@
+"""The models that validate requests about keys and the audit log."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from tracker.api.schemas import Query
+from tracker.domain import audit
+from tracker.domain.audit import Action
+from tracker.domain.fields import Name
+from tracker.domain.keys import DEFAULT_OVERLAP_MS, MAX_PROJECTS
+from tracker.domain.limits import MAX_DURATION_SECONDS, MAX_INTEGER, MAX_PAGE
+from tracker.domain.principal import Role
+
+_Seconds = Annotated[float, Field(ge=0, le=MAX_DURATION_SECONDS, allow_inf_nan=False)]
+
+
+class NewKeyBody(BaseModel):
+    """`POST /api/keys`."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    name: str = Field(
+        examples=["ci"],
+        description="1 to 64 letters, digits and `. _ @ -`; what it is for, or whose it is.",
+    )
+    role: str = Field(examples=["report"], description=f"One of {', '.join(Role)}.")
+    projects: Annotated[list[Name], Field(max_length=MAX_PROJECTS)] | None = Field(
+        default=None,
+        examples=[["my-project"]],
+        description="The projects that it is for, whether they exist yet or not; left out: all of "
+        "them. A key with the role admin is for all.",
+    )
+    expires_in_seconds: _Seconds | None = Field(
+        default=None, examples=[7_776_000], description="Left out: never."
+    )
+
+
+class RotateKeyBody(BaseModel):
+    """`POST /api/keys/{name}/rotate`."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    overlap_seconds: _Seconds = Field(
+        default=DEFAULT_OVERLAP_MS / 1000,
+        examples=[86_400],
+        description="How long the secret before goes on.",
+    )
+
+
+class AuditQuery(Query):
+    """`GET /api/audit`."""
+
+    limit: Annotated[int, Field(ge=1, le=MAX_PAGE)] = 100
+    before: Annotated[int, Field(ge=0, le=MAX_INTEGER)] = Field(
+        default=MAX_INTEGER, description="Entries with a smaller id."
+    )
+    action: Action | None = None
+    by: str | None = Field(default=None, description="The name of a key.")
+
+    def to_query(self) -> audit.AuditQuery:
+        """The store's form of it."""
+        return audit.AuditQuery(self.limit, self.before, self.action, self.by)

@@ -1,0 +1,136 @@
+"""Keys of one's own: their form, and what is stored of them (docs/contract.md, "Keys of one's
+own"). A key itself is stored nowhere.
+"""
+
+from __future__ import annotations
+
+import re
+import secrets
+import string
+import zlib
+from collections.abc import Iterable, Sequence
+from typing import Final, NamedTuple
+
+from tracker.clock import MS_PER_DAY
+from tracker.domain.limits import MAX_DURATION_SECONDS, MAX_NAME
+from tracker.domain.principal import Role, Scope
+from tracker.errors import Issue, ValidationFailed
+
+MASTER: Final = "master"
+"""The name of the key of the settings."""
+
+PREFIX: Final = "att_"
+
+MAX_KEYS: Final = 1000
+MAX_PROJECTS: Final = 100
+
+DEFAULT_OVERLAP_MS: Final = MS_PER_DAY
+
+_MAX_MS: Final = MAX_DURATION_SECONDS * 1000
+_DIGITS: Final = string.digits + string.ascii_uppercase + string.ascii_lowercase
+_SECRET_LENGTH: Final = 43  # the smallest number of digits that holds 256 bits
+_CHECKSUM_LENGTH: Final = 6
+_FORM: Final = re.compile(rf"{PREFIX}[0-9A-Za-z]{{{_SECRET_LENGTH + _CHECKSUM_LENGTH}}}")
+_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,63}")
+
+
+class StoredSecret(NamedTuple):
+    """What a key is recognised by: its SHA-256, until `expires_at` in milliseconds; None: as long
+    as the key. `id` 0: not stored yet."""
+
+    id: int
+    digest: bytes
+    expires_at: int | None = None
+
+
+class KeySpec(NamedTuple):
+    """A key to be made. `expires_at`: in milliseconds; None: never."""
+
+    name: str
+    role: Role
+    scope: Scope = Scope()
+    expires_at: int | None = None
+
+
+class StoredKey(NamedTuple):
+    """A key as it is stored. `secrets`: the newest last. Times in milliseconds."""
+
+    id: int
+    spec: KeySpec
+    created_at: int
+    secrets: Sequence[StoredSecret]
+    last_used_at: int | None = None
+    last_used_from: str | None = None
+
+
+class KeyUse(NamedTuple):
+    """When a key was used last, in milliseconds, and the address it came from."""
+
+    at: int
+    address: str
+
+
+def generate() -> str:
+    """A new key, of 256 random bits and a checksum."""
+    secret = PREFIX + _base62(secrets.randbits(256), _SECRET_LENGTH)
+    return secret + _checksum(secret)
+
+
+def is_whole(key: str) -> bool:
+    """Whether this has the form of a key that was generated here."""
+    secret, checksum = key[:-_CHECKSUM_LENGTH], key[-_CHECKSUM_LENGTH:]
+    return _FORM.fullmatch(key) is not None and _checksum(secret) == checksum
+
+
+def is_misspelt(key: str) -> bool:
+    """Whether this was one of our keys and has lost or changed characters on its way."""
+    return key.startswith(PREFIX) and not is_whole(key)
+
+
+def key_spec(
+    name: str, role: str, projects: Iterable[str] | None, expires_in_ms: int | None, now: int
+) -> KeySpec:
+    """A key to be made, as a person asked for it; no projects: all of them. Raises
+    ValidationFailed."""
+    issues = []
+    if not _NAME.fullmatch(name) or name == MASTER:
+        issues.append(
+            Issue(
+                "name",
+                "expected 1 to 64 letters, digits and . _ @ -, beginning with a letter or digit, "
+                f"and not {MASTER!r}",
+            )
+        )
+    if role not in list(Role):
+        issues.append(Issue("role", f"expected one of {', '.join(Role)}"))
+    names = frozenset(projects or ())
+    if len(names) > MAX_PROJECTS or any(not 1 <= len(project) <= MAX_NAME for project in names):
+        issues.append(Issue("projects", f"expected 1 to {MAX_PROJECTS} names of projects"))
+    if names and role == Role.ADMIN:
+        issues.append(Issue("projects", "a key with the role admin is for all projects"))
+    if expires_in_ms is not None and not 1000 <= expires_in_ms <= _MAX_MS:
+        issues.append(Issue("expires_in_seconds", "expected at least a second, or nothing"))
+    if issues:
+        raise ValidationFailed("This cannot be a key", issues)
+    expires_at = None if expires_in_ms is None else now + expires_in_ms
+    return KeySpec(name, Role(role), Scope(names or None), expires_at)
+
+
+def check_overlap(overlap_ms: int) -> None:
+    """Raises ValidationFailed."""
+    if not 0 <= overlap_ms <= _MAX_MS:
+        raise ValidationFailed(
+            "The key was not rotated", [Issue("overlap_seconds", "expected 0 seconds or more")]
+        )
+
+
+def _checksum(secret: str) -> str:
+    return _base62(zlib.crc32(secret.encode()), _CHECKSUM_LENGTH)
+
+
+def _base62(number: int, length: int) -> str:
+    digits = []
+    for _ in range(length):
+        number, digit = divmod(number, len(_DIGITS))
+        digits.append(_DIGITS[digit])
+    return "".join(reversed(digits))

@@ -1,0 +1,84 @@
+"""The record of who did what."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import apsw
+import orjson
+
+from tracker.domain.audit import (
+    GROUPED_FOR_MS,
+    Action,
+    Actor,
+    AuditEntry,
+    AuditPage,
+    AuditQuery,
+    Deed,
+)
+
+_LAST_LIKE = """
+  SELECT id FROM audit
+  WHERE last_at > :since AND action = :action AND name = :name AND address = :address
+    AND subject = :subject AND details = :details
+  ORDER BY id DESC LIMIT 1
+"""
+_COUNT_ON = "UPDATE audit SET times = times + ?, last_at = ? WHERE id = ?"
+_INSERT = """
+  INSERT INTO audit (first_at, last_at, times, action, name, address, subject, details)
+  VALUES (:now, :now, :times, :action, :name, :address, :subject, :details)
+"""
+_PAGE = """
+  SELECT id, first_at, last_at, times, action, name, address, subject, details FROM audit
+  WHERE id < :before AND (:action IS NULL OR action = :action) AND (:name IS NULL OR name = :name)
+  ORDER BY id DESC LIMIT :limit
+"""
+_LATEST = "SELECT details FROM audit WHERE action = ? ORDER BY id DESC LIMIT 1"
+_DELETE_OLD = """
+  DELETE FROM audit WHERE id IN (SELECT id FROM audit WHERE last_at < ? ORDER BY last_at LIMIT ?)
+"""
+
+
+def add(connection: apsw.Connection, now: int, deed: Deed, times: int = 1) -> None:
+    """Add an entry, or count on the one of the last hour that is like it."""
+    row = {
+        "action": deed.action,
+        "name": deed.actor.name,
+        "address": deed.actor.address,
+        "subject": deed.subject,
+        "details": orjson.dumps(dict(deed.details), option=orjson.OPT_SORT_KEYS).decode(),
+        "now": now,
+        "since": now - GROUPED_FOR_MS,
+        "times": times,
+    }
+    like = connection.execute(_LAST_LIKE, row).fetchone()
+    if like is None:
+        connection.execute(_INSERT, row)
+    else:
+        connection.execute(_COUNT_ON, (times, now, like[0]))
+
+
+def add_all(connection: apsw.Connection, now: int, deeds: Sequence[tuple[Deed, int]]) -> None:
+    """Add all of them, each as often as it was done."""
+    for deed, times in deeds:
+        add(connection, now, deed, times)
+
+
+def page(connection: apsw.Connection, query: AuditQuery) -> AuditPage:
+    """The newest entries."""
+    parameters = {**query._asdict(), "limit": query.limit + 1}
+    entries = [_entry(*row) for row in connection.execute(_PAGE, parameters)]
+    return AuditPage(entries[: query.limit], len(entries) > query.limit)
+
+
+def delete_old(connection: apsw.Connection, before: int, limit: int) -> bool:
+    """Forget `limit` of the entries whose deeds were all `before`. True when none is left."""
+    connection.execute(_DELETE_OLD, (before, limit))
+    return connection.changes() < limit
+
+
+def _entry(*row: Any) -> AuditEntry:
+    id_, first_at, last_at, times, action, name, address, subject, details = row
+    deed = Deed(Action(action), Actor(name, address), subject, orjson.loads(details))
+    return AuditEntry(id_, first_at, last_at, times, deed)
