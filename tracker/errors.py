@@ -6,6 +6,7 @@
     ├─ Unauthorized              UNAUTHORIZED
     ├─ Forbidden                 FORBIDDEN
     ├─ NotFound                  NOT_FOUND
+    ├─ Conflict                  CONFLICT
     ├─ PayloadTooLarge           PAYLOAD_TOO_LARGE
     ├─ UnsupportedMediaType      UNSUPPORTED_MEDIA_TYPE
     ├─ ValidationFailed          VALIDATION_ERROR
@@ -77,6 +78,10 @@ class Forbidden(TrackerError):
 
 class NotFound(TrackerError):
     code = "NOT_FOUND"
+
+
+class Conflict(TrackerError):
+    code = "CONFLICT"
 
 
 class PayloadTooLarge(TrackerError):

@@ -14,7 +14,7 @@ import websockets.sync.client
 from tests.support import raw
 from tests.support.clocked import ClockedServer
 from tests.support.server import KEY, Server
-from tracker.api.middleware import auth
+from tracker.auth import holders
 
 REQUESTS = [
     *(("GET", "/api/stats"), ("GET", "/api/nothing"), ("PUT", "/api/stats")),
@@ -105,7 +105,7 @@ def test_it_is_compared_in_constant_time(
             assert own == KEY.encode()
             return hmac.compare_digest(given, own)
 
-    monkeypatch.setattr(auth, "hmac", Watched)
+    monkeypatch.setattr(holders, "hmac", Watched)
     with keyless(clocked) as stranger:
         for guess in (KEY, "guess"):
             for way in ways_to_send(guess):

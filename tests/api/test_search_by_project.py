@@ -169,7 +169,7 @@ def test_pages_and_orders() -> None:
         ]
         before = [page_of_ids(connection, query) for query in queries]
         index(connection)
-        assert search.match_in_project(connection, 1, "word")[0] == search.PROJECT_INDEX
+        assert search.match_in_projects(connection, [1], "word")[0] == search.PROJECT_INDEX
         assert [page_of_ids(connection, query) for query in queries] == before
         assert {total for _, total in before} == {20}
 
@@ -222,7 +222,7 @@ def test_marks_that_go_back() -> None:
         index(connection, by_project=False)
         assert found(connection, "p", q="new") == ["5", "4", "3", "2"]
         index(connection)
-        assert search.match_in_project(connection, 1, "new")[0] == search.PROJECT_INDEX
+        assert search.match_in_projects(connection, [1], "new")[0] == search.PROJECT_INDEX
         assert found(connection, "p", q="new") == ["5", "4", "3", "2"]
 
 

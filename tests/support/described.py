@@ -46,15 +46,26 @@ class Route(NamedTuple):
 
 def routes() -> set[Route]:
     """Every route of the application, asked of its router."""
+    return {route for _, routes in resources() for route in routes}
+
+
+def resources() -> list[tuple[Any, set[Route]]]:
+    """Every resource of the application, and its routes."""
     app: Any = create_app(Settings(api_key="only-to-list-routes"), None).asgi
     while not isinstance(app, falcon.asgi.App):
         app = app._app  # middleware around it
-    return {
-        Route(method.method, re.sub(r"\{(\w+):\w+\}", r"{\1}", route.path))
-        for route in inspect_routes(app)
-        for method in route.methods
-        if not method.internal
-    }
+    described = {route.path: route for route in inspect_routes(app)}
+    found = []
+    nodes = [("", node) for node in app._router._roots]
+    while nodes:
+        parent, node = nodes.pop()
+        path = f"{parent}/{node.raw_segment}"
+        nodes += [(path, child) for child in node.children or ()]
+        if node.resource is not None:
+            methods = [one.method for one in described[path].methods if not one.internal]
+            plain = re.sub(r"\{(\w+):\w+\}", r"{\1}", path)
+            found.append((node.resource, {Route(method, plain) for method in methods}))
+    return found
 
 
 @dataclass(frozen=True)

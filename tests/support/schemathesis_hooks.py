@@ -16,7 +16,10 @@ def before_call(
 ) -> None:
     """An Idempotency-Key belongs to one body, but is generated for many: make each its own. A
     parameter that is generated contradicts the key in the header. And one without a value, which
-    its schema forbids, is none, whatever came before it."""
+    its schema forbids, is none, whatever came before it. A key with the role admin has no
+    projects."""
+    if isinstance(case.body, dict) and case.body.get("role") == "admin":
+        case.body.pop("projects", None)
     headers = {**(case.headers or {}), **(kwargs.get("headers") or {})}
     if case.query and any(name.lower() == "x-api-key" for name in headers):
         case.query.pop("api_key", None)

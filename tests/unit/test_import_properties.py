@@ -208,10 +208,10 @@ def serve(database: Path) -> None:
             DATA[message["type"]].model_validate(message["data"])
             assert (message["id"], message["data"]["project"]) == (event.id, event.project)
         orjson.dumps(responses.overall_stats(stats.overall(connection, only())))
-        orjson.dumps(responses.now(dashboard.now(connection, NOW, 10, 10)))
-        orjson.dumps(responses.trends(dashboard.trends(connection, 3660)))
+        orjson.dumps(responses.now(dashboard.now(connection, only(), NOW, 10, 10)))
+        orjson.dumps(responses.trends(dashboard.trends(connection, only(), 3660)))
         query = ProjectQuery(50, 0, "name", descending=False, activity_days=100)
-        for project in projects.page(connection, query).projects:
+        for project in projects.page(connection, only(), query).projects:
             orjson.dumps(responses.project(project))
             figures = stats.of_project(connection, project.name, 3660)
             assert figures is not None

@@ -108,7 +108,7 @@ async def test_server_that_cannot_write_frames_is_given_single_messages() -> Non
     scene.hub.close()
     await playing
     assert [text["id"] for text in scene.texts] == [1, 2]
-    assert scene.connections.sent == 2
+    assert scene.connections.stats(only())["messages_sent"] == 2
     assert scene.close_code == 1001
     assert scene.faults == []
 

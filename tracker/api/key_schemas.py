@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from tracker.api.schemas import Query
 from tracker.domain import audit
 from tracker.domain.audit import Action
-from tracker.domain.fields import Name
-from tracker.domain.keys import DEFAULT_OVERLAP_MS, MAX_PROJECTS
-from tracker.domain.limits import MAX_DURATION_SECONDS, MAX_INTEGER, MAX_PAGE
+from tracker.domain.fields import Name, Seconds
+from tracker.domain.keys import DEFAULT_OVERLAP_MS, MAX_PROJECTS, NAME_PATTERN
+from tracker.domain.limits import MAX_INTEGER, MAX_PAGE
 from tracker.domain.principal import Role
-
-_Seconds = Annotated[float, Field(ge=0, le=MAX_DURATION_SECONDS, allow_inf_nan=False)]
 
 
 class NewKeyBody(BaseModel):
@@ -22,18 +20,17 @@ class NewKeyBody(BaseModel):
 
     model_config = ConfigDict(extra="ignore")
 
-    name: str = Field(
-        examples=["ci"],
-        description="1 to 64 letters, digits and `. _ @ -`; what it is for, or whose it is.",
+    name: Annotated[str, StringConstraints(pattern=NAME_PATTERN)] = Field(
+        examples=["ci"], description="What it is for, or whose it is."
     )
-    role: str = Field(examples=["report"], description=f"One of {', '.join(Role)}.")
+    role: Role = Field(examples=["report"])
     projects: Annotated[list[Name], Field(max_length=MAX_PROJECTS)] | None = Field(
         default=None,
         examples=[["my-project"]],
         description="The projects that it is for, whether they exist yet or not; left out: all of "
         "them. A key with the role admin is for all.",
     )
-    expires_in_seconds: _Seconds | None = Field(
+    expires_in_seconds: Annotated[Seconds, Field(ge=1)] | None = Field(
         default=None, examples=[7_776_000], description="Left out: never."
     )
 
@@ -43,7 +40,7 @@ class RotateKeyBody(BaseModel):
 
     model_config = ConfigDict(extra="ignore")
 
-    overlap_seconds: _Seconds = Field(
+    overlap_seconds: Seconds = Field(
         default=DEFAULT_OVERLAP_MS / 1000,
         examples=[86_400],
         description="How long the secret before goes on.",

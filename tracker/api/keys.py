@@ -30,7 +30,7 @@ class Keys:
         send_json(req, resp, {"keys": keys})
 
     async def on_post(self, req: falcon.asgi.Request, resp: falcon.asgi.Response) -> None:
-        """Make one. Raises ValidationFailed."""
+        """Make one. Raises ValidationFailed, Conflict."""
         body = await read_json(req, NewKeyBody)
         spec = key_spec(
             *(body.name, body.role, body.projects),
@@ -68,7 +68,7 @@ class KeyRotation:
         self, req: falcon.asgi.Request, resp: falcon.asgi.Response, name: str
     ) -> None:
         """Give it another secret. Raises NotFound, ValidationFailed."""
-        body = await read_json(req, RotateKeyBody)
+        body = await read_json(req, RotateKeyBody, empty=b"{}")
         overlap_ms = int(body.overlap_seconds * 1000)
         _show(resp, *await self._named.rotate(name, overlap_ms, actor_of(req)))
 

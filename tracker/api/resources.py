@@ -35,8 +35,8 @@ def read_query(req: falcon.asgi.Request, model: type[M]) -> M:
     return validate(model, present)
 
 
-async def read_json(req: falcon.asgi.Request, model: type[B]) -> B:
-    """Validate the body; an empty one is an object without fields.
+async def read_json(req: falcon.asgi.Request, model: type[B], *, empty: bytes = b"") -> B:
+    """Validate the body; `empty` stands for one without content.
 
     Raises:
         UnsupportedMediaType, PayloadTooLarge, InvalidJSON, ValidationFailed
@@ -45,7 +45,7 @@ async def read_json(req: falcon.asgi.Request, model: type[B]) -> B:
     body = await req.stream.read(MAX_BODY_BYTES + 1)
     if len(body) > MAX_BODY_BYTES:
         raise too_large()
-    return validate(model, parse_object(body or b"{}"))
+    return validate(model, parse_object(body or empty))
 
 
 def send_json(req: falcon.asgi.Request, resp: falcon.asgi.Response, content: Any) -> None:

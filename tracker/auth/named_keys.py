@@ -57,7 +57,7 @@ class NamedKeys:
         return [self._with_use(self._keys[name]) for name in sorted(self._keys)]
 
     async def create(self, spec: KeySpec, by: Actor) -> tuple[str, StoredKey]:
-        """A new key, to be shown once. Raises ValidationFailed, Unavailable."""
+        """A new key, to be shown once. Raises Conflict, Unavailable."""
         key = keys.generate()
         stored = await self._store.add_key(spec, secret_of(key), by)
         self._replace(stored)

@@ -14,7 +14,7 @@ from typing import Final, NamedTuple
 from tracker.clock import MS_PER_DAY
 from tracker.domain.limits import MAX_DURATION_SECONDS, MAX_NAME
 from tracker.domain.principal import Role, Scope
-from tracker.errors import Issue, ValidationFailed
+from tracker.errors import Conflict, Issue, ValidationFailed
 
 MASTER: Final = "master"
 """The name of the key of the settings."""
@@ -31,7 +31,7 @@ _DIGITS: Final = string.digits + string.ascii_uppercase + string.ascii_lowercase
 _SECRET_LENGTH: Final = 43  # the smallest number of digits that holds 256 bits
 _CHECKSUM_LENGTH: Final = 6
 _FORM: Final = re.compile(rf"{PREFIX}[0-9A-Za-z]{{{_SECRET_LENGTH + _CHECKSUM_LENGTH}}}")
-_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,63}")
+NAME_PATTERN: Final = r"^[A-Za-z0-9][A-Za-z0-9._@-]{0,63}$"
 
 
 class StoredSecret(NamedTuple):
@@ -91,14 +91,18 @@ def key_spec(
     name: str, role: str, projects: Iterable[str] | None, expires_in_ms: int | None, now: int
 ) -> KeySpec:
     """A key to be made, as a person asked for it; no projects: all of them. Raises
-    ValidationFailed."""
+    ValidationFailed, Conflict."""
     issues = []
-    if not _NAME.fullmatch(name) or name == MASTER:
+    if name == MASTER:
+        raise Conflict(
+            f"{MASTER!r} is the key of the settings: take another name.",
+            [Issue("name", "There is a key of this name")],
+        )
+    if not re.fullmatch(NAME_PATTERN, name):
         issues.append(
             Issue(
                 "name",
-                "expected 1 to 64 letters, digits and . _ @ -, beginning with a letter or digit, "
-                f"and not {MASTER!r}",
+                "expected 1 to 64 letters, digits and . _ @ -, beginning with a letter or digit",
             )
         )
     if role not in list(Role):

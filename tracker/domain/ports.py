@@ -150,7 +150,7 @@ class KeyStore(Protocol):
         """Those stored when the engine was opened."""
 
     async def add_key(self, spec: KeySpec, digest: bytes, by: Actor) -> StoredKey:
-        """Store a new one. Raises ValidationFailed: there is one of that name, or too many."""
+        """Store a new one. Raises Conflict: there is one of that name, or too many."""
 
     async def rotate_key(self, name: str, digest: bytes, overlap_ms: int, by: Actor) -> StoredKey:
         """Give it another secret; those before go on for so many milliseconds. Raises NotFound."""

@@ -93,6 +93,12 @@ FAILURES: Final[Mapping[str, Failure]] = {
         "request",
         "There is no project 'my-project'; a project appears with its first report.",
     ),
+    "Conflict": Failure(
+        {"CONFLICT": "there is a key of this name already, or there are too many."},
+        "There is a key 'ci' already: rotate or revoke it, or take another name.",
+        "name",
+        "There is a key of this name",
+    ),
     "NotProven": Failure(
         {
             "NOT_FOUND": "the server has no such key, or one that was chosen; or the client is on "

@@ -80,7 +80,8 @@ def _operation(operation: Operation, schemas: Mapping[str, Any]) -> dict[str, An
     }
     if operation.body is not None:
         content = {"schema": _schema(operation.body), "example": operation.example}
-        built["requestBody"] = {"required": True, "content": {JSON: content}}
+        required = any(field.is_required() for field in operation.body.model_fields.values())
+        built["requestBody"] = {"required": required, "content": {JSON: content}}
     if operation.right is Right.OPEN:
         built["security"] = []
     return {name: value for name, value in built.items() if value or name == "security"}

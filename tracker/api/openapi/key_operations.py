@@ -33,6 +33,7 @@ KEY_OPERATIONS: Final = (
         body=key_schemas.NewKeyBody,
         example=examples.NEW_KEY,
         answers={201: Response("Made.", key_answers.NewKey, examples.KEY_MADE)},
+        failures=("Conflict",),
     ),
     _operation(
         method="delete",

@@ -9,7 +9,7 @@ from tracker.clock import iso
 from tracker.domain.audit import Action, Actor, Deed
 from tracker.domain.keys import MAX_KEYS, KeySpec, KeyUse, StoredKey, StoredSecret
 from tracker.domain.principal import Role, Scope
-from tracker.errors import Issue, NotFound, ValidationFailed
+from tracker.errors import Conflict, Issue, NotFound
 from tracker.store.sqlite import audit
 
 if TYPE_CHECKING:
@@ -52,14 +52,14 @@ def find(connection: apsw.Connection, name: str) -> StoredKey:
 def add(
     connection: apsw.Connection, now: int, spec: KeySpec, digest: bytes, by: Actor
 ) -> StoredKey:
-    """Store a key. Raises ValidationFailed."""
+    """Store a key. Raises Conflict."""
     if read(connection, spec.name):
-        raise ValidationFailed(
+        raise Conflict(
             f"There is a key {spec.name!r} already: rotate or revoke it, or take another name.",
             [Issue("name", "There is a key of this name")],
         )
     if connection.execute(_COUNT).get >= MAX_KEYS:
-        raise ValidationFailed(
+        raise Conflict(
             f"There are {MAX_KEYS} keys already: revoke some.", [Issue("name", "Too many keys")]
         )
     projects = spec.scope.projects

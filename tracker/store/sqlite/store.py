@@ -294,7 +294,7 @@ class Store:
         return await self.events(scope, after, EventFilter(), _CURSOR_PAGE, _CURSOR_PAGE_SIZE)
 
     async def add_key(self, spec: KeySpec, digest: bytes, by: Actor) -> StoredKey:
-        """Store a new key. Raises ValidationFailed, Unavailable."""
+        """Store a new key. Raises Conflict, Unavailable."""
         return await self._group.submit(
             lambda connection, now: keys.add(connection, now, spec, digest, by)
         )
