@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -40,14 +41,16 @@ from tracker.auth.keys import obtain_keys
 from tracker.auth.named_keys import NamedKeys
 from tracker.auth.saving import Saving
 from tracker.auth.sessions import Sessions
+from tracker.auth.startup_key import StartupKey
 from tracker.auth.wrong_keys import WrongKeys
 from tracker.clock import Clock, SystemClock
-from tracker.config.settings import Settings
+from tracker.config.settings import Settings, not_default
 from tracker.domain.keys import MASTER
 from tracker.domain.lease import Lease
 from tracker.domain.ports import Engine
 from tracker.domain.principal import ALL_PROJECTS, Principal, Role
 from tracker.domain.queries import RetentionPolicy
+from tracker.errors import Unavailable
 from tracker.store.open import open_engine
 from tracker.timeouts import DEFAULT_TIMEOUTS, Timeouts
 from tracker.ws.connections import Connections
@@ -78,7 +81,9 @@ def create_app(
         clock,
         hub,
         on_death=on_death,
-        retention=RetentionPolicy(settings.retain_days, settings.retain_bytes),
+        retention=RetentionPolicy(
+            settings.retain_days, settings.retain_bytes, settings.retain_audit_days
+        ),
     )
     hub.begin_after(store.last_id)
     keys = obtain_keys(settings, database)
@@ -86,6 +91,7 @@ def create_app(
     connections = Connections(clock, settings.ws_per_project)
     named = NamedKeys(clock, store)
     master = Principal(MASTER, Role.ADMIN, ALL_PROJECTS, Lease())
+    startup_key = StartupKey(named) if settings.ephemeral else None
     holders = Holders(master, keys, named)
     sessions = Sessions(keys, clock, store, holders.of_secret)
     audit = AuditNotes(store)
@@ -104,7 +110,10 @@ def create_app(
         authenticator,
         limits,
         AllowHead(),
-        Lifespan(store, hub, Saving([sessions.save, named.save, audit.save])),
+        Lifespan(
+            *(store, hub, Saving([sessions.save, named.save, audit.save])),
+            *(settings, startup_key),
+        ),
     ]
     app: falcon.asgi.App[Any, Any] = falcon.asgi.App(middleware=middleware)
     app.ws_options.max_receive_queue = 0
@@ -146,7 +155,9 @@ def create_app(
     }
     for path, resource in routes.items():
         app.add_route(path, resource)
-    return App(HeadAsGet(WebhookMount(app, webhooks)), webhooks, store, hub, keys, clock)
+    return App(
+        HeadAsGet(WebhookMount(app, webhooks)), webhooks, store, hub, keys, startup_key, clock
+    )
 
 
 def _pages() -> dict[str, Resource]:
@@ -166,7 +177,16 @@ def _pages() -> dict[str, Resource]:
 class Lifespan:
     """Starts the store with the event loop; at the end stops the hub, then the store."""
 
-    def __init__(self, store: Engine, hub: Hub, saving: Saving) -> None:
+    def __init__(
+        self,
+        store: Engine,
+        hub: Hub,
+        saving: Saving,
+        settings: Settings,
+        startup_key: StartupKey | None,
+    ) -> None:
+        self._startup_key = startup_key
+        self._settings = not_default(settings)
         self._store = store
         self._hub = hub
         self._saving = saving
@@ -175,6 +195,10 @@ class Lifespan:
         """The ASGI server starts."""
         self._store.start()
         self._saving.start()
+        with suppress(Unavailable):  # a full disk; the next start notes it
+            await self._store.note_settings(self._settings)
+        if self._startup_key is not None:
+            await self._startup_key.make()
 
     async def process_shutdown(self, _scope: dict[str, Any], _event: dict[str, Any]) -> None:
         """The ASGI server has answered what it received."""

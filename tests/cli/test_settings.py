@@ -68,6 +68,7 @@ SAMPLES: dict[str, tuple[tuple[str, str, str], Any]] = {
     "ephemeral": (("false", "no", "true"), True),
     "idle_timeout": (("1", "2", "3"), 3),
     "retain_days": (("1", "2", "3"), 3),
+    "retain_audit_days": (("1", "2", "3"), 3),
     "retain_bytes": (("1", "2", "3"), 3),
 }
 

@@ -321,6 +321,7 @@ class Limits(TypedDict):
     stack_trace_bytes: Count
     retain_days: Annotated[float, Field(ge=0)]
     retain_bytes: Count
+    retain_audit_days: Annotated[float, Field(ge=0)]
 
 
 class Info(TypedDict):

@@ -9,6 +9,7 @@ from typing import NamedTuple, Protocol
 from tracker.api.body import ASGI
 from tracker.api.webhooks import Webhooks
 from tracker.auth.keys import Keys
+from tracker.auth.startup_key import StartupKey
 from tracker.clock import Clock
 from tracker.config.settings import Settings
 from tracker.domain.ports import Engine
@@ -24,6 +25,8 @@ class App(NamedTuple):
     store: Engine
     hub: Hub
     keys: Keys
+    startup_key: StartupKey | None
+    """Of an ephemeral server."""
     clock: Clock
 
 

@@ -42,6 +42,7 @@ class Info:
                 "stack_trace_bytes": MAX_STACK_TRACE_BYTES,
                 "retain_days": settings.retain_days,
                 "retain_bytes": settings.retain_bytes,
+                "retain_audit_days": settings.retain_audit_days,
             },
         }
 

@@ -184,12 +184,11 @@ class _ReadyFile:
         self.database: Path | None = None
         if isinstance(content.get("db"), str) and content["db"] != MEMORY:
             self.database = Path(content["db"])
-        self._key_is_chosen = content.get("key_chosen") is True
 
     def credentials(self, user_key: str | None) -> Credentials:
         """The file's key, for the file's address. The file may be stale: a generated key can be
         proved, one that a user chose (perhaps this one, as `user_key`) cannot."""
-        if self._key_is_chosen or self.key == user_key or not is_generated(self.key):
+        if self.key == user_key or not is_generated(self.key):
             return ExplicitKey(self.key)
         return StoredKey(self.key, self._name) if _is_loopback(self.url) else ExplicitKey(self.key)
 

@@ -48,6 +48,7 @@ class Settings:
     durability: Durability = "full"
     retain_days: float = 0
     retain_bytes: int = 0
+    retain_audit_days: float = 365
     log_level: LogLevel = "info"
     log_format: LogFormat = "text"
     ephemeral: bool = False
@@ -265,6 +266,13 @@ SETTINGS: tuple[Setting, ...] = (
         metavar="SIZE",
     ),
     _setting(
+        "retain_audit_days",
+        "TRACKER_RETAIN_AUDIT_DAYS",
+        "Remove entries of the audit log after so many days; 0: keep them.",
+        parse=_days,
+        metavar="DAYS",
+    ),
+    _setting(
         "log_level",
         "TRACKER_LOG_LEVEL",
         "debug, info, warning or error.",
@@ -300,6 +308,8 @@ SETTINGS: tuple[Setting, ...] = (
 )
 
 
+_KEYS = ("api_key", "secret_key")
+
 # An ephemeral server takes these from flags only: variables mean the permanent server, whose
 # certificate is for another name. The database not even from a flag.
 NOT_EPHEMERAL = ("port", "db", "unix_socket", "tls_cert", "tls_key")
@@ -333,6 +343,16 @@ def load(
         if flags.get("db") is not None:
             raise ConfigError("--ephemeral keeps nothing: leave out --db, or --ephemeral")
     return Settings(**values)
+
+
+def not_default(settings: Settings) -> dict[str, Any]:
+    """What differs from the defaults, by name, without the keys."""
+    given = {setting.name: getattr(settings, setting.name) for setting in SETTINGS}
+    return {
+        name: list(value) if isinstance(value, tuple) else value
+        for name, value in given.items()
+        if name not in _KEYS and value != getattr(Settings, name)
+    }
 
 
 def source(

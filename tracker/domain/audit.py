@@ -35,6 +35,12 @@ class Actor(NamedTuple):
     address: str
 
 
+THIS_MACHINE: Final = "this machine"
+"""The address of what no request asked for."""
+
+SERVER: Final = Actor("server", THIS_MACHINE)
+
+
 class Deed(NamedTuple):
     """Something that was done, to what, and details of it."""
 

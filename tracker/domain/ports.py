@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from tracker.domain.audit import Actor, AuditPage, AuditQuery, Deed
 from tracker.domain.events import Event
@@ -168,6 +168,9 @@ class AuditLog(Protocol):
     async def save_deeds(self, deeds: Sequence[tuple[Deed, int]]) -> None:
         """Add these, each done so many times, when nothing else is to be written. What is like an
         entry of the last hour is counted there."""
+
+    async def note_settings(self, settings: Mapping[str, Any]) -> None:
+        """The server has started with these; an entry if they are others than the last time."""
 
     async def audit(self, query: AuditQuery) -> AuditPage:
         """A page of it."""

@@ -53,11 +53,12 @@ class EventFilter(NamedTuple):
 
 
 class RetentionPolicy(NamedTuple):
-    """How long ended tasks are kept, in days, and how large the database may grow, in bytes; 0: no
-    limit."""
+    """How long ended tasks are kept, in days, and how large the database may grow, in bytes; how
+    long the audit log is kept, in days; 0: no limit."""
 
     days: float = 0
     max_bytes: int = 0
+    audit_days: float = 0
 
 
 UNLIMITED: Final = RetentionPolicy()

@@ -31,7 +31,6 @@ class ReadinessNotifier:
         self, settings: Settings, app: App, listener: socket.socket, ready_file: Path | None
     ) -> None:
         self._app = app
-        self._ephemeral = settings.ephemeral
         self._host, self._port = listener.getsockname()[:2]
         name = settings.host if self._host not in ("0.0.0.0", "::") else "localhost"
         scheme = "http" if settings.tls_cert is None else "https"
@@ -91,11 +90,9 @@ class ReadinessNotifier:
         if self._unix_socket:
             content["unix_socket"] = self._unix_socket
         mode = 0o666 & ~_umask()
-        if self._ephemeral:
-            content["key"] = self._app.keys.api
+        if self._app.startup_key is not None:
+            content["key"] = self._app.startup_key.key
             mode = 0o600
-            if not self._app.keys.api_is_provable:
-                content["key_chosen"] = True  # clients need not ask for a proof
         check_ready_file(path)  # again: the database, say, may have been created since the start
         protected = self._app.store.files
         with replacing(path, force=True, protected=protected) as part, translate_errors(path):

@@ -296,6 +296,7 @@ INFO: Final = {
         "stack_trace_bytes": 10_240,
         "retain_days": 90,
         "retain_bytes": 0,
+        "retain_audit_days": 365,
     },
     "last_id": 42,
     "timestamp": _TIME,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import apsw
@@ -10,6 +10,7 @@ import orjson
 
 from tracker.domain.audit import (
     GROUPED_FOR_MS,
+    SERVER,
     Action,
     Actor,
     AuditEntry,
@@ -63,6 +64,13 @@ def add_all(connection: apsw.Connection, now: int, deeds: Sequence[tuple[Deed, i
     """Add all of them, each as often as it was done."""
     for deed, times in deeds:
         add(connection, now, deed, times)
+
+
+def note_settings(connection: apsw.Connection, now: int, settings: Mapping[str, Any]) -> None:
+    """Add an entry if the settings are others than those of the last one."""
+    last = connection.execute(_LATEST, (Action.SETTINGS_CHANGED,)).fetchone()
+    if settings != ({} if last is None else orjson.loads(str(last[0]))):
+        add(connection, now, Deed(Action.SETTINGS_CHANGED, SERVER, "", settings))
 
 
 def page(connection: apsw.Connection, query: AuditQuery) -> AuditPage:

@@ -32,8 +32,8 @@ _PROJECT_INDEX_BATCH = 200
 _PROJECT_INDEX_PAUSE = 0.005
 _LOW_LOAD_EVENTS = 500
 
-# Expired idempotency keys: how many are deleted in one transaction (a millisecond or two), and the
-# seconds between two transactions, and between two rounds.
+# What has expired, as idempotency keys do: how many rows are deleted in one transaction (a
+# millisecond or two), and the seconds between two transactions, and between two rounds.
 _EXPIRY_BATCH = 200
 _EXPIRY_PAUSE = 0.05
 _EXPIRY_INTERVAL = 60.0
@@ -71,7 +71,8 @@ class Jobs:
             self._index_log(),
             self._index_by_project(),
             self._watch_pruning(),
-            self._expire_keys(),
+            self._expire(_expire_some_keys),
+            self._expire(self._retention.expire_audit),
             self._retention.run(),
         )
         self._tasks = [asyncio.create_task(job) for job in jobs]
@@ -134,13 +135,14 @@ class Jobs:
                     known = pruned
                     self._on_pruned()
 
-    async def _expire_keys(self) -> None:
-        """Delete expired idempotency keys, a few in each transaction."""
+    async def _expire(self, expire_some: Callable[[apsw.Connection, int], bool]) -> None:
+        """Delete what has expired, a few in each transaction; `expire_some` says when it is
+        done."""
         while True:
             with contextlib.suppress(Unavailable):  # the next round tries again
                 done = False
                 while not done:
-                    done = await self._group.submit_low_priority(_expire_some_keys)
+                    done = await self._group.submit_low_priority(expire_some)
                     await asyncio.sleep(_EXPIRY_PAUSE)
             await asyncio.sleep(_EXPIRY_INTERVAL)
 

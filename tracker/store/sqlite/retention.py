@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING
 
 from tracker.clock import MS_PER_DAY
+from tracker.domain.audit import SERVER, Action, Deed
 from tracker.domain.queries import RetentionPolicy
 from tracker.errors import Unavailable
-from tracker.store.sqlite import pruning
+from tracker.store.sqlite import audit, pruning
 from tracker.store.sqlite.pruning import Pruned, Rule, Step
 
 if TYPE_CHECKING:
@@ -23,6 +25,9 @@ logger = logging.getLogger(__name__)
 
 # Seconds between two rounds.
 _INTERVAL = 60.0
+
+# Entries of the audit log that one transaction deletes.
+_AUDIT_BATCH = 200
 
 # Seconds that one transaction prunes for, and rests for the reports between two.
 _WORK = 0.01
@@ -46,10 +51,17 @@ class Retention:
                 logger.warning("Old tasks could not be pruned: %s", error)
             else:
                 if pruned.tasks:
+                    await self._group.submit_low_priority(partial(_note, pruned.tasks))
                     logger.info(
                         "Pruned %d tasks that ended long ago, with their %d events", *pruned
                     )
             await asyncio.sleep(_INTERVAL)
+
+    def expire_audit(self, connection: apsw.Connection, now: int) -> bool:
+        """Delete some old entries of the audit log. True when none is left."""
+        days = self._policy.audit_days
+        before = now - int(days * MS_PER_DAY)
+        return not days or audit.delete_old(connection, before, _AUDIT_BATCH)
 
     async def _round(self) -> Pruned:
         pruned = Pruned()
@@ -80,6 +92,10 @@ class Retention:
             )
 
         return job
+
+
+def _note(tasks: int, connection: apsw.Connection, now: int) -> None:
+    audit.add(connection, now, Deed(Action.PRUNED, SERVER, "tasks"), tasks)
 
 
 def _release_space(connection: apsw.Connection, _now: int) -> bool:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import apsw
 
@@ -319,6 +319,12 @@ class Store:
         """Add to the record of who did what. Raises Unavailable."""
         await self._group.submit_low_priority(
             lambda connection, now: audit.add_all(connection, now, deeds)
+        )
+
+    async def note_settings(self, settings: Mapping[str, Any]) -> None:
+        """Add an entry to it if these are others than the last time. Raises Unavailable."""
+        await self._group.submit(
+            lambda connection, now: audit.note_settings(connection, now, settings)
         )
 
     async def audit(self, query: AuditQuery) -> AuditPage:
