@@ -81,21 +81,24 @@ def peopled(shared_server: Server) -> Server:
     return shared_server
 
 
-@pytest.fixture(scope="module", params=["report", "read", "answer", "admin"])
-def role(request: pytest.FixtureRequest) -> str:
-    return str(request.param)
+# A key with the role admin is for all projects.
+KEYS = [
+    *((role, ()) for role in MAY),
+    *((role, (INSIDE,)) for role in MAY if role != "admin"),
+]
 
 
-@pytest.fixture(scope="module", params=["all projects", "one project"])
-def key(request: pytest.FixtureRequest, peopled: Server, role: str) -> str:
-    if request.param == "all projects":
-        return make_key(peopled, f"{role}-all", role)
-    if role == "admin":
-        pytest.skip("is for all projects")
-    return make_key(peopled, f"{role}-one", role, INSIDE)
+@pytest.fixture(scope="module", params=KEYS, ids=str)
+def made(request: pytest.FixtureRequest, peopled: Server) -> tuple[str, str]:
+    """A role, and a key with it."""
+    role, projects = request.param
+    return role, make_key(peopled, f"{role}-{len(projects)}", role, *projects)
 
 
-def test_a_key_may_do_what_its_role_says_and_no_more(peopled: Server, role: str, key: str) -> None:
+def test_a_key_may_do_what_its_role_says_and_no_more(
+    peopled: Server, made: tuple[str, str]
+) -> None:
+    role, key = made
     with client_with(peopled, key) as client:
         for (method, path), right in NEEDED.items():
             if path == SOCKET:
@@ -105,7 +108,8 @@ def test_a_key_may_do_what_its_role_says_and_no_more(peopled: Server, role: str,
             assert (status == 403) == (right not in MAY[role]), (method, path, status)
 
 
-def test_a_websocket_is_opened_for_readers_only(peopled: Server, role: str, key: str) -> None:
+def test_a_websocket_is_opened_for_readers_only(peopled: Server, made: tuple[str, str]) -> None:
+    role, key = made
     with subscribe(address(peopled, INSIDE, since=0, api_key=key)) as subscriber:
         if "read" in MAY[role]:
             assert json.loads(subscriber.recv(timeout=20))["data"]["project"] == INSIDE

@@ -8,6 +8,7 @@ from tests.support.access import SOMEBODY, only
 from tests.support.bench import Bench, report
 from tests.support.figures import recount
 from tracker.clock import MS_PER_DAY
+from tracker.domain.principal import Scope
 from tracker.domain.records import (
     DayCount,
     OverallStats,
@@ -45,7 +46,8 @@ def test_figures_equal_a_recount(bench: Bench) -> None:
             bench.run(bench.engine.delete_task(name, tasks[0], SOMEBODY))
         if round_ == 25:
             bench.run(bench.engine.delete_project("p2", SOMEBODY))
-        recount(bench)
+        for scope in (only(), only("p1"), only("p0", "p2", "p3", "never seen"), Scope(frozenset())):
+            recount(bench, scope)
 
 
 def test_figures_follow_the_task(bench: Bench) -> None:

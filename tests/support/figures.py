@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from statistics import median
 
-from tests.support.access import only
 from tests.support.bench import Bench
 from tracker.clock import MS_PER_DAY
 from tracker.domain.durations import SAMPLE_SIZE
+from tracker.domain.principal import ALL_PROJECTS, Scope
 from tracker.domain.queries import ProjectQuery, TaskQuery
 from tracker.domain.records import (
     AgentFigures,
@@ -39,23 +39,24 @@ def timeline(tasks: list[TaskSummary]) -> list[DayCount]:
     return [DayCount(day, c["completed"], c["failed"]) for day, c in sorted(days.items())]
 
 
-def recount(bench: Bench) -> None:
-    """Compare all figures with the tasks themselves."""
+def recount(bench: Bench, scope: Scope = ALL_PROJECTS) -> None:
+    """Compare all figures of a scope with its tasks themselves."""
     run, engine = bench.run, bench.engine
-    projects = run(engine.projects(only(), ProjectQuery(limit=500, activity_days=100))).projects
+    projects = run(engine.projects(scope, ProjectQuery(limit=500, activity_days=100))).projects
+    assert all(scope.includes(project.name) for project in projects)
     everything: list[TaskSummary] = []
     for project in projects:
-        page = run(engine.tasks(only(), project.name, TaskQuery(limit=500)))
+        page = run(engine.tasks(scope, project.name, TaskQuery(limit=500)))
         tasks = list(page.tasks)
         assert page.total == len(tasks)
         assert (project.tasks, project.activity) == (counts(tasks), timeline(tasks))
-        stats = run(engine.project_stats(only(), project.name, 3660))
+        stats = run(engine.project_stats(scope, project.name, 3660))
         assert stats == ProjectStats(project.name, counts(tasks), spent(tasks), timeline(tasks))
         everything += tasks
     of_agent: dict[str, list[TaskSummary]] = defaultdict(list)
     for task in everything:
         of_agent[task.agent].append(task)
-    overall = run(engine.overall_stats(only()))
+    overall = run(engine.overall_stats(scope))
     assert overall == OverallStats(
         len(projects),
         counts(everything),
@@ -66,13 +67,13 @@ def recount(bench: Bench) -> None:
         ],
         overall.recent,
     )
-    now = run(engine.now(only(), 500, 500))
+    now = run(engine.now(scope, 500, 500))
     ended = [task for task in everything if task.finished_at is not None]
     assert {line.id for line in now.active} == {task.id for task in everything} - {
         task.id for task in ended
     }
     assert {line.id for line in now.ended} == {task.id for task in ended}
-    trends = run(engine.trends(only(), 3660))
+    trends = run(engine.trends(scope, 3660))
     assert trends.timeline == timeline(everything)
     assert trends.durations.sample == len(ended) < SAMPLE_SIZE
     assert sum(bar.tasks for bar in trends.durations.histogram) == len(ended)

@@ -47,14 +47,14 @@ class Session:
         resp.data = orjson.dumps({"expires_at": iso(ends)})
 
     async def on_delete(self, req: falcon.asgi.Request, resp: falcon.asgi.Response) -> None:
-        """Sign out: the session is over, wherever its cookie went; or all sessions are. Without a
-        session, one of the two is left to do."""
+        """Sign out: the session is over, wherever its cookie went; or all sessions are, which takes
+        an administrator. Without a session, one of the two is left to do. Raises Forbidden."""
         query = read_query(req, SignOutQuery)
-        resp.unset_cookie(self._sessions.cookie, path="/", same_site="Strict")
         if query.all:
             principal_of(req).require(Right.ADMIN)
             self._audit.note(Action.SIGNED_OUT_ALL, actor_of(req))
             await self._sessions.revoke_all()
         else:
             await self._sessions.revoke(req.get_cookie_values(self._sessions.cookie) or ())
+        resp.unset_cookie(self._sessions.cookie, path="/", same_site="Strict")
         resp.status = 204
