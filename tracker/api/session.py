@@ -52,9 +52,10 @@ class Session:
         query = read_query(req, SignOutQuery)
         if query.all:
             principal_of(req).require(Right.ADMIN)
+        resp.unset_cookie(self._sessions.cookie, path="/", same_site="Strict")
+        if query.all:
             self._audit.note(Action.SIGNED_OUT_ALL, actor_of(req))
             await self._sessions.revoke_all()
         else:
             await self._sessions.revoke(req.get_cookie_values(self._sessions.cookie) or ())
-        resp.unset_cookie(self._sessions.cookie, path="/", same_site="Strict")
         resp.status = 204
