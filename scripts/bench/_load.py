@@ -91,6 +91,8 @@ end
 _JSON = "Content-Type: application/json\\r\\n"
 _KEY = f"X-API-Key: {KEY}\\r\\n"
 
+NAMED: Final = "a report key for this project"
+
 # What users' requests look like besides the plain one; `%%s` is the task's id.
 VARIANTS: Final = {
     "plain": _KEY + _JSON,
@@ -98,6 +100,7 @@ VARIANTS: Final = {
     "charset=utf-8": f"{_KEY}Content-Type: application/json; charset=utf-8\\r\\n",
     "an allowed Origin": f"{_KEY}{_JSON}Origin: http://localhost:3000\\r\\n",
     "Idempotency-Key": f"{_KEY}{_JSON}Idempotency-Key: %(task_id)s\\r\\n",
+    NAMED: f"X-API-Key: %(named_key)s\\r\\n{_JSON}",
 }
 MIXED: Final = "start, status × 3, finish, each with a key"
 BATCH_SIZE: Final = 100
@@ -192,11 +195,13 @@ def post(
     project: str = PROJECT,
     scattered: bool = False,
     variant: str = "plain",
+    named_key: str = "",
 ) -> Wrk:
     """Report the start of one new task a request, unlike any other run's by their ids.
 
     `scattered`: ids in no order, like UUIDs, so that each lands elsewhere in the index; else
-    counted up. `variant`: what the requests look like, see VARIANTS, MIXED and BATCH.
+    counted up. `variant`: what the requests look like, see VARIANTS, MIXED and BATCH;
+    `named_key`: the key of NAMED.
     """
     run = f"{os.getpid():x}-{next(_runs):x}"
     task_id = f"%08x-{run}" if scattered else f"{run}-%09d"
@@ -207,7 +212,7 @@ def post(
     elif variant == BATCH:
         script = _fill(_BATCH, url, size=BATCH_SIZE, **values)
     else:
-        values["headers"] = VARIANTS[variant] % {"task_id": task_id}
+        values["headers"] = VARIANTS[variant] % {"task_id": task_id, "named_key": named_key}
         arguments = ", ".join([argument] * (2 if "%" in values["headers"] else 1))
         script = _fill(_POST, url, argument=arguments, **values)
     return Wrk(script, url, connections, seconds, core)
