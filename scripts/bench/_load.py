@@ -218,9 +218,9 @@ def post(
     return Wrk(script, url, connections, seconds, core)
 
 
-def get(url: str, seconds: int, core: int) -> Wrk:
+def get(url: str, seconds: int, core: int, key: str = KEY) -> Wrk:
     """Read the same resource again and again, one request at a time."""
-    return Wrk(_fill(_GET, url), url, 1, seconds, core)
+    return Wrk(_fill(_GET, url, key=key), url, 1, seconds, core)
 
 
 def _fill(script: str, url: str, **values: Any) -> str:

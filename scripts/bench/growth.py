@@ -33,6 +33,13 @@ READS = {
     "GET a search for two words": f"/api/projects/{STEADY}/tasks?q=verify+ag",
     "GET an agent's tasks": f"/api/projects/{STEADY}/tasks?agent=agent-3",
 }
+# With a key for three projects, the one with the most tasks among them.
+READS_OF_SOME = {
+    "GET /api/stats, three projects": "/api/stats",
+    "GET /api/now, three projects": "/api/now",
+    "GET the newest events, three projects": "/api/events?newest=100",
+}
+KEY_OF_SOME = {"name": "some", "role": "read", "projects": [project(0), project(5), STEADY]}
 WRITE = "POST /webhook/start"
 CARE = ("Tasks", "start ms", "memory MB", "backup s", "pruning 3 of 90 days s", "tasks pruned")
 
@@ -50,19 +57,23 @@ def measure(options: argparse.Namespace) -> Report:
     with workspace() as folder, contextlib.ExitStack() as stack:
         report.tables.append(build_all(folder, sizes))
         care = Table("Care, beside a running server", CARE)
-        servers = {}
+        servers, keys = {}, {}
         for size in sizes:
             started = time.monotonic()
             servers[size] = stack.enter_context(tracker(folder / str(size), cores().server))
             care.rows.append([f"{size:,}", f"{(time.monotonic() - started) * 1000:,.0f}"])
-        questions = [(question, size) for question in (*READS, WRITE) for size in sizes]
+            made = servers[size].request_json("/api/keys", KEY_OF_SOME)
+            keys[size] = made["key"]
+        questions = [
+            (question, size) for question in (*READS, *READS_OF_SOME, WRITE) for size in sizes
+        ]
         loads: dict[tuple[str, int], list[Load]] = {question: [] for question in questions}
         for question, size in questions if options.warm_up else []:
-            run_load(servers[size], question, options.warm_up)
+            run_load(servers[size], question, options.warm_up, keys[size])
         for number in range(options.rounds):
             progress(f"round {number + 1} of {options.rounds}")
             for question, size in questions:
-                load = run_load(servers[size], question, options.seconds)
+                load = run_load(servers[size], question, options.seconds, keys[size])
                 report.failures += load.failures(f"{question}, {size} tasks")
                 loads[question, size].append(load)
         for row, (size, server) in zip(care.rows, servers.items(), strict=True):
@@ -87,8 +98,11 @@ def build_all(folder: Path, sizes: list[int]) -> Table:
     return table
 
 
-def run_load(server: Server, question: str, seconds: int) -> Load:
+def run_load(server: Server, question: str, seconds: int, key_of_some: str) -> Load:
     """One connection, one request at a time."""
+    if question in READS_OF_SOME:
+        url = server.url + READS_OF_SOME[question]
+        return get(url, seconds, cores().load, key_of_some).wait()
     if question in READS:
         return get(server.url + READS[question], seconds, cores().load).wait()
     load = post(server.post_to, 1, seconds, cores().load, project=project(0), scattered=True).wait()
@@ -117,7 +131,7 @@ def add_results(report: Report, sizes: list[int], loads: dict[tuple[str, int], l
     """Add the medians, and the ratio of the most tasks to the fewest."""
     columns = [f"{size:,} tasks, p50 ms" for size in sizes]
     table = Table("Latency, one request at a time", ("Request", *columns, "ratio"))
-    for question in (*READS, WRITE):
+    for question in (*READS, *READS_OF_SOME, WRITE):
         medians = [[load.p50 for load in loads[question, size]] for size in sizes]
         ratios = [most / fewest for most, fewest in zip(medians[-1], medians[0], strict=True)]
         cells = [spread(of_size, 3) for of_size in medians]

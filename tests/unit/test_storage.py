@@ -229,12 +229,16 @@ def test_directory_in_place_of_the_file(database: Path) -> None:
         ),
         (
             "UPDATE agents SET task_count = 3",
-            Mismatch("agents", "1: agent", (3, 1, 0, 5000), (1, 1, 0, 5000)),
+            Mismatch("agents", "agent", (3, 1, 0, 5000), (1, 1, 0, 5000)),
         ),
-        ("DELETE FROM agents", Mismatch("agents", "1: agent", None, (1, 1, 0, 5000))),
+        ("DELETE FROM agents", Mismatch("agents", "agent", None, (1, 1, 0, 5000))),
         (
-            "INSERT INTO agents VALUES (1, 'nobody', 0, 0, 0, 0)",
-            Mismatch("agents", "1: nobody", (0, 0, 0, 0), None),
+            "INSERT INTO agents VALUES ('nobody', 0, 0, 0, 0)",
+            Mismatch("agents", "nobody", (0, 0, 0, 0), None),
+        ),
+        (
+            "DELETE FROM project_agents",
+            Mismatch("project_agents", "agent in project 1", None, (1, 1, 0, 5000)),
         ),
         ("UPDATE days SET failed = 1", Mismatch("days", "1 on day 10", (1, 1), (1, 0))),
         ("DELETE FROM days", Mismatch("days", "1 on day 10", None, (1, 0))),

@@ -21,11 +21,15 @@ _OVERVIEW = fill(
     sums=summed((*StatusCounts._fields, "duration_ms")),
     in_scope=IN_SCOPE,
 )
-_AGENTS = fill(
+_AGENTS = """
+  SELECT name, task_count, completed, failed, duration_ms
+  FROM agents ORDER BY task_count DESC, name LIMIT 100
+"""
+_AGENTS_IN_SCOPE = fill(
     """
-  SELECT agents.name, sum(agents.task_count) AS tasks, sum(agents.completed), sum(agents.failed),
+  SELECT agents.name, sum(task_count) AS tasks, sum(agents.completed), sum(agents.failed),
     sum(agents.duration_ms)
-  FROM projects CROSS JOIN agents ON agents.project_id = projects.id
+  FROM projects CROSS JOIN project_agents AS agents ON agents.project_id = projects.id
   WHERE {in_scope} GROUP BY agents.name ORDER BY tasks DESC, agents.name LIMIT 100
 """,
     in_scope=IN_SCOPE,
@@ -50,12 +54,14 @@ def overall(connection: apsw.Connection, scope: Scope) -> OverallStats:
     """The figures over all projects of the scope."""
     of = {"scope": parameter(scope)}
     projects, *counts, duration = connection.execute(_OVERVIEW, of).get
-    recent = _RECENT.format(condition="" if scope.projects is None else _RECENT_IN_SCOPE)
+    agents, recent = _AGENTS, _RECENT.format(condition="")
+    if scope.projects is not None:
+        agents, recent = _AGENTS_IN_SCOPE, _RECENT.format(condition=_RECENT_IN_SCOPE)
     return OverallStats(
         projects,
         StatusCounts._make(counts),
         duration,
-        [AgentFigures._make(row) for row in connection.execute(_AGENTS, of)],
+        [AgentFigures._make(row) for row in connection.execute(agents, of)],
         [Activity._make(row) for row in connection.execute(recent, {**of, "limit": _RECENT_LIMIT})],
     )
 

@@ -17,12 +17,22 @@ _PROJECTS_RECOUNTED = fill(
 """,
     sums=summed([*(f"tasks.status = '{status}'" for status in STATUSES), "tasks.duration_ms"]),
 )
-_AGENTS = fill(
-    "SELECT project_id || ': ' || name, task_count, {ends}, duration_ms FROM agents",
+_AGENTS = fill("SELECT name, task_count, {ends}, duration_ms FROM agents", ends=listed(ENDS))
+_AGENTS_RECOUNTED = fill(
+    "SELECT agent, count(*), {sums} FROM tasks GROUP BY agent",
+    sums=summed([*(f"status = '{status}'" for status in ENDS), "duration_ms"]),
+)
+_PROJECT_AGENTS = fill(
+    """
+  SELECT name || ' in project ' || project_id, task_count, {ends}, duration_ms FROM project_agents
+""",
     ends=listed(ENDS),
 )
-_AGENTS_RECOUNTED = fill(
-    "SELECT project_id || ': ' || agent, count(*), {sums} FROM tasks GROUP BY project_id, agent",
+_PROJECT_AGENTS_RECOUNTED = fill(
+    """
+  SELECT agent || ' in project ' || project_id, count(*), {sums}
+  FROM tasks GROUP BY project_id, agent
+""",
     sums=summed([*(f"status = '{status}'" for status in ENDS), "duration_ms"]),
 )
 _DAYS = fill("SELECT project_id || ' on day ' || day, {ends} FROM days", ends=listed(ENDS))
@@ -36,6 +46,7 @@ _DAYS_RECOUNTED = fill(
 _TABLES = (
     ("projects", _PROJECTS, _PROJECTS_RECOUNTED),
     ("agents", _AGENTS, _AGENTS_RECOUNTED),
+    ("project_agents", _PROJECT_AGENTS, _PROJECT_AGENTS_RECOUNTED),
     ("days", _DAYS, _DAYS_RECOUNTED),
 )
 

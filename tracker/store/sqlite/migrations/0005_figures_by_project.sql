@@ -1,5 +1,6 @@
 -- A key may be for some projects only, and then sees their figures only: so agents are counted by
--- project, and what ended last is found within a project without a look at the others.
+-- project too, and what ended last is found within a project without a look at the others. `agents`
+-- stays beside this: summing over all projects would take longer the more there are.
 CREATE TABLE project_agents (
   project_id INTEGER NOT NULL REFERENCES projects (id) ON DELETE CASCADE,
   name TEXT NOT NULL,
@@ -15,26 +16,12 @@ INSERT INTO project_agents
     coalesce(sum(duration_ms), 0)
   FROM tasks GROUP BY project_id, agent;
 
-DROP TRIGGER task_inserted;
-DROP TRIGGER task_recounted;
-DROP TRIGGER task_deleted;
-DROP TABLE agents;
-ALTER TABLE project_agents RENAME TO agents;
-
 CREATE INDEX tasks_by_end_in_project ON tasks (project_id, finished_at, id)
   WHERE finished_at IS NOT NULL;
 
-CREATE TRIGGER task_inserted AFTER INSERT ON tasks
+CREATE TRIGGER task_inserted_by AFTER INSERT ON tasks
 BEGIN
-  UPDATE projects SET
-    updated_at = NEW.updated_at,
-    pending = pending + (NEW.status = 'pending'),
-    running = running + (NEW.status = 'running'),
-    completed = completed + (NEW.status = 'completed'),
-    failed = failed + (NEW.status = 'failed'),
-    duration_ms = duration_ms + coalesce(NEW.duration_ms, 0)
-  WHERE id = NEW.project_id;
-  INSERT INTO agents VALUES (
+  INSERT INTO project_agents VALUES (
     NEW.project_id, NEW.agent, 1,
     NEW.status = 'completed', NEW.status = 'failed', coalesce(NEW.duration_ms, 0)
   ) ON CONFLICT (project_id, name) DO UPDATE SET
@@ -42,27 +29,31 @@ BEGIN
     completed = completed + excluded.completed,
     failed = failed + excluded.failed,
     duration_ms = duration_ms + excluded.duration_ms;
-  INSERT INTO days
-    SELECT NEW.project_id, NEW.finished_at / 86400000,
-      NEW.status = 'completed', NEW.status = 'failed'
-    WHERE NEW.finished_at IS NOT NULL
-    ON CONFLICT (project_id, day) DO UPDATE SET
-      completed = completed + excluded.completed, failed = failed + excluded.failed;
 END;
 
-CREATE TRIGGER task_recounted AFTER UPDATE ON tasks
+CREATE TRIGGER task_updated_by AFTER UPDATE ON tasks
+WHEN OLD.agent IS NEW.agent
+  AND (OLD.status IS NOT NEW.status OR OLD.duration_ms IS NOT NEW.duration_ms)
+BEGIN
+  UPDATE project_agents SET
+    completed = completed + (NEW.status = 'completed') - (OLD.status = 'completed'),
+    failed = failed + (NEW.status = 'failed') - (OLD.status = 'failed'),
+    duration_ms = duration_ms + coalesce(NEW.duration_ms, 0) - coalesce(OLD.duration_ms, 0)
+  WHERE project_id = NEW.project_id AND name = NEW.agent;
+END;
+
+CREATE TRIGGER task_handed_over AFTER UPDATE ON tasks
 WHEN OLD.agent IS NOT NEW.agent
-  OR OLD.status IS NOT NEW.status
-  OR OLD.duration_ms IS NOT NEW.duration_ms
-  OR OLD.finished_at IS NOT NEW.finished_at
 BEGIN
-  UPDATE agents SET
+  UPDATE project_agents SET
     task_count = task_count - 1,
     completed = completed - (OLD.status = 'completed'),
     failed = failed - (OLD.status = 'failed'),
     duration_ms = duration_ms - coalesce(OLD.duration_ms, 0)
   WHERE project_id = OLD.project_id AND name = OLD.agent;
-  INSERT INTO agents VALUES (
+  DELETE FROM project_agents
+    WHERE project_id = OLD.project_id AND name = OLD.agent AND task_count = 0;
+  INSERT INTO project_agents VALUES (
     NEW.project_id, NEW.agent, 1,
     NEW.status = 'completed', NEW.status = 'failed', coalesce(NEW.duration_ms, 0)
   ) ON CONFLICT (project_id, name) DO UPDATE SET
@@ -70,44 +61,16 @@ BEGIN
     completed = completed + excluded.completed,
     failed = failed + excluded.failed,
     duration_ms = duration_ms + excluded.duration_ms;
-  DELETE FROM agents WHERE project_id = OLD.project_id AND name = OLD.agent AND task_count = 0;
-  UPDATE days SET
-    completed = completed - (OLD.status = 'completed'),
-    failed = failed - (OLD.status = 'failed')
-  WHERE project_id = OLD.project_id AND day = OLD.finished_at / 86400000;
-  INSERT INTO days
-    SELECT NEW.project_id, NEW.finished_at / 86400000,
-      NEW.status = 'completed', NEW.status = 'failed'
-    WHERE NEW.finished_at IS NOT NULL
-    ON CONFLICT (project_id, day) DO UPDATE SET
-      completed = completed + excluded.completed, failed = failed + excluded.failed;
-  DELETE FROM days
-    WHERE project_id = OLD.project_id AND day = OLD.finished_at / 86400000
-      AND completed = 0 AND failed = 0;
 END;
 
-CREATE TRIGGER task_deleted AFTER DELETE ON tasks
+CREATE TRIGGER task_deleted_by AFTER DELETE ON tasks
 BEGIN
-  UPDATE projects SET
-    pending = pending - (OLD.status = 'pending'),
-    running = running - (OLD.status = 'running'),
-    completed = completed - (OLD.status = 'completed'),
-    failed = failed - (OLD.status = 'failed'),
-    duration_ms = duration_ms - coalesce(OLD.duration_ms, 0)
-  WHERE id = OLD.project_id;
-  UPDATE agents SET
+  UPDATE project_agents SET
     task_count = task_count - 1,
     completed = completed - (OLD.status = 'completed'),
     failed = failed - (OLD.status = 'failed'),
     duration_ms = duration_ms - coalesce(OLD.duration_ms, 0)
   WHERE project_id = OLD.project_id AND name = OLD.agent;
-  DELETE FROM agents WHERE project_id = OLD.project_id AND name = OLD.agent AND task_count = 0;
-  UPDATE days SET
-    completed = completed - (OLD.status = 'completed'),
-    failed = failed - (OLD.status = 'failed')
-  WHERE project_id = OLD.project_id AND day = OLD.finished_at / 86400000;
-  DELETE FROM days
-    WHERE project_id = OLD.project_id AND day = OLD.finished_at / 86400000
-      AND completed = 0 AND failed = 0;
-  DELETE FROM search WHERE rowid = OLD.id;
+  DELETE FROM project_agents
+    WHERE project_id = OLD.project_id AND name = OLD.agent AND task_count = 0;
 END;
