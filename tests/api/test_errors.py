@@ -63,7 +63,7 @@ class Tracker:
     def check_body(self, body: bytes, code: str, field: str | None = None) -> dict[str, Any]:
         """Likewise, of an answer's body."""
         content = json.loads(body)
-        self.document.check_strictly({"$ref": "#/components/schemas/Error"}, content)
+        self.document.check_strictly({"$ref": "#/components/schemas/ErrorResponse"}, content)
         error = content["error"]
         assert error["code"] == code, content
         assert TIMESTAMP.fullmatch(content["timestamp"]), content

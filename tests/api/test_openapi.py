@@ -85,6 +85,36 @@ def test_every_operation_is_in_a_tag_and_in_plain_words(document: Document) -> N
         assert set(operation.content["tags"]) <= set(tags), operation
 
 
+def test_generators_of_clients_have_a_type_for_every_schema(document: Document) -> None:
+    """The forms that they fail on, or leave out: tests/api/test_generated_clients.py tries two
+    generators, but there are more."""
+    components = document.content["components"]["schemas"]
+    for node in nodes(document.content):
+        where = json.dumps(node)[:300]
+        assert node.get("type") != "null" or node == {"type": "null"}, where
+        assert not {"prefixItems", "not", "if", "patternProperties"} & node.keys(), where
+        for name in ("anyOf", "oneOf"):
+            others = [one for one in node.get(name, ()) if one != {"type": "null"}]
+            # A named component, perhaps null; or one of several that a field tells apart.
+            assert all("$ref" in one for one in others), where
+            assert len(others) <= 1 or "discriminator" in node, where
+        alternatives = [one for name in ("anyOf", "oneOf") for one in node.get(name, ())]
+        inside = [*node.get("properties", {}).values(), node.get("items"), node.get("schema")]
+        for schema in (one for one in inside if isinstance(one, dict)):
+            assert schema != {"type": "null"}, where
+            assert "properties" not in schema, f"has no name: {where}"
+        assert {"type": "null"} not in alternatives or len(alternatives) == 2, where
+    for operation in document.operations:
+        for parameter in operation.parameters:  # generators know how to write these into an address
+            schema = document.follow(parameter["schema"])
+            assert schema["type"] in ("string", "integer", "number", "boolean"), operation
+        for answer in operation.responses.values():
+            for media_type, content in answer.get("content", {}).items():
+                assert media_type != "application/json" or "$ref" in content["schema"], operation
+    # Those of languages' own types, which a class of the same name would hide.
+    assert not {"Error", "Object", "String", "Number", "Date", "Map"} & components.keys()
+
+
 def examples(document: Document) -> list[tuple[str, dict[str, Any], Any]]:
     """Every example with its schema and where it stands."""
     found = []

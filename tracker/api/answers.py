@@ -39,6 +39,30 @@ Date = Annotated[str, WithJsonSchema({"type": "string", "format": "date"})]
 Count = Annotated[int, Field(ge=0)]
 
 
+class Issue(TypedDict):
+    field: str
+    issue: str
+
+
+class ErrorDetails(Issue):
+    """The first problem, and the list of all."""
+
+    errors: list[Issue]
+
+
+class ErrorContent(TypedDict):
+    code: Annotated[str, WithJsonSchema({"type": "string", "enum": list(STATUSES)})]
+    message: Annotated[str, Field(description="What happened, and what to do next.")]
+    details: ErrorDetails
+
+
+class ErrorResponse(TypedDict):
+    """Every failure is answered like this."""
+
+    error: ErrorContent
+    timestamp: Timestamp
+
+
 class _WebhookAnswer(TypedDict):
     task_id: str
     timestamp: Timestamp
@@ -79,7 +103,7 @@ class BatchResult(TypedDict):
             Field(description="Its idempotency key was used before; nothing new was recorded."),
         ]
     ]
-    error: NotRequired[Annotated[dict[str, Any], Field(description="As in other failures.")]]
+    error: NotRequired[ErrorContent]
 
 
 class BatchAnswer(TypedDict):
@@ -388,39 +412,24 @@ class DatabaseFailure(TypedDict):
     timestamp: Timestamp
 
 
+_NoVersion = Annotated[
+    None,
+    # A string where there is a Redis; and generators of clients have no type for what is ever null.
+    WithJsonSchema(
+        {"type": ["string", "null"], "description": "Always null: there is no Redis here."}
+    ),
+]
+
+
 class HubCheck(TypedDict):
     status: Literal["connected"]
-    redis_version: Annotated[None, Field(description="There is no Redis here.")]
+    redis_version: _NoVersion
     backend: Literal["in-process"]
     timestamp: Timestamp
 
 
 class HubFailure(TypedDict):
     status: Literal["error"]
-    redis_version: None
+    redis_version: _NoVersion
     backend: Literal["in-process"]
-    timestamp: Timestamp
-
-
-class Issue(TypedDict):
-    field: str
-    issue: str
-
-
-class ErrorDetails(Issue):
-    """The first problem, and the list of all."""
-
-    errors: list[Issue]
-
-
-class ErrorContent(TypedDict):
-    code: Annotated[str, WithJsonSchema({"type": "string", "enum": list(STATUSES)})]
-    message: Annotated[str, Field(description="What happened, and what to do next.")]
-    details: ErrorDetails
-
-
-class Error(TypedDict):
-    """Every failure is answered like this."""
-
-    error: ErrorContent
     timestamp: Timestamp

@@ -220,9 +220,9 @@ def _parse_moment(text: object, *, end_of_day: bool) -> int:
         raise ValueError(_NOT_A_DATE) from None
 
 
-_DATE_SCHEMA = WithJsonSchema(
-    {"anyOf": [{"type": "string", "format": form} for form in ("date", "date-time")]}
-)
+# That a date is taken too stands in the description: generators of clients make a class of `anyOf`,
+# which they then cannot put into a query string.
+_DATE_SCHEMA = WithJsonSchema({"type": "string", "format": "date-time"})
 _From = Annotated[int, BeforeValidator(lambda t: _parse_moment(t, end_of_day=False)), _DATE_SCHEMA]
 _To = Annotated[int, BeforeValidator(lambda t: _parse_moment(t, end_of_day=True)), _DATE_SCHEMA]
 
@@ -234,7 +234,9 @@ class TasksQuery(Query):
     offset: _Offset = 0
     status: Status | None = None
     agent: str | None = None
-    date_from: _From | None = Field(default=None, description="Started at or after; UTC.")
+    date_from: _From | None = Field(
+        default=None, description="Started at or after; a date means its begin, UTC."
+    )
     date_to: _To | None = Field(
         default=None, description="Ended at or before; a date means its whole day, UTC."
     )

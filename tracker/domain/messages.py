@@ -10,6 +10,7 @@ from typing import Annotated, Any, Final, Literal, NamedTuple
 
 import orjson
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, WithJsonSchema, field_validator
+from typing_extensions import TypeAliasType
 
 from tracker.clock import iso
 from tracker.domain.fields import Name, Status, Title, set_once_ended
@@ -192,6 +193,8 @@ class ErrorEvent(_Event):
     data: ErrorData
 
 
-Event = Annotated[
-    StartedEvent | StatusEvent | FinishedEvent | ErrorEvent, Field(discriminator="type")
-]
+# A type of its own, so that `/openapi.json` has a name for it.
+Event = TypeAliasType(
+    "Event",
+    Annotated[StartedEvent | StatusEvent | FinishedEvent | ErrorEvent, Field(discriminator="type")],
+)

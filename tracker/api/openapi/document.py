@@ -13,7 +13,7 @@ from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import core_schema
 
 import tracker
-from tracker.api.answers import Error
+from tracker.api.answers import ErrorResponse
 from tracker.api.middleware.auth import SAFE_METHODS
 from tracker.api.middleware.ratelimit import is_limited
 from tracker.api.openapi import components
@@ -140,7 +140,7 @@ def _response(answer: Response, headers: Iterable[str]) -> dict[str, Any]:
 
 
 def _failure(failure: components.Failure) -> dict[str, Any]:
-    return _response(Response(failure.description, Error, failure.example), failure.headers)
+    return _response(Response(failure.description, ErrorResponse, failure.example), failure.headers)
 
 
 def _headers(names: Iterable[str]) -> dict[str, Any]:
@@ -178,7 +178,7 @@ def _schemas() -> dict[str, Any]:
     answers = [answer for operation in _ALL for answer in operation.answers.values()]
     shapes = [answer.shape for answer in answers if answer.shape]
     return _generate(bodies, _RequestSchema) | _generate(
-        [*queries, *shapes, Error], _ResponseSchema
+        [*queries, *shapes, ErrorResponse], _ResponseSchema
     )
 
 
@@ -202,6 +202,13 @@ class _RequestSchema(GenerateJsonSchema):
         if schema.get("default", ...) is None:
             return self.generate_inner(schema["schema"])
         return super().default_schema(schema)
+
+    def nullable_schema(self, schema: core_schema.NullableSchema) -> JsonSchemaValue:
+        """A list of types: many generators of clients fail on `anyOf` with the type null."""
+        inner = self.generate_inner(schema["schema"])
+        if "type" not in inner:  # a reference
+            return super().nullable_schema(schema)
+        return {**inner, "type": [inner["type"], "null"]}
 
 
 class _ResponseSchema(_RequestSchema):
