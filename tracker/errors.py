@@ -9,6 +9,7 @@
     ├─ Conflict                  CONFLICT
     ├─ PayloadTooLarge           PAYLOAD_TOO_LARGE
     ├─ UnsupportedMediaType      UNSUPPORTED_MEDIA_TYPE
+    │  └─ UnsupportedContentCoding  likewise, with the codings that are `accepted`
     ├─ ValidationFailed          VALIDATION_ERROR
     ├─ IdempotencyKeyReused      IDEMPOTENCY_KEY_REUSED
     ├─ RateLimited               RATE_LIMITED, with `retry_after`
@@ -90,6 +91,14 @@ class PayloadTooLarge(TrackerError):
 
 class UnsupportedMediaType(TrackerError):
     code = "UNSUPPORTED_MEDIA_TYPE"
+
+
+class UnsupportedContentCoding(UnsupportedMediaType):
+    """The body is compressed in another way than those `accepted`."""
+
+    def __init__(self, message: str, issues: Sequence[Issue], accepted: Sequence[str]) -> None:
+        super().__init__(message, issues)
+        self.accepted = tuple(accepted)
 
 
 class ValidationFailed(TrackerError):

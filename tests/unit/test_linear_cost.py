@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import time
+import zlib
 from collections.abc import Callable
 from contextlib import suppress
 
 import pytest
 
 from tracker.api.body import read_body
+from tracker.api.content_coding import CODINGS, expand
 from tracker.domain.parsing import parse
 from tracker.errors import TrackerError
 
@@ -74,4 +76,20 @@ def test_a_body_in_small_parts_is_read_in_linear_time() -> None:
         return lambda: asyncio.run(read())
 
     size = 12_000
+    assert cpu_seconds(work(TIMES * size)) <= AT_MOST * cpu_seconds(work(size))
+
+
+def test_a_body_in_small_blocks_is_expanded_in_linear_time() -> None:
+    def work(size: int) -> Callable[[], object]:
+        compressor = zlib.compressobj(wbits=31)
+        blocks = (compressor.compress(b" ") + compressor.flush(zlib.Z_FULL_FLUSH),) * size
+        compressed = b"".join(blocks) + compressor.flush()
+
+        def run() -> None:
+            with suppress(TrackerError):  # its check is of one block only
+                expand(compressed, CODINGS["gzip"])
+
+        return run
+
+    size = 10_000
     assert cpu_seconds(work(TIMES * size)) <= AT_MOST * cpu_seconds(work(size))

@@ -1,10 +1,12 @@
-"""Request bodies: read once, up to the limit, and taken for JSON only if they say so."""
+"""Request bodies: read once, up to the limit, and taken for JSON only if they say so; compressed
+ones are then expanded (`tracker.api.content_coding`)."""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+from tracker.api.content_coding import Coding, coding_of
 from tracker.api.request_head import RequestHead
 from tracker.domain.limits import MAX_BODY_BYTES
 from tracker.errors import BadRequest, Issue, PayloadTooLarge, UnsupportedMediaType
@@ -13,19 +15,23 @@ Receive = Callable[[], Awaitable[dict[str, Any]]]
 ASGI = Callable[[dict[str, Any], Any, Any], Awaitable[None]]
 
 
-def check_body(head: RequestHead) -> None:
-    """Refuse a body unread, if its headers say that it is too large, or not JSON in UTF-8.
+def check_body(head: RequestHead) -> Coding | None:
+    """Refuse a body unread, if its headers say that it is too large, or not JSON in UTF-8. Tells
+    how it is compressed.
 
     Raises:
         UnsupportedMediaType, PayloadTooLarge
     """
     _check_content_type(head.get(b"content-type"))
+    coding = coding_of(head)
     if int(head.get(b"content-length") or 0) > MAX_BODY_BYTES:
         raise too_large()
+    return coding
 
 
 async def read_body(receive: Receive) -> bytes:
-    """The whole body. Raises PayloadTooLarge, having read no further than the limit."""
+    """The whole body, as it was sent. Raises PayloadTooLarge, having read no further than the
+    limit."""
     body = bytearray()  # grows by parts of whatever size, in all at linear cost
     more = True
     while more:

@@ -14,7 +14,14 @@ import orjson
 from tracker.api.reply import Reply
 from tracker.clock import Clock, iso
 from tracker.domain.limits import CloseCode
-from tracker.errors import Issue, RateLimited, TrackerError, Unauthorized, Unavailable
+from tracker.errors import (
+    Issue,
+    RateLimited,
+    TrackerError,
+    Unauthorized,
+    Unavailable,
+    UnsupportedContentCoding,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -109,6 +116,8 @@ class ErrorHandlers:
                     headers["Retry-After"] = str(error.retry_after)
                 if isinstance(error, Unauthorized):
                     headers["WWW-Authenticate"] = "Bearer"
+                if isinstance(error, UnsupportedContentCoding):
+                    headers["Accept-Encoding"] = ", ".join(error.accepted)
             case falcon.HTTPError():
                 code = _FALCON_CODES.get(error.status_code, "BAD_REQUEST")
                 message = _FALCON_MESSAGES.get(error.status_code) or error.description or ""

@@ -49,6 +49,11 @@ class RequestHead:
         value = self._first.get(name)
         return None if value is None else value.decode("latin-1")
 
+    def elements(self, name: bytes) -> list[str]:
+        """The elements of a header that is a list, of all its lines (RFC 9110, 5.6.1)."""
+        elements = (one.strip() for line in self._all(name) for one in line.split(","))
+        return [element for element in elements if element]
+
     def parameters(self, name: str) -> list[str]:
         """Each value of a parameter of the query string that is not empty."""
         if not self.query or (name.encode() not in self.query and b"%" not in self.query):

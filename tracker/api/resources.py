@@ -13,6 +13,7 @@ from falcon.routing import BaseConverter
 from pydantic import BaseModel
 
 from tracker.api.body import check_body, too_large
+from tracker.api.content_coding import expand
 from tracker.api.middleware.auth import Authenticator, Rights, is_preflight
 from tracker.api.middleware.ratelimit import RateLimits
 from tracker.api.request_head import RequestHead
@@ -39,12 +40,14 @@ async def read_json(req: falcon.asgi.Request, model: type[B], *, empty: bytes = 
     """Validate the body; `empty` stands for one without content.
 
     Raises:
-        UnsupportedMediaType, PayloadTooLarge, InvalidJSON, ValidationFailed
+        UnsupportedMediaType, PayloadTooLarge, BadRequest, InvalidJSON, ValidationFailed
     """
-    check_body(RequestHead.of(req.scope))
+    coding = check_body(RequestHead.of(req.scope))
     body = await req.stream.read(MAX_BODY_BYTES + 1)
     if len(body) > MAX_BODY_BYTES:
         raise too_large()
+    if coding is not None and body:
+        body = expand(body, coding)
     return validate(model, parse_object(body or empty))
 
 

@@ -15,6 +15,7 @@ from typing import Any, Final, NamedTuple
 import falcon.asgi
 
 from tracker.api.body import ASGI, Receive, check_body, read_body
+from tracker.api.content_coding import Coding, expand
 from tracker.api.errors import ErrorHandlers
 from tracker.api.middleware.auth import Authenticator, Rights
 from tracker.api.middleware.guard import Guard
@@ -41,7 +42,7 @@ class _Webhook(NamedTuple):
 class WebhookRequest:
     """A webhook's request whose head was checked."""
 
-    __slots__ = ("head", "headers", "key", "principal", "refusal", "webhook")
+    __slots__ = ("coding", "head", "headers", "key", "principal", "refusal", "webhook")
 
     principal: Principal
     """Who sent it, unless it is refused."""
@@ -52,6 +53,8 @@ class WebhookRequest:
         self.head = head
         self.key = head.get(b"idempotency-key")
         self.headers = headers
+        self.coding: Coding | None = None
+        """How its body is compressed."""
         self.refusal: Reply | None = None
         """The answer, whatever its body is."""
 
@@ -100,7 +103,7 @@ class Webhooks:
             request.principal = self._authenticator.admit(head, self._needed)
             if webhook.limit is not None:
                 webhook.limit.take(request.principal, headers)
-            check_body(head)
+            request.coding = check_body(head)
         except Exception as error:  # noqa: BLE001 - the one place that answers failures logs them
             request.refusal = self.refuse(request, error)
         return request
@@ -110,6 +113,8 @@ class Webhooks:
     ) -> None:
         """Record what is in `body`; `on_reply` is called once, now or later."""
         try:
+            if request.coding is not None:
+                body = expand(body, request.coding)
             pending = request.webhook.submit(body, request.key, request.principal)
             if pending.has_forbidden:
                 self._note_refusal(request)

@@ -65,7 +65,11 @@ FAILURES: Final[Mapping[str, Failure]] = {
         "This is not an allowed host",
     ),
     "BadBody": Failure(
-        {"INVALID_JSON": "the body is not JSON, or a name in it is given twice."} | _BAD_REQUEST,
+        {
+            "INVALID_JSON": "the body is not JSON, or a name in it is given twice.",
+            "BAD_REQUEST": f"{_BAD_REQUEST['BAD_REQUEST'].removesuffix('.')}; or the body is not "
+            "compressed as `Content-Encoding` says.",
+        },
         "The body is not JSON; see where in details.",
         "body",
         "unexpected character: line 1 column 1 (char 0)",
@@ -109,16 +113,20 @@ FAILURES: Final[Mapping[str, Failure]] = {
         NO_SUCH_KEY,
     ),
     "PayloadTooLarge": Failure(
-        {"PAYLOAD_TOO_LARGE": f"the body is over {MAX_BODY_BYTES} bytes."},
+        {"PAYLOAD_TOO_LARGE": f"the body is over {MAX_BODY_BYTES} bytes, or is once expanded."},
         f"The body is over {MAX_BODY_BYTES} bytes; send less.",
         "body",
         "Too large",
     ),
     "UnsupportedMediaType": Failure(
-        {"UNSUPPORTED_MEDIA_TYPE": "the body is of another type than JSON."},
+        {
+            "UNSUPPORTED_MEDIA_TYPE": "the body is of another type than JSON; or it is compressed "
+            "in another way than `Accept-Encoding` then lists."
+        },
         "Send JSON in UTF-8, with the header Content-Type: application/json.",
         "Content-Type",
         "This has to be application/json",
+        ("Accept-Encoding",),
     ),
     "Invalid": Failure(
         _INVALID,
@@ -227,6 +235,7 @@ def _header(description: str, example: Any, type_: str = "string") -> dict[str, 
 
 
 HEADERS: Final = {
+    "Accept-Encoding": _header("The codings of bodies that are taken.", "gzip"),
     "ETag": _header("Names this state of the answer.", '"0fe8edeb6e3acbde36c3ae67"'),
     "Idempotent-Replayed": _header(
         "`true` if this is the answer to an earlier request with the same Idempotency-Key.", "true"
