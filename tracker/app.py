@@ -18,6 +18,7 @@ from tracker.api.health import Alive, DatabaseCheck, Health, HubCheck, Ready
 from tracker.api.info import Info
 from tracker.api.keys import Key, KeyRotation, Keys
 from tracker.api.middleware.auth import Authenticator, Resource
+from tracker.api.middleware.compression import Compression
 from tracker.api.middleware.guard import Guard
 from tracker.api.middleware.head import AllowHead, HeadAsGet
 from tracker.api.middleware.origin import AllowedHosts, Origins
@@ -110,6 +111,7 @@ def create_app(
         authenticator,
         limits,
         AllowHead(),
+        Compression(),
         Lifespan(
             *(store, hub, Saving([sessions.save, named.save, audit.save])),
             *(settings, startup_key),
@@ -163,12 +165,13 @@ def create_app(
 def _pages() -> dict[str, Resource]:
     """What is there for people, and needs no parts."""
     dashboard = load()
+    page = DashboardPage(dashboard)
     return {
         "/openapi.json": OpenApi(),
         "/docs": Page("swagger.html"),
         "/redoc": Page("redoc.html"),
         "/docs/assets/{name}": Assets(),
-        **{page: DashboardPage(dashboard) for page in PAGES},
+        **dict.fromkeys(PAGES, page),
         "/assets/{version}/{name:path}": DashboardAssets(dashboard),
         "/favicon.ico": Redirect(f"/assets/{dashboard.version}/icon.svg"),
     }

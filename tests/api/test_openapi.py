@@ -31,7 +31,7 @@ from tracker.domain.limits import (
 
 # What HTTP itself adds to an answer, which no API description lists.
 PLAIN_HEADERS = {
-    *("cache-control", "connection", "content-length", "content-type", "date"),
+    *("cache-control", "connection", "content-encoding", "content-length", "content-type", "date"),
     *("transfer-encoding", "vary", "x-accel-buffering"),
 }
 

@@ -15,6 +15,7 @@ from pydantic import BaseModel
 from tracker.api.body import check_body, too_large
 from tracker.api.content_coding import expand
 from tracker.api.middleware.auth import Authenticator, Rights, is_preflight
+from tracker.api.middleware.compression import vary_by_encoding
 from tracker.api.middleware.ratelimit import RateLimits
 from tracker.api.request_head import RequestHead
 from tracker.api.schemas import Query, validate
@@ -54,7 +55,8 @@ async def read_json(req: falcon.asgi.Request, model: type[B], *, empty: bytes = 
 def send_json(req: falcon.asgi.Request, resp: falcon.asgi.Response, content: Any) -> None:
     """Send `content` as JSON, or 304 if the client has it already."""
     body = orjson.dumps(content)
-    etag = f'"{hashlib.blake2b(body, digest_size=12).hexdigest()}"'
+    # Weak: it names the content, compressed or not.
+    etag = f'W/"{hashlib.blake2b(body, digest_size=12).hexdigest()}"'
     if not not_modified(req, resp, etag, "private, no-cache"):
         resp.data = body
 
@@ -62,8 +64,9 @@ def send_json(req: falcon.asgi.Request, resp: falcon.asgi.Response, content: Any
 def not_modified(
     req: falcon.asgi.Request, resp: falcon.asgi.Response, etag: str, cache: str = "no-cache"
 ) -> bool:
-    """Set the ETag; True, with the status 304, if the client has this content already (RFC 9110,
-    13.1.2). `cache`: the value of Cache-Control."""
+    """Set the ETag; True, with the status 304, if the client has this content already, compressed
+    or not (RFC 9110, 13.1.2). `cache`: the value of Cache-Control."""
+    vary_by_encoding(resp)
     resp.set_header("ETag", etag)
     resp.set_header("Cache-Control", cache)
     if_none_match = req.get_header("If-None-Match")

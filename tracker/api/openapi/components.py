@@ -236,7 +236,7 @@ def _header(description: str, example: Any, type_: str = "string") -> dict[str, 
 
 HEADERS: Final = {
     "Accept-Encoding": _header("The codings of bodies that are taken.", "gzip"),
-    "ETag": _header("Names this state of the answer.", '"0fe8edeb6e3acbde36c3ae67"'),
+    "ETag": _header("Names this state of the answer.", 'W/"0fe8edeb6e3acbde36c3ae67"'),
     "Idempotent-Replayed": _header(
         "`true` if this is the answer to an earlier request with the same Idempotency-Key.", "true"
     ),

@@ -17,6 +17,7 @@ import falcon
 import falcon.asgi
 
 from tracker.api.middleware.auth import Rights
+from tracker.api.pages.unchanging import Unchanging
 from tracker.api.resources import not_modified
 from tracker.domain.principal import Right
 
@@ -79,8 +80,7 @@ class DashboardPage:
     rights = Rights(get=Right.OPEN)
 
     def __init__(self, files: Files) -> None:
-        self._page = files.page
-        self._etag = f'"{hashlib.blake2b(files.page, digest_size=6).hexdigest()}"'
+        self._page = Unchanging(files.page, falcon.MEDIA_HTML)
 
     async def on_get(
         self, req: falcon.asgi.Request, resp: falcon.asgi.Response, **_names: str
@@ -93,10 +93,8 @@ class DashboardPage:
                 "Referrer-Policy": "same-origin",
             }
         )
-        if not_modified(req, resp, self._etag):
-            return
-        resp.content_type = falcon.MEDIA_HTML
-        resp.data = self._page
+        if not not_modified(req, resp, self._page.etag):
+            self._page.write_to(req, resp)
 
 
 class DashboardAssets:
@@ -105,19 +103,22 @@ class DashboardAssets:
     rights = Rights(get=Right.OPEN)
 
     def __init__(self, files: Files) -> None:
-        self._files = files
+        self._version = files.version
+        self._files = {
+            name: Unchanging(content, _TYPES[name.rpartition(".")[2]])
+            for name, content in files.assets.items()
+        }
 
     async def on_get(
-        self, _req: falcon.asgi.Request, resp: falcon.asgi.Response, version: str, name: str
+        self, req: falcon.asgi.Request, resp: falcon.asgi.Response, version: str, name: str
     ) -> None:
         """The file; under this address it never changes."""
-        content = self._files.assets.get(name) if version == self._files.version else None
-        if content is None:
+        file = self._files.get(name) if version == self._version else None
+        if file is None:
             raise falcon.HTTPNotFound
-        resp.content_type = _TYPES[name.rpartition(".")[2]]
+        file.write_to(req, resp)
         resp.set_header("Cache-Control", "public, max-age=31536000, immutable")
         resp.set_header("X-Content-Type-Options", "nosniff")
-        resp.data = content
 
 
 def _walk(folder: Traversable, prefix: str) -> Iterator[tuple[str, bytes]]:

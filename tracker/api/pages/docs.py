@@ -17,7 +17,9 @@ from typing import Final, NamedTuple
 import falcon
 import falcon.asgi
 
+from tracker.api.content_coding import accepts_gzip
 from tracker.api.middleware.auth import Rights
+from tracker.api.pages.unchanging import Unchanging
 from tracker.api.resources import not_modified
 from tracker.domain.principal import Right
 
@@ -72,12 +74,11 @@ class Assets:
         if name not in self._read:
             self._read[name] = await asyncio.to_thread(_compress, path)
         file = self._read[name]
-        resp.append_header("Vary", "Accept-Encoding")
         if not_modified(req, resp, file.etag):
             return
         resp.content_type = _TYPES[path.suffix]
         resp.set_header("X-Content-Type-Options", "nosniff")
-        if _accepts_gzip(req):
+        if accepts_gzip(req.get_header("Accept-Encoding")):
             resp.set_header("Content-Encoding", "gzip")
             resp.data = file.gzipped
         else:
@@ -90,12 +91,14 @@ class OpenApi:
     rights = Rights(get=Right.OPEN)
 
     def __init__(self) -> None:
-        self._document = b""
+        self._document: Unchanging | None = None
 
-    async def on_get(self, _req: falcon.asgi.Request, resp: falcon.asgi.Response) -> None:
+    async def on_get(self, req: falcon.asgi.Request, resp: falcon.asgi.Response) -> None:
         """The API's description."""
-        self._document = self._document or await asyncio.to_thread(_build_document)
-        resp.data = self._document
+        if self._document is None:
+            document = await asyncio.to_thread(_build_document)
+            self._document = Unchanging(document, falcon.MEDIA_JSON)
+        self._document.write_to(req, resp)
 
 
 class _Compressed(NamedTuple):
@@ -110,15 +113,6 @@ def _compress(path: Path) -> _Compressed:
     # Weak: it names the content, compressed or not.
     etag = f'W/"{hashlib.blake2b(content, digest_size=12).hexdigest()}"'
     return _Compressed(gzip.compress(content, compresslevel=6, mtime=0), etag)
-
-
-def _accepts_gzip(req: falcon.asgi.Request) -> bool:
-    """Whether it is named, and not with a weight of 0 (RFC 9110, 12.5.3)."""
-    for coding in (req.get_header("Accept-Encoding") or "").split(","):
-        name, _, weight = coding.partition(";")
-        if name.strip().lower() == "gzip":
-            return weight.strip().rstrip("0.") != "q="
-    return False
 
 
 def _build_document() -> bytes:
