@@ -39,6 +39,12 @@ def test_the_proof_is_there(stranger: httpx.Client) -> None:
     assert "no such key" in answer.json()["error"]["message"]
 
 
+@pytest.mark.parametrize("path", ["/health", "/docs", "/openapi.json"])
+def test_what_is_open_is_so_for_every_method(stranger: httpx.Client, path: str) -> None:
+    assert stranger.options(path).status_code == 200
+    assert stranger.post(path).status_code == 405
+
+
 @pytest.mark.parametrize("path", PATHS)
 def test_what_a_page_needs_is_there_too(stranger: httpx.Client, path: str) -> None:
     page = stranger.get(path, follow_redirects=True)

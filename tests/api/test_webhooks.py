@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Iterator
 from typing import Any
@@ -270,14 +271,38 @@ def assert_refused(server: Server, kind: str, body: Any, field: str, project: st
     assert server.http.get("/api/stats/projects/" + project).status_code == 404
 
 
+WRONG_NAMES = ["\0", "a\0b", None, 7, 1.5, True, ["a"], {"a": "b"}]
+
+
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("field", ["project", "task", "task_id", "agent"])
 @pytest.mark.parametrize(
-    "wrong", ["", "\0", "a\0b", None, 7, 1.5, True, ["a"], {"a": "b"}], ids=repr
+    ("field", "wrong"),
+    [
+        *itertools.product(["project", "task", "task_id", "agent"], WRONG_NAMES),
+        *itertools.product(["project", "task_id", "agent"], [""]),
+    ],
+    ids=repr,
 )
 def test_wrong_name(shared_server: Server, kind: str, field: str, wrong: Any) -> None:
     project = "refused-name"
     assert_refused(shared_server, kind, body_of(kind, project) | {field: wrong}, field, project)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_an_empty_title_is_none(shared_server: Server, kind: str) -> None:
+    """The title stays; of a task never seen it is the task's id."""
+    project = f"untitled-{kind}"
+    for task_id, first in (("known", "Title"), ("new", "")):
+        for title in (first, ""):
+            body = body_of(kind, project, task=title, task_id=task_id)
+            assert shared_server.http.post(f"/webhook/{kind}", json=body).is_success
+        expected = first or task_id
+        assert shared_server.task(project, task_id)["title"] == expected
+    told = [
+        (event["data"]["task_id"], event["data"]["title"])
+        for event in events(shared_server, project)
+    ]
+    assert told == [("known", "Title")] * 2 + [("new", "new")] * 2
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -85,7 +85,8 @@ class SimpleModel:
         return {**task, "created": created}
 
     def _change(self, task: dict[str, Any], kind: str, body: Body, now: int) -> None:
-        task["title"], task["agent"] = body["task"], body["agent"]
+        task["title"] = body["task"] or task.get("title", body["task_id"])
+        task["agent"] = body["agent"]
         task["metadata"] = {**task["metadata"], **(body.get("metadata") or {})}
         task["updated_at"] = now
         if kind == "start":

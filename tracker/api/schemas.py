@@ -31,7 +31,7 @@ from tracker.domain.fields import (
     StackTrace,
     Status,
     Text,
-    Title,
+    TitleOrEmpty,
     issues_of,
 )
 from tracker.domain.limits import (
@@ -55,7 +55,10 @@ class _ReportBody(BaseModel):
     model_config = ConfigDict(extra="ignore")
 
     project: Name = Field(examples=["my-project"])
-    task: Title = Field(examples=["Разработка новой фичи"], description="The task's title.")
+    task: TitleOrEmpty = Field(
+        examples=["Разработка новой фичи"],
+        description="The task's title; empty: as it was, and `task_id` for a task never seen.",
+    )
     task_id: Name = Field(examples=["task-123"], description="Names the task within its project.")
     agent: Name = Field(examples=["claude-3-5-sonnet"])
     metadata: dict[str, Any] | None = Field(

@@ -26,7 +26,7 @@ from tracker.domain.limits import (
 from tracker.domain.tasks import ENDED
 from tracker.errors import Issue
 
-_WITHOUT_NUL: Final = r"^[^\x00]+$"
+_WITHOUT_NUL: Final = r"^[^\x00]*$"
 
 
 def _at_most_10_kb(text: str) -> str:
@@ -42,6 +42,9 @@ Name = Annotated[
 ]
 Title = Annotated[
     str, StringConstraints(strict=True, min_length=1, max_length=MAX_TITLE, pattern=_WITHOUT_NUL)
+]
+TitleOrEmpty = Annotated[
+    str, StringConstraints(strict=True, max_length=MAX_TITLE, pattern=_WITHOUT_NUL)
 ]
 Text = Annotated[str, StringConstraints(strict=True)]
 Message = Annotated[Text, Field(max_length=MAX_MESSAGE)]

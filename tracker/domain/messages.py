@@ -137,7 +137,7 @@ def event_data(report: Report, task: Task, *, late: bool) -> str:
     """
     data: dict[str, Any] = {
         "task_id": report.task_id,
-        "title": report.title,
+        "title": report.title or task.title,
         "project": report.project,
         "agent": report.agent,
         "status": task.status,

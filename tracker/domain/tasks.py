@@ -133,7 +133,7 @@ def apply(task: Task | None, report: Report, now: int) -> Task:
         return task
     else:
         task = task._replace(
-            title=report.title,
+            title=report.title or task.title,
             agent=report.agent,
             metadata={**task.metadata, **report.metadata} if report.metadata else task.metadata,
             updated_at=now,
@@ -144,7 +144,7 @@ def apply(task: Task | None, report: Report, now: int) -> Task:
 def _new_task(report: Report, now: int) -> Task:
     """Any report creates its task, so that none is lost because an earlier one was."""
     started_at = now - (report.duration_ms or 0)
-    begun = (report.title, report.agent, Status.RUNNING, 0, 1, started_at)
+    begun = (report.title or report.task_id, report.agent, Status.RUNNING, 0, 1, started_at)
     return Task(*begun, *_NOT_ENDED, report.metadata or {}, now, now)
 
 

@@ -37,9 +37,10 @@ class Rights(NamedTuple):
     delete: Right | None = None
 
     def needed(self, method: str) -> Right:
-        """What a request needs. That there is no such method is said to whoever has a key."""
+        """What a request needs. That there is no such method is said to whoever has a key, or to
+        all where everything is open."""
         needed: Right | None = getattr(self, method.lower(), None)
-        return needed or Right.SIGNED_IN
+        return needed or (Right.OPEN if self.get is Right.OPEN else Right.SIGNED_IN)
 
 
 class Resource(Protocol):
