@@ -28,16 +28,18 @@ from websockets.frames import Close
 from websockets.http11 import Response
 from websockets.server import ServerProtocol
 
-from tracker.server import http, run, websocket
-from tracker.server.http import WebhookCycle
+from tracker.server import http, http_limits, http_pipeline, lifecycle, websocket
+from tracker.server.webhook_cycle import WebhookCycle
 
 PACKAGES = ("uvicorn", "websockets", "httptools")
 OURS = (
     http.HttpProtocol,
-    http._PipelineFlowControl,
+    http_limits.LimitedProtocol,
+    http_pipeline.PipelinedProtocol,
+    http_pipeline._PipelineFlowControl,
     websocket.WebSocketProtocol,
     websocket._Handshake,
-    run.Server,
+    lifecycle.Server,
 )
 
 # Of which class a member of theirs is, where ours go on to members of that.
@@ -190,6 +192,11 @@ WebSocketsSansIOProtocol.writable
 """  # noqa: E501
 
 
+def ours(cls: type) -> list[type]:
+    """The class, where it is ours, and those of ours that it extends."""
+    return [base for base in cls.__mro__ if base.__module__.startswith("tracker")]
+
+
 def theirs(cls: type) -> type:
     """The class itself, or the one of theirs that it extends."""
     return next(base for base in cls.__mro__ if not base.__module__.startswith("tracker"))
@@ -233,7 +240,7 @@ def touched(cls: type) -> Iterator[tuple[type, str]]:
         kind = reader(cls, function)
         for node in ast.walk(function):
             owner = kind(node.value) if isinstance(node, ast.Attribute) else None
-            if owner is None or (owner is cls and node.attr in defined(cls)):
+            if owner is None or any(node.attr in defined(base) for base in ours(owner)):
                 continue
             if (owner, node.attr) != OF_WEBHOOKS:
                 yield theirs(owner), node.attr
@@ -250,7 +257,7 @@ def reader(
             case ast.Name(name):
                 return named.get(name)
             case ast.Call(ast.Name("super")):
-                return theirs(cls)
+                return cls.__base__
             case ast.Attribute(value, name):
                 owner = kind(value)
                 return None if owner is None else KINDS.get((theirs(owner), name))
@@ -307,7 +314,7 @@ def test_a_webhooks_cycle_has_what_connections_look_for() -> None:
     """uvicorn's own code looks at it too."""
     looked_for = {
         name
-        for cls in (HttpToolsProtocol, http.HttpProtocol)
+        for cls in (HttpToolsProtocol, *ours(http.HttpProtocol))
         for owner, name in touched(cls)
         if owner is RequestResponseCycle
     }

@@ -1,8 +1,7 @@
-"""Runs the application under uvicorn: our socket, signals, order of start and stop."""
+"""Runs the application under uvicorn: our sockets, our settings of it."""
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import errno
 import gc
@@ -10,10 +9,9 @@ import logging
 import os
 import socket
 import tempfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from functools import partial
 from pathlib import Path
-from typing import cast
 
 import uvicorn
 
@@ -22,9 +20,10 @@ from tracker.auth import keys
 from tracker.config.paths import locate, locate_ready_file
 from tracker.config.settings import Settings
 from tracker.domain.limits import MAX_WEBSOCKET_MESSAGE_BYTES
-from tracker.errors import ConfigError, InUse, StartupError
+from tracker.errors import ConfigError, InUse
 from tracker.server import logs
 from tracker.server.http import HttpProtocol
+from tracker.server.lifecycle import Server
 from tracker.server.ready_file import ReadinessNotifier
 from tracker.server.tls import Tls
 from tracker.server.unix_socket import listening
@@ -35,8 +34,6 @@ logger = logging.getLogger(__name__)
 
 # Seconds. The whole stop has ten (docs/contract.md, "Start and stop").
 _GRACE_PERIOD = 6
-_STALL_TIMEOUT_AT_STOP = 2.0
-_SWEEP_INTERVAL = 1.0
 
 
 def run(
@@ -89,117 +86,6 @@ def run(
         if server.ready_error is not None:
             raise server.ready_error
     return 1 if server.died else 0
-
-
-class Server(uvicorn.Server):
-    """uvicorn's server, except for how it begins and ends."""
-
-    def __init__(
-        self,
-        config: uvicorn.Config,
-        app: App,
-        on_ready: Callable[[], None],
-        tls: Tls | None,
-        timeouts: Timeouts,
-        *,
-        idle_timeout: float,
-    ) -> None:
-        """`idle_timeout`: seconds without requests and streams after which to stop, 0: never."""
-        super().__init__(config)
-        self._tls = tls
-        self._timeouts = timeouts
-        self._idle_timeout = idle_timeout
-        self.died = False
-        self.ready_error: StartupError | None = None
-        self._app = app
-        self._on_ready = on_ready
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        """Stop on a signal, and exit with our own code rather than by raising the signal again."""
-        with super().capture_signals():
-            yield
-            self._captured_signals.clear()
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Call `on_ready` once connections are accepted; if that fails, shut down cleanly."""
-        await super().startup([])  # uvicorn would use TLS on all sockets, without these timeouts
-        if self.started:
-            self.servers += [await self._serve_on(listener) for listener in sockets or ()]
-            try:
-                self._on_ready()
-            except StartupError as error:  # through uvicorn it would leave a traceback in the log
-                self.ready_error = error
-                self.should_exit = True
-
-    async def _serve_on(self, listener: socket.socket) -> asyncio.Server:
-        create_protocol = partial(
-            cast(Callable[..., asyncio.Protocol], self.config.http_protocol_class),
-            config=self.config,
-            server_state=self.server_state,
-            app_state=self.lifespan.state,
-        )
-        loop = asyncio.get_running_loop()
-        backlog = self.config.backlog
-        if listener.family not in (socket.AF_INET, socket.AF_INET6):
-            return await loop.create_unix_server(create_protocol, sock=listener, backlog=backlog)
-        if self._tls is None:
-            return await loop.create_server(create_protocol, sock=listener, backlog=backlog)
-        return await loop.create_server(
-            create_protocol,
-            sock=listener,
-            backlog=backlog,
-            ssl=self._tls.context,
-            ssl_handshake_timeout=self._timeouts.handshake,
-            ssl_shutdown_timeout=self._timeouts.close,
-        )
-
-    async def main_loop(self) -> None:
-        """Also drop stalled connections, and stop when idle."""
-        sweeper = asyncio.create_task(self._sweep())
-        try:
-            await super().main_loop()
-        finally:
-            sweeper.cancel()
-
-    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """End the streams, which would not end by themselves, and drop stalled connections."""
-        self._app.hub.close()
-        for server in self.servers:
-            server.close()
-        self.servers.clear()  # asyncio would wait for pending TLS handshakes
-        dropping = asyncio.create_task(self._drop_stalled_at_stop())
-        await super().shutdown(sockets)
-        dropping.cancel()
-        if self.force_exit:  # a second Ctrl-C; uvicorn would leave the database open
-            self._drop_stalled(timeout=-1)
-            await self.lifespan.shutdown()
-
-    async def _drop_stalled_at_stop(self) -> None:
-        while True:
-            await asyncio.sleep(_SWEEP_INTERVAL / 4)
-            self._drop_stalled(_STALL_TIMEOUT_AT_STOP)
-
-    def _drop_stalled(self, timeout: float) -> None:
-        now = asyncio.get_running_loop().time()
-        for connection in list(self.server_state.connections):
-            if isinstance(connection, HttpProtocol):
-                connection.drop_if_stalled(now, timeout)
-
-    async def _sweep(self) -> None:
-        loop = asyncio.get_running_loop()
-        state = self.server_state
-        counted, active_at = 0, loop.time()
-        while True:
-            await asyncio.sleep(_SWEEP_INTERVAL)
-            self._drop_stalled(self._timeouts.request)
-            if self._tls is not None:
-                self._tls.reload_if_changed()
-            if state.tasks or state.total_requests > counted:
-                counted, active_at = state.total_requests, loop.time()
-            elif self._idle_timeout and loop.time() - active_at >= self._idle_timeout:
-                logger.info("Stopping: no request for %s s", self._idle_timeout)
-                self.should_exit = True
 
 
 @contextlib.contextmanager
