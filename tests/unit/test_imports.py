@@ -29,7 +29,7 @@ ROOMS: dict[str, tuple[set[str], set[str]]] = {
     "sdk": ({SDK}, set()),
     # Former names of the SDK, for users' code alone.
     "former": ({"client", "pytest_plugin"}, {"sdk"}),
-    "leaves": ({"errors", "clock", "files", "text", "timeouts"}, {"sdk"}),
+    "leaves": ({"errors", "clock", "files", "text", "timeouts", "addresses"}, {"sdk"}),
     "domain": ({"domain"}, {"leaves"}),
     "config": ({"config"}, {"leaves"}),
     "keys": ({"auth.keys"}, {"leaves", "config", "domain"}),

@@ -6,12 +6,12 @@ them. The address is the connection's: behind a proxy, that is the proxy's.
 
 from __future__ import annotations
 
-import ipaddress
 import logging
 import math
 from collections import OrderedDict
 from typing import Final
 
+from tracker.addresses import counted_address
 from tracker.clock import Clock
 
 logger = logging.getLogger(__name__)
@@ -28,12 +28,6 @@ _FORGOTTEN_AFTER: Final = 3600.0
 # Lines in the log, for all addresses together, and the window for them in seconds.
 _MAX_LINES: Final = 20
 _LINES_WINDOW: Final = 60.0
-
-# Clients of the Unix socket have no address.
-NO_ADDRESS: Final = "the Unix socket"
-
-# One holder has all addresses of such a network (RFC 6177).
-_IPV6_PREFIX: Final = 64
 
 
 class _Guesser:
@@ -86,22 +80,6 @@ class WrongKeys:
             logger.warning("Wrong API keys from %s: %d", address, count)
         elif self._lines == _MAX_LINES:
             logger.warning("Wrong API keys from more addresses; no more are named this minute")
-
-
-def counted_address(client: tuple[str, int] | None) -> str:
-    """The address to count by: of IPv6 the network; one for all of loopback, as any program may use
-    each of its 16 million addresses."""
-    host = client[0] if client else NO_ADDRESS
-    try:
-        address = ipaddress.ip_address(host)
-    except ValueError:
-        return str(host)
-    address = getattr(address, "ipv4_mapped", None) or address
-    if address.is_loopback:
-        return "127.0.0.1"
-    if isinstance(address, ipaddress.IPv4Address):
-        return str(address)
-    return str(ipaddress.ip_network((int(address), _IPV6_PREFIX), strict=False))
 
 
 def _is_power_of_ten(number: int) -> bool:

@@ -8,13 +8,14 @@ from typing import Final, NamedTuple, Protocol
 
 import falcon.asgi
 
+from tracker.addresses import NO_ADDRESS, counted_address
 from tracker.api.middleware.credentials import request_key
 from tracker.api.middleware.origin import is_foreign
 from tracker.api.request_head import RequestHead
 from tracker.auth.audit import Audit
 from tracker.auth.holders import Holders
 from tracker.auth.sessions import Sessions
-from tracker.auth.wrong_keys import NO_ADDRESS, WrongKeys, counted_address
+from tracker.auth.wrong_keys import WrongKeys
 from tracker.domain.audit import Action, Actor
 from tracker.domain.keys import is_misspelt
 from tracker.domain.principal import Principal, Right, Scope
