@@ -13,7 +13,6 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, suppress
 
 import pytest
-import uvicorn
 
 from tests.support import raw
 from tests.support.server import KEY, Server, wait_for
@@ -21,8 +20,9 @@ from tests.support.timeouts import command_with_timeouts
 from tracker.app import create_app
 from tracker.config.settings import Settings
 from tracker.domain.limits import MAX_HEADERS
-from tracker.server import run
+from tracker.server import lifecycle, run
 from tracker.server.http import HttpProtocol
+from tracker.server.slots import Slots
 from tracker.timeouts import DEFAULT_TIMEOUTS
 
 KEYED = b"X-API-Key: " + KEY.encode()
@@ -230,7 +230,15 @@ def connections_left(request: bytes, *, reset: bool = False) -> int:
     timeouts = DEFAULT_TIMEOUTS._replace(heartbeat=0.1)
     app = create_app(Settings(api_key=KEY), None, timeouts=timeouts)
     listener = socket.create_server(("127.0.0.1", 0))
-    server = uvicorn.Server(run._config(app, timeouts))
+    server = lifecycle.Server(
+        run._config(app, timeouts),
+        app,
+        lambda: None,
+        Slots(100, app.clock),
+        None,
+        timeouts,
+        idle_timeout=0,
+    )
     thread = threading.Thread(target=server.run, args=([listener],))
     thread.start()
     wait_for(lambda: server.started)

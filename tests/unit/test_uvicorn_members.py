@@ -69,7 +69,6 @@ NEVER_RUN = "run_asgi"
 MEMBERS = """
 Close.code
 Close.reason
-Config.backlog
 Config.http_protocol_class
 Config.ws_max_size
 FlowControl.__init__(transport)
@@ -112,6 +111,7 @@ HttpToolsProtocol.server_state
 HttpToolsProtocol.timeout_keep_alive
 HttpToolsProtocol.transport
 HttpToolsProtocol.url
+HttpToolsProtocol.ws_protocol_class
 async LifespanOn.shutdown()
 LifespanOn.state
 RequestResponseCycle.body
@@ -129,7 +129,6 @@ Server.force_exit
 Server.lifespan
 async Server.main_loop()
 Server.server_state
-Server.servers
 Server.should_exit
 async Server.shutdown(sockets=)
 Server.started
@@ -161,6 +160,8 @@ WebSocketsSansIOProtocol.close_sent
 WebSocketsSansIOProtocol.close_timer
 WebSocketsSansIOProtocol.config
 WebSocketsSansIOProtocol.conn
+WebSocketsSansIOProtocol.connection_lost(exc)
+WebSocketsSansIOProtocol.connection_made(transport)
 WebSocketsSansIOProtocol.curr_msg_data_type
 WebSocketsSansIOProtocol.data_received(data)
 WebSocketsSansIOProtocol.disconnected

@@ -16,6 +16,7 @@ from websockets.uri import parse_uri
 
 from tests.support.loop import on_loop
 from tracker.clock import SystemClock
+from tracker.server.slots import Slots
 from tracker.server.websocket import WebSocketProtocol
 from tracker.timeouts import DEFAULT_TIMEOUTS
 from tracker.ws.socket import FRAMES
@@ -43,6 +44,7 @@ class Peer(asyncio.Transport):
             {},
             clock=SystemClock(),
             timeouts=DEFAULT_TIMEOUTS._replace(close=GRACE),
+            slot=Slots(100, SystemClock()).take("127.0.0.1"),
         )
         self.protocol.connection_made(self)
         self.client = ClientProtocol(parse_uri("ws://localhost/ws"))

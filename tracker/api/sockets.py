@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import falcon.asgi
 
+from tracker.api.accepted import say_accepted
 from tracker.api.middleware.auth import Authenticator, Rights
 from tracker.api.middleware.origin import Origins
 from tracker.api.request_head import RequestHead
@@ -37,6 +38,7 @@ class SocketAdmission:
             )
         try:
             principal = self._authenticator.admit(head, WebSocketRoute.rights.needed("GET"))
+            say_accepted(req.scope)
             query = read_query(req, StreamQuery)
         except Unauthorized:
             raise RefusalError(CloseCode.UNAUTHORIZED, "unauthorized") from None

@@ -14,6 +14,7 @@ from typing import Any, Final, NamedTuple
 
 import falcon.asgi
 
+from tracker.api.accepted import say_accepted
 from tracker.api.body import ASGI, Receive, check_body, read_body
 from tracker.api.content_coding import Coding, expand
 from tracker.api.errors import ErrorHandlers
@@ -177,6 +178,7 @@ class WebhookMount:
         request = self._webhooks.open(path, RequestHead.of(scope))
         if request.refusal is not None:
             return request.refusal
+        say_accepted(scope)
         try:
             body = await read_body(receive)
         except TrackerError as error:

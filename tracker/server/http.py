@@ -91,7 +91,10 @@ class HttpProtocol(LimitedProtocol):
         cycle = self.cycle = self._running = WebhookCycle(opening, keep_alive)
         if opening.refusal is not None:
             self._send_reply(cycle, opening.refusal)
-        elif expects_continue:
+            return
+        if self._slot.is_keyless:
+            self._slot.keep()
+        if expects_continue:
             self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
 
     def _send_reply(self, cycle: WebhookCycle, reply: Reply) -> None:

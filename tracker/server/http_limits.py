@@ -6,8 +6,9 @@ Uses parts of uvicorn that are not public; it is pinned in pyproject.toml.
 from __future__ import annotations
 
 import re
-from typing import Any, Final
+from typing import Any, Final, cast
 
+from tracker.api.accepted import ACCEPTED
 from tracker.domain.limits import MAX_HEADER_BYTES, MAX_HEADERS
 from tracker.server.http_pipeline import PipelinedProtocol
 from tracker.timeouts import DEFAULT_TIMEOUTS
@@ -74,6 +75,9 @@ class LimitedProtocol(PipelinedProtocol):
         super().on_message_begin()
         self.url, self.headers, self.expect_100_continue = url, headers, expects_continue
         self.scope["headers"] = headers
+        if self._slot.is_keyless:
+            self._slot.touch()
+            self.scope["extensions"] = cast(Any, {ACCEPTED: self._slot.keep})
 
     def _check_head(self) -> str:
         """Of a request whose head has been received: the HTTP version. Raises ValueError, which

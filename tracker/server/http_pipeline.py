@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import Any, Final
+from functools import partial
+from typing import Any, Final, cast
 
 import httptools
 from uvicorn.protocols.http.flow_control import FlowControl
@@ -21,6 +22,7 @@ from uvicorn.protocols.http.httptools_impl import (
 from tracker.api.errors import error_body
 from tracker.clock import Clock
 from tracker.server.http10 import UnchunkedResponses
+from tracker.server.slots import Slot
 from tracker.server.webhook_cycle import JSON_OF_LENGTH, WebhookCycle
 
 # Bytes. One read may bring thousands of requests, each of which takes memory until its turn.
@@ -56,9 +58,10 @@ class PipelinedProtocol(HttpToolsProtocol):
 
     cycle: RequestResponseCycle | WebhookCycle  # type: ignore[assignment]
 
-    def __init__(self, *args: Any, clock: Clock, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, clock: Clock, slot: Slot, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._clock = clock
+        self._slot = slot
         self._running: RequestResponseCycle | WebhookCycle | None = None
         self._unparsed = b""
         self._ignores_upgrade = False  # its head is parsed once more, without
@@ -67,6 +70,7 @@ class PipelinedProtocol(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
+        self._slot.holder = self
         if self.scheme == "https":
             transport.set_write_buffer_limits(_TLS_WRITE_BUFFER)
         self.flow = self._flow_control = _PipelineFlowControl(transport, self._may_read)
@@ -146,13 +150,15 @@ class PipelinedProtocol(HttpToolsProtocol):
 
     def handle_websocket_upgrade(self) -> None:
         if self.cycle is None or self.cycle.response_complete:
+            upgraded = cast(Any, self.ws_protocol_class)
+            self.ws_protocol_class = cast(Any, partial(upgraded, slot=self._slot))
             super().handle_websocket_upgrade()
         else:
             self._refuse(400, "Wait for the answer to what was sent before, then upgrade.")
 
     def on_response_complete(self) -> None:
         super().on_response_complete()
-        if self._final_response and not self._is_answering():
+        if self._final_response and not self.is_answering():
             self._send_final_response()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -160,6 +166,7 @@ class PipelinedProtocol(HttpToolsProtocol):
             self._running.disconnected = True
             self._running.message_event.set()
         super().connection_lost(exc)
+        self._slot.free()
         self._break_cycles()
 
     def _break_cycles(self) -> None:
@@ -204,11 +211,16 @@ class PipelinedProtocol(HttpToolsProtocol):
             *(STATUS_LINE[status], JSON_OF_LENGTH, len(body)),
             body,
         )
-        if not self._is_answering():
+        if not self.is_answering():
             self._send_final_response()
 
-    def _is_answering(self) -> bool:
+    def is_answering(self) -> bool:
+        """Whether a request waits for the end of its response."""
         return bool(self.pipeline) or not (self._running is None or self._running.response_complete)
+
+    def abort(self) -> None:
+        """Close the connection at once."""
+        self.transport.abort()
 
     def _send_final_response(self) -> None:
         if not self.transport.is_closing():

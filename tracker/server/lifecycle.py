@@ -17,7 +17,9 @@ import uvicorn
 
 from tracker.api.application import App
 from tracker.errors import StartupError
+from tracker.server.acceptor import Acceptor
 from tracker.server.http import HttpProtocol
+from tracker.server.slots import Slots
 from tracker.server.tls import Tls
 from tracker.timeouts import Timeouts
 
@@ -36,6 +38,7 @@ class Server(uvicorn.Server):
         config: uvicorn.Config,
         app: App,
         on_ready: Callable[[], None],
+        slots: Slots,
         tls: Tls | None,
         timeouts: Timeouts,
         *,
@@ -43,6 +46,7 @@ class Server(uvicorn.Server):
     ) -> None:
         """`idle_timeout`: seconds without requests and streams after which to stop, 0: never."""
         super().__init__(config)
+        self._slots = slots
         self._tls = tls
         self._timeouts = timeouts
         self._idle_timeout = idle_timeout
@@ -60,36 +64,24 @@ class Server(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Call `on_ready` once connections are accepted; if that fails, shut down cleanly."""
-        await super().startup([])  # uvicorn would use TLS on all sockets, without these timeouts
+        await super().startup([])  # uvicorn would use TLS on all sockets, and accept without end
         if self.started:
-            self.servers += [await self._serve_on(listener) for listener in sockets or ()]
+            create_protocol = partial(
+                cast(Callable[..., asyncio.Protocol], self.config.http_protocol_class),
+                config=self.config,
+                server_state=self.server_state,
+                app_state=self.lifespan.state,
+            )
+            self._acceptor = Acceptor(
+                create_protocol, self._slots, self._tls, self._timeouts, self._app.clock
+            )
+            for listener in sockets or ():
+                self._acceptor.listen(listener)
             try:
                 self._on_ready()
             except StartupError as error:  # through uvicorn it would leave a traceback in the log
                 self.ready_error = error
                 self.should_exit = True
-
-    async def _serve_on(self, listener: socket.socket) -> asyncio.Server:
-        create_protocol = partial(
-            cast(Callable[..., asyncio.Protocol], self.config.http_protocol_class),
-            config=self.config,
-            server_state=self.server_state,
-            app_state=self.lifespan.state,
-        )
-        loop = asyncio.get_running_loop()
-        backlog = self.config.backlog
-        if listener.family not in (socket.AF_INET, socket.AF_INET6):
-            return await loop.create_unix_server(create_protocol, sock=listener, backlog=backlog)
-        if self._tls is None:
-            return await loop.create_server(create_protocol, sock=listener, backlog=backlog)
-        return await loop.create_server(
-            create_protocol,
-            sock=listener,
-            backlog=backlog,
-            ssl=self._tls.context,
-            ssl_handshake_timeout=self._timeouts.handshake,
-            ssl_shutdown_timeout=self._timeouts.close,
-        )
 
     async def main_loop(self) -> None:
         """Also drop stalled connections, and stop when idle."""
@@ -102,9 +94,7 @@ class Server(uvicorn.Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """End the streams, which would not end by themselves, and drop stalled connections."""
         self._app.hub.close()
-        for server in self.servers:
-            server.close()
-        self.servers.clear()  # asyncio would wait for pending TLS handshakes
+        await self._acceptor.close()
         dropping = asyncio.create_task(self._drop_stalled_at_stop())
         await super().shutdown(sockets)
         dropping.cancel()

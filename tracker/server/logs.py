@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import logging
+import math
 import sys
 from datetime import UTC, datetime
+from typing import Final
 
+from tracker.clock import Clock
 from tracker.config.settings import LogFormat, LogLevel
 from tracker.text import json_line, printable, printable_lines
+
+# Seconds between two warnings of the same kind.
+_INTERVAL: Final = 60.0
 
 
 class JsonFormatter(logging.Formatter):
@@ -35,6 +41,22 @@ class TextFormatter(logging.Formatter):
             trace = printable_lines(self.formatException(record.exc_info))
             line = "\n  ".join([line, *trace.split("\n")])
         return line
+
+
+class SeldomWarning:
+    """A warning that is logged once a minute at most, however often there is reason to."""
+
+    def __init__(self, clock: Clock, logger: logging.Logger) -> None:
+        self._clock = clock
+        self._logger = logger
+        self._logged_at = -math.inf
+
+    def log(self, text: str, *args: object) -> None:
+        """Log it, unless that was done just now."""
+        now = self._clock.monotonic()
+        if now - self._logged_at >= _INTERVAL:
+            self._logged_at = now
+            self._logger.warning(text, *args)
 
 
 def configure(level: LogLevel, format_: LogFormat) -> None:

@@ -22,9 +22,11 @@ from tracker.config.settings import Settings
 from tracker.domain.limits import MAX_WEBSOCKET_MESSAGE_BYTES
 from tracker.errors import ConfigError, InUse
 from tracker.server import logs
+from tracker.server.descriptors import raise_limit
 from tracker.server.http import HttpProtocol
 from tracker.server.lifecycle import Server
 from tracker.server.ready_file import ReadinessNotifier
+from tracker.server.slots import Slots
 from tracker.server.tls import Tls
 from tracker.server.unix_socket import listening
 from tracker.server.websocket import WebSocketProtocol
@@ -52,6 +54,7 @@ def run(
         logger.warning("%s", warning)
     keys.check(settings)
     ready_file = locate_ready_file(settings.ready_file)
+    descriptors = raise_limit()
     tls = Tls.of(settings)
     server: Server
 
@@ -74,6 +77,7 @@ def run(
             _config(app, timeouts),
             app,
             notifier.notify,
+            Slots(descriptors, app.clock),
             tls,
             timeouts,
             idle_timeout=settings.idle_timeout,

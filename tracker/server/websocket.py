@@ -18,9 +18,11 @@ from websockets.frames import Frame
 from websockets.http11 import Request, Response
 from websockets.server import ServerProtocol
 
+from tracker.api.accepted import ACCEPTED
 from tracker.api.errors import REFUSED_BASE, code_of, error_body
 from tracker.clock import Clock
 from tracker.domain.limits import CloseCode
+from tracker.server.slots import Slot
 from tracker.timeouts import Timeouts
 from tracker.ws.socket import FRAMES
 
@@ -37,13 +39,34 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
     far as the peer takes it, and the connection is aborted `timeouts.close` seconds later.
     """
 
-    def __init__(self, *args: Any, clock: Clock, timeouts: Timeouts, **kwargs: Any) -> None:
+    def __init__(
+        self, *args: Any, clock: Clock, timeouts: Timeouts, slot: Slot, **kwargs: Any
+    ) -> None:
         super().__init__(*args, **kwargs)
+        self._slot = slot
         self.conn = _Handshake(clock, max_size=self.config.ws_max_size, logger=self.logger)
         self._close_timeout = timeouts.close
         self._pending_pong = b""
         self._unparsed = b""
         self._parse_handle: asyncio.Handle | None = None
+
+    # The connection.
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(transport)
+        self._slot.holder = self
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        super().connection_lost(exc)
+        self._slot.free()
+
+    def is_answering(self) -> bool:
+        """Whether it is more than idle; whoever has a key is not asked."""
+        return False
+
+    def abort(self) -> None:
+        """Close the connection at once."""
+        self.transport.abort()
 
     # Receiving.
 
@@ -89,7 +112,8 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
     def handle_connect(self, event: Request) -> None:
         super().handle_connect(event)
         if self.response.status_code == HTTPStatus.SWITCHING_PROTOCOLS:
-            cast(dict[str, Any], self.scope["extensions"])[FRAMES] = self
+            extensions = cast(dict[str, Any], self.scope["extensions"])
+            extensions |= {FRAMES: self, ACCEPTED: self._slot.keep}
 
     def handle_cont(self, event: Frame) -> None:
         if event.data or event.fin:  # else a message of empty fragments would grow for ever

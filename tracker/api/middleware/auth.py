@@ -9,6 +9,7 @@ from typing import Final, NamedTuple, Protocol
 import falcon.asgi
 
 from tracker.addresses import NO_ADDRESS, counted_address
+from tracker.api.accepted import say_accepted
 from tracker.api.middleware.credentials import request_key
 from tracker.api.middleware.origin import is_foreign
 from tracker.api.request_head import RequestHead
@@ -76,6 +77,7 @@ class Authenticator:
         needed = resource.rights.needed(req.method)
         if needed is not Right.OPEN and not is_preflight(req):
             req.context.principal = self.admit(RequestHead.of(req.scope), needed)
+            say_accepted(req.scope)
 
     def admit(self, head: RequestHead, needed: Right) -> Principal:
         """Who sent the request, if they may do what takes this right.
