@@ -235,6 +235,20 @@ class TestFlood:
                 assert ask(agent, report("1")).status == 201
         assert f"Over {MAX_KEYLESS} connections from the Unix socket" in server.log
 
+    def test_of_those_who_ask_for_pages_and_read_nothing(self, server: Server) -> None:
+        """Each would otherwise have its own made, and kept until it is cut."""
+        path = "/docs/assets/redoc.js"
+        assert server.http.get("/api/stats").status_code == 200
+        before = server.memory
+        with ExitStack() as stack:
+            for _ in range(MAX_KEYLESS):
+                connection = stack.enter_context(closing(raw.connect(server)))
+                connection.sendall(kept("GET", path))
+            assert server.http.get(path).status_code == 200
+            assert server.report("start", "p").status_code == 201
+            assert server.memory - before < 40 * 2**20
+        assert server.stop() == 0
+
     def test_a_burst_of_agents_is_no_flood(self, server: Server) -> None:
         """All of them have connected before the first is heard."""
         with ExitStack() as stack:

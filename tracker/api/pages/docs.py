@@ -6,10 +6,10 @@ addresses on the network; it is not imported, because its import reads them all 
 
 from __future__ import annotations
 
-import asyncio
 import gzip
 import hashlib
 import importlib.util
+from functools import partial
 from importlib import resources
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -19,6 +19,7 @@ import falcon.asgi
 
 from tracker.api.content_coding import accepts_gzip
 from tracker.api.middleware.auth import Rights
+from tracker.api.pages.once import Once
 from tracker.api.pages.unchanging import Unchanging
 from tracker.api.resources import not_modified
 from tracker.domain.principal import Right
@@ -62,27 +63,23 @@ class Assets:
     def __init__(self) -> None:
         ours = Path(str(resources.files("tracker"))) / "web" / "docs"
         viewers = _package_folder("offapi")
-        self._paths = {name: viewers / name for name in _VIEWERS}
-        self._paths |= {name: ours / name for name in _OURS}
-        self._read: dict[str, _Compressed] = {}
+        paths = {name: viewers / name for name in _VIEWERS} | {name: ours / name for name in _OURS}
+        self._files = {name: Once(partial(_read, path)) for name, path in paths.items()}
 
     async def on_get(self, req: falcon.asgi.Request, resp: falcon.asgi.Response, name: str) -> None:
         """The file, compressed for those who take it so; asked for again, 304."""
-        path = self._paths.get(name)
-        if path is None:
+        if name not in self._files:
             raise falcon.HTTPNotFound
-        if name not in self._read:
-            self._read[name] = await asyncio.to_thread(_compress, path)
-        file = self._read[name]
+        file = await self._files[name].get()
         if not_modified(req, resp, file.etag):
             return
-        resp.content_type = _TYPES[path.suffix]
+        resp.content_type = _TYPES[Path(name).suffix]
         resp.set_header("X-Content-Type-Options", "nosniff")
         if accepts_gzip(req.get_header("Accept-Encoding")):
             resp.set_header("Content-Encoding", "gzip")
             resp.data = file.gzipped
         else:
-            resp.data = await asyncio.to_thread(gzip.decompress, file.gzipped)
+            resp.data = file.content
 
 
 class OpenApi:
@@ -91,35 +88,34 @@ class OpenApi:
     rights = Rights(get=Right.OPEN)
 
     def __init__(self) -> None:
-        self._document: Unchanging | None = None
+        self._document = Once(_build_document)
 
     async def on_get(self, req: falcon.asgi.Request, resp: falcon.asgi.Response) -> None:
         """The API's description."""
-        if self._document is None:
-            document = await asyncio.to_thread(_build_document)
-            self._document = Unchanging(document, falcon.MEDIA_JSON)
-        self._document.write_to(req, resp)
+        (await self._document.get()).write_to(req, resp)
 
 
-class _Compressed(NamedTuple):
-    """A file of a megabyte or two, kept in memory at a third of its size."""
+class _File(NamedTuple):
+    """A file of a megabyte or two. It is the same for all who ask, or those who ask and do not read
+    would fill the memory."""
 
+    content: bytes
     gzipped: bytes
     etag: str
 
 
-def _compress(path: Path) -> _Compressed:
+def _read(path: Path) -> _File:
     content = path.read_bytes().replace(_CDN, b"data:,")
     # Weak: it names the content, compressed or not.
     etag = f'W/"{hashlib.blake2b(content, digest_size=12).hexdigest()}"'
-    return _Compressed(gzip.compress(content, compresslevel=6, mtime=0), etag)
+    return _File(content, gzip.compress(content, compresslevel=6, mtime=0), etag)
 
 
-def _build_document() -> bytes:
+def _build_document() -> Unchanging:
     # Imported here: its models take longer to make than a server should take to start.
     from tracker.api.openapi.document import document  # noqa: PLC0415
 
-    return document()
+    return Unchanging(document(), falcon.MEDIA_JSON)
 
 
 def _package_folder(name: str) -> Path:
