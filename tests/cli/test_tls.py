@@ -14,6 +14,7 @@ import pytest
 
 from tests.support import raw
 from tests.support.certificates import Pair
+from tests.support.event_loops import LOOPS
 from tests.support.server import KEY, Server, wait_for
 from tests.support.subscriber import (
     address,
@@ -110,6 +111,19 @@ def test_what_is_no_handshake_ends_and_harms_nobody(
     assert server.http.get("/health").status_code == 200
     assert server.stop() == 0
     assert "Traceback" not in server.log
+    assert "ERROR" not in server.log
+
+
+@pytest.mark.parametrize("loop", LOOPS)
+def test_a_websocket_whose_client_hangs_up_leaves_no_line(
+    start_server: Callable[..., Server], pairs: dict[str, Pair], loop: str
+) -> None:
+    server = start_server(*pairs["EC"].flags, command=LOOPS[loop])
+    for _ in range(3):
+        with closing(raw.open_websocket(server)):
+            assert server.report("start", "p").is_success
+    wait_for(lambda: server.http.get("/api/websocket/stats").json()["total_connections"] == 0)
+    assert server.stop() == 0
     assert "ERROR" not in server.log
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import shlex
 import socket
-import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing, suppress
@@ -15,6 +14,7 @@ import pytest
 
 from tests.support import raw
 from tests.support.certificates import Pair
+from tests.support.event_loops import LOOPS
 from tests.support.mounts import MOUNTS
 from tests.support.platforms import needs_linux
 from tests.support.server import COMMAND, KEY, Server, wait_for
@@ -26,20 +26,6 @@ CROWDED = "have sent no request with a key"
 EXHAUSTED = "No file descriptors are left"
 HALF_A_HEAD = b"POST /webhook/start HTTP/1.1\r\nHost: localhost\r\nX: "
 FLOOD = 2 * MAX_KEYLESS
-
-# Event loops other than the usual one.
-WITHOUT_UVLOOP = "import sys; sys.modules['uvloop'] = None\n"
-AS_ON_WINDOWS = (
-    "import asyncio\n"
-    "def add_reader(*_): raise NotImplementedError\n"
-    "asyncio.SelectorEventLoop.add_reader = add_reader\n"
-)
-MAIN = "from tracker import cli\ncli.main()\n"
-LOOPS = {
-    "uvloop": tuple(COMMAND),
-    "asyncio": (sys.executable, "-c", WITHOUT_UVLOOP + MAIN),
-    "Windows": (sys.executable, "-c", WITHOUT_UVLOOP + AS_ON_WINDOWS + MAIN),
-}
 
 
 @pytest.fixture(autouse=True)

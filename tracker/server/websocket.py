@@ -86,8 +86,9 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
         self._go_on()
 
     def _go_on(self) -> None:
-        """Unless the application has to catch up: parse on, or read on."""
-        if self.read_paused:
+        """Unless the application has to catch up: parse on, or read on. asyncio's transports with
+        TLS fail at that once they are closed."""
+        if self.read_paused or self.transport.is_closing():
             return
         if self._unparsed:
             self.transport.pause_reading()
