@@ -27,6 +27,8 @@ logger = logging.getLogger(__name__)
 # Seconds until the next try, if the system cannot accept a connection.
 _RETRY_DELAY: Final = 1.0
 
+_TCP: Final = (socket.AF_INET, socket.AF_INET6)
+
 # Seconds for connections without TLS to get their protocols, at the end.
 _MOMENT: Final = 0.1
 
@@ -119,6 +121,8 @@ class Acceptor:
 
     def _take(self, connection: socket.socket, peer: object) -> None:
         connection.setblocking(False)
+        if connection.family in _TCP:  # uvloop does so by itself
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         slot = self._slots.take(counted_address(peer if isinstance(peer, tuple) else None))
         slot.holder = _Handshake(connection)
         self._start(self._connect(connection, slot), self._connecting)
@@ -127,7 +131,7 @@ class Acceptor:
         """Hand the connection to its protocol; with TLS, after the handshake."""
         create_protocol = partial(self._create_protocol, slot=slot)
         options: dict[str, Any] = {}
-        if self._tls is not None and connection.family in (socket.AF_INET, socket.AF_INET6):
+        if self._tls is not None and connection.family in _TCP:
             options = {
                 "ssl": self._tls.context,
                 "ssl_handshake_timeout": self._timeouts.handshake,
