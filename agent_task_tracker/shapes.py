@@ -62,6 +62,10 @@ def _time(value: Any) -> bool:
     return moment.tzinfo is not None and _FIRST_YEAR <= moment.year <= _LAST_YEAR
 
 
+def _texts(value: Any) -> bool:
+    return isinstance(value, list) and all(map(_text, value))
+
+
 def _or_null(shape: Callable[[Any], bool]) -> Callable[[Any], bool]:
     return lambda value: value is None or shape(value)
 
@@ -144,4 +148,32 @@ PROJECT_STATS: Final[Shape] = {
     "task_stats": {"total": _integer, "running": _integer, "pending": _integer, "failed": _integer},
     "performance": _PERFORMANCE,
     "timeline": [{"date": _text, "completed": _integer, "failed": _integer}],
+}
+
+_KEY: Final[dict[str, Shape]] = {
+    "name": _text,
+    "role": _text,
+    "projects": _or_null(_texts),
+    "created_at": _time,
+    "expires_at": _or_null(_time),
+    "last_used_at": _or_null(_time),
+    "last_used_from": _or_null(_text),
+    "rotating_until": _or_null(_time),
+}
+KEYS: Final[Shape] = {"keys": [_KEY]}
+NEW_KEY: Final[Shape] = {**_KEY, "key": _text}
+AUDIT: Final[Shape] = {
+    "entries": [
+        {
+            "id": _integer,
+            "last_at": _time,
+            "count": _integer,
+            "action": _text,
+            "by": _or_null(_text),
+            "address": _text,
+            "subject": _text,
+            "details": _object,
+        }
+    ],
+    "has_more": _flag,
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import json
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import closing
@@ -109,6 +110,22 @@ class Transport:
         headers = {"Content-Type": "application/json", "Idempotency-Key": idempotency_key}
         return self._retry(_Request("POST", path, body, headers), shape)
 
+    def send(
+        self,
+        method: str,
+        path: str,
+        body: Mapping[str, Any] | None = None,
+        shape: Shape | None = None,
+    ) -> Json:
+        """Send what the server would do twice if it came twice: once, whatever happens to it.
+        `shape`: of the answer; None: it is empty."""
+        content = None if body is None else json.dumps(body).encode()
+        headers = {} if body is None else {"Content-Type": "application/json"}
+        try:
+            return self._try_once(_Request(method, path, content, headers), shape)
+        except Transient as failure:
+            raise failure.error from None
+
     def stream(self, path: str, parameters: Mapping[str, Any], shape: Shape) -> Iterator[Json]:
         """The data of server-sent events, each of this shape; raises Transient when the connection
         ends."""
@@ -134,13 +151,13 @@ class Transport:
             except Transient as failure:
                 retries.pause_after(failure)
 
-    def _try_once(self, request: _Request, shape: Shape) -> Json:
+    def _try_once(self, request: _Request, shape: Shape | None) -> Json:
         try:
             with (
                 closing(self._address.connection(self._timeout)) as connection,
                 self._open(connection, request) as response,
             ):
-                return self._parse(bounded.read(response), shape)
+                return {} if shape is None else self._parse(bounded.read(response), shape)
         except (OSError, http.client.HTTPException) as error:
             raise Transient(self._unreachable(error)) from error
         except ValueError:  # the host's name is invalid, or the head is

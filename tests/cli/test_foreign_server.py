@@ -40,6 +40,8 @@ COMMANDS = (
     *(("start", *NAMES), ("status", *NAMES), ("finish", *NAMES), ("start", *NAMES, "--json")),
     ("error", *NAMES, "--message", "m"),
     ("demo", "--seconds", "1"),
+    *(("key", "list"), ("key", "list", "--json"), ("key", "create", "ci", "--role", "report")),
+    *(("key", "rotate", "ci", "--json"), ("audit",), ("audit", "--json")),
     ("wait", "--ready", "--timeout", "0"),
     ("wait", "--all-finished", "--timeout", "0"),
     ("wait", "--all-finished", "--project", "p", "--timeout", "0"),
@@ -121,6 +123,9 @@ ANSWERS = {
     "/api/stats/projects/p": shapes.PROJECT_STATS,
     "/api/events": shapes.EVENTS,
     "/webhook": shapes.REPORTED,
+    "/api/keys": {**shapes.NEW_KEY, **shapes.KEYS},  # POST's and GET's
+    "/api/keys/ci/rotate": shapes.NEW_KEY,
+    "/api/audit": shapes.AUDIT,
     "task": shapes.TASK,
 }
 
@@ -151,7 +156,7 @@ def filled(shape: shapes.Shape, text: str) -> Any:
     if isinstance(shape, list):
         item = filled(shape[0], text)
         return [{**item, "status": status} for status in (text, "running", "completed", "failed")]
-    candidates = (text, 1, TIME, False, {text: [text]})
+    candidates = (text, 1, TIME, False, {text: [text]}, [text])
     return next(value for value in candidates if shape(value))
 
 

@@ -263,7 +263,7 @@ WITH_ENV = {
     "serve": (), "start": TASK, "status": TASK, "finish": TASK, "error": (*TASK, "--message", "m"),
     "ls": (), "show": ("p", "t"), "stats": (), "tail": (), "wait": ("--ready",), "report": (),
     "backup": ("b.db",), "restore": ("b.db",), "prune": ("--older-than", "1d"), "export": (),
-    "import": ("-",), "doctor": (), "demo": (),
+    "import": ("-",), "doctor": (), "demo": (), "key": ("list",), "audit": (),
 }  # fmt: skip
 WITHOUT_ENV = {"completion": ("bash",), "licenses": ()}
 VARIANTS = [

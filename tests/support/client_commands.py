@@ -12,5 +12,6 @@ CLIENT_COMMANDS = [
     ),
     *(("ls",), ("ls", OURS), ("show", OURS, "t"), ("stats",), ("tail",), ("report",)),
     *(("wait", "--ready", "--timeout", "0"), ("wait", "--all-finished", "--timeout", "0")),
+    *(("key", "list"), ("key", "revoke", OURS), ("audit",)),
     ("doctor", "--json"),
 ]  # fmt: skip

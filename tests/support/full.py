@@ -21,6 +21,7 @@ PRINTING = (
     *("ls", "ls --json", "ls p", "show p t", "show p t --json", "stats", "stats p --json"),
     *("tail", "tail --json", "tail -f", "tail -f --json", "report", "report --format junit"),
     *("report --format json", "export", "export --format csv", "doctor", "doctor --json"),
+    *("key list", "key list --json", "audit", "audit --json", "key --help"),
     *("licenses", "licenses --texts", "licenses --json", "completion bash", "ls --help"),
     *("serve --help", "--help", "--version", "--help --help", "--version --version"),
 )

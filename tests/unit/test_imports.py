@@ -36,7 +36,7 @@ ROOMS: dict[str, tuple[set[str], set[str]]] = {
     "auth": ({"auth"}, {"sdk", "leaves", "domain", "keys"}),
     "shared": ({"store.group", "store.changes"}, {"leaves", "domain"}),
     "sqlite": ({"store.sqlite"}, {"leaves", "domain", "config", "shared"}),
-    "admin": ({"store.sqlite.admin"}, {"leaves", "domain", "sqlite"}),
+    "admin": ({"store.sqlite.admin"}, {"sdk", "leaves", "domain", "sqlite"}),
     "store": ({"store"}, {"leaves", "domain", "config", "sqlite"}),
     "ws": ({"ws"}, {"leaves", "domain"}),
     "api": ({"api"}, {"sdk", "leaves", "domain", "config", "keys", "auth", "ws"}),
@@ -45,8 +45,11 @@ ROOMS: dict[str, tuple[set[str], set[str]]] = {
     "cli": ({"cli", "__main__"}, {"sdk", "leaves", "domain", "config", "keys"}),
     "serve": ({"cli.serve"}, {"config", "cli", "app", "server"}),
     "database commands": (
-        {"cli.backup", "cli.export", "cli.records", "cli.prune", "cli.doctor"},
-        {"leaves", "domain", "config", "keys", "cli", "admin"},
+        {
+            *("cli.backup", "cli.export", "cli.records", "cli.prune", "cli.doctor"),
+            *("cli.key", "cli.audit", "cli.keyholders"),
+        },
+        {"sdk", "leaves", "domain", "config", "keys", "cli", "admin"},
     ),
 }
 

@@ -14,8 +14,8 @@ from pydantic_core import CoreSchema
 from typing_extensions import TypedDict
 
 from tracker.api.errors import STATUSES
-from tracker.api.key_answers import Access
 from tracker.domain import fields, messages
+from tracker.domain.key_answers import Access
 from tracker.domain.limits import MAX_HISTORY
 from tracker.domain.messages import Duration, EventId, Percent, Timestamp
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import falcon.asgi
 
-from tracker.api import key_answers
 from tracker.api.key_schemas import AuditQuery
 from tracker.api.middleware.auth import Rights
 from tracker.api.resources import read_query, send_json
+from tracker.domain import key_answers
 from tracker.domain.ports import AuditLog
 from tracker.domain.principal import Right
 

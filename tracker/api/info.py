@@ -8,11 +8,11 @@ import falcon.asgi
 import orjson
 
 import tracker
-from tracker.api import key_answers
 from tracker.api.middleware.auth import Rights, principal_of
 from tracker.auth.keys import Keys, exposure
 from tracker.clock import Clock, iso
 from tracker.config.settings import Settings
+from tracker.domain import key_answers
 from tracker.domain.limits import MAX_BODY_BYTES, MAX_STACK_TRACE_BYTES
 from tracker.domain.ports import Engine
 from tracker.domain.principal import Right

@@ -5,12 +5,12 @@ from __future__ import annotations
 import falcon.asgi
 import orjson
 
-from tracker.api import key_answers
 from tracker.api.key_schemas import NewKeyBody, RotateKeyBody
 from tracker.api.middleware.auth import Rights, actor_of
 from tracker.api.resources import read_json, send_json
 from tracker.auth.named_keys import NamedKeys
 from tracker.clock import Clock
+from tracker.domain import key_answers
 from tracker.domain.keys import StoredKey, key_spec
 from tracker.domain.principal import Right
 

@@ -17,6 +17,8 @@ COMMANDS = {
     "tail": ("tail", "Print the newest events; -f goes on as they come."),
     "wait": ("wait", "Wait for the server, or for all tasks to end."),
     "report": ("report", "Summarise tasks for a CI job, a JUnit reader or a program."),
+    "key": ("key", "Make, list, rotate and revoke keys, one for each agent, job and frontend."),
+    "audit": ("audit", "Show who did what: keys, sign-ins, deletions, restores."),
     "backup": ("backup", "Copy the database to a file while the server goes on."),
     "restore": ("backup", "Put a backup in the database's place."),
     "prune": ("prune", "Remove old tasks that have ended, with their events."),

@@ -43,16 +43,21 @@ _TIMEOUT: Final = 10.0
 
 class FoundServer(NamedTuple):
     """A server, not contacted yet; and the variables of `.env` that were ignored because it may be
-    a stranger's."""
+    a stranger's. `is_named`: somebody gave its address, it is not just where one would listen."""
 
     url: str
     credentials: Credentials
     ignored: tuple[str, ...] = ()
     ca_file: str | None = None
+    is_named: bool = True
 
     def client(self, patience: float) -> Client:
         """Raises ClientError: the address cannot be right."""
-        return Client.over(Transport(self.url, self.credentials, _TIMEOUT, patience, self.ca_file))
+        return Client.over(self.transport(patience))
+
+    def transport(self, patience: float) -> Transport:
+        """Likewise."""
+        return Transport(self.url, self.credentials, _TIMEOUT, patience, self.ca_file)
 
 
 def find(
@@ -157,7 +162,7 @@ class _Finder:
             and (name not in dotenv_used or name not in _LISTENING)
         )
         found = self.for_url(self._listen_url(dotenv_used))
-        return found._replace(ignored=(*sorted(ignored), *found.ignored))
+        return found._replace(ignored=(*sorted(ignored), *found.ignored), is_named=False)
 
     def _listen_url(self, dotenv: Mapping[str, str]) -> str:
         settings = load({}, self._environment, dotenv)

@@ -15,12 +15,13 @@ import tracker
 from agent_task_tracker.errors import ClientError, Refused
 from tracker.cli.command_table import COMMANDS, HELP, VERSION
 from tracker.cli.output import print_text
-from tracker.errors import StartupError
+from tracker.errors import StartupError, TrackerError, ValidationFailed
 from tracker.text import printable_lines
 
 # Characters of an error that are shown.
 _MAX_ERROR_LENGTH: Final = 2_000
 
+_FAILED: Final = 1
 _INTERRUPTED: Final = 130
 
 
@@ -80,11 +81,23 @@ def run() -> None:
     except click.Abort:
         click.echo("Stopped.", err=True)
         sys.exit(_INTERRUPTED)
-    except (ClientError, StartupError) as error:
-        message = str(error)
-        if isinstance(error, Refused) and error.status == 401:  # its own message speaks of headers
-            message = "the server's API key is needed: set API_KEY, or give --api-key"
+    except (ClientError, StartupError, TrackerError) as error:
+        message = _message(error)
         if len(message) > _MAX_ERROR_LENGTH:  # another server's
             message = f"{message[:_MAX_ERROR_LENGTH]}…"
         print_text(f"tracker: {message}", err=True)
-        sys.exit(error.exit_code)
+        sys.exit(_FAILED if isinstance(error, TrackerError) else error.exit_code)
+
+
+def _message(error: ClientError | StartupError | TrackerError) -> str:
+    if isinstance(error, ValidationFailed):
+        return error.message + _at_fault(*error.issues[0])
+    if isinstance(error, Refused) and error.status == 401:  # its own message speaks of headers
+        return "the server's API key is needed: set API_KEY, or give --api-key"
+    if isinstance(error, Refused) and error.code == ValidationFailed.code:
+        return str(error) + _at_fault(error.details.get("field"), error.details.get("issue"))
+    return str(error)
+
+
+def _at_fault(field: object, issue: object) -> str:
+    return f": {field}: {issue}" if isinstance(field, str) and isinstance(issue, str) else ""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 import click
@@ -16,23 +15,9 @@ from tracker.cli.database import (
     size,
     with_database,
 )
+from tracker.cli.durations import Duration
 from tracker.clock import SystemClock, iso
 from tracker.config.settings import parse_size
-
-_MS = {"s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000, "w": 7 * 86_400_000}
-
-
-class _Age(click.ParamType[int]):
-    """`30d` in milliseconds."""
-
-    name = "age"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        """See click.ParamType."""
-        match = re.fullmatch(r"(\d+(?:\.\d+)?)([smhdw])", str(value))
-        if match is None:
-            self.fail("expected a number and one of s, m, h, d, w, such as 30d", param, ctx)
-        return int(float(match[1]) * _MS[match[2]])
 
 
 class _Size(click.ParamType[int]):
@@ -48,7 +33,10 @@ class _Size(click.ParamType[int]):
 
 @click.command()
 @click.option(
-    "--older-than", type=_Age(), metavar="AGE", help="Tasks that ended so long ago, such as 30d."
+    "--older-than",
+    type=Duration(),
+    metavar="AGE",
+    help="Tasks that ended so long ago, such as 30d.",
 )
 @click.option(
     "--max-size",

@@ -5,9 +5,10 @@ from __future__ import annotations
 from functools import partial
 from typing import Final
 
-from tracker.api import key_answers, key_schemas
+from tracker.api import key_schemas
 from tracker.api.openapi import examples
 from tracker.api.openapi.operations import Operation, Response
+from tracker.domain import key_answers
 from tracker.domain.principal import Right
 
 _operation = partial(Operation, tag="Keys", right=Right.ADMIN)

@@ -143,6 +143,19 @@ def open_reader(path: Path) -> apsw.Connection:
     return connection
 
 
+@contextmanager
+def immediate(connection: apsw.Connection) -> Iterator[None]:
+    """A transaction that waits for others where it begins, and not where it first writes."""
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:  # a full disk has rolled back by itself
+            connection.execute("ROLLBACK")
+        raise
+
+
 def _sync_fully(connection: apsw.Connection) -> None:
     # On macOS an fsync ends in the drive's cache unless it is asked to go on from there.
     connection.pragma("fullfsync", True)

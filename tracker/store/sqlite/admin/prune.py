@@ -13,7 +13,7 @@ import apsw
 
 from tracker.errors import ConfigError, NoRoom
 from tracker.store.sqlite import events, projects, pruning
-from tracker.store.sqlite.connection import is_full, open_existing, translate_errors
+from tracker.store.sqlite.connection import immediate, is_full, open_existing, translate_errors
 from tracker.store.sqlite.pruning import Pruned, Rule, Step
 
 # Seconds that one transaction takes, and the pause for the server between two.
@@ -91,16 +91,9 @@ def _apply(connection: apsw.Connection, rules: list[Rule], progress: Progress) -
 
 
 def _step(connection: apsw.Connection, rule: Rule, cursor: int) -> Step:
-    connection.execute("BEGIN IMMEDIATE")
-    try:
+    with immediate(connection):
         end = time.monotonic() + _WORK
-        step = pruning.prune_some(connection, rule, cursor, lambda: time.monotonic() > end)
-        connection.execute("COMMIT")
-    except BaseException:
-        if connection.in_transaction:  # a full disk has rolled back by itself
-            connection.execute("ROLLBACK")
-        raise
-    return step
+        return pruning.prune_some(connection, rule, cursor, lambda: time.monotonic() > end)
 
 
 def _with_room(connection: apsw.Connection, work: Callable[[], T]) -> T:

@@ -1,4 +1,5 @@
-"""The answers about keys and what was done with them: their shapes, and how they are made."""
+"""What is told of keys and of what was done with them: the shapes, and how they are made. The API
+answers it, and so do the commands on a database file."""
 
 from __future__ import annotations
 
