@@ -6,7 +6,7 @@ from __future__ import annotations
 import copy
 import io
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,8 @@ from tests.support.exported import Records, as_jsonl, contents
 from tracker.api import responses
 from tracker.api.schemas import to_report
 from tracker.cli.records import READERS, WRITERS, write_jsonl
+from tracker.clock import SystemClock
+from tracker.domain.audit import Actor
 from tracker.domain.messages import DATA
 from tracker.domain.queries import EventFilter, ProjectQuery, TaskQuery
 from tracker.domain.tasks import Kind
@@ -29,7 +31,7 @@ from tracker.store.changes import WriteRequest
 from tracker.store.sqlite import dashboard, events, projects, stats
 from tracker.store.sqlite import tasks as task_reads
 from tracker.store.sqlite.admin.export import export
-from tracker.store.sqlite.admin.importing import import_
+from tracker.store.sqlite.admin.importing import NumberedRecord, import_
 from tracker.store.sqlite.connection import open_existing, open_writer
 from tracker.store.sqlite.reports import record
 
@@ -88,6 +90,15 @@ def written(database: Path, form: str) -> bytes:
     return file.getvalue().encode()
 
 
+def import_here(database: Path, records: Iterable[NumberedRecord]) -> None:
+    import_(
+        *(database, records),
+        file="export",
+        by=Actor("somebody", "here"),
+        clock=SystemClock(),
+    )
+
+
 @thorough
 @given(reports=REPORTS, gaps=GAPS)
 def test_export_import_export(reports: list[tuple[Kind, Any, int]], gaps: list[Any]) -> None:
@@ -107,7 +118,7 @@ def test_export_import_export(reports: list[tuple[Kind, Any, int]], gaps: list[A
                 )
         for form in ("jsonl", "csv"):
             content = written(home / "tracker.db", form)
-            import_(home / f"{form}.db", READERS[form](io.BytesIO(content)))
+            import_here(home / f"{form}.db", READERS[form](io.BytesIO(content)))
             assert written(home / f"{form}.db", form) == content
             assert contents(home / f"{form}.db") == contents(home / "tracker.db")
 
@@ -184,13 +195,13 @@ def test_what_is_taken_can_be_served(change: list[tuple[tuple[int, tuple[str, ..
     with folder() as home:
         database = home / "new.db"
         try:
-            import_(database, READERS["jsonl"](io.BytesIO(as_jsonl(records))))
+            import_here(database, READERS["jsonl"](io.BytesIO(as_jsonl(records))))
         except ConfigError:
             assert contents(database)["projects"] == []
             return
         serve(database)
         content = written(database, "csv")
-        import_(home / "again.db", READERS["csv"](io.BytesIO(content)))
+        import_here(home / "again.db", READERS["csv"](io.BytesIO(content)))
         assert contents(home / "again.db") == contents(database)
         report_to(database)
         serve(database)
@@ -237,7 +248,7 @@ def report_to(database: Path) -> None:
 
 def test_what_nothing_was_changed_in_is_taken() -> None:
     with folder() as home:
-        import_(home / "new.db", READERS["jsonl"](io.BytesIO(as_jsonl(RECORDS))))
+        import_here(home / "new.db", READERS["jsonl"](io.BytesIO(as_jsonl(RECORDS))))
         serve(home / "new.db")
 
 
@@ -249,5 +260,5 @@ def test_a_csv_of_one_odd_text(text: str) -> None:
         with closing(open_writer(home / "tracker.db", "off")) as connection, connection:  # type: ignore[arg-type]
             record(connection, NOW, [WriteRequest(to_report(Kind.START, body))])
         content = written(home / "tracker.db", "csv")
-        import_(home / "new.db", READERS["csv"](io.BytesIO(content)))
+        import_here(home / "new.db", READERS["csv"](io.BytesIO(content)))
         assert contents(home / "new.db") == contents(home / "tracker.db")

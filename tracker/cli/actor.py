@@ -8,9 +8,8 @@ import os
 import sys
 from typing import Final
 
-from tracker.domain.audit import Actor
+from tracker.domain.audit import THIS_MACHINE, Actor
 
-_ADDRESS: Final = "this machine"
 _MAX_NAME: Final = 64
 
 if sys.platform != "win32":
@@ -19,7 +18,7 @@ if sys.platform != "win32":
 
 def this_user() -> Actor:
     """The command of this user; no key has such a name."""
-    return Actor(f"command ({_user()[:_MAX_NAME]})", _ADDRESS)
+    return Actor(f"command ({_user()[:_MAX_NAME]})", THIS_MACHINE)
 
 
 def _user() -> str:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 import click
 
+from tracker.cli.actor import this_user
 from tracker.cli.database import (
     as_json,
     find_database,
@@ -20,6 +21,7 @@ from tracker.cli.database import (
     with_database,
 )
 from tracker.cli.output import standard_output
+from tracker.clock import SystemClock
 from tracker.errors import ConfigError
 from tracker.files import translate_errors
 from tracker.text import json_printable, printable_lines
@@ -96,7 +98,13 @@ def import_(file: str, *, format_: str | None, db: str | None, as_json: bool) ->
     form = format_ or ("csv" if file.lower().endswith(".csv") else "jsonl")
     print_notice(f"Adding to {database} what is in {file}.")
     with _input(file) as source:
-        counts = insert(database, READERS[form](source))
+        counts = insert(
+            database,
+            READERS[form](source),
+            file=_STANDARD if file == _STANDARD else Path(file).name,
+            by=this_user(),
+            clock=SystemClock(),
+        )
     print_result(
         {"database": str(database), **counts},
         "{projects} projects, {tasks} tasks and {events} events added.".format_map(counts),

@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from tracker.cli.actor import this_user
 from tracker.cli.database import (
     as_json,
     find_database,
@@ -73,10 +74,12 @@ def prune(
     from tracker.store.sqlite.admin.leftovers import remove_upgrade_copies
     from tracker.store.sqlite.admin.prune import prune_database
 
-    database = find_database(db)
+    database, user, clock = find_database(db), this_user(), SystemClock()
     # First: they may be what fills the disk.
-    copies = remove_upgrade_copies(database, dry_run=dry_run) if upgrade_copies else []
-    before = None if older_than is None else SystemClock().now_ms() - older_than
+    copies = []
+    if upgrade_copies:
+        copies = remove_upgrade_copies(database, dry_run=dry_run, by=user, clock=clock)
+    before = None if older_than is None else clock.now_ms() - older_than
     if not dry_run and (before is not None or max_size is not None):
         print_notice(f"Removing from {database}: {_describe(before, max_size, project)}.")
     pruned, bytes_left = prune_database(
@@ -86,6 +89,8 @@ def prune(
         project=project,
         dry_run=dry_run,
         progress=progress("Pruning"),
+        by=user,
+        clock=clock,
     )
     outcome = "would go" if dry_run else "removed"
     lines = [f"{copy.file}: {size(copy.bytes)}, {outcome}." for copy in copies]

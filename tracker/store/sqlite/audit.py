@@ -25,6 +25,7 @@ _LAST_LIKE = """
     AND subject = :subject AND details = :details
   ORDER BY id DESC LIMIT 1
 """
+_AMEND = "UPDATE audit SET details = ?, last_at = ? WHERE id = ?"
 _COUNT_ON = "UPDATE audit SET times = times + ?, last_at = ? WHERE id = ?"
 _INSERT = """
   INSERT INTO audit (first_at, last_at, times, action, name, address, subject, details)
@@ -43,17 +44,8 @@ _DELETE_OLD = """
 
 def add(connection: apsw.Connection, now: int, deed: Deed, times: int = 1) -> None:
     """Add an entry, or count on the one of the last hour that is like it."""
-    row = {
-        "action": deed.action,
-        "name": deed.actor.name,
-        "address": deed.actor.address,
-        "subject": deed.subject,
-        "details": orjson.dumps(dict(deed.details), option=orjson.OPT_SORT_KEYS).decode(),
-        "now": now,
-        "since": now - GROUPED_FOR_MS,
-        "times": times,
-    }
-    like = connection.execute(_LAST_LIKE, row).fetchone()
+    row = _row(now, deed, times)
+    like = connection.execute(_LAST_LIKE, {**row, "since": now - GROUPED_FOR_MS}).fetchone()
     if like is None:
         connection.execute(_INSERT, row)
     else:
@@ -73,6 +65,18 @@ def note_settings(connection: apsw.Connection, now: int, settings: Mapping[str, 
         add(connection, now, Deed(Action.SETTINGS_CHANGED, SERVER, "", settings))
 
 
+def begin(connection: apsw.Connection, now: int, deed: Deed) -> int:
+    """Add an entry about what takes several transactions; its id is for `amend`."""
+    connection.execute(_INSERT, _row(now, deed, 1))
+    return connection.last_insert_rowid()
+
+
+def amend(connection: apsw.Connection, now: int, id_: int, details: Mapping[str, Any]) -> bool:
+    """What began has come so far. False: there is no such entry."""
+    connection.execute(_AMEND, (_json(details), now, id_))
+    return connection.changes() == 1
+
+
 def page(connection: apsw.Connection, query: AuditQuery) -> AuditPage:
     """The newest entries."""
     parameters = {**query._asdict(), "limit": query.limit + 1}
@@ -84,6 +88,22 @@ def delete_old(connection: apsw.Connection, before: int, limit: int) -> bool:
     """Forget `limit` of the entries whose deeds were all `before`. True when none is left."""
     connection.execute(_DELETE_OLD, (before, limit))
     return connection.changes() < limit
+
+
+def _row(now: int, deed: Deed, times: int) -> dict[str, Any]:
+    return {
+        "action": deed.action,
+        "name": deed.actor.name,
+        "address": deed.actor.address,
+        "subject": deed.subject,
+        "details": _json(deed.details),
+        "now": now,
+        "times": times,
+    }
+
+
+def _json(details: Mapping[str, Any]) -> str:
+    return orjson.dumps(dict(details), option=orjson.OPT_SORT_KEYS).decode()
 
 
 def _entry(*row: Any) -> AuditEntry:

@@ -18,9 +18,11 @@ from typing import Any
 import apsw
 import orjson
 
+from tracker.clock import Clock
+from tracker.domain.audit import Action, Actor, Deed
 from tracker.domain.limits import MAX_ID
 from tracker.errors import ConfigError, ValidationFailed
-from tracker.store.sqlite import events
+from tracker.store.sqlite import audit, events
 from tracker.store.sqlite.admin.export import KINDS
 from tracker.store.sqlite.admin.records import (
     End,
@@ -87,9 +89,11 @@ _NEXT_ID = (
 )
 
 
-def import_(path: Path, records: Iterable[NumberedRecord]) -> dict[str, int]:
+def import_(
+    path: Path, records: Iterable[NumberedRecord], *, file: str, by: Actor, clock: Clock
+) -> dict[str, int]:
     """Add all `records` to the database at `path`, which is made if there is none, or none of them.
-    Returns how many of each kind.
+    Returns how many of each kind. `file`, `by`: what the audit log names.
 
     Raises:
         InUse: a server has the database.
@@ -105,6 +109,8 @@ def import_(path: Path, records: Iterable[NumberedRecord]) -> dict[str, int]:
         ):
             lock.confirm()
             counts = _Import(connection, path).run(iter(records))
+            deed = Deed(Action.IMPORTED, by, details={"file": file, **counts})
+            audit.add(connection, clock.now_ms(), deed)
     finally:
         lock.release()
     return counts

@@ -7,9 +7,11 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 from tracker import files
-from tracker.store.sqlite import migrations
+from tracker.clock import Clock
+from tracker.domain.audit import Action, Actor, Deed
+from tracker.store.sqlite import audit, migrations
 from tracker.store.sqlite.admin.restore import kept_by_restores
-from tracker.store.sqlite.connection import open_existing
+from tracker.store.sqlite.connection import immediate, open_existing, translate_errors
 
 Kind = Literal["upgrade copy", "replaced by a restore", "unfinished"]
 
@@ -42,16 +44,23 @@ def leftovers(path: Path) -> list[Leftover]:
     ]
 
 
-def remove_upgrade_copies(path: Path, *, dry_run: bool) -> list[Leftover]:
-    """Remove the copies that upgrades made, and return them.
+def remove_upgrade_copies(path: Path, *, dry_run: bool, by: Actor, clock: Clock) -> list[Leftover]:
+    """Remove the copies that upgrades made, and return them. `by`: whom the audit log names.
 
     Raises:
         ConfigError: the database cannot be used, so that a copy may be all that is left.
+        NoRoom: the disk is so full that not even the audit log can be told.
     """
-    with closing(open_existing(path)):
+    with translate_errors(str(path)), closing(open_existing(path)) as connection:
         copies = [left for left in leftovers(path) if left.kind == "upgrade copy"]
-    if not dry_run:
-        for copy in copies:
-            with files.translate_errors(copy.file):
-                copy.file.unlink()
+        if copies and not dry_run:
+            for copy in copies:
+                with files.translate_errors(copy.file):
+                    copy.file.unlink()
+            deed = Deed(
+                *(Action.PRUNED, by, "copies of upgrades"),
+                {"files": [copy.file.name for copy in copies]},
+            )
+            with immediate(connection):
+                audit.add(connection, clock.now_ms(), deed)
     return copies

@@ -11,8 +11,10 @@ from typing import NamedTuple, TypeVar
 
 import apsw
 
+from tracker.clock import Clock, iso
+from tracker.domain.audit import Action, Actor, Deed
 from tracker.errors import ConfigError, NoRoom
-from tracker.store.sqlite import events, projects, pruning
+from tracker.store.sqlite import audit, events, projects, pruning
 from tracker.store.sqlite.connection import immediate, is_full, open_existing, translate_errors
 from tracker.store.sqlite.pruning import Pruned, Rule, Step
 
@@ -41,9 +43,12 @@ def prune_database(
     project: str | None,
     dry_run: bool,
     progress: Progress,
+    by: Actor,
+    clock: Clock,
 ) -> Outcome:
     """Remove tasks that had ended `before` (milliseconds), then the oldest ended ones until the
-    database is no larger than `max_bytes`; give the space back. `dry_run`: do it to a copy.
+    database is no larger than `max_bytes`; give the space back. `dry_run`: do it to a copy. `by`:
+    whom the audit log names.
 
     Raises:
         ConfigError: there is no such database or project, or it cannot be used.
@@ -57,10 +62,33 @@ def prune_database(
             *([] if before is None else [Rule(before=before, project_id=project_id)]),
             *([] if max_bytes is None else [Rule(max_bytes=max_bytes, project_id=project_id)]),
         ]
+        wanted = {
+            "ended_before": None if before is None else iso(before),
+            "max_bytes": max_bytes,
+            "project": project,
+        }
+        note = _Note(Deed(Action.PRUNED, by, "tasks", wanted), clock)
         if not dry_run:
-            return _apply(connection, rules, progress)
+            return _apply(connection, rules, note, progress)
         with closing(_copy(connection)) as copy:
-            return _apply(copy, rules, progress)
+            return _apply(copy, rules, note, progress)
+
+
+class _Note:
+    """The entry about it in the audit log, from the first task on that goes: each step writes how
+    far it has come together with what it removes."""
+
+    def __init__(self, deed: Deed, clock: Clock) -> None:
+        self._deed = deed
+        self._clock = clock
+        self._id: int | None = None
+
+    def write(self, connection: apsw.Connection, pruned: Pruned) -> None:
+        """So much has gone, in the caller's transaction."""
+        now, details = self._clock.now_ms(), {**self._deed.details, **pruned._asdict()}
+        # The first may have been rolled back, on a full disk.
+        if self._id is None or not audit.amend(connection, now, self._id, details):
+            self._id = audit.begin(connection, now, self._deed._replace(details=details))
 
 
 def _copy(source: apsw.Connection) -> apsw.Connection:
@@ -76,12 +104,16 @@ def _copy(source: apsw.Connection) -> apsw.Connection:
     return target
 
 
-def _apply(connection: apsw.Connection, rules: list[Rule], progress: Progress) -> Outcome:
+def _apply(
+    connection: apsw.Connection, rules: list[Rule], note: _Note, progress: Progress
+) -> Outcome:
     pruned, last = Pruned(), events.last_id(connection)
     for rule in rules:
         step = Step(Pruned(), cursor=0, done=False)
         while not step.done:
-            step = _with_room(connection, partial(_step, connection, rule, step.cursor))
+            step = _with_room(
+                connection, partial(_step, connection, rule, step.cursor, note, pruned)
+            )
             pruned += step.pruned
             progress(last if step.done else step.cursor, last)
             time.sleep(_PAUSE)
@@ -90,10 +122,16 @@ def _apply(connection: apsw.Connection, rules: list[Rule], progress: Progress) -
     return Outcome(pruned, pruning.size(connection))
 
 
-def _step(connection: apsw.Connection, rule: Rule, cursor: int) -> Step:
+def _step(
+    connection: apsw.Connection, rule: Rule, cursor: int, note: _Note, before: Pruned
+) -> Step:
+    """`before`: what the steps before have pruned."""
     with immediate(connection):
         end = time.monotonic() + _WORK
-        return pruning.prune_some(connection, rule, cursor, lambda: time.monotonic() > end)
+        step = pruning.prune_some(connection, rule, cursor, lambda: time.monotonic() > end)
+        if step.pruned.events:
+            note.write(connection, before + step.pruned)
+        return step
 
 
 def _with_room(connection: apsw.Connection, work: Callable[[], T]) -> T:
