@@ -17,6 +17,8 @@ from tests.support.cli import Terminal, run
 from tests.support.load import Load, problems
 from tests.support.raw import open_websocket, read_frame
 from tests.support.server import Server, wait_for
+from tracker.clock import SystemClock
+from tracker.domain.audit import Actor
 from tracker.store.sqlite.admin.counter_check import recount
 from tracker.store.sqlite.admin.restore import restore
 
@@ -170,7 +172,11 @@ def test_restore_where_the_file_system_knows_no_links(
         raise PermissionError(errno.EPERM, "no links here")
 
     monkeypatch.setattr(os, "link", refuse)
-    restored = restore(server.database, tmp_path / "copy.db", lambda _done, _total: None)
+    restored = restore(
+        *(server.database, tmp_path / "copy.db", lambda _done, _total: None),
+        by=Actor("somebody", "here"),
+        clock=SystemClock(),
+    )
     assert restored.kept is not None
     assert ids(restored.kept) == [1, newest]
     assert ids(server.database) == [1]

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Final
 
 import click
 
+from tracker.cli.actor import this_user
 from tracker.cli.database import (
     as_json,
     find_database,
@@ -14,6 +16,11 @@ from tracker.cli.database import (
     progress,
     size,
     with_database,
+)
+from tracker.clock import SystemClock
+
+_CAME_ALONG: Final = (
+    " {} keys came with the backup, perhaps some that were revoked since: see `tracker key list`."
 )
 
 
@@ -26,7 +33,7 @@ def backup(file: Path, *, force: bool, db: str | None, as_json: bool) -> None:
     """Copy the database to a file while the server goes on.
 
     The copy is the database of one moment, and is checked. The keys beside the database are not in
-    it.
+    it; those of `tracker key` are, as hashes.
     """
     from tracker.store.sqlite.admin.backup import back_up
 
@@ -50,17 +57,25 @@ def restore(file: Path, *, db: str | None, as_json: bool) -> None:
 
     What was there is kept beside it. The server has to be stopped. Numbers of events go on at the
     next multiple of 2^32; subscribers who know of events that are not in the backup are told to
-    read afresh. Browsers have to sign in again.
+    read afresh. Browsers have to sign in again. Keys and the audit log stay as they are; those of
+    the backup count only where there was no database, or none that can be read.
     """
     from tracker.store.sqlite.admin.restore import restore
 
     database = find_database(db)
     print_notice(f"Replacing {database} by {file}; what is there now is kept beside it.")
-    restored = restore(database, file.absolute(), progress("Copying"))
+    restored = restore(
+        database, file.absolute(), progress("Copying"), by=this_user(), clock=SystemClock()
+    )
     kept = None if restored.kept is None else str(restored.kept)
+    keys = restored.keys
     print_result(
-        {"database": str(database), "kept": kept, **restored.contents},
+        {
+            **{"database": str(database), "kept": kept, **restored.contents},
+            **{"keys": keys.number, "keys_from_backup": keys.from_backup},
+        },
         f"{database}: {restored.contents['tasks']} tasks and {restored.contents['events']} events."
-        + (f" The old database is {kept}." if kept else ""),
+        + (f" The old database is {kept}." if kept else "")
+        + (_CAME_ALONG.format(keys.number) if keys.number and keys.from_backup else ""),
         as_json=as_json,
     )

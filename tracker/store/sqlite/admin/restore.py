@@ -4,7 +4,8 @@ A note beside the database says what a restore is about to do, and is removed wh
 whoever opens the database next finishes or undoes an interrupted one
 (`tracker.store.sqlite.recovery`).
 
-    1  the note says "copying"; the copy is made beside the database, checked, and on disk
+    1  the note says "copying"; the copy is made beside the database, gets the keys and the audit
+       log of the old one, is checked, and on disk
     2  the old database's WAL is moved into it; nobody else may have it open
     3  the note says "placing", and the name under which the old files get a second name
     4  the WAL beside the database goes: it belongs to the old one
@@ -29,10 +30,13 @@ from typing import Any, Final, NamedTuple
 import apsw
 
 from tracker import files
+from tracker.clock import Clock
+from tracker.domain.audit import Action, Actor, Deed
 from tracker.domain.limits import ID_LIMIT
 from tracker.errors import ConfigError, InUse
-from tracker.store.sqlite import events, migrations
-from tracker.store.sqlite.admin import checks
+from tracker.store.sqlite import audit, events, migrations
+from tracker.store.sqlite.admin import access, checks
+from tracker.store.sqlite.admin.access import RestoredKeys
 from tracker.store.sqlite.admin.backup import Progress, check_copy, copy_into
 from tracker.store.sqlite.connection import open_read_only, translate_errors
 from tracker.store.sqlite.lock import DatabaseLock
@@ -63,15 +67,18 @@ _SKIP_IDS = (
 
 
 class Restored(NamedTuple):
-    """The contents of a restored database, and where the one before it is kept; None: there was
-    none."""
+    """The contents of a restored database, its keys, and where the one before it is kept; None:
+    there was none."""
 
     contents: dict[str, Any]
+    keys: RestoredKeys
     kept: Path | None
 
 
-def restore(path: Path, source: Path, progress: Progress) -> Restored:
-    """Put a copy of `source` in the place of the database at `path`, which is kept beside it.
+def restore(path: Path, source: Path, progress: Progress, *, by: Actor, clock: Clock) -> Restored:
+    """Put a copy of `source` in the place of the database at `path`, which is kept beside it; its
+    keys and its audit log go on (`tracker.store.sqlite.admin.access`). `by`: whom the audit log
+    names.
 
     Raises:
         InUse: a server or another program has the database.
@@ -92,7 +99,7 @@ def restore(path: Path, source: Path, progress: Progress) -> Restored:
         recover(path, may_be_empty=True)
         _check_ours(path)
         with _write_note(path, source) as note:
-            return _replace(path, source, note, progress)
+            return _replace(path, source, note, progress, by, clock)
     finally:
         lock.release()
 
@@ -102,13 +109,19 @@ def kept_by_restores(path: Path) -> list[Path]:
     return sorted(path.parent.glob(f"{glob.escape(path.name)}{KEPT_INFIX}*Z"))
 
 
-def _replace(path: Path, source: Path, note: RestoreNote, progress: Progress) -> Restored:
+def _replace(
+    path: Path, source: Path, note: RestoreNote, progress: Progress, by: Actor, clock: Clock
+) -> Restored:
     part = part_path(path)
     with translate_errors(str(path)), files.translate_errors(path):
         files.make_private(part)
         copy_into(part, source, progress)
         with closing(apsw.Connection(str(part))) as copy:
-            _skip_ids(copy, path)
+            with copy:
+                _skip_ids(copy, path)
+                keys = access.carry_over(copy, path, kept_by_restores(path))
+                details = {"file": source.name, **checks.contents(copy)}
+                audit.add(copy, clock.now_ms(), Deed(Action.RESTORED, by, details=details))
             copy.pragma("journal_mode", "delete")
         contents = check_copy(part, source)
         files.sync(part)
@@ -128,7 +141,7 @@ def _replace(path: Path, source: Path, note: RestoreNote, progress: Progress) ->
     with translate_errors(str(path)), closing(open_read_only(path)) as connection:
         if checks.contents(connection) != contents:
             raise ConfigError(f"{path}: is not what was restored; the database before it is {kept}")
-    return Restored(contents, kept)
+    return Restored(contents, keys, kept)
 
 
 def _skip_ids(copy: apsw.Connection, path: Path) -> None:
@@ -136,9 +149,8 @@ def _skip_ids(copy: apsw.Connection, path: Path) -> None:
     next_id = _next_id(last, path)
     if next_id >= ID_LIMIT:
         raise ConfigError("the numbers of events would pass 2^53; this is no backup of ours")
-    with copy:
-        for sql in _SKIP_IDS:
-            copy.execute(sql, {"last": last, "next": next_id, "epoch": secrets.token_hex(8)})
+    for sql in _SKIP_IDS:
+        copy.execute(sql, {"last": last, "next": next_id, "epoch": secrets.token_hex(8)})
 
 
 def _next_id(last: int, path: Path) -> int:
