@@ -16,8 +16,8 @@ import pytest
 from tests.support.cli import Terminal, json_lines, run
 from tests.support.databases import assert_refused, make_database
 from tests.support.full import FULL, needs_full, printing_to
-from tests.support.keys import client_with
-from tests.support.server import COMMAND, KEY, Server, environment
+from tests.support.keys import client_with, make_key
+from tests.support.server import COMMAND, KEY, Server, environment, wait_for
 from tracker.domain.keys import MAX_KEYS, is_whole
 
 Run = Callable[..., subprocess.CompletedProcess[bytes]]
@@ -211,6 +211,25 @@ def test_another_programs_database_stays_as_it_is(tmp_path: Path) -> None:
         assert "another program" in line
     assert [path.name for path in tmp_path.iterdir()] == ["notes.db"]
     assert (tmp_path / "notes.db").read_bytes() == before
+
+
+def test_doctor_tells_of_keys_that_end(server: Server, tmp_path: Path) -> None:
+    for name, seconds in (("ended", 1), ("soon", 3 * 86_400), ("later", 30 * 86_400), ("never", 0)):
+        fields = {"expires_in_seconds": seconds} if seconds else {}
+        make_key(server, name, "read", **fields)
+    db = ("--db", str(server.database))
+
+    def told() -> dict[str, bool]:
+        done = run("doctor", "--json", *db, home=tmp_path, server=server)
+        assert done.returncode == 0, done.stderr
+        keys = json.loads(done.stdout)["database"]["expiring_keys"]
+        return {one["name"]: one["expired"] for one in keys}
+
+    wait_for(lambda: told() == {"ended": True, "soon": False}, 30)
+    text = run("doctor", *db, home=tmp_path, server=server).stdout.decode()
+    assert "key ended: has expired" in text
+    assert "key soon: expires" in text
+    assert "Nothing is wrong." in text
 
 
 # What is wrong, and what is hostile.

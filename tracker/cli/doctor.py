@@ -13,13 +13,17 @@ from tracker.auth.keys import exposure
 from tracker.cli import env_file
 from tracker.cli.connection import discover, with_options
 from tracker.cli.database import as_json, database_of, size, with_database
-from tracker.cli.output import print_json, print_text
+from tracker.cli.output import local_time, print_json, print_text
+from tracker.clock import MS_PER_DAY, SystemClock, iso
 from tracker.config.settings import SETTINGS, Settings, source
 from tracker.errors import StartupError
 
 UNREACHABLE = 69
 
 _SECRETS = ("api_key", "secret_key")
+
+# Keys that end within so many milliseconds are told of.
+_SOON = 7 * MS_PER_DAY
 
 
 @click.command()
@@ -89,6 +93,7 @@ def _displayed(name: str, value: Any) -> Any:
 
 def _database(settings: Settings) -> dict[str, Any]:
     from tracker.store.sqlite.admin.checks import examine
+    from tracker.store.sqlite.admin.keys import expiring
     from tracker.store.sqlite.admin.leftovers import leftovers
 
     def show_progress() -> None:
@@ -99,7 +104,14 @@ def _database(settings: Settings) -> dict[str, Any]:
         path = database_of(settings)
         files = [{**item._asdict(), "file": str(item.file)} for item in leftovers(path)]
         result = {"file": str(path), "exists": path.exists(), "leftovers": files, "problems": []}
-        return {**result, **examine(path, show_progress)} if result["exists"] else result
+        if not result["exists"]:
+            return result
+        now = SystemClock().now_ms()
+        keys = [
+            {"name": key.name, "expires_at": iso(key.expires_at), "expired": key.expires_at <= now}
+            for key in expiring(path, now + _SOON)
+        ]
+        return {**result, "expiring_keys": keys, **examine(path, show_progress)}
     except StartupError as error:
         return {"file": settings.db, "exists": None, "leftovers": [], "problems": [str(error)]}
 
@@ -123,6 +135,9 @@ def _print(result: dict[str, Any]) -> None:
         )
     elif database["exists"] is False:
         print_text(f"  {database['file']}: there is none yet; the server makes it")
+    for key in database.get("expiring_keys", ()):
+        verb = "has expired" if key["expired"] else "expires"
+        print_text(f"  key {key['name']}: {verb} ({local_time(key['expires_at'])})")
     for leftover in database["leftovers"]:
         print_text(f"  {leftover['file']}: {size(leftover['bytes'])}, {leftover['kind']}")
     print_text(f"Connection to {result['connection']['url']}")
