@@ -112,7 +112,7 @@ def test_who_did_it_in_the_file(tmp_path: Path) -> None:
     database = make_database(tmp_path, "a task")
     db = ("--db", str(database))
     run("key", "create", "ci", "--role", "report", *db, home=tmp_path)
-    (entry,) = json_lines(run("audit", "--json", *db, home=tmp_path).stdout)
+    entry = json_lines(run("audit", "--json", *db, home=tmp_path).stdout)[0]
     assert entry["by"].startswith("command (")
     assert (entry["address"], entry["subject"]) == ("this machine", "ci")
     name = entry["by"]
@@ -139,6 +139,7 @@ def test_the_audit_log_as_a_table_and_in_part(run_on: Run) -> None:
 def test_an_audit_log_longer_than_a_page(tmp_path: Path) -> None:
     database = make_database(tmp_path, "a task")
     with closing(apsw.Connection(str(database))) as connection, connection:
+        connection.execute("DELETE FROM audit")
         connection.executemany(
             "INSERT INTO audit VALUES (?, ?1, ?1, 1, 'signed_in', 'x', 'y', '', '{}')",
             ((id_,) for id_ in range(1, 1201)),

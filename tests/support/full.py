@@ -38,8 +38,9 @@ class Ended(NamedTuple):
 
 def printing_to(where: str, command: str, *, server: Server, home: Path) -> Ended:
     """Run a command by the shell with its standard output as `where` says, one of the server's
-    tasks being `t` of project `p`. Without redirection it is a broken pipe."""
+    tasks being `t` of project `p`, one of its keys `k`. Without redirection it is a broken pipe."""
     assert server.report("finish", "p", "t").is_success
+    server.http.post("/api/keys", json={"name": "k", "role": "read"})
     given = {"TRACKER_URL": server.url, "API_KEY": KEY, "TRACKER_DB": str(server.database)}
     read, write = os.pipe()
     os.close(read)

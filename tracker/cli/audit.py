@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Final
 
 import click
 
@@ -11,6 +11,10 @@ from tracker.cli.keyholders import KeyHolder, with_keyholder
 from tracker.cli.output import console, local_time, print_json
 from tracker.domain.audit import Action, AuditQuery
 from tracker.domain.limits import MAX_INTEGER, MAX_PAGE
+
+# Characters of an entry's details in a table: a server's settings would leave the other columns no
+# room.
+_MAX_DETAILS: Final = 80
 
 
 @click.command()
@@ -74,4 +78,7 @@ def _entries(keys: KeyHolder, query: AuditQuery) -> Iterator[dict[str, Any]]:
 
 
 def _details(details: dict[str, Any]) -> str:
-    return ", ".join(f"{name}: {value}" for name, value in details.items() if value is not None)
+    """In a table; --json has all of it."""
+    told = (f"{name}: {value}" for name, value in details.items() if value is not None)
+    text = ", ".join(told)
+    return text if len(text) <= _MAX_DETAILS else f"{text[: _MAX_DETAILS - 1]}…"
