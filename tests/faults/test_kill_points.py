@@ -21,10 +21,13 @@ from tests.support.kill_points import Killed, kill_at_each_step
 from tests.support.load import problems
 from tests.support.power import NullListener
 from tracker.clock import SystemClock
+from tracker.domain.audit import SERVER
+from tracker.domain.keys import KeySpec
+from tracker.domain.principal import Role
 from tracker.domain.tasks import Kind, Report
 from tracker.errors import ConfigError
 from tracker.store.changes import WriteRequest
-from tracker.store.sqlite import migrations, reports
+from tracker.store.sqlite import keys, migrations, reports
 from tracker.store.sqlite.admin.counter_check import recount
 from tracker.store.sqlite.admin.leftovers import leftovers
 from tracker.store.sqlite.connection import open_writer
@@ -40,6 +43,19 @@ def fill(database: Path, project: str, count: int) -> None:
             for kind in (Kind.START, Kind.FINISH):
                 report = Report(kind, project, f"task {number}", "Title", "agent", {"n": "x" * 999})
                 reports.record(connection, 1_700_000_000_000 + number, [WriteRequest(report)])
+
+
+def add_key(database: Path, name: str) -> None:
+    with closing(open_writer(database, "full")) as connection, connection:
+        keys.add(connection, 0, KeySpec(name, Role.READ), name.encode().zfill(32), SERVER)
+
+
+def key_names(database: Path) -> list[str]:
+    with closing(apsw.Connection(str(database), flags=apsw.SQLITE_OPEN_READONLY)) as connection:
+        found = connection.execute(
+            "SELECT name FROM keys JOIN key_secrets ON key_secrets.key_id = keys.id ORDER BY name"
+        )
+        return [str(name) for (name,) in found]
 
 
 def found(database: Path) -> dict[str, int]:
@@ -96,6 +112,31 @@ def test_restore_leaves_the_old_or_the_new(tmp_path: Path, original: Path) -> No
         else:
             assert {item.kind for item in left} <= {"unfinished"}
     assert_each(outcomes, [{"old": 5}, {"new": 3}])
+
+
+def test_restore_has_no_key_of_the_backup_at_any_moment(tmp_path: Path, original: Path) -> None:
+    fill(original / "copy.db", "new", 1)
+    add_key(original / "copy.db", "revoked since")
+    fill(original / "tracker.db", "old", 1)
+    add_key(original / "tracker.db", "made since")
+    outcomes = {}
+    for killed in kill_at_each_step(tmp_path, *RESTORE):
+        database = killed.folder / "tracker.db"
+        outcomes[killed] = opened(database)
+        assert key_names(database) == ["made since"]
+    assert_each(outcomes, [{"old": 1}, {"new": 1}])
+
+
+def test_a_key_is_made_or_is_not(tmp_path: Path, original: Path) -> None:
+    """Then it is to be revoked: nobody has seen it."""
+    fill(original / "tracker.db", "p", 1)
+    command = ("key", "create", "k", "--role", "read", "--db", "tracker.db")
+    outcomes = {}
+    for killed in kill_at_each_step(tmp_path, *command):
+        database = killed.folder / "tracker.db"
+        assert opened(database) == {"p": 1}
+        outcomes[killed] = key_names(database)
+    assert_each(outcomes, [[], ["k"]])
 
 
 def test_restore_of_a_killed_servers_database_keeps_its_wal(tmp_path: Path, original: Path) -> None:

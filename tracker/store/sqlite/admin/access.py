@@ -8,7 +8,7 @@ stay where there is nothing in their place.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, closing, suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -86,11 +86,10 @@ def carry_over(copy: apsw.Connection, replaced: Path, earlier: Sequence[Path]) -
     """
     numbers = _numbers(copy, (replaced, *earlier))
     from_backup = True
-    with ExitStack() as opened, suppress(_Unreadable):
-        old = _open(replaced, opened)
+    with suppress(_Unreadable), _opened(replaced) as old:
         # One that never had a key has revoked none: it was begun before the restore, or is older
         # than keys are.
-        if old is not None and (_last(old, "keys") or not _last(copy, "keys")):
+        if old is not None and (_read_last(old, "keys") or not _last(copy, "keys")):
             from_backup = not _carry(copy, old, _EMPTY_KEYS, _KEYS)
             _carry(copy, old, _EMPTY_AUDIT, _AUDIT)
         elif old is not None:
@@ -105,31 +104,47 @@ def _numbers(copy: apsw.Connection, databases: Sequence[Path]) -> dict[str, int]
     """The last number that any of them can have given, of each kind."""
     numbers = {name: _last(copy, name) for name in _NUMBERED}
     for path in databases:
-        with ExitStack() as opened:
-            try:
-                database = _open(path, opened)
-                found = {name: 0 if database is None else _last(database, name) for name in numbers}
-            except _Unreadable:
-                numbers = {name: last + _UNREADABLE for name, last in numbers.items()}
-            else:
-                numbers = {name: max(last, found[name]) for name, last in numbers.items()}
+        try:
+            with _opened(path) as database:
+                found = {name: _read_last(database, name) for name in numbers}
+        except _Unreadable:
+            numbers = {name: last + _UNREADABLE for name, last in numbers.items()}
+        else:
+            numbers = {name: max(last, found[name]) for name, last in numbers.items()}
     return numbers
 
 
-def _open(path: Path, opened: ExitStack) -> apsw.Connection | None:
+@contextmanager
+def _opened(path: Path) -> Iterator[apsw.Connection | None]:
     """The database; None: there is none, or one from before there were keys. Raises _Unreadable."""
     if not path.exists() or not path.stat().st_size:
-        return None
+        yield None
+        return
     try:
-        connection = opened.enter_context(closing(open_read_only(path)))
-        return connection if connection.execute(_HAS_KEYS).get else None
+        connection = open_read_only(path)
+    except apsw.Error as error:
+        raise _Unreadable from error
+    try:
+        yield connection if _has_keys(connection) else None
+    finally:
+        with suppress(apsw.Error):  # it was only read
+            connection.close()
+
+
+def _has_keys(connection: apsw.Connection) -> bool:
+    try:
+        return bool(connection.execute(_HAS_KEYS).get)
     except apsw.Error as error:
         raise _Unreadable from error
 
 
 def _last(connection: apsw.Connection, table: str) -> int:
+    return int(connection.execute(_SEQUENCE, (table,)).get)
+
+
+def _read_last(old: apsw.Connection | None, table: str) -> int:
     try:
-        return int(connection.execute(_SEQUENCE, (table,)).get)
+        return 0 if old is None else _last(old, table)
     except apsw.Error as error:
         raise _Unreadable from error
 
