@@ -15,8 +15,9 @@ import pytest
 
 from tests.support.cli import Terminal, json_lines, run
 from tests.support.databases import assert_refused, make_database
-from tests.support.full import FULL, needs_full, printing_to
+from tests.support.full import FULL, needs_full, printing_to, run_with_file_limit
 from tests.support.keys import client_with, make_key
+from tests.support.platforms import needs_posix
 from tests.support.server import COMMAND, KEY, Server, environment, wait_for
 from tracker.domain.keys import MAX_KEYS, is_whole
 
@@ -343,6 +344,17 @@ def test_a_key_that_nobody_has_seen(shared_server: Server, tmp_path: Path) -> No
         assert f"tracker key {way_out} lost" in last
         done = run("key", way_out, "lost", home=tmp_path, server=shared_server)
         assert done.returncode == 0, done.stderr
+
+
+@needs_posix
+def test_no_key_on_a_full_disk(tmp_path: Path) -> None:
+    database = make_database(tmp_path, "a task")
+    projects = [f"--project={number:0255}" for number in range(100)]  # more than there is room for
+    create = ("key", "create", "k", "--role", "read", *projects, "--db", str(database))
+    assert "disk is full" in line_of(run_with_file_limit(34_000, *create, home=tmp_path))
+    listed = run("key", "list", "--json", "--db", str(database), home=tmp_path)
+    assert (listed.returncode, listed.stdout) == (0, b"")
+    assert is_whole(run(*create, home=tmp_path).stdout.decode().strip())
 
 
 def test_on_a_terminal(server: Server, tmp_path: Path) -> None:
