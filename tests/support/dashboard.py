@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass, field
 from typing import Any
 
-from playwright.sync_api import Browser, Locator, Page, expect
+from playwright.sync_api import Browser, Locator, Page, Route, expect
 
 from tests.support.server import KEY, Server
 
@@ -80,3 +80,28 @@ class Dashboard:
     def at(self, path: str) -> None:
         """Wait until the address is this."""
         expect(self.page).to_have_url(re.compile(re.escape(f"{self.server.url}{path}") + "$"))
+
+
+class Held:
+    """Requests of a page that wait until they are let go."""
+
+    def __init__(self, page: Page, pattern: str) -> None:
+        self.routes: list[Route] = []
+        self._holding = True
+        page.route(pattern, self._take)
+
+    def _take(self, route: Route) -> None:
+        if self._holding:
+            self.routes.append(route)
+        else:
+            route.continue_()
+
+    def stop(self) -> None:
+        """Hold no more; those that wait go on waiting."""
+        self._holding = False
+
+    def release(self) -> None:
+        """Let all of them go, and hold no more."""
+        self.stop()
+        for route in self.routes:
+            route.continue_()

@@ -16,7 +16,8 @@ from tests.support.server import Server, quote
 APP = Path(tracker.__file__).parent / "web" / "app"
 # It is there to be noticed. Comments do not count: they say of which types things are, which
 # scripts/lint.py checks.
-MOST_BYTES = 142_000
+# 36,000 are for keys of one's own: two tables, four dialogs, and their words in two languages.
+MOST_BYTES = 178_000
 COMMENT = re.compile(r"^\s*(//[^\n]*|/\*\*.*?\*/)\n", re.MULTILINE | re.DOTALL)
 PAGES = ("/", "/projects", "/projects/org%2Frepo", "/projects/p/board", "/projects/p/timeline")
 MORE_PAGES = ("/projects/p/tasks/a%2Fb", "/stats", "/events", "/settings", "/?q=1")
@@ -106,6 +107,7 @@ def test_info(shared_server: Server, start_server: Any) -> None:
         "stack_trace_bytes": 10_240,
         "retain_days": 0,
         "retain_bytes": 0,
+        "retain_audit_days": 365,
     }
     own = start_server("--retain-days", "0.5", "--retain-bytes", "100000000", key=None)
     key_file = own.database.with_name("tracker.db.api-key")

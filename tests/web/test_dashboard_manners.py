@@ -83,6 +83,10 @@ def tasks(shared_server: Server) -> None:
     report("finish", PROJECT, "done", task="It is done", result="well", duration_seconds=60)
     report("start", PROJECT, "bad", task="It failed", metadata={"a": {"b": [1, True, None, "c"]}})
     report("error", PROJECT, "bad", task="It failed", stack_trace="Top\n  at x (y.js:1:1)\nEnd")
+    for name, seconds in (("kept", None), ("expired", 1)):  # made by the first test, if at all
+        key = {"name": name, "role": "read", "projects": [PROJECT], "expires_in_seconds": seconds}
+        shared_server.http.post("/api/keys", json=key)
+    shared_server.http.post("/api/keys/kept/rotate", json={})
 
 
 def tree(page: Page) -> list[dict[str, Any]]:
@@ -119,6 +123,34 @@ def test_everything_operated_has_a_name(open_dashboard: Open) -> None:
         assert "navigation" in roles
         headings = dashboard.page.locator("h1")
         expect(headings).to_have_count(1)
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_dialogs_can_be_read_and_operated(
+    open_dashboard: Open, shared_server: Server, theme: str
+) -> None:
+    dashboard = open_dashboard("/settings", color_scheme=theme)
+    page = dashboard.page
+
+    def is_fine() -> None:
+        found = page.evaluate(LOW_CONTRAST)
+        assert found["low"] == []
+        shown = [(node["role"]["value"], node.get("name", {}).get("value")) for node in tree(page)]
+        assert [role for role, name in shown if role in NAMED and not name] == []
+
+    for button in ("Rotate the key kept", "Revoke the key kept", "New key"):
+        page.get_by_role("button", name=button).click()
+        expect(page.locator("dialog")).to_be_visible()
+        is_fine()
+        page.keyboard.press("Escape")
+    page.get_by_role("button", name="New key").click()
+    page.get_by_role("button", name="Make the key").click()
+    expect(page.locator("dialog [aria-invalid]")).to_be_focused()
+    is_fine()
+    page.get_by_label("Name").fill(f"of-{theme}")
+    page.get_by_role("button", name="Make the key").click()
+    expect(page.locator(".secret")).to_be_visible()
+    is_fine()
 
 
 def test_a_status_is_told_by_shape_and_word_too(open_dashboard: Open) -> None:

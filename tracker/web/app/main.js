@@ -1,18 +1,20 @@
 // @ts-check
 // The page: signs in, follows the log, shows the view of the address. All is put together here.
-import { h } from "./lib/dom.js";
+import { fill, h } from "./lib/dom.js";
 import { t, language } from "./lib/i18n.js";
 import * as keys from "./lib/keys.js";
 import { applyTheme, onPref } from "./lib/prefs.js";
 import * as router from "./lib/router.js";
-import { whenSignedOut } from "./data/api.js";
+import { access, setAccess, whenAccessChanges } from "./data/access.js";
+import { forgetSession, whenSignedOut } from "./data/api.js";
 import { Live } from "./data/live.js";
 import { store } from "./data/store.js";
 import { Alerts } from "./parts/alerts.js";
 import { openHelp } from "./parts/help.js";
+import { rememberKey } from "./parts/snippets.js";
 import { openSearch } from "./parts/search.js";
 import { Shell } from "./parts/shell.js";
-import { signIn, signInForm } from "./views/sign-in.js";
+import { refusal, signIn, signInForm } from "./views/sign-in.js";
 import "./views/events.js";
 import "./views/now.js";
 import "./views/project.js";
@@ -24,6 +26,7 @@ import "./views/task.js";
 const live = new Live(store, () => shell.showState(live));
 const alerts = new Alerts(() => title());
 let shell = new Shell(live);
+let refused = "";
 
 function makeView(name, args, query) {
 	const View = customElements.get(`${name}-view`);
@@ -43,19 +46,38 @@ function title() {
 	document.title = `${alerts.unseen ? `(${alerts.unseen}) ` : ""}${place} · Agent Task Tracker`;
 }
 
+/** Fill the page, around a new key that has not been copied yet. */
+function present(element) {
+	fill(document.body, element, document.querySelector(".secret"));
+}
+
 function begin() {
 	live.start();
-	document.body.replaceChildren(shell.element);
+	present(shell.element);
 	show({ focus: false });
 }
 
+/** By himself, or because the server takes the session no more. */
 function signedOut() {
 	if (document.querySelector("#key")) return; // keep what is typed
+	const name = access()?.name;
+	const why = name ? t("signIn.ended", { name }) : refused;
+	refused = "";
 	live.stop();
+	forgetSession();
+	rememberKey(null);
 	store.reset();
 	document.title = `${t("signIn.title")} · Agent Task Tracker`;
-	document.body.replaceChildren(h("main.sign-in-page", signInForm(begin)));
+	present(h("main.sign-in-page", signInForm(begin, why)));
 	/** @type {HTMLElement} */ (document.querySelector("#key")).focus();
+}
+
+/** Another session in this browser is another's: what this page holds is not for it. */
+function accessChanged(isAnother) {
+	shell.showAccess();
+	if (!isAnother) return;
+	store.reset();
+	show({ focus: false });
 }
 
 function redraw() {
@@ -63,7 +85,7 @@ function redraw() {
 	document.documentElement.lang = language();
 	if (!shell.element.isConnected) return;
 	shell = new Shell(live);
-	document.body.replaceChildren(shell.element);
+	present(shell.element);
 	shell.showState(live);
 	show({ focus: false });
 }
@@ -75,8 +97,9 @@ async function takeKeyFromAddress() {
 	history.replaceState(null, "", location.pathname + location.search);
 	try {
 		await signIn(key);
-	} catch {
-		// A wrong key: what follows finds no session and asks for the right one.
+	} catch (error) {
+		// What follows finds no session, says this and asks for the right key.
+		refused = refusal(error);
 	}
 }
 
@@ -84,10 +107,14 @@ applyTheme();
 document.documentElement.lang = language();
 onPref((name) => {
 	if (name === "language") redraw();
-	else if (name === "out") signedOut();
+	else if (name === "out") {
+		setAccess(null);
+		signedOut();
+	}
 	else applyTheme();
 });
 whenSignedOut(signedOut);
+whenAccessChanges(accessChanged);
 router.start(show);
 keys.listen({ search: openSearch, help: openHelp });
 await takeKeyFromAddress();

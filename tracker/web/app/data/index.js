@@ -1,5 +1,6 @@
 // @ts-check
 // What views and parts know the server by.
+export * from "./access.js";
 export * from "./api.js";
 export * from "./store.js";
 export * from "./time.js";

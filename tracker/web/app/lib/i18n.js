@@ -52,6 +52,13 @@ export function clockTime(ms, now) {
 	return new Date(ms).toDateString() === new Date(now).toDateString() ? time : `${day(ms)} ${time}`;
 }
 
+/** Local time with its year: of what is years away as well. */
+export function fullTime(ms) {
+	/** @type {Shown} */
+	const shown = { ...DAY, year: "numeric", hour: "2-digit", minute: "2-digit" };
+	return format((l) => new Intl.DateTimeFormat(l, shown), "full").format(ms);
+}
+
 export function day(ms) {
 	return format((l) => new Intl.DateTimeFormat(l, DAY), "day").format(ms);
 }

@@ -2,9 +2,12 @@
 // What views are put together from.
 export * from "./charts.js";
 export * from "./copy.js";
+export * from "./dialog.js";
+export * from "./form.js";
 export * from "./json-tree.js";
 export * from "./layout.js";
 export * from "./marks.js";
+export * from "./names-field.js";
 export * from "./snippets.js";
 export * from "./task-line.js";
 export * from "./view.js";

@@ -1,7 +1,7 @@
 // @ts-check
 // Small marks of a task: its status by shape, colour and word; its progress; and times, by
-// <time-shown at="…" as="ago|elapsed|clock">: local, kept fresh, UTC on hover.
-import { ago, clockTime, duration, h, icon, t, text } from "../lib/index.js";
+// <time-shown at="…" as="ago|elapsed|clock|full">: local, kept fresh, UTC on hover.
+import { ago, clockTime, duration, fullTime, h, icon, t, text } from "../lib/index.js";
 import { onTick, serverNow } from "../data/index.js";
 
 export function status(name) {
@@ -55,6 +55,7 @@ class TimeShown extends HTMLElement {
 		const as = this.getAttribute("as");
 		if (as === "elapsed") text(this, duration(Math.floor((now - ms) / 1000)));
 		else if (as === "clock") text(this, clockTime(ms, now));
+		else if (as === "full") text(this, fullTime(ms));
 		else text(this, ago(now - ms));
 	}
 }

@@ -2,7 +2,7 @@
 // Code that connects an agent. The page knows the key only until it is reloaded (the session's
 // cookie is not for scripts); then the code reads the key where the server keeps it.
 import { h, t } from "../lib/index.js";
-import { api } from "../data/index.js";
+import { access, api, isAdmin } from "../data/index.js";
 import { snippet } from "./copy.js";
 
 const HIDDEN = "••••••••";
@@ -18,16 +18,19 @@ function withKey(make, otherwise, quoted = JSON.stringify) {
 	return { shown: make(quoted(HIDDEN)), copied: make(quoted(key)) };
 }
 
-export function curl({ api_key_file: file }) {
-	const otherwise = file ? `$(cat '${file}')` : "$API_KEY";
-	return withKey(
-		(k) => `curl -X POST ${location.origin}/webhook/start \\
+/** The command that reports a task; `k`: the key as the shell reads it between quotes. */
+export function startCommand(k, project = "my-project") {
+	const fields = { project, task: "My first task", task_id: "task-1", agent: "me" };
+	const report = JSON.stringify(fields, null, 1).replace(/\n */g, " ");
+	return `curl -X POST ${location.origin}/webhook/start \\
 	-H "X-API-Key: ${k}" \\
 	-H "Content-Type: application/json" \\
-	-d '{"project": "my-project", "task": "My first task", "task_id": "task-1", "agent": "me"}'`,
-		otherwise,
-		(k) => k.replace(/["$`\\]/g, "\\$&"),
-	);
+	-d '${report.replaceAll("'", "'\\''")}'`;
+}
+
+export function curl({ api_key_file: file }) {
+	const otherwise = file ? `$(cat '${file}')` : "$API_KEY";
+	return withKey(startCommand, otherwise, (k) => k.replace(/["$`\\]/g, "\\$&"));
 }
 
 export function python({ api_key_file: file }) {
@@ -67,9 +70,13 @@ await report("finish", { result: "Done" });`,
 	);
 }
 
-/** The first run: the one command that makes the first task appear. */
+/** The first run: the one command that makes the first task appear, for whoever may give it. */
 export async function emptyStart() {
 	const example = curl(await api.info());
+	if (!isAdmin()) {
+		return h("section.empty", h("h2", t(access()?.projects ? "empty.inScope" : "empty.title")),
+			h("p", t("empty.others")));
+	}
 	return h("section.empty",
 		h("h2", t("empty.title")),
 		h("p", t("empty.text")),

@@ -9,12 +9,19 @@ export async function signIn(key) {
 	rememberKey(key);
 }
 
-/** `onDone` is called once the server has taken the key. */
-export function signInForm(onDone) {
-	const problem = h("p.form-problem", { role: "alert" });
+/** Why the server did not take a key. */
+export function refusal({ status, message }) {
+	if (status === 401) return t("signIn.wrong");
+	if (status === 403) return t("signIn.reportOnly");
+	return status ? message : t("problem.unreachable");
+}
+
+/** `why`: what brought the user here; `onDone` is called once the server has taken the key. */
+export function signInForm(onDone, why = "") {
+	const problem = h("p.form-problem", { id: "key-problem", role: "alert" }, why);
 	const input = h("input", {
 		id: "key", name: "key", type: "password", required: true, autocomplete: "current-password",
-		"aria-describedby": "key-help",
+		"aria-describedby": "key-problem key-help",
 	});
 	const form = h("form.sign-in",
 		h("h1", { tabindex: "-1" }, t("signIn.title")),
@@ -29,7 +36,7 @@ export function signInForm(onDone) {
 			await signIn(input.value.trim());
 			onDone();
 		} catch (error) {
-			text(problem, error.status === 401 ? t("signIn.wrong") : error.message);
+			text(problem, refusal(error));
 			input.select();
 		}
 	});
