@@ -63,9 +63,12 @@ class Mismatch(NamedTuple):
 
 
 def recount(connection: apsw.Connection) -> list[Mismatch]:
-    """Every row of counters that differs from a recount. Reads all tasks."""
+    """Every row of counters that differs from a recount. Reads all tasks. Databases that have not
+    been upgraded yet may lack a table."""
     mismatches = []
     for table, kept_sql, recounted_sql in _TABLES:
+        if not connection.table_exists("main", table):
+            continue
         kept = _by_name(connection, kept_sql)
         recounted = _by_name(connection, recounted_sql)
         mismatches += [
