@@ -144,7 +144,7 @@ def create_app(
         "/api/keys": Keys(named, clock),
         "/api/keys/{name:name}": Key(named),
         "/api/keys/{name:name}/rotate": KeyRotation(named),
-        "/api/audit": Audit(store),
+        "/api/audit": Audit(store, audit),
         "/api/websocket/stats": WebSocketStats(connections),
         "/ws": WebSocketRoute(stream, connections, clock, timeouts, admission),
         "/health": Health(clock),

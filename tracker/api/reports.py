@@ -91,8 +91,8 @@ class Reports:
         report = to_report(kind, fields)
         if not sender.scope.includes(report.project):
             raise Forbidden(
-                f"The key {sender.name!r} is not for the project {report.project!r}; its projects "
-                "are listed by `tracker key list`."
+                f"The key {sender.name!r} is not for the project {report.project!r}; /api/info "
+                "lists those that it is for."
             )
         idempotency_key = None
         if key is not None:
