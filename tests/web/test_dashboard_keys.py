@@ -295,6 +295,9 @@ def test_a_table_is_a_table_on_a_phone_too(open_dashboard: Open, server: Server)
     expect(table.get_by_role("rowheader")).to_have_text(["a" * 64, "short"])
     expect(row(page, "short").get_by_role("cell")).to_have_count(6)
     assert page.evaluate("document.querySelector('main').scrollWidth") <= 360
+    page.get_by_role("button", name="Keys", exact=True).click()
+    expect(page.get_by_role("heading", name="Keys")).to_be_in_viewport()
+    assert page.evaluate("document.scrollingElement.scrollHeight") == 740  # only the view scrolls
     for button in ("New key", "Rotate the key short", "Revoke the key short"):
         page.get_by_role("button", name=button).click()
         dialog = page.locator("dialog")
