@@ -119,6 +119,11 @@ class Environment:
                 "This Python has no ensurepip, which making .venv needs. On Debian and Ubuntu: "
                 f"apt install python{sys.version_info[0]}.{sys.version_info[1]}-venv"
             ) from None
+        if self.directory.is_symlink():  # somebody else's, perhaps shared
+            raise SetupError(
+                f".venv is a link to {self.directory.resolve()}, and that is not as this checkout "
+                "needs it; what is in there stays. Remove the link, then try again"
+            )
         remains = [entry for entry in self.directory.iterdir() if entry != self.lock]
         reason = "again: it is incomplete, moved or of another Python" if remains else "once"
         log(f"Making .venv ({reason}) ...")

@@ -189,6 +189,18 @@ def test_moved_checkout_is_made_again(environment, tmp_path: Path) -> None:
     assert moved.steps_of_ensure() == ["venv", "pip -e ."]
 
 
+@needs_posix
+def test_what_a_link_leads_to_is_left_alone(environment, tmp_path: Path) -> None:
+    environment.ensure()
+    shared = environment.directory.rename(tmp_path / "shared")
+    environment.directory.symlink_to(shared)
+    (shared / "installed.json").unlink()
+    kept = sorted(shared.rglob("*"))
+    with pytest.raises(environment_script.SetupError, match="is a link"):
+        environment.ensure()
+    assert [path for path in kept if not path.exists()] == []
+
+
 def test_interrupted_addition_counts_as_broken(environment) -> None:
     environment.ensure()
     environment.pip_fails = True

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
 
 from tracker.api.schemas import Query
 from tracker.domain import audit
@@ -20,7 +20,8 @@ class NewKeyBody(BaseModel):
 
     model_config = ConfigDict(extra="ignore")
 
-    name: Annotated[str, StringConstraints(pattern=NAME_PATTERN)] = Field(
+    # `key_spec` says in words what is wrong with one.
+    name: Annotated[str, WithJsonSchema({"type": "string", "pattern": NAME_PATTERN})] = Field(
         examples=["ci"], description="What it is for, or whose it is."
     )
     role: Role = Field(examples=["report"])
