@@ -13,7 +13,7 @@ import falcon.asgi
 from tracker.api.application import App
 from tracker.api.audit import Audit
 from tracker.api.errors import ErrorHandlers
-from tracker.api.events import Events, EventStream
+from tracker.api.events import Event, Events, EventStream
 from tracker.api.health import Alive, DatabaseCheck, Health, HubCheck, Ready
 from tracker.api.info import Info
 from tracker.api.keys import Key, KeyRotation, Keys
@@ -134,6 +134,7 @@ def create_app(
         f"{project}/tasks/{{task_id:name}}": Task(store),
         "/api/events": Events(store),
         "/api/events/stream": EventStream(stream, timeouts),
+        "/api/events/{event_id:name}": Event(store),
         "/api/stats": Stats(store),
         "/api/stats/projects/{project_name:name}": ProjectStats(store),
         "/api/stats/trends": Trends(store),

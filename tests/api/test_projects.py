@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.support.clocked import ClockedServer
-from tests.support.server import quote
+from tests.support.server import Server, quote
 
 
 @pytest.fixture(scope="module")
@@ -149,3 +149,25 @@ def test_delete_of_what_is_not_there(clocked: ClockedServer) -> None:
     error = answer.json()["error"]
     assert error["code"] == "NOT_FOUND"
     assert "'no such'" in error["message"]
+
+
+def test_one_project_is_as_in_the_list(server: Server) -> None:
+    server.report("finish", "org/repo")
+    server.report("start", "other")
+    listed = server.http.get("/api/projects", params={"activity_days": 3}).json()["projects"]
+    url = f"/api/projects/{quote('org/repo')}"
+    assert server.http.get(url, params={"activity_days": 3}).json() == listed[1]
+    assert "activity" not in server.http.get(url).json()
+    assert server.http.get("/api/projects/none").status_code == 404
+    assert server.http.get(url, params={"activity_days": 101}).status_code == 422
+
+
+@pytest.mark.parametrize("event_id", ["0", "3", "-1", "01", "1.0", "x", "9" * 30, "9" * 16, "%00"])
+def test_one_event_is_as_in_the_log(server: Server, event_id: str) -> None:
+    server.report("start", "p")
+    server.report("finish", "p")
+    events = server.http.get("/api/events").json()["events"]
+    one, two = (server.http.get(f"/api/events/{event['id']}").json() for event in events)
+    assert [one, two] == events
+    missing = server.http.get(f"/api/events/{event_id}")
+    assert (missing.status_code, missing.json()["error"]["code"]) == (404, "NOT_FOUND")

@@ -23,7 +23,8 @@ WEBHOOKS = [f"/webhook/{kind}" for kind in ("start", "status", "finish", "error"
 OF_PROJECT = "/api/projects/{project_name}"
 OF_TASK = f"{OF_PROJECT}/tasks/{{task_id}}"
 READ = [
-    *("/api/projects", f"{OF_PROJECT}/tasks", OF_TASK, "/api/events", "/api/events/stream"),
+    *("/api/projects", OF_PROJECT, f"{OF_PROJECT}/tasks", OF_TASK),
+    *("/api/events", "/api/events/{event_id}", "/api/events/stream"),
     *("/api/stats", "/api/stats/projects/{project_name}", "/api/stats/trends", "/api/now"),
     *("/api/search", "/api/websocket/stats", "/db-check", "/redis-check", "/ws"),
 ]
@@ -135,13 +136,20 @@ def test_what_is_outside_is_not_there(reader: httpx.Client) -> None:
                 answer = reader.get(url, params={"q": "T"})
                 if answer.status_code == 403:
                     continue
-                if "{" in path and name == OUTSIDE:
+                if ("{" in path and name == OUTSIDE) or "{event_id}" in path:
                     assert code_of(answer) == (404, "NOT_FOUND"), url
                     continue
                 assert answer.status_code == 200, url
                 assert OUTSIDE not in answer.text, url
                 if "websocket" not in path:
                     assert INSIDE in answer.text, url
+
+
+def test_nor_is_one_event(peopled: Server, reader: httpx.Client) -> None:
+    for name, status in ((INSIDE, 200), (OUTSIDE, 404)):
+        event_id = peopled.report("status", name, "one").json()["event_id"]
+        assert reader.get(f"/api/events/{event_id}").status_code == status
+        assert peopled.http.get(f"/api/events/{event_id}").json()["id"] == event_id
 
 
 @pytest.mark.parametrize("query", ["", "&task_id=outside 1", "&type=task_started", "&newest=10"])

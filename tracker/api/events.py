@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import Any
 
 import falcon.asgi
+import orjson
 from falcon.asgi import SSEvent
 
 from tracker.api import responses
@@ -16,7 +18,8 @@ from tracker.api.schemas import EventsQuery, StreamQuery, validate
 from tracker.domain.lease import Lease
 from tracker.domain.ports import EventLog
 from tracker.domain.principal import Right, Scope
-from tracker.errors import Unavailable
+from tracker.domain.queries import EventFilter
+from tracker.errors import NotFound, Unavailable
 from tracker.timeouts import Timeouts
 from tracker.ws.stream import Stream
 
@@ -47,6 +50,27 @@ class Events:
             )
             resync = False
         send_json(req, resp, responses.events_page(page, resync=resync))
+
+
+class Event:
+    """`/api/events/{event_id}`."""
+
+    rights = Rights(get=Right.READ)
+
+    def __init__(self, log: EventLog) -> None:
+        self._log = log
+
+    async def on_get(
+        self, req: falcon.asgi.Request, resp: falcon.asgi.Response, event_id: str
+    ) -> None:
+        """One event. Raises NotFound."""
+        if not re.fullmatch("[1-9][0-9]{0,15}", event_id):
+            raise _no_such_event(event_id)
+        id_ = int(event_id)
+        page = await self._log.events(scope_of(req), id_ - 1, EventFilter(), 1)
+        if not page.events or page.events[0].id != id_:
+            raise _no_such_event(event_id)
+        send_json(req, resp, orjson.Fragment(page.events[0].message))
 
 
 class EventStream:
@@ -83,6 +107,10 @@ class EventStream:
                     yield _Encoded(batch.sse or b": nothing new\n\n")
         except Unavailable as error:
             yield _Encoded(b": %b The stream ends; connect again.\n\n" % error.message.encode())
+
+
+def _no_such_event(event_id: str) -> NotFound:
+    return NotFound(f"There is no event {event_id!r}; it may have been deleted or pruned.")
 
 
 class _Encoded(SSEvent):

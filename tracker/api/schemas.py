@@ -175,16 +175,21 @@ class Query(BaseModel):
     """Whether a parameter without a value has a meaning."""
 
 
-class ProjectsQuery(Query):
+class OneProjectQuery(Query):
+    """`GET /api/projects/{project_name}`."""
+
+    activity_days: Annotated[int, Field(ge=0, le=MAX_ACTIVITY_DAYS)] = Field(
+        default=0, description="Tell of so many of each project's latest active days (UTC)."
+    )
+
+
+class ProjectsQuery(OneProjectQuery):
     """`GET /api/projects`."""
 
     limit: _Limit = 50
     offset: _Offset = 0
     sort_by: ProjectSort = "updated_at"
     sort_order: Literal["asc", "desc"] = "desc"
-    activity_days: Annotated[int, Field(ge=0, le=MAX_ACTIVITY_DAYS)] = Field(
-        default=0, description="Tell of so many of each project's latest active days (UTC)."
-    )
 
     def to_query(self) -> ProjectQuery:
         """The store's form of it."""

@@ -210,6 +210,7 @@ PARAMETERS: Final = {
         _segment("project_name", "my-project"),
         _segment("task_id", "task-123"),
         _segment("name", "ci"),
+        _segment("event_id", "1"),
         _request_header(
             "Idempotency-Key",
             {"type": "string", "minLength": 1, "maxLength": MAX_IDEMPOTENCY_KEY},

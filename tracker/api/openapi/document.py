@@ -151,7 +151,7 @@ def _parameter(name: str) -> dict[str, str]:
     return {"$ref": f"#/components/parameters/{name}"}
 
 
-def _schema(model: type) -> dict[str, str]:
+def _schema(model: Any) -> dict[str, str]:
     return {"$ref": f"#/components/schemas/{model.__name__}"}
 
 
@@ -182,7 +182,7 @@ def _schemas() -> dict[str, Any]:
     )
 
 
-def _generate(models: Iterable[type], generator: type[GenerateJsonSchema]) -> dict[str, Any]:
+def _generate(models: Iterable[Any], generator: type[GenerateJsonSchema]) -> dict[str, Any]:
     _, built = TypeAdapter.json_schemas(
         [(model, "validation", TypeAdapter(model)) for model in dict.fromkeys(models)],
         ref_template="#/components/schemas/{model}",

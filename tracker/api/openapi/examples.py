@@ -114,19 +114,18 @@ ERROR_RECORDED: Final = {
     "event_id": 4,
 }
 
+PROJECT: Final = {
+    "id": 1,
+    "name": "my-project",
+    "created_at": "2024-01-01T10:00:00.000Z",
+    "updated_at": _TIME,
+    "task_count": 15,
+    "active_tasks": 3,
+    "completed_tasks": 11,
+    "failed_tasks": 1,
+}
 PROJECTS: Final = {
-    "projects": [
-        {
-            "id": 1,
-            "name": "my-project",
-            "created_at": "2024-01-01T10:00:00.000Z",
-            "updated_at": _TIME,
-            "task_count": 15,
-            "active_tasks": 3,
-            "completed_tasks": 11,
-            "failed_tasks": 1,
-        }
-    ],
+    "projects": [PROJECT],
     "total": 1,
     "limit": 50,
     "offset": 0,
@@ -202,6 +201,7 @@ TASK: Final = {
     "stack_trace": None,
     "events": _EVENTS,
 }
+EVENT: Final = _EVENTS[0]
 EVENTS: Final = {
     "events": _EVENTS,
     "last_id": 3,

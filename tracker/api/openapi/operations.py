@@ -12,6 +12,7 @@ from pydantic import BaseModel
 
 from tracker.api import answers, schemas
 from tracker.api.openapi import examples
+from tracker.domain import messages
 from tracker.domain.principal import Right
 
 JSON: Final = "application/json"
@@ -32,10 +33,10 @@ TAGS: Final[Mapping[str, str]] = {
 
 
 class Response(NamedTuple):
-    """One kind of answer: `shape`, of `tracker.api.answers`; None means no content."""
+    """One kind of answer: `shape`, a type of `tracker.api.answers`; None means no content."""
 
     description: str
-    shape: type | None = None
+    shape: Any = None
     example: Any = None
     media_type: str = JSON
 
@@ -198,6 +199,14 @@ OPERATIONS: Final = (
         Response("A page of projects.", answers.ProjectsPage, examples.PROJECTS),
         query=schemas.ProjectsQuery,
     ),
+    _read(
+        "/api/projects/{project_name}",
+        "get_project",
+        "Projects and tasks",
+        "Show a project",
+        Response("As in the list.", answers.Project, examples.PROJECT),
+        query=schemas.OneProjectQuery,
+    ),
     Operation(
         method="delete",
         path="/api/projects/{project_name}",
@@ -241,6 +250,13 @@ OPERATIONS: Final = (
         Response("Events after `since`.", answers.EventsPage, examples.EVENTS),
         description="Give `last_id` of one page as `since` of the next; nothing is missed.",
         query=schemas.EventsQuery,
+    ),
+    _read(
+        "/api/events/{event_id}",
+        "get_event",
+        "Events",
+        "Show one event",
+        Response("The event.", messages.Event, examples.EVENT),
     ),
     Operation(
         method="get",
