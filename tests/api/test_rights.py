@@ -79,6 +79,8 @@ def peopled(shared_server: Server) -> Server:
         for number, kind in enumerate(("start", "finish", "error")):
             fields = {"task": f"T {project}", "agent": f"agent {project}"}
             assert shared_server.report(kind, project, f"{project} {number}", **fields).is_success
+    found = lambda: shared_server.http.get("/api/search?q=T").json()["tasks"]  # noqa: E731
+    wait_for(lambda: len(found()) == 6, 20, "the search index")
     return shared_server
 
 
