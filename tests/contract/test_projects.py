@@ -139,3 +139,20 @@ def test_deleted_project_begins_anew(bench: Bench) -> None:
     (project,) = listed(bench).projects
     assert (project.created_at, project.tasks.total) == (bench.clock.now_ms(), 1)
     assert bench.task("p").summary.metadata == "{}"
+
+
+@pytest.mark.parametrize("whole_project", [False, True])
+def test_many_events_are_deleted_in_steps(bench: Bench, whole_project: bool) -> None:
+    """Reports wait for one step, not for all of them."""
+    for _ in range(10):
+        bench.record(*(report("status", "p", "long") for _ in range(500)))
+    bench.record(report("start", "other"))
+    engine, before = bench.engine, bench.heard.forgets
+    if whole_project:
+        bench.run(engine.delete_project("p", SOMEBODY))
+    else:
+        bench.run(engine.delete_task("p", "long", SOMEBODY))
+        assert bench.tasks("p") == []
+    assert bench.heard.forgets - before >= 3
+    assert [event.id for event in bench.log()] == [5001]
+    assert bench.run(engine.overall_stats(only())).tasks.total == 1

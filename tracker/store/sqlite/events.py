@@ -42,6 +42,14 @@ _REPAIR_MARKS = """
   UPDATE marks SET pruned = min(pruned, :last), searched = min(searched, :last)
   WHERE pruned > :last OR searched > :last
 """
+_DELETE_OF_TASK = """
+  DELETE FROM events WHERE id IN (SELECT id FROM events WHERE task = ? ORDER BY id LIMIT ?)
+"""
+_DELETE_OF_PROJECT = """
+  DELETE FROM events WHERE id IN (
+    SELECT id FROM events WHERE project_id = ? AND task <= ? ORDER BY id LIMIT ?
+  )
+"""
 _OF_ONE_TASK = fill(
     "SELECT id, {columns} FROM events WHERE task = ? ORDER BY id DESC LIMIT ?",
     columns=listed(EVENT),
@@ -146,3 +154,17 @@ def newest_of_task(connection: apsw.Connection, project: str, task: int) -> list
     return [
         Event(id_, project, type_, data.encode(), at) for id_, type_, at, data in reversed(rows)
     ]
+
+
+def delete_some_of_task(connection: apsw.Connection, task: int, limit: int) -> bool:
+    """Delete up to `limit` of a task's events; True: there may be more."""
+    connection.execute(_DELETE_OF_TASK, (task, limit))
+    return connection.changes() == limit
+
+
+def delete_some_of_project(
+    connection: apsw.Connection, project_id: int, upto: int, limit: int
+) -> bool:
+    """The same for the tasks of a project with id <= `upto`."""
+    connection.execute(_DELETE_OF_PROJECT, (project_id, upto, limit))
+    return connection.changes() == limit

@@ -10,6 +10,7 @@ import orjson
 from tracker.domain.principal import Scope
 from tracker.domain.queries import ProjectQuery, ProjectSort
 from tracker.domain.records import DayCount, ProjectPage, ProjectSummary, StatusCounts
+from tracker.store.sqlite import events
 from tracker.store.sqlite.columns import fill, listed
 from tracker.store.sqlite.scope import IN_SCOPE, parameter
 
@@ -78,11 +79,15 @@ def newest_task(connection: apsw.Connection, project_id: int) -> int:
     return connection.execute(_NEWEST_TASK, (project_id,)).get or 0
 
 
-def delete_some(connection: apsw.Connection, project_id: int, upto: int, limit: int) -> bool:
-    """Delete up to `limit` of the project's tasks with id <= `upto`, and with the last of its
-    tasks the project. True when none of them is left."""
-    connection.execute(_DELETE_TASKS, (project_id, upto, limit))
-    if connection.changes() == limit:
+def delete_some(
+    connection: apsw.Connection, project_id: int, upto: int, max_events: int, max_tasks: int
+) -> bool:
+    """Delete some events of the project's tasks with id <= `upto`, when there are none some of the
+    tasks, and with the last of its tasks the project. True when none of them is left."""
+    if events.delete_some_of_project(connection, project_id, upto, max_events):
+        return False
+    connection.execute(_DELETE_TASKS, (project_id, upto, max_tasks))
+    if connection.changes() == max_tasks:
         return False
     delete_if_empty(connection, project_id)
     return True

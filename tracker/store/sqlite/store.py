@@ -66,8 +66,9 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-# How many of a project's tasks are deleted in one transaction, while which reports wait.
-_DELETE_BATCH = 200
+# How much is deleted in one transaction, while which reports wait.
+_DELETED_EVENTS = 2000
+_DELETED_TASKS = 200
 
 # The largest page of the log, whatever its limit, in characters.
 _PAGE_SIZE = 2 * 1024 * 1024
@@ -183,18 +184,22 @@ class Store:
         return self._group.submit_item(WriteRequest(report, key), size)
 
     async def delete_task(self, project: str, task_id: str, by: Actor) -> None:
-        """Delete a task and its events. Raises NotFound, Unavailable."""
+        """Delete a task and its events, the oldest first. Raises NotFound, Unavailable."""
 
-        def delete(connection: apsw.Connection, now: int) -> bool:
-            deleted = tasks.delete(connection, project, task_id)
+        def delete_some(connection: apsw.Connection, now: int) -> bool | None:
+            deleted = tasks.delete_some(connection, project, task_id, _DELETED_EVENTS)
             if deleted:
                 deed = Deed(Action.TASK_DELETED, by, project, {"task_id": task_id})
                 audit.add(connection, now, deed)
             return deleted
 
-        if not await self._group.submit(delete):
-            raise _no_such_task(project, task_id)
-        self._listener.forget()
+        done = False
+        while not done:
+            deleted = await self._group.submit(delete_some)
+            if deleted is None:
+                raise _no_such_task(project, task_id)
+            done = deleted
+            self._listener.forget()
 
     async def delete_project(self, name: str, by: Actor) -> None:
         """Delete the tasks that the project has now, their events, and the project if no new
@@ -209,7 +214,7 @@ class Store:
         while not done:
             done = await self._group.submit(
                 lambda connection, _now: projects.delete_some(
-                    connection, project_id, newest, _DELETE_BATCH
+                    connection, project_id, newest, _DELETED_EVENTS, _DELETED_TASKS
                 )
             )
             self._listener.forget()

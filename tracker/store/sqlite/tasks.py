@@ -25,10 +25,11 @@ _ONE = """
   SELECT {columns}, stack_trace FROM tasks
   WHERE task_id = :task_id AND project_id = (SELECT id FROM projects WHERE name = :project)
 """
-_DELETE = """
-  DELETE FROM tasks
+_FIND = """
+  SELECT id FROM tasks
   WHERE task_id = ? AND project_id = (SELECT id FROM projects WHERE name = ?)
 """
+_DELETE = "DELETE FROM tasks WHERE id = ?"
 _FILTERS = {
     "status": "status = :status",
     "agent": "agent = :agent",
@@ -78,10 +79,16 @@ def one(connection: apsw.Connection, project: str, task_id: str) -> TaskDetail |
     return TaskDetail(TaskSummary._make(summary), project, stack_trace, history)
 
 
-def delete(connection: apsw.Connection, project: str, task_id: str) -> bool:
-    """Delete the task and its events; False if there is none."""
-    connection.execute(_DELETE, (task_id, project))
-    return connection.changes() > 0
+def delete_some(connection: apsw.Connection, project: str, task_id: str, limit: int) -> bool | None:
+    """Delete `limit` of the task's events, the oldest; with the last of them, the task, and then
+    True. None: there is no such task."""
+    found = connection.execute(_FIND, (task_id, project)).fetchone()
+    if found is None:
+        return None
+    if event_log.delete_some_of_task(connection, found[0], limit):
+        return False
+    connection.execute(_DELETE, found)
+    return True
 
 
 def _total(connection: apsw.Connection, where: str, parameters: dict[str, Any], index: str) -> int:
