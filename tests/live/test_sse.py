@@ -120,6 +120,21 @@ def test_same_messages_as_the_log(shared_server: Server, project: str) -> None:
     assert [event.id for event in events] == [str(event.data["id"]) for event in events]
 
 
+def test_without_names_they_reach_onmessage(shared_server: Server, project: str) -> None:
+    ids = started(shared_server, project, 3)
+    with follow(shared_server, project=project, since=0, named="0") as stream:
+        events = stream.events(3)
+        ids += [shared_server.report("finish", project).json()["event_id"]]
+        events += stream.events(1)
+    assert [event.event for event in events] == [None] * 4
+    assert [event.id for event in events] == [str(id_) for id_ in ids]
+    assert events[3].data["type"] == "task_finished"
+    with follow(shared_server, project=project, since=2**50, named="false") as stream:
+        (notice,) = stream.events(1)
+    assert (notice.event, notice.id, notice.data["type"]) == (None, "0", "resync_required")
+    assert shared_server.http.get("/api/events/stream?named=perhaps").status_code == 422
+
+
 def test_headers(shared_server: Server) -> None:
     with follow(shared_server) as stream:
         headers = stream.response.headers

@@ -14,7 +14,7 @@ from falcon.asgi import SSEvent
 from tracker.api import responses
 from tracker.api.middleware.auth import Rights, principal_of, scope_of
 from tracker.api.resources import read_query, send_json
-from tracker.api.schemas import EventsQuery, StreamQuery, validate
+from tracker.api.schemas import EventsQuery, EventStreamQuery, StreamQuery, validate
 from tracker.domain.lease import Lease
 from tracker.domain.ports import EventLog
 from tracker.domain.principal import Right, Scope
@@ -84,7 +84,7 @@ class EventStream:
 
     async def on_get(self, req: falcon.asgi.Request, resp: falcon.asgi.Response) -> None:
         """Server-sent events (https://html.spec.whatwg.org/multipage/server-sent-events.html)."""
-        query = read_query(req, StreamQuery)
+        query = read_query(req, EventStreamQuery)
         since = query.since
         last_event_id = req.get_header("Last-Event-ID")
         if last_event_id:
@@ -93,10 +93,10 @@ class EventStream:
         resp.set_header("X-Accel-Buffering", "no")
         principal = principal_of(req)
         scope = principal.scope.narrowed(query.project)
-        resp.sse = self._events(since, scope, principal.lease)
+        resp.sse = self._events(since, scope, principal.lease, named=query.named)
 
     async def _events(
-        self, since: int | None, scope: Scope, lease: Lease
+        self, since: int | None, scope: Scope, lease: Lease, *, named: bool
     ) -> AsyncGenerator[SSEvent, None]:
         yield _Encoded(b": connected\n\n")
         try:
@@ -104,7 +104,8 @@ class EventStream:
             async with aclosing(stream) as batches:
                 async for batch in batches:
                     # The comment keeps proxies from closing, and shows us whose client is gone.
-                    yield _Encoded(batch.sse or b": nothing new\n\n")
+                    encoded = batch.sse if named else batch.unnamed_sse
+                    yield _Encoded(encoded or b": nothing new\n\n")
         except Unavailable as error:
             yield _Encoded(b": %b The stream ends; connect again.\n\n" % error.message.encode())
 

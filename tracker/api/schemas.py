@@ -288,12 +288,21 @@ class EventsQuery(Query):
 
 
 class StreamQuery(Query):
-    """`GET /api/events/stream` and `/ws`."""
+    """`/ws`, and `GET /api/events/stream`."""
 
     since: _ID | None = Field(
         default=None, description="Replay everything after this id; left out: from now on."
     )
     project: Name | None = Field(default=None, description="Left out: all projects.")
+
+
+class EventStreamQuery(StreamQuery):
+    """`GET /api/events/stream`."""
+
+    named: bool = Field(
+        default=True,
+        description="0: without `event`, so that all of it reaches an EventSource's `onmessage`.",
+    )
 
 
 class SignOutQuery(Query):

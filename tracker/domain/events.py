@@ -36,6 +36,11 @@ class Event:
         """`message` as one server-sent event whose id is the event's."""
         return b"id: %d\nevent: %b\ndata: %b\n\n" % (self.id, self.type.encode(), self.message)
 
+    @property
+    def unnamed_sse(self) -> bytes:
+        """The same without the event's name, so that it reaches an EventSource's `onmessage`."""
+        return b"id: %d\ndata: %b\n\n" % (self.id, self.message)
+
 
 class Notice:
     """A message that is no event: it is not in the log and has no id."""
@@ -54,8 +59,16 @@ class Notice:
     @property
     def sse(self) -> bytes:
         """See `Event.sse`; the id, which browsers reconnect with, is the cursor."""
-        id_line = b"" if self._cursor is None else b"id: %d\n" % self._cursor
-        return b"%bevent: %b\ndata: %b\n\n" % (id_line, self._type.encode(), self.message)
+        return b"%bevent: %b\ndata: %b\n\n" % (self._id_line, self._type.encode(), self.message)
+
+    @property
+    def unnamed_sse(self) -> bytes:
+        """See `Event.unnamed_sse`."""
+        return b"%bdata: %b\n\n" % (self._id_line, self.message)
+
+    @property
+    def _id_line(self) -> bytes:
+        return b"" if self._cursor is None else b"id: %d\n" % self._cursor
 
 
 def message(type_: str, data: bytes, timestamp: str, event_id: int | None = None) -> bytes:

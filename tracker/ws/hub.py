@@ -44,6 +44,11 @@ class Batch:
         """The messages as server-sent events."""
         return b"".join([message.sse for message in self.messages])
 
+    @cached_property
+    def unnamed_sse(self) -> bytes:
+        """The same without the events' names."""
+        return b"".join([message.unnamed_sse for message in self.messages])
+
 
 class Hub:
     """The newest events, bounded in number and bytes."""

@@ -268,7 +268,7 @@ OPERATIONS: Final = (
         "server-sent-events.html), each with the message that `/ws` sends as `data`, its `type` "
         "as `event`, its number as `id`. The answer never ends; a comment every 15 s keeps it "
         "open. If `since` cannot be honoured, the first event is `resync_required`.",
-        query=schemas.StreamQuery,
+        query=schemas.EventStreamQuery,
         headers=("Last-Event-ID",),
         answers={200: Response("Events as they come.", None, examples.STREAM, EVENT_STREAM)},
         stored=False,
