@@ -10,8 +10,10 @@ from contextlib import closing
 from typing import Any
 
 import httpx
+import orjson
 import pytest
 
+from tests.support import raw
 from tests.support.keys import client_with, code_of, make_key
 from tests.support.server import KEY, Server, wait_for
 
@@ -142,6 +144,43 @@ def test_it_expires(server: Server) -> None:
     assert works(server, key)
     wait_for(lambda: not works(server, key), 10, "its end")
     assert listed(server, "short") is not None  # until somebody revokes it
+
+
+@pytest.mark.parametrize("way", ["revoked", "rotated", "expired"])
+@pytest.mark.parametrize(
+    ("target", "body"),
+    [
+        ("/webhook/start", HEAD),
+        ("/webhook/batch", {"reports": [{"kind": "start", **HEAD}]}),
+        ("/api/keys", {"name": "another", "role": "admin"}),
+        ("/api/keys/other/rotate", {"overlap_seconds": 0}),
+    ],
+)
+def test_a_body_that_comes_after_the_end_of_its_key_does_nothing(
+    server: Server, target: str, body: dict[str, Any], way: str
+) -> None:
+    other = make_key(server, "other", "read")
+    key = make_key(server, "slow", "admin", expires_in_seconds=2 if way == "expired" else None)
+    content = orjson.dumps(body)
+    headers = (b"Host: localhost", b"X-API-Key: " + key.encode(), b"Connection: close")
+    head = raw.head("POST", target, (*headers, b"Content-Length: %d" % len(content)))
+    with closing(raw.connect(server)) as connection:
+        connection.sendall(head + content[:1])
+        wait_for(lambda: listed(server, "slow")["last_used_at"], what="its use")  # type: ignore[index]
+        if way == "revoked":
+            assert server.http.delete("/api/keys/slow").is_success
+        elif way == "rotated":
+            rotation = {"overlap_seconds": 0}
+            assert server.http.post("/api/keys/slow/rotate", json=rotation).is_success
+        else:
+            wait_for(lambda: not works(server, key), 10, "its end")
+        connection.sendall(content[1:])
+        answer = raw.parse(raw.read_all(connection))
+    assert answer.status == 401, answer
+    assert b"revoked" in answer.body
+    assert works(server, other)
+    assert listed(server, "another") is None
+    assert server.http.get("/api/projects").json()["projects"] == []
 
 
 def test_rotation_has_both_go_on_for_a_while(server: Server) -> None:

@@ -51,6 +51,20 @@ async def test_it_ends_by_itself() -> None:
 
 
 @on_loop
+async def test_whether_it_is_over_is_known_without_a_watcher() -> None:
+    left = [1.0]
+    lease = Lease(lambda: left[0])
+    child = lease.child(lambda: 2.0)
+    assert not any(one.is_over() for one in (lease, child, Lease()))
+    left[0] = 0.0
+    assert lease.is_over()
+    assert child.is_over()
+    revoked = Lease()
+    revoked.end()
+    assert revoked.is_over()
+
+
+@on_loop
 async def test_a_thousand_cost_one_timer() -> None:
     asked: list[None] = []
 

@@ -14,7 +14,13 @@ from pydantic import BaseModel
 
 from tracker.api.body import check_body, too_large
 from tracker.api.content_coding import expand
-from tracker.api.middleware.auth import Authenticator, Rights, is_preflight
+from tracker.api.middleware.auth import (
+    Authenticator,
+    Rights,
+    is_preflight,
+    principal_of,
+    require_access,
+)
 from tracker.api.middleware.compression import vary_by_encoding
 from tracker.api.middleware.ratelimit import RateLimits
 from tracker.api.request_head import RequestHead
@@ -42,11 +48,13 @@ async def read_json(req: falcon.asgi.Request, model: type[B], *, empty: bytes = 
 
     Raises:
         UnsupportedMediaType, PayloadTooLarge, BadRequest, InvalidJSON, ValidationFailed
+        Unauthorized: the sender's access has ended meanwhile.
     """
     coding = check_body(RequestHead.of(req.scope))
     body = await req.stream.read(MAX_BODY_BYTES + 1)
     if len(body) > MAX_BODY_BYTES:
         raise too_large()
+    require_access(principal_of(req))
     if coding is not None and body:
         body = expand(body, coding)
     return validate(model, parse_object(body or empty))

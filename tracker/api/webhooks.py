@@ -18,7 +18,7 @@ from tracker.api.accepted import say_accepted
 from tracker.api.body import ASGI, Receive, check_body, read_body
 from tracker.api.content_coding import Coding, expand
 from tracker.api.errors import ErrorHandlers
-from tracker.api.middleware.auth import Authenticator, Rights
+from tracker.api.middleware.auth import Authenticator, Rights, require_access
 from tracker.api.middleware.guard import Guard
 from tracker.api.middleware.origin import Origins
 from tracker.api.middleware.ratelimit import KeyLimits, RateLimits
@@ -114,6 +114,7 @@ class Webhooks:
     ) -> None:
         """Record what is in `body`; `on_reply` is called once, now or later."""
         try:
+            require_access(request.principal)
             if request.coding is not None:
                 body = expand(body, request.coding)
             pending = request.webhook.submit(body, request.key, request.principal)

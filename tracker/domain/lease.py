@@ -35,6 +35,10 @@ class Lease:
         self._children.add(lease)
         return lease
 
+    def is_over(self) -> bool:
+        """Whether it has ended, or would have if anybody watched it."""
+        return self.ended or (self._seconds_left is not None and self._seconds_left() <= 0)
+
     def end(self) -> None:
         """It was revoked or has expired: call all who watch it, once."""
         if self.ended:

@@ -136,6 +136,17 @@ def principal_of(req: falcon.asgi.Request) -> Principal:
     return principal
 
 
+def require_access(principal: Principal) -> None:
+    """To be called where something is done once the body is there: it may come minutes after the
+    head, by which the sender was admitted. Raises Unauthorized."""
+    if principal.lease.is_over():
+        raise Unauthorized(
+            "The API key or the session has ended before the whole request was received; nothing "
+            "was done.",
+            [Issue("X-API-Key", "It was revoked or has expired")],
+        )
+
+
 def scope_of(req: falcon.asgi.Request) -> Scope:
     """The projects that exist for whoever sent it."""
     return principal_of(req).scope
