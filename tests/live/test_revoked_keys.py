@@ -158,6 +158,21 @@ def test_sessions_outlast_the_server_as_their_key_does(
     assert statuses == [200, 401]
 
 
+def test_a_session_is_of_no_key_of_another_database(
+    start_server: Callable[..., Server],
+) -> None:
+    given: dict[str, Any] = {"db": ":memory:", "variables": {"SECRET_KEY": "secret-of-the-suite"}}
+    first = start_server(**given)
+    with client_with(first, make_key(first, "viewer", "read", "p")) as client:
+        answer = client.post("/api/session")
+    cookie = {"Cookie": answer.headers["Set-Cookie"].partition(";")[0]}
+    first.stop()
+    second = start_server(**given)
+    make_key(second, "owner", "admin")  # the first key there, as the other was
+    access = httpx.get(f"{second.url}/api/info", headers=cookie, trust_env=False)
+    assert access.status_code == 401, access.text
+
+
 def test_who_did_what_is_kept(server: Server) -> None:
     key = make_key(server, "owner", "admin")
     server.report("start", "p", "t")

@@ -33,8 +33,8 @@ class Holders:
             self._named.note_use(principal, address)
         return principal
 
-    def of_secret(self, secret_id: int) -> Principal | None:
-        """Who has the key whose secret has this id, 0 being the master's; None: nobody, any
+    def of_secret(self, secret_id: str) -> Principal | None:
+        """Who has the key whose secret is named so, "" being the master's; None: nobody, any
         more."""
         return self._named.of_secret(secret_id) if secret_id else self._master
 

@@ -27,9 +27,8 @@ class NamedKeys:
         self._clock = clock
         self._store = store
         self._keys: dict[str, StoredKey] = {}
-        self._principals: dict[int, Principal] = {}  # by the secret's id
         self._by_digest: dict[bytes, Principal] = {}
-        self._provable: dict[str, bytes] = {}  # digests, by what proofs call them
+        self._digests: dict[str, bytes] = {}  # by what proofs and sessions call them
         self._uses: dict[int, KeyUse] = {}  # by the key's id
         self._unsaved: set[int] = set()
         for stored in store.stored_keys:
@@ -39,13 +38,14 @@ class NamedKeys:
         """Who has this key; None: nobody, any more."""
         return self._in_force(self._by_digest.get(secret_of(key)))
 
-    def of_secret(self, secret_id: int) -> Principal | None:
-        """Who has the key whose secret has this id; None: nobody, any more."""
-        return self._in_force(self._principals.get(secret_id))
+    def of_secret(self, secret_id: str) -> Principal | None:
+        """Who has the key whose secret is named so; None: nobody, any more."""
+        digest = self._digests.get(secret_id)
+        return None if digest is None else self._in_force(self._by_digest[digest])
 
     def digest_for_proof(self, proof_id: str) -> bytes | None:
         """What a proof is made with: see `tracker.api.proof`."""
-        return self._provable.get(proof_id)
+        return self._digests.get(proof_id)
 
     def note_use(self, principal: Principal, address: str) -> None:
         """Its key was used now. Costs next to nothing; `save` stores it."""
@@ -98,26 +98,26 @@ class NamedKeys:
         """Have the key as it is stored now. What is open with a secret that stays goes on."""
         before = self._keys.get(stored.spec.name)
         self._keys[stored.spec.name] = stored
-        kept = {secret.id for secret in stored.secrets}
+        kept = {secret.digest for secret in stored.secrets}
         for secret in before.secrets if before else ():
-            if secret.id not in kept:
+            if secret.digest not in kept:
                 self._forget(secret)
         for secret in stored.secrets:
             ends = [end for end in (stored.spec.expires_at, secret.expires_at) if end is not None]
-            principal = self._principals.get(secret.id) or self._add(stored, secret)
+            principal = self._by_digest.get(secret.digest) or self._add(stored, secret)
             principal.ends_at = min(ends, default=None)
             principal.lease.review()
 
     def _add(self, stored: StoredKey, secret: StoredSecret) -> Principal:
-        spec = stored.spec
+        spec, secret_id = stored.spec, id_of(secret.digest)
         principal = Principal(
             *(spec.name, spec.role, spec.scope),
             Lease(lambda: self._seconds_left(principal)),
             key_id=stored.id,
-            secret_id=secret.id,
+            secret_id=secret_id,
         )
-        self._principals[secret.id] = self._by_digest[secret.digest] = principal
-        self._provable[id_of(secret.digest)] = secret.digest
+        self._by_digest[secret.digest] = principal
+        self._digests[secret_id] = secret.digest
         return principal
 
     def _remove(self, name: str) -> None:
@@ -128,9 +128,9 @@ class NamedKeys:
         self._unsaved.discard(stored.id)
 
     def _forget(self, secret: StoredSecret) -> None:
-        self._principals.pop(secret.id).lease.end()
-        del self._by_digest[secret.digest]
-        del self._provable[id_of(secret.digest)]
+        principal = self._by_digest.pop(secret.digest)
+        del self._digests[principal.secret_id]
+        principal.lease.end()
 
     def _with_use(self, stored: StoredKey) -> StoredKey:
         use = self._uses.get(stored.id)

@@ -1,10 +1,11 @@
 """Browser sessions: what a page holds instead of the API key, signed with SECRET_KEY.
 
-A session is its own proof: its id, the time it ends, the generation it belongs to, the number of
-the key it was opened with, and an HMAC-SHA256 over these and the master key's hash. Another master
-key or another SECRET_KEY thus ends all sessions at once; a key that is revoked, those opened with
-it. What is stored are the ids of sessions that were signed out before they expired,
-and the epoch, which names the generation: a new epoch ends them all.
+A session is its own proof: its id, the time it ends, the generation it belongs to, what names the
+key it was opened with in any database (numbers begin anew in a new one), and an HMAC-SHA256 over
+these and the master key's hash. Another master key or another SECRET_KEY thus ends all sessions at
+once; a key that is revoked, those opened with it. What is stored are the ids of sessions that were
+signed out before they expired, and the epoch, which names the generation: a new epoch ends them
+all.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ class Session(NamedTuple):
     id: str
     ends: int
     generation: str
-    secret_id: int
+    secret_id: str
 
 
 class Sessions:
@@ -44,9 +45,9 @@ class Sessions:
         keys: Keys,
         clock: Clock,
         store: SessionStore,
-        holder_of: Callable[[int], Principal | None],
+        holder_of: Callable[[str], Principal | None],
     ) -> None:
-        """`holder_of`: who has the key with this id of a secret; None: nobody, any more."""
+        """`holder_of`: who has the key with a secret of this name; None: nobody, any more."""
         self._holder_of = holder_of
         self._secret = keys.secret.encode()
         self._key_hash = hashlib.sha256(keys.api.encode()).digest()
@@ -76,9 +77,9 @@ class Sessions:
         if not hmac.compare_digest(signature.encode("utf-8", "replace"), expected):
             return None
         if payload.count(".") != 3:  # of an older version's form; they have expired
-            return Session("", 0, "", 0)
+            return Session("", 0, "", "")
         ends, id_, generation, secret_id = payload.split(".")
-        return Session(id_, int(ends), generation, int(secret_id))
+        return Session(id_, int(ends), generation, secret_id)
 
     def principal(self, session: Session) -> Principal | None:
         """Who holds the session; None: it is over."""

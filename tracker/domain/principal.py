@@ -84,10 +84,11 @@ class Principal:
         lease: Lease,
         *,
         key_id: int = 0,
-        secret_id: int = 0,
+        secret_id: str = "",
     ) -> None:
-        """`name`: the key's. `lease`: how long the access lasts. `key_id`, `secret_id`: the
-        stored key's, and that of its secrets which was shown; 0: the master key."""
+        """`name`: the key's. `lease`: how long the access lasts. `key_id`: the stored
+        key's; 0: the master key. `secret_id`: what names the one of its secrets that was shown, in
+        any database; empty: the master key."""
         self.name = name
         self.role = role
         self.rights = RIGHTS[role]

@@ -16,8 +16,8 @@ import apsw
 
 from tracker.store.sqlite.connection import open_read_only
 
-# Tables, how each is read and written. Ids stay what they are: sessions, requests in flight and
-# idempotency keys name them.
+# Tables, how each is read and written. Ids stay what they are: requests in flight and idempotency
+# keys name them.
 _KEYS: Final = (
     (
         "SELECT id, name, role, all_projects, created_at, expires_at, last_used_at, last_used_from"
