@@ -12,6 +12,7 @@ from websockets.exceptions import InvalidStatus
 from websockets.frames import Close
 
 from tests.support import document
+from tests.support.keys import make_key
 from tests.support.pruned import prune
 from tests.support.server import KEY, Server, wait_for
 from tests.support.subscriber import (
@@ -337,6 +338,21 @@ def test_limit_of_a_project(start_server: Callable[..., Server]) -> None:
         with subscribe(address(server, "a")) as fourth:
             assert nothing_more(fourth)
     assert_quiet(server)
+
+
+def test_who_may_not_see_a_project_takes_no_place_of_it(
+    start_server: Callable[..., Server],
+) -> None:
+    server = start_server("--ws-per-project", "1")
+    key = make_key(server, "stranger", "read", "b")
+    with ExitStack() as stack:
+        strangers = [
+            stack.enter_context(subscribe(address(server, "a", api_key=key))) for _ in range(2)
+        ]
+        assert all(nothing_more(subscriber) for subscriber in strangers)  # nor learns of others
+        assert stats(server)["project_connections"] == {}
+        assert nothing_more(stack.enter_context(subscribe(address(server, "a"))))
+        assert nothing_more(stack.enter_context(subscribe(address(server, "a", api_key=key))))
 
 
 @pytest.mark.parametrize(("flags", "limited"), [((), True), (("--ws-per-project", "0"), False)])

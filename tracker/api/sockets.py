@@ -51,5 +51,7 @@ class SocketAdmission:
         except ValidationFailed as error:
             field, issue = error.issues[0]
             raise RefusalError(CloseCode.POLICY_VIOLATION, f"{field}: {issue}"[:120]) from None
-        scope = principal.scope.narrowed(query.project)
-        return Admitted(query.project, scope, query.since, principal.lease)
+        scope, project = principal.scope.narrowed(query.project), query.project
+        if project is not None and not principal.scope.includes(project):
+            project = None  # or the socket, which is sent nothing, would take one of its places
+        return Admitted(project, scope, query.since, principal.lease)

@@ -54,7 +54,8 @@ class Admitted(NamedTuple):
     """What a new socket may have, and for how long."""
 
     project: str | None
-    """The project that was asked for."""
+    """The project that was asked for, whose sockets this counts among; None: no one, or one that
+    does not exist for the client."""
     scope: Scope
     """What of it the client may see."""
     since: int | None
