@@ -5,6 +5,8 @@ from __future__ import annotations
 from tests.support.access import only
 from tests.support.bench import EVERYTHING, Bench, report
 from tests.support.figures import recount
+from tracker.domain.audit import Action, AuditQuery
+from tracker.domain.limits import MAX_INTEGER
 from tracker.domain.queries import UNLIMITED, ProjectQuery, RetentionPolicy
 from tracker.domain.sessions import EndedSessions
 
@@ -37,6 +39,17 @@ def test_without_limits_everything_is_kept(lasting: Bench) -> None:
     lasting.reopen(UNLIMITED)
     lasting.record(report("finish", "q"))
     assert [event.id for event in lasting.log()] == [1, 2]
+
+
+def test_each_change_of_the_settings_is_told(bench: Bench) -> None:
+    for port in (1, 1, 2, 1, 2, 2):  # as at one start after the other, within an hour
+        bench.run(bench.engine.note_settings({"port": port}))
+    query = AuditQuery(10, MAX_INTEGER, Action.SETTINGS_CHANGED)
+    entries = bench.run(bench.engine.audit(query)).entries
+    assert [(entry.deed.details["port"], entry.times) for entry in entries] == [
+        *((2, 1), (1, 1)),
+        *((2, 1), (1, 1)),
+    ]
 
 
 def test_ended_sessions(bench: Bench) -> None:

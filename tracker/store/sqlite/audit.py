@@ -59,14 +59,16 @@ def add_all(connection: apsw.Connection, now: int, deeds: Sequence[tuple[Deed, i
 
 
 def note_settings(connection: apsw.Connection, now: int, settings: Mapping[str, Any]) -> None:
-    """Add an entry if the settings are others than those of the last one."""
+    """Add an entry if the settings are others than those of the last one. It is never counted on
+    one before: what is compared with is the newest."""
     last = connection.execute(_LATEST, (Action.SETTINGS_CHANGED,)).fetchone()
     if settings != ({} if last is None else orjson.loads(str(last[0]))):
-        add(connection, now, Deed(Action.SETTINGS_CHANGED, SERVER, "", settings))
+        begin(connection, now, Deed(Action.SETTINGS_CHANGED, SERVER, "", settings))
 
 
 def begin(connection: apsw.Connection, now: int, deed: Deed) -> int:
-    """Add an entry about what takes several transactions; its id is for `amend`."""
+    """Add an entry of its own; its id is for `amend`, as what it tells may take several
+    transactions."""
     connection.execute(_INSERT, _row(now, deed, 1))
     return connection.last_insert_rowid()
 
