@@ -61,9 +61,12 @@ def test_it_is_shown_once(server: Server) -> None:
         ({"role": "admin"}, "projects"),
         ({"projects": "p"}, "projects"),
         ({"projects": [""]}, "projects"),
+        ({"projects": []}, "projects"),  # not all of them, which nobody has said
         ({"projects": ["x" * 256]}, "projects"),
         ({"projects": [f"p{number}" for number in range(101)]}, "projects"),
         ({"projects": ["a\0b"]}, "projects"),
+        ({"project": "p"}, "project"),
+        ({"expires_in": 60}, "expires_in"),
         ({"expires_in_seconds": 0}, "expires_in_seconds"),
         ({"expires_in_seconds": -1}, "expires_in_seconds"),
         ({"expires_in_seconds": 1e300}, "expires_in_seconds"),
@@ -85,6 +88,14 @@ def test_a_name_is_given_once(server: Server, name: str) -> None:
     assert code_of(answer) == (409, "CONFLICT")
     server.http.delete("/api/keys/taken")
     make_key(server, "taken", "read")
+
+
+def test_a_rotation_is_not_guessed_at(shared_server: Server) -> None:
+    key = make_key(shared_server, "unturned", "read")
+    answer = shared_server.http.post("/api/keys/unturned/rotate", json={"overlap": 0})
+    assert code_of(answer) == (422, "VALIDATION_ERROR")
+    assert works(shared_server, key)
+    assert shared_server.http.delete("/api/keys/unturned").is_success
 
 
 def test_what_is_not_there(server: Server) -> None:

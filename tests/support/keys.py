@@ -13,7 +13,7 @@ from tests.support.server import Server
 
 def make_key(server: Server, name: str, role: str, *projects: str, **fields: Any) -> str:
     """A new key's secret."""
-    body = {"name": name, "role": role, "projects": list(projects), **fields}
+    body = {"name": name, "role": role, "projects": list(projects) or None, **fields}
     made = server.http.post("/api/keys", json=body)
     assert made.status_code == 201, made.text
     return str(made.json()["key"])

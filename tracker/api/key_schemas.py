@@ -14,18 +14,22 @@ from tracker.domain.keys import DEFAULT_OVERLAP_MS, MAX_PROJECTS, NAME_PATTERN
 from tracker.domain.limits import MAX_INTEGER, MAX_PAGE
 from tracker.domain.principal import Role
 
+# What is not understood may have been meant to narrow a key, as `project` for `projects`: the key
+# would be for everything.
+_STRICT = ConfigDict(extra="forbid")
+
 
 class NewKeyBody(BaseModel):
     """`POST /api/keys`."""
 
-    model_config = ConfigDict(extra="ignore")
+    model_config = _STRICT
 
     # `key_spec` says in words what is wrong with one.
     name: Annotated[str, WithJsonSchema({"type": "string", "pattern": NAME_PATTERN})] = Field(
         examples=["ci"], description="What it is for, or whose it is."
     )
     role: Role = Field(examples=["report"])
-    projects: Annotated[list[Name], Field(max_length=MAX_PROJECTS)] | None = Field(
+    projects: Annotated[list[Name], Field(min_length=1, max_length=MAX_PROJECTS)] | None = Field(
         default=None,
         examples=[["my-project"]],
         description="The projects that it is for, whether they exist yet or not; left out: all of "
@@ -39,7 +43,7 @@ class NewKeyBody(BaseModel):
 class RotateKeyBody(BaseModel):
     """`POST /api/keys/{name}/rotate`."""
 
-    model_config = ConfigDict(extra="ignore")
+    model_config = _STRICT
 
     overlap_seconds: Seconds = Field(
         default=DEFAULT_OVERLAP_MS / 1000,
