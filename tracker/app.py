@@ -95,7 +95,7 @@ def create_app(
     startup_key = StartupKey(named) if settings.ephemeral else None
     holders = Holders(master, keys, named)
     sessions = Sessions(keys, clock, store, holders.of_secret)
-    audit = AuditNotes(store)
+    audit = AuditNotes(store, clock)
     wrong_keys = WrongKeys(clock, timeouts.guesses)
     authenticator = Authenticator(holders, sessions, wrong_keys, audit)
     guard = Guard(AllowedHosts(settings.allowed_host, settings.host))
