@@ -260,13 +260,23 @@ def test_what_cannot_be_a_key(run_on: Run, arguments: tuple[str, ...], says: str
     assert listed(run_on) == {}
 
 
-@pytest.mark.parametrize("name", ["a\x1b[31mb", "..", ".", "a/b", "a/rotate", "%2e%2e", "?", ""])
+_NO_NAMES = ("a\x1b[31mb", "..", ".", "a/b", "a/rotate", "%2e%2e", "?", "", "a\udcff")
+
+
+@pytest.mark.parametrize("name", _NO_NAMES)
 def test_names_that_no_key_can_have(run_on: Run, name: str) -> None:
     run_on("key", "create", "a", "--role", "read")
     for command in ("revoke", "rotate"):
         line = line_of(run_on("key", command, name))
         assert "\x1b" not in line
     assert list(listed(run_on)) == ["a"]
+
+
+def test_arguments_that_are_no_text(run_on: Run) -> None:
+    line_of(run_on("key", "create", "a", "--role", "read", "--project", "p\udcff"))
+    assert listed(run_on) == {}
+    told = run_on("audit", "--by", "a\udcff", "--json")
+    assert (told.returncode, told.stdout) == (0, b"")
 
 
 def test_durations(tmp_path: Path) -> None:

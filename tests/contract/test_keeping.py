@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from tests.support.access import only
+from tests.support.access import SOMEBODY, only
 from tests.support.bench import EVERYTHING, Bench, report
 from tests.support.figures import recount
-from tracker.domain.audit import Action, AuditQuery
+from tracker.domain.audit import Action, AuditQuery, Deed
 from tracker.domain.limits import MAX_INTEGER
 from tracker.domain.queries import UNLIMITED, ProjectQuery, RetentionPolicy
 from tracker.domain.sessions import EndedSessions
@@ -49,6 +49,18 @@ def test_each_change_of_the_settings_is_told(bench: Bench) -> None:
     assert [(entry.deed.details["port"], entry.times) for entry in entries] == [
         *((2, 1), (1, 1)),
         *((2, 1), (1, 1)),
+    ]
+
+
+def test_names_of_files_that_are_no_text_are_told(bench: Bench) -> None:
+    for _ in range(2):
+        bench.run(bench.engine.note_settings({"ready_file": "r\udcff"}))
+    deed = Deed(Action.IMPORTED, SOMEBODY, details={"file": "e\udcff", "files": ["é\udcff"]})
+    bench.run(bench.engine.save_deeds([(deed, 1), (deed, 1)]))
+    entries = bench.run(bench.engine.audit(AuditQuery(10, MAX_INTEGER))).entries
+    assert [(entry.deed.details, entry.times) for entry in entries] == [
+        ({"file": "e?", "files": ["é?"]}, 2),
+        ({"ready_file": "r?"}, 1),
     ]
 
 

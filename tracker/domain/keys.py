@@ -108,7 +108,7 @@ def key_spec(
     if role not in list(Role):
         issues.append(Issue("role", f"expected one of {', '.join(Role)}"))
     names = frozenset(projects or ())
-    if len(names) > MAX_PROJECTS or any(not 1 <= len(project) <= MAX_NAME for project in names):
+    if len(names) > MAX_PROJECTS or not all(map(_can_be_project, names)):
         issues.append(Issue("projects", f"expected 1 to {MAX_PROJECTS} names of projects"))
     if names and role == Role.ADMIN:
         issues.append(Issue("projects", "a key with the role admin is for all projects"))
@@ -126,6 +126,12 @@ def check_overlap(overlap_ms: int) -> None:
         raise ValidationFailed(
             "The key was not rotated", [Issue("overlap_seconds", "expected 0 seconds or more")]
         )
+
+
+def _can_be_project(name: str) -> bool:
+    """Whether a report may name it: of text, which arguments that are not UTF-8 are not."""
+    has_surrogates = any("\ud800" <= character <= "\udfff" for character in name)
+    return 1 <= len(name) <= MAX_NAME and "\0" not in name and not has_surrogates
 
 
 def _checksum(secret: str) -> str:

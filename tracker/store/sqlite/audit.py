@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -62,7 +63,7 @@ def note_settings(connection: apsw.Connection, now: int, settings: Mapping[str, 
     """Add an entry if the settings are others than those of the last one. It is never counted on
     one before: what is compared with is the newest."""
     last = connection.execute(_LATEST, (Action.SETTINGS_CHANGED,)).fetchone()
-    if settings != ({} if last is None else orjson.loads(str(last[0]))):
+    if _json(settings) != ("{}" if last is None else last[0]):
         begin(connection, now, Deed(Action.SETTINGS_CHANGED, SERVER, "", settings))
 
 
@@ -105,7 +106,9 @@ def _row(now: int, deed: Deed, times: int) -> dict[str, Any]:
 
 
 def _json(details: Mapping[str, Any]) -> str:
-    return orjson.dumps(dict(details), option=orjson.OPT_SORT_KEYS).decode()
+    text = json.dumps(dict(details), sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    # Lone surrogates, as in names of files that are not UTF-8, become question marks.
+    return text.encode("utf-8", "replace").decode()
 
 
 def _entry(*row: Any) -> AuditEntry:

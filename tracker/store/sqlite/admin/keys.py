@@ -72,17 +72,18 @@ class DatabaseKeys:
         now, key = self._clock.now_ms(), domain.generate()
         with self._transaction() as connection:
             digest = secret_of(key)
-            return key, keys.rotate(connection, now, name, digest, overlap_ms, self._by)
+            return key, keys.rotate(connection, now, _text(name), digest, overlap_ms, self._by)
 
     def revoke(self, name: str) -> None:
         """Forget a key. Raises NotFound."""
         with self._transaction() as connection:
-            keys.revoke(connection, self._clock.now_ms(), name, self._by)
+            keys.revoke(connection, self._clock.now_ms(), _text(name), self._by)
 
     def audit(self, query: AuditQuery) -> AuditPage:
         """The newest entries of the audit log."""
         with self._transaction() as connection:
-            return audit.page(connection, query)
+            name = None if query.name is None else _text(query.name)
+            return audit.page(connection, query._replace(name=name))
 
     @contextmanager
     def _transaction(self) -> Iterator[apsw.Connection]:
@@ -112,6 +113,12 @@ class DatabaseKeys:
                         "that server's address, by --url, --ready-file or TRACKER_URL"
                     ) from None
             time.sleep(_PAUSE)
+
+
+def _text(name: str) -> str:
+    """A name as SQLite takes it. Lone surrogates, as in arguments that are not UTF-8, become
+    question marks, which no key's name has."""
+    return name.encode("utf-8", "replace").decode()
 
 
 def expiring(path: Path, before: int) -> list[ExpiringKey]:
