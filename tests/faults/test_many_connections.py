@@ -15,6 +15,7 @@ import pytest
 from tests.support import raw
 from tests.support.certificates import Pair
 from tests.support.event_loops import LOOPS
+from tests.support.keys import make_key
 from tests.support.mounts import MOUNTS
 from tests.support.platforms import needs_linux
 from tests.support.server import COMMAND, KEY, Server, wait_for
@@ -318,6 +319,24 @@ class TestDescriptors:
         assert server.log.count(EXHAUSTED) == 1
         assert server.stop() == 0
         assert "Traceback" not in server.log
+
+
+@pytest.mark.parametrize("target", ["/health", "/api/info", "/webhook/start"])
+def test_a_revoked_key_keeps_no_connections(
+    start_server: Callable[..., Server], target: str
+) -> None:
+    server = start_server(command=limited(256))
+    key = b"X-API-Key: " + make_key(server, "hostile", "report").encode()
+    with ExitStack() as stack:
+        hostile = []
+        for _ in range(256 - RESERVED - 1):  # and the one of `server.http`
+            hostile.append(stack.enter_context(closing(raw.connect(server))))
+            assert ask(hostile[-1], kept("GET", "/api/info", b"", key)).status == 200
+        assert server.http.delete("/api/keys/hostile").status_code == 204
+        method = "POST" if target.startswith("/webhook") else "GET"
+        for connection in hostile:
+            assert ask(connection, kept(method, target, b"", key)).status in (200, 401, 429)
+        assert len(reporters(server, stack, 20)) == 20
 
 
 def report_body(task: str) -> bytes:

@@ -106,6 +106,26 @@ def test_one_with_a_key_stays_and_does_not_count() -> None:
     assert all(agent.is_open for agent in agents)
 
 
+def test_one_whose_key_is_over_gives_way_again() -> None:
+    scene = Scene(RESERVED + 100)
+    agents = []
+    for _ in range(100):
+        agents += scene.connect()
+        agents[-1].slot.keep()
+        agents[-1].slot.settle()
+    for agent in agents[:50]:
+        agent.slot.touch()  # a request, which has no accepted key
+        agent.slot.settle()
+    for agent in agents[50:]:
+        agent.slot.touch()
+        agent.slot.keep()
+        agent.slot.settle()
+    scene.clock.seconds += 1
+    newcomers = scene.connect(50, THERE)
+    assert [agent.is_open for agent in agents] == [False] * 50 + [True] * 50
+    assert all(newcomer.is_open for newcomer in newcomers)
+
+
 def test_one_address_takes_no_more_than_half() -> None:
     scene = Scene(RESERVED + 100)
     there = scene.connect(50, THERE)

@@ -1,5 +1,6 @@
 """Tells the connection below that a request on it had an accepted key, if it wants to know: one
-that never had is the first to be closed when there are many (`tracker.server.slots`)."""
+whose last request had none is among the first to be closed when there are many
+(`tracker.server.slots`)."""
 
 from __future__ import annotations
 

@@ -59,6 +59,11 @@ class WebhookRequest:
         self.refusal: Reply | None = None
         """The answer, whatever its body is."""
 
+    @property
+    def is_admitted(self) -> bool:
+        """Whether the sender's key was accepted, whatever else was wrong."""
+        return hasattr(self, "principal")
+
 
 class Webhooks:
     """The handler."""

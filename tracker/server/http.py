@@ -90,6 +90,9 @@ class HttpProtocol(LimitedProtocol):
         keep_alive = self.parser.should_keep_alive() and not (expects_continue and opening.refusal)
         cycle = self.cycle = self._running = WebhookCycle(opening, keep_alive)
         if opening.refusal is not None:
+            if not opening.is_admitted:
+                self._slot.touch()
+                self._slot.settle()
             self._send_reply(cycle, opening.refusal)
             return
         if self._slot.is_keyless:

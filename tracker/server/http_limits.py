@@ -75,9 +75,8 @@ class LimitedProtocol(PipelinedProtocol):
         super().on_message_begin()
         self.url, self.headers, self.expect_100_continue = url, headers, expects_continue
         self.scope["headers"] = headers
-        if self._slot.is_keyless:
-            self._slot.touch()
-            self.scope["extensions"] = cast(Any, {ACCEPTED: self._slot.keep})
+        self._slot.touch()
+        self.scope["extensions"] = cast(Any, {ACCEPTED: self._slot.keep})
 
     def _check_head(self) -> str:
         """Of a request whose head has been received: the HTTP version. Raises ValueError, which

@@ -157,6 +157,7 @@ class PipelinedProtocol(HttpToolsProtocol):
             self._refuse(400, "Wait for the answer to what was sent before, then upgrade.")
 
     def on_response_complete(self) -> None:
+        self._slot.settle()
         super().on_response_complete()
         if self._final_response and not self.is_answering():
             self._send_final_response()

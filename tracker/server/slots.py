@@ -19,9 +19,9 @@ from tracker.server.logs import SeldomWarning
 logger = logging.getLogger(__name__)
 
 MAX_KEYLESS: Final = 256
-"""Connections from one address on which no request has had an accepted key. An agent shows its key
-at once, a browser soon, whether there is a proxy before them or not; so these are the clients that
-connect at this moment, probes, and pages being loaded."""
+"""Connections from one address whose last request, if there was any, had no accepted key. An agent
+shows its key at once, a browser soon, whether there is a proxy before them or not; so these are the
+clients that connect at this moment, probes, and pages being loaded."""
 
 RESERVED: Final = 64
 """Descriptors that are not for connections: the database's, reports' and logs', and some that are
@@ -49,7 +49,7 @@ class Holder(Protocol):
 class Slot:
     """A connection's place, from accept to its end."""
 
-    __slots__ = ("_slots", "address", "holder", "is_keyless", "touched_at")
+    __slots__ = ("_slots", "_was_shown", "address", "holder", "is_keyless", "touched_at")
 
     def __init__(self, slots: Slots, address: str, touched_at: float) -> None:
         self._slots: Slots | None = slots
@@ -57,17 +57,26 @@ class Slot:
         self.touched_at = touched_at
         self.holder: Holder | None = None
         self.is_keyless = True
-        """Whether no request on it has had an accepted key yet."""
+        """Whether its last request had no accepted key, or it has had none yet."""
+        self._was_shown = False  # a key, with the request that is being answered
 
     def touch(self) -> None:
         """A request was received; others' connections now go before this one."""
+        self._was_shown = False
         if self._slots is not None and self.is_keyless:
             self._slots.touch(self)
 
     def keep(self) -> None:
-        """A request had an accepted key: the connection is never closed for others."""
+        """The request had an accepted key: the connection is not closed for others."""
+        self._was_shown = True
         if self._slots is not None and self.is_keyless:
             self._slots.forget(self)
+
+    def settle(self) -> None:
+        """The request was answered. If it had no accepted key, the connection is like others
+        without one: the key of those before it may have been revoked."""
+        if self._slots is not None and not (self.is_keyless or self._was_shown):
+            self._slots.remember(self)
 
     def is_answering(self) -> bool:
         """Whether a request on it is being answered."""
@@ -123,8 +132,7 @@ class Slots:
             self._close_one(self._keyless)
         slot = Slot(self, address, self._clock.monotonic())
         self._open += 1
-        self._keyless[slot] = None
-        self._of_address.setdefault(address, OrderedDict())[slot] = None
+        self.remember(slot)
         return slot
 
     def _close_one(self, slots: OrderedDict[Slot, None]) -> None:
@@ -175,6 +183,13 @@ class Slots:
         del same[slot]
         if not same:
             del self._of_address[slot.address]
+
+    def remember(self, slot: Slot) -> None:
+        """See `Slot.settle`."""
+        slot.is_keyless = True
+        slot.touched_at = self._clock.monotonic()
+        self._keyless[slot] = None
+        self._of_address.setdefault(slot.address, OrderedDict())[slot] = None
 
     def free(self, slot: Slot) -> None:
         """See `Slot.free`."""
