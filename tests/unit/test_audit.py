@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 from collections.abc import Sequence
 
@@ -9,6 +10,7 @@ import pytest
 
 from tests.support.clocked import ManualClock
 from tests.support.loop import on_loop
+from tracker.auth import saving
 from tracker.auth.audit import Audit
 from tracker.domain.audit import Action, Actor, AuditPage, AuditQuery, Deed
 from tracker.errors import Unavailable
@@ -87,3 +89,26 @@ async def test_what_cannot_be_stored_waits() -> None:
     await audit.save()
     assert kept.deeds.total() == 201
     assert kept.deeds[Deed(Action.FORBIDDEN, Actor("a", "0"), "read", ())] == 2  # type: ignore[arg-type]
+
+
+@on_loop
+async def test_the_servers_stop_counts_nothing_twice(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(saving, "_INTERVAL", 0.0)
+    kept, begun, may_end = Kept(), asyncio.Event(), asyncio.Event()
+
+    class Slow(Kept):
+        async def save_deeds(self, deeds: Sequence[tuple[Deed, int]]) -> None:
+            await kept.save_deeds(deeds)  # submitted, and not to be taken back
+            begun.set()
+            await may_end.wait()
+
+    audit = Audit(Slow(), HourClock())
+    background = saving.Saving([audit.save])
+    audit.note(Action.SIGNED_IN, Actor("a", "192.0.2.1"))
+    background.start()
+    await begun.wait()
+    stopping = asyncio.create_task(background.stop())
+    await asyncio.sleep(0)
+    may_end.set()
+    await asyncio.wait_for(stopping, 20)
+    assert kept.deeds.total() == 1

@@ -24,6 +24,7 @@ class Saving:
     def __init__(self, saves: Sequence[Save]) -> None:
         self._saves = saves
         self._task: asyncio.Task[None] | None = None
+        self._stopping = asyncio.Event()
 
     def start(self) -> None:
         """Begin, on the running event loop."""
@@ -31,14 +32,15 @@ class Saving:
 
     async def stop(self) -> None:
         """Store what is left, if the database takes it."""
+        self._stopping.set()
         if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+            await self._task  # not cancelled: what the store was handed is stored all the same
         await self._save()
 
     async def _run(self) -> None:
-        while True:
-            await asyncio.sleep(_INTERVAL)
+        while not self._stopping.is_set():
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._stopping.wait(), _INTERVAL)
             try:
                 await self._save()
             except Exception:
