@@ -155,6 +155,16 @@ def test_it_expires(server: Server) -> None:
     assert works(server, key)
     wait_for(lambda: not works(server, key), 10, "its end")
     assert listed(server, "short") is not None  # until somebody revokes it
+    assert code_of(server.http.post("/api/keys/short/rotate")) == (409, "CONFLICT")
+
+
+def test_every_change_of_keys_is_told_by_itself(server: Server) -> None:
+    for _ in range(2):
+        make_key(server, "again", "read")
+        server.http.delete("/api/keys/again")
+    entries = server.http.get("/api/audit").json()["entries"]
+    told = [(entry["action"], entry["count"]) for entry in entries if entry["subject"] == "again"]
+    assert told == [("key_revoked", 1), ("key_created", 1)] * 2
 
 
 @pytest.mark.parametrize("way", ["revoked", "rotated", "expired"])

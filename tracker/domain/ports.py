@@ -153,7 +153,8 @@ class KeyStore(Protocol):
         """Store a new one. Raises Conflict: there is one of that name, or too many."""
 
     async def rotate_key(self, name: str, digest: bytes, overlap_ms: int, by: Actor) -> StoredKey:
-        """Give it another secret; those before go on for so many milliseconds. Raises NotFound."""
+        """Give it another secret; those before go on for so many milliseconds. Raises NotFound,
+        Conflict: it has expired."""
 
     async def revoke_key(self, name: str, by: Actor) -> None:
         """Forget it. Raises NotFound."""

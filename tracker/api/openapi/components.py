@@ -98,7 +98,10 @@ FAILURES: Final[Mapping[str, Failure]] = {
         "There is no project 'my-project'; a project appears with its first report.",
     ),
     "Conflict": Failure(
-        {"CONFLICT": "there is a key of this name already, or there are too many."},
+        {
+            "CONFLICT": "there is a key of this name already, there are too many, or it has "
+            "expired and cannot be rotated any more."
+        },
         "There is a key 'ci' already: rotate or revoke it, or take another name.",
         "name",
         "There is a key of this name",

@@ -54,6 +54,7 @@ KEY_OPERATIONS: Final = (
         body=key_schemas.RotateKeyBody,
         example=examples.ROTATION,
         answers={201: Response("The new secret.", key_answers.NewKey, examples.KEY_ROTATED)},
+        failures=("Conflict",),
     ),
     _operation(
         method="get",
@@ -61,8 +62,7 @@ KEY_OPERATIONS: Final = (
         id="read_audit_log",
         summary="Who did what",
         description="Keys, sign-ins, refusals, deletions, imports, restores, prunings, changes of "
-        "settings; newest first. What the same key does again within an hour is counted in one "
-        "entry.",
+        "settings; newest first. Sign-ins and refusals that are alike are one entry an hour.",
         query=key_schemas.AuditQuery,
         headers=("If-None-Match",),
         answers={200: Response("A page.", key_answers.Audit, examples.AUDIT)},

@@ -43,8 +43,9 @@ _DELETE_OLD = """
 """
 
 
-def add(connection: apsw.Connection, now: int, deed: Deed, times: int = 1) -> None:
-    """Add an entry, or count on the one of the last hour that is like it."""
+def count(connection: apsw.Connection, now: int, deed: Deed, times: int) -> None:
+    """Count on the entry of the last hour that is like it, or add one: for what may come in
+    numbers."""
     row = _row(now, deed, times)
     like = connection.execute(_LAST_LIKE, {**row, "since": now - GROUPED_FOR_MS}).fetchone()
     if like is None:
@@ -56,20 +57,18 @@ def add(connection: apsw.Connection, now: int, deed: Deed, times: int = 1) -> No
 def add_all(connection: apsw.Connection, now: int, deeds: Sequence[tuple[Deed, int]]) -> None:
     """Add all of them, each as often as it was done."""
     for deed, times in deeds:
-        add(connection, now, deed, times)
+        count(connection, now, deed, times)
 
 
 def note_settings(connection: apsw.Connection, now: int, settings: Mapping[str, Any]) -> None:
-    """Add an entry if the settings are others than those of the last one. It is never counted on
-    one before: what is compared with is the newest."""
+    """Add an entry if the settings are others than those of the last one."""
     last = connection.execute(_LATEST, (Action.SETTINGS_CHANGED,)).fetchone()
     if _json(settings) != ("{}" if last is None else last[0]):
-        begin(connection, now, Deed(Action.SETTINGS_CHANGED, SERVER, "", settings))
+        add(connection, now, Deed(Action.SETTINGS_CHANGED, SERVER, "", settings))
 
 
-def begin(connection: apsw.Connection, now: int, deed: Deed) -> int:
-    """Add an entry of its own; its id is for `amend`, as what it tells may take several
-    transactions."""
+def add(connection: apsw.Connection, now: int, deed: Deed) -> int:
+    """Add an entry; its id is for `amend`, as what it tells may take several transactions."""
     connection.execute(_INSERT, _row(now, deed, 1))
     return connection.last_insert_rowid()
 

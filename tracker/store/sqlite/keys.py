@@ -80,8 +80,15 @@ def add(
 def rotate(
     connection: apsw.Connection, now: int, name: str, digest: bytes, overlap_ms: int, by: Actor
 ) -> StoredKey:
-    """Give the key another secret. Raises NotFound."""
-    id_ = find(connection, name).id
+    """Give the key another secret. Raises NotFound, Conflict."""
+    stored = find(connection, name)
+    id_, expires_at = stored.id, stored.spec.expires_at
+    if expires_at is not None and expires_at <= now:
+        raise Conflict(
+            f"The key {name!r} has expired, and would not work with another secret either: revoke "
+            "it, and make another of the name.",
+            [Issue("name", "The key has expired")],
+        )
     connection.execute(_EXPIRE_SECRETS, {"id": id_, "at": now + overlap_ms})
     connection.execute(_DELETE_EXPIRED_SECRETS, (id_, now))
     connection.execute(_INSERT_DIGEST, (id_, digest))

@@ -95,7 +95,7 @@ class Retention:
 
 
 def _note(tasks: int, connection: apsw.Connection, now: int) -> None:
-    audit.add(connection, now, Deed(Action.PRUNED, SERVER, "tasks"), tasks)
+    audit.count(connection, now, Deed(Action.PRUNED, SERVER, "tasks"), tasks)
 
 
 def _release_space(connection: apsw.Connection, _now: int) -> bool:

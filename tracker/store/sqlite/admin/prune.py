@@ -88,7 +88,7 @@ class _Note:
         now, details = self._clock.now_ms(), {**self._deed.details, **pruned._asdict()}
         # The first may have been rolled back, on a full disk.
         if self._id is None or not audit.amend(connection, now, self._id, details):
-            self._id = audit.begin(connection, now, self._deed._replace(details=details))
+            self._id = audit.add(connection, now, self._deed._replace(details=details))
 
 
 def _copy(source: apsw.Connection) -> apsw.Connection:
