@@ -60,6 +60,9 @@ def test_growth_makes_the_tasks_and_asks_every_question() -> None:
         "GET a search that all tasks match": True,
         "GET a search for two words": True,
         "GET an agent's tasks": True,
+        "GET /api/stats, three projects": True,
+        "GET /api/now, three projects": True,
+        "GET the newest events, three projects": True,
         "POST /webhook/start": True,
     }
     assert report["failures"] == []
