@@ -123,7 +123,7 @@ def test_same_as_looking_at_every_task(steps: list[Any], typed: list[str], follo
             if isinstance(step, Report):
                 record(connection, step)
             elif isinstance(step, tuple):
-                tasks.delete(connection, *step)
+                tasks.delete_some(connection, *step, 100)
             else:
                 index(connection, by_project=step == "follow")
         index(connection, by_project=follow)

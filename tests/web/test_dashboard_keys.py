@@ -145,7 +145,8 @@ def test_what_is_wrong_is_said_at_the_field_at_fault(open_dashboard: Open, serve
     page = settings(open_dashboard, server)
     form = open_form(page)
     name = form.get_by_label("Name")
-    for given, said in (("taken", "There is a key of this name"), ("-no name", "beginning with a letter")):
+    wrong = {"taken": "There is a key of this name", "-no name": "beginning with a letter"}
+    for given, said in wrong.items():
         name.fill(given)
         form.get_by_role("button", name="Make the key").click()
         expect(name).to_have_attribute("aria-invalid", "true")
