@@ -46,7 +46,8 @@ def shown_secret(page: Page) -> str:
 
 
 def forgotten(page: Page, secret: str) -> None:
-    """Nothing of the page holds it."""
+    """Nothing of the page holds it, once the dialog is gone: its end is an event of its own."""
+    expect(page.locator("dialog")).to_have_count(0)
     held = page.evaluate(
         """() => [document.documentElement.outerHTML, location.href, document.title,
           JSON.stringify([{...localStorage}, {...sessionStorage}, history.state]),
