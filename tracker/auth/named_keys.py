@@ -1,8 +1,9 @@
 """Keys of one's own: recognised, made, rotated, revoked (docs/contract.md, "Keys of one's own").
 
-All of them are in memory, so that no request waits for the database, and of each its SHA-256 alone:
-nobody can guess 256 bits, so that it needs no salt and no slowness. A change counts once it is
-stored: a key that was revoked stays revoked, whatever happens to the server.
+All of them are in memory, so that no request waits for the database, and of each its SHA-256:
+nobody can guess 256 bits, so that it needs no salt and no slowness. Those in use are there as they
+came, too. A change counts once it is stored: a key that was revoked stays revoked, whatever happens
+to the server.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ class NamedKeys:
         self._keys: dict[str, StoredKey] = {}
         self._by_digest: dict[bytes, Principal] = {}
         self._digests: dict[str, bytes] = {}  # by what proofs and sessions call them
+        self._in_use: dict[str, Principal] = {}  # by the key itself: no hash for each request
         self._uses: dict[int, KeyUse] = {}  # by the key's id
         self._unsaved: set[int] = set()
         for stored in store.stored_keys:
@@ -36,7 +38,12 @@ class NamedKeys:
 
     def find(self, key: str) -> Principal | None:
         """Who has this key; None: nobody, any more."""
-        return self._in_force(self._by_digest.get(secret_of(key)))
+        principal = self._in_use.get(key)
+        if principal is None:
+            principal = self._by_digest.get(secret_of(key))
+            if principal is not None:
+                self._in_use[key] = principal
+        return self._in_force(principal)
 
     def of_secret(self, secret_id: str) -> Principal | None:
         """Who has the key whose secret is named so; None: nobody, any more."""
@@ -130,6 +137,7 @@ class NamedKeys:
     def _forget(self, secret: StoredSecret) -> None:
         principal = self._by_digest.pop(secret.digest)
         del self._digests[principal.secret_id]
+        self._in_use = {key: of for key, of in self._in_use.items() if of is not principal}
         principal.lease.end()
 
     def _with_use(self, stored: StoredKey) -> StoredKey:
