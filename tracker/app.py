@@ -141,7 +141,7 @@ def create_app(
         "/api/now": Now(store),
         "/api/search": Search(store),
         "/api/info": Info(settings, keys, store, clock),
-        "/api/session": Session(sessions, audit),
+        "/api/session": Session(sessions, authenticator, audit),
         "/api/keys": Keys(named, clock),
         "/api/keys/{name:name}": Key(named),
         "/api/keys/{name:name}/rotate": KeyRotation(named),

@@ -34,6 +34,12 @@ _UNSAFE_RUN_IN_LINES: Final = re.compile(f"[{_UNSAFE}][{_UNSAFE}]*")
 _JOINERS: Final = re.compile("[\ufe0e\ufe0f]?[\u200c\u200d]?")
 
 
+def is_unicode(text: str) -> bool:
+    """Whether it is text: arguments and names of files that are not UTF-8 have lone surrogates in
+    the places of their bytes (PEP 383)."""
+    return not any("\ud800" <= character <= "\udfff" for character in text)
+
+
 def printable(text: object) -> str:
     """`text` in one line, its control and invisible characters escaped."""
     return _UNSAFE_RUN.sub(_escaping(_escape), str(text))

@@ -137,6 +137,10 @@ def test_a_session_is_its_keys(server: Server) -> None:
         own = {"Origin": server.url}
         assert client.delete("/api/projects/p", headers=own).status_code == 403
         assert client.delete("/api/session?all", headers=own).status_code == 403
+        told = server.http.get("/api/audit", params={"action": "forbidden"}).json()["entries"]
+        assert [(entry["by"], entry["subject"], entry["count"]) for entry in told] == [
+            ("page", "admin", 2)
+        ]
         assert client.get("/api/info").status_code == 200
         server.stop()
 

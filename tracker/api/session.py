@@ -5,7 +5,7 @@ from __future__ import annotations
 import falcon.asgi
 import orjson
 
-from tracker.api.middleware.auth import Rights, actor_of, principal_of, unauthorized
+from tracker.api.middleware.auth import Authenticator, Rights, actor_of, principal_of, unauthorized
 from tracker.api.middleware.credentials import request_key
 from tracker.api.request_head import RequestHead
 from tracker.api.resources import read_query
@@ -22,8 +22,9 @@ class Session:
 
     rights = Rights(post=Right.READ, delete=Right.SIGNED_IN)
 
-    def __init__(self, sessions: Sessions, audit: Audit) -> None:
+    def __init__(self, sessions: Sessions, authenticator: Authenticator, audit: Audit) -> None:
         self._sessions = sessions
+        self._authenticator = authenticator
         self._audit = audit
 
     async def on_post(self, req: falcon.asgi.Request, resp: falcon.asgi.Response) -> None:
@@ -51,7 +52,8 @@ class Session:
         an administrator. Without a session, one of the two is left to do. Raises Forbidden."""
         query = read_query(req, SignOutQuery)
         if query.all:
-            principal_of(req).require(Right.ADMIN)
+            head = RequestHead.of(req.scope)
+            self._authenticator.demand(principal_of(req), head, Right.ADMIN)
         resp.unset_cookie(self._sessions.cookie, path="/", same_site="Strict")
         if query.all:
             self._audit.note(Action.SIGNED_OUT_ALL, actor_of(req))

@@ -32,7 +32,8 @@ def audit(
 ) -> None:
     """Show who did what: keys, sign-ins, deletions, restores.
 
-    Newest first. What the same did again within an hour is one line, with its count.
+    Newest first. Sign-ins, wrong keys and refusals that are alike are one line an hour, with their
+    count.
     """
     found = _entries(
         keys, AuditQuery(limit, MAX_INTEGER, None if action is None else Action(action), by)

@@ -11,6 +11,7 @@ from typing import Final
 from tracker.config.settings import default_database
 from tracker.errors import ConfigError
 from tracker.files import read_regular
+from tracker.text import is_unicode
 
 MEMORY: Final = ":memory:"
 
@@ -24,7 +25,7 @@ def locate(db: str | None) -> Path | None:
     """The database's file; None: in memory.
 
     Raises:
-        ConfigError: it has no directory, or one that cannot be written.
+        ConfigError: it has no directory, or one that cannot be written, or no name for SQLite.
     """
     if db == MEMORY:
         return None
@@ -32,7 +33,10 @@ def locate(db: str | None) -> Path | None:
         db = str(default_database())
         with contextlib.suppress(OSError):  # reported below
             Path(db).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    return _writable(db, "--db")
+    path = _writable(db, "--db")
+    if not is_unicode(str(path)):
+        raise ConfigError(f"{path}: not UTF-8, and SQLite takes no other name; choose another --db")
+    return path
 
 
 def kept_in(database: Path, suffix: str = API_KEY_SUFFIX) -> Path:

@@ -15,6 +15,7 @@ from tracker.clock import MS_PER_DAY
 from tracker.domain.limits import MAX_DURATION_SECONDS, MAX_NAME
 from tracker.domain.principal import Role, Scope
 from tracker.errors import Conflict, Issue, ValidationFailed
+from tracker.text import is_unicode
 
 MASTER: Final = "master"
 """The name of the key of the settings."""
@@ -36,7 +37,7 @@ NAME_PATTERN: Final = r"^[A-Za-z0-9][A-Za-z0-9._@-]{0,63}$"
 
 class StoredSecret(NamedTuple):
     """What a key is recognised by: its SHA-256, until `expires_at` in milliseconds; None: as long
-    as the key. `id` 0: not stored yet."""
+    as the key."""
 
     id: int
     digest: bytes
@@ -129,9 +130,8 @@ def check_overlap(overlap_ms: int) -> None:
 
 
 def _can_be_project(name: str) -> bool:
-    """Whether a report may name it: of text, which arguments that are not UTF-8 are not."""
-    has_surrogates = any("\ud800" <= character <= "\udfff" for character in name)
-    return 1 <= len(name) <= MAX_NAME and "\0" not in name and not has_surrogates
+    """Whether a report may name it."""
+    return 1 <= len(name) <= MAX_NAME and "\0" not in name and is_unicode(name)
 
 
 def _checksum(secret: str) -> str:

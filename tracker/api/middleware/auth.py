@@ -95,10 +95,14 @@ class Authenticator:
             if found is None:
                 raise self._wrong_key(head, given) if given else _missing_key()
             principal = found
+        self.demand(principal, head, needed)
+        return principal
+
+    def demand(self, principal: Principal, head: RequestHead, needed: Right) -> None:
+        """Raises Forbidden, which the audit log is told of."""
         if needed not in principal.rights:
             self.note_refusal(principal, head, needed)
             principal.require(needed)
-        return principal
 
     def note_refusal(self, principal: Principal, head: RequestHead, needed: str) -> None:
         """A key was used for what it is not for."""

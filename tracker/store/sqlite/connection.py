@@ -223,6 +223,8 @@ def translate_errors(name: str) -> Iterator[None]:
         if is_full(error, Path(name)):
             raise NoRoom(f"{name}: {NO_ROOM}; {_MAKE_ROOM}, then repeat this") from None
         raise ConfigError(f"{name}: cannot be used as the database: {_error_text(error)}") from None
+    except UnicodeEncodeError:
+        raise ConfigError(f"{name}: not UTF-8, and SQLite takes no other name") from None
 
 
 def is_full(error: apsw.Error, path: Path) -> bool:

@@ -13,6 +13,7 @@ from tracker.domain.records import DayCount, ProjectPage, ProjectSummary, Status
 from tracker.store.sqlite import events
 from tracker.store.sqlite.columns import fill, listed
 from tracker.store.sqlite.scope import IN_SCOPE, parameter
+from tracker.text import is_unicode
 
 _LIST = fill(
     """
@@ -65,6 +66,8 @@ def _activity(days: str) -> list[DayCount]:
 
 def find(connection: apsw.Connection, name: str) -> int | None:
     """The project's id."""
+    if not is_unicode(name):  # an argument that is not UTF-8: no project has such a name
+        return None
     row = connection.execute(_ID, (name,)).fetchone()
     return None if row is None else int(row[0])
 
