@@ -15,12 +15,13 @@ from __future__ import annotations
 import json
 import secrets
 from collections.abc import Iterator, Mapping
-from typing import Any, Final
+from typing import Any, Final, Unpack
 from urllib.parse import quote
 
 from agent_task_tracker import shapes
 from agent_task_tracker.credentials import ExplicitKey
 from agent_task_tracker.errors import TooLarge
+from agent_task_tracker.further import Further
 from agent_task_tracker.shapes import Shape
 from agent_task_tracker.transport import Json, Transient, Transport
 
@@ -75,10 +76,12 @@ class Client:
         agent: str,
         *,
         metadata: Mapping[str, Any] | None = None,
+        **further: Unpack[Further],
     ) -> Json:
         """The task begins, or a new attempt at one that had ended. Returns the server's answer."""
         return self._report(
             "start",
+            further,
             project=project,
             task=task,
             task_id=task_id,
@@ -97,11 +100,13 @@ class Client:
         progress: float | None = None,
         message: str | None = None,
         metadata: Mapping[str, Any] | None = None,
+        **further: Unpack[Further],
     ) -> Json:
         """How far the task is: `progress` in percent, `status` one of pending, running, completed
         and failed."""
         return self._report(
             "status",
+            further,
             project=project,
             task=task,
             task_id=task_id,
@@ -122,10 +127,12 @@ class Client:
         result: str | None = None,
         duration_seconds: float | None = None,
         metadata: Mapping[str, Any] | None = None,
+        **further: Unpack[Further],
     ) -> Json:
         """The task is done. Without `duration_seconds` the server measures from the start."""
         return self._report(
             "finish",
+            further,
             project=project,
             task=task,
             task_id=task_id,
@@ -146,10 +153,12 @@ class Client:
         error_message: str,
         stack_trace: str | None = None,
         metadata: Mapping[str, Any] | None = None,
+        **further: Unpack[Further],
     ) -> Json:
         """The task failed. A stack trace over the server's limit is sent as its head and tail."""
         return self._report(
             "error",
+            further,
             project=project,
             task=task,
             task_id=task_id,
@@ -254,8 +263,11 @@ class Client:
             except Transient as failure:
                 retries.pause_after(failure)
 
-    def _report(self, kind: str, **fields: Any) -> Json:
-        present = {name: value for name, value in fields.items() if value is not None}
+    def _report(self, kind: str, further: Further, **fields: Any) -> Json:
+        given = {**fields, **further}
+        present = {name: value for name, value in given.items() if value is not None}
+        if "attention" in further and further.get("attention_id"):
+            present["attention"] = further["attention"]
         # Lone surrogates, as in names of files that are not UTF-8, become question marks.
         body = json.dumps(present, ensure_ascii=False, allow_nan=False).encode("utf-8", "replace")
         key = secrets.token_urlsafe(18)

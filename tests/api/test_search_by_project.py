@@ -318,8 +318,8 @@ def test_older_database_is_searched_at_once_and_indexed_meanwhile(
         old.setattr(migrations, "steps", lambda: STEPS_BEFORE)
         with closing(open_writer(database, "full")) as connection:
             for number in range(9):
-                for project in ("p", "other"):
-                    record(connection, Report(Kind.START, project, str(number), "word", "a"))
+                for project in (1, 2):
+                    connection.execute(TASK_OF_OLD, {"project": project, "number": number})
             connection.execute(INDEX_OF_OLD)
     monkeypatch.setattr(jobs, "_LOW_LOAD_EVENTS", -1)  # as under load: nothing is few
     first = ClockedServer(database)
@@ -341,6 +341,17 @@ def test_older_database_is_searched_at_once_and_indexed_meanwhile(
 
 
 STEPS_BEFORE = migrations.steps()[:3]
+# As that tracker wrote it.
+TASK_OF_OLD = """
+  INSERT OR IGNORE INTO projects (id, name, created_at, updated_at)
+    VALUES (:project, iif(:project = 1, 'p', 'other'), 0, 0);
+  INSERT INTO tasks (
+    project_id, task_id, title, agent, status, progress, attempt, started_at, metadata,
+    created_at, updated_at
+  ) VALUES (:project, cast(:number AS TEXT), 'word', 'a', 'running', 0, 1, 0, '{}', 0, 0);
+  INSERT INTO events (project_id, task, type, at, data)
+    VALUES (:project, last_insert_rowid(), 'task_started', 0, '{}');
+"""
 INDEX_OF_OLD = """
   INSERT INTO search (rowid, title, task_id, agent) SELECT id, title, task_id, agent FROM tasks;
   UPDATE marks SET searched = (SELECT max(id) FROM events);

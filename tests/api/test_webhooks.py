@@ -230,11 +230,11 @@ def test_status_left_out_means_running(shared_server: Server, project: str) -> N
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_unknown_fields_are_ignored(shared_server: Server, kind: str) -> None:
-    extras = {"session": {"id": 1}, "id": "x", "attempt": 9, "created_at": None, "": []}
+    extras = {"sessions": {"id": 1}, "id": "x", "attempt": 9, "created_at": None, "": []}
     answer = shared_server.report(kind, f"extras {kind}", **extras)
     assert answer.is_success, answer.text
     task = shared_server.task(f"extras {kind}")
-    assert (task["attempt"], "session" in task) == (1, False)
+    assert (task["attempt"], "sessions" in task) == (1, False)
 
 
 def test_fields_of_other_webhooks_are_ignored(shared_server: Server, project: str) -> None:

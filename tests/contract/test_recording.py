@@ -16,7 +16,8 @@ from tracker.domain.events import Event
 from tracker.domain.messages import event_data, event_type
 from tracker.domain.queries import EventFilter
 from tracker.domain.records import Page, Recorded
-from tracker.domain.tasks import Kind, Report, Task, apply
+from tracker.domain.rules import apply, is_late
+from tracker.domain.tasks import Kind, Report, Task
 from tracker.errors import Unavailable
 
 # Every report for a task in each state, and for one never seen. The last is told of what to keep.
@@ -55,7 +56,8 @@ def test_report_changes_its_task_by_the_rules(bench: Bench, name: str, state: st
 
 def _told(task: Task | None, one: Report, now: int) -> tuple[Task, tuple[str, int, bytes]]:
     after = apply(task, one, now)
-    return after, (event_type(one), now, event_data(one, after, late=after is task).encode())
+    data = event_data(one, after, now, late=is_late(task, one, now))
+    return after, (event_type(one), now, data.encode())
 
 
 def _compare(

@@ -25,9 +25,11 @@ from tracker.api import answers, responses
 from tracker.api.openapi.document import document
 from tracker.api.schemas import BODIES, to_report
 from tracker.cli import marks, webhooks
+from tracker.domain.attention import Attention
 from tracker.domain.messages import DATA, event_data
 from tracker.domain.records import ProjectStats, StatusCounts, TaskDetail
-from tracker.domain.tasks import ACTIVE, ENDED, Kind, Report, Status, Task, TaskSummary, apply
+from tracker.domain.rules import apply
+from tracker.domain.tasks import ACTIVE, ENDED, Kind, Report, Status, Task, TaskSummary
 from tracker.store.sqlite import columns
 from tracker.store.sqlite.admin import export, records
 from tracker.store.sqlite.connection import open_writer
@@ -37,7 +39,7 @@ CLIENT = "A field in the client"
 STATUS = "A status"
 DASHBOARD = "A status in the dashboard"
 
-MOST_FILES = 7
+MOST_FILES = 8
 NOW = 1_705_312_800_000
 
 
@@ -72,13 +74,20 @@ def described() -> Any:
 # A field of a report.
 
 # What bodies and answers call otherwise than tasks.
-ALIASES = {"task": "title", "duration_seconds": "duration_ms"}
+ALIASES = {
+    "task": "title",
+    "duration_seconds": "duration_ms",
+    "stale_after_seconds": "stale_after_ms",
+    "attention": "requests",
+}
 
 # What no report says, and what it says to be found rather than kept.
 OTHERS = {
     *("id", "record", "project", "project_id", "task_id", "kind", "events", "attempt"),
     *("started_at", "finished_at", "created_at", "updated_at"),
     *("late", "reported_status", "reported_progress"),
+    *("occurred_at", "clock_adjusted", "reported_at", "silent_since"),
+    *("attention_id", "attention_since"),
 }
 
 # Too large for lists: one task is answered with it.
@@ -104,15 +113,30 @@ class Sample(NamedTuple):
 
 def sample(kind: Kind) -> Sample:
     hints = get_type_hints(Report)
-    given = {"status": Status.RUNNING, "metadata": {"a": 1}, "duration_ms": 5000}
+    given = {
+        "status": Status.RUNNING,
+        "metadata": {"a": 1},
+        "duration_ms": 5000,
+        "stale_after_ms": 9000,
+    }
     said = {
         name: given.get(name, f"its {name}" if hints[name] in (str, str | None) else 50)
         for name in fields(BODIES[kind].model_fields) & hints.keys()
     }
     named = {"project": "p", "task_id": "t"}
-    body = {**named, **said, "task": said["title"], "duration_seconds": 5}
+    body = {
+        **named,
+        **said,
+        "task": said["title"],
+        "duration_seconds": 5,
+        "stale_after_seconds": 9,
+        "attention": "its attention",
+        "attention_id": "",
+        "occurred_at": "2024-01-15T10:00:00Z",
+    }
     body = {name: value for name, value in body.items() if name in BODIES[kind].model_fields}
-    return Sample(Report(kind, **named, **said), body)
+    attention = Attention("", "its attention")
+    return Sample(Report(kind, **named, **said, attention=attention, occurred_at=NOW), body)
 
 
 SAMPLES = {kind: sample(kind) for kind in Kind}
@@ -123,7 +147,7 @@ def taken() -> set[str]:
     found = set()
     for kind, (report, body) in SAMPLES.items():
         read = to_report(kind, body)
-        same = {name for name in read._fields if getattr(read, name) == getattr(report, name)}
+        same = fields(name for name in read._fields if getattr(read, name) == getattr(report, name))
         found |= fields(body) & same
     return found
 
@@ -134,7 +158,11 @@ def kept() -> set[str]:
     for report, _ in SAMPLES.values():
         task = apply(None, report, NOW)._asdict()
         said = fields(name for name in report._fields if getattr(report, name) is not None)
-        found |= {name for name in said & task.keys() if task[name] == getattr(report, name)}
+        found |= {
+            name
+            for name in said & task.keys()
+            if name == "requests" or task[name] == getattr(report, name)
+        }
     return found
 
 
@@ -142,13 +170,19 @@ def told() -> set[str]:
     """What events say."""
     found: set[str] = set()
     for one in SAMPLES.values():
-        data = orjson.loads(event_data(one.report, one.task, late=False))
+        data = orjson.loads(event_data(one.report, one.task, NOW, late=False))
         found |= {name for name, value in data.items() if value is not None}
     return fields(found)
 
 
 def summary() -> TaskSummary:
-    values = {**SAMPLES[Kind.START].task._asdict(), "id": 1, "task_id": "t", "metadata": "{}"}
+    values = {
+        **SAMPLES[Kind.START].task._asdict(),
+        "id": 1,
+        "task_id": "t",
+        "metadata": "{}",
+        "requests": "[]",
+    }
     return TaskSummary(**{name: values[name] for name in TaskSummary._fields})
 
 
@@ -161,8 +195,8 @@ def test_a_field_of_a_report(schema: apsw.Connection, described: Any) -> None:
                 "Report": fields(Report._fields),
                 "Task": fields(Task._fields),
                 "TaskSummary": fields(TaskSummary._fields) | OF_ONE_TASK,
-                "apply": kept(),
             },
+            "tracker/domain/rules.py": {"apply": kept()},
             "tracker/api/schemas.py": {"the bodies": taken()},
             "tracker/domain/messages.py": {
                 "the shapes": fields(chain(*(shape.model_fields for shape in DATA.values()))),
@@ -237,6 +271,7 @@ def test_a_status(schema: apsw.Connection, described: Any) -> None:
         STATUS,
         {
             "tracker/domain/tasks.py": {"Status": set(Status)},
+            "tracker/domain/rules.py": {},
             "tracker/store/sqlite/migrations/": {
                 "the check": set(re.findall(r"\w+", checked)),
                 "the counters": counters - {"created_at", "updated_at"},

@@ -11,6 +11,7 @@ import orjson
 
 from tests.support.access import only
 from tests.support.clocked import ManualClock
+from tracker.domain import attention
 from tracker.domain.events import Event
 from tracker.domain.idempotency import Idempotency
 from tracker.domain.ports import Engine
@@ -155,4 +156,10 @@ def as_task(detail: TaskDetail) -> Task:
         metadata=orjson.loads(found.metadata),
         created_at=found.created_at,
         updated_at=found.updated_at,
+        session=found.session,
+        parent_task_id=found.parent_task_id,
+        requests=attention.load(orjson.loads(found.requests or "[]")),
+        stale_after_ms=found.stale_after_ms,
+        reported_at=found.reported_at,
+        silent_since=found.silent_since,
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from tests.support.bench import report
 from tracker.domain.idempotency import Idempotency
 from tracker.domain.records import Recorded
-from tracker.domain.tasks import apply
+from tracker.domain.rules import apply
 from tracker.errors import IdempotencyKeyReused
 from tracker.store.changes import Applied, Change, Changes, KeyedGroup, UsedKey, WriteRequest
 

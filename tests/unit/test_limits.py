@@ -62,6 +62,8 @@ def test_the_schema_takes_texts_as_long_as_they_may_be(schema: apsw.Connection) 
         ("tasks", "task_id", str(limits.MAX_NAME)),
         ("tasks", "agent", str(limits.MAX_NAME)),
         ("tasks", "title", str(limits.MAX_TITLE)),
+        ("tasks", "session", str(limits.MAX_NAME)),
+        ("tasks", "parent_task_id", str(limits.MAX_NAME)),
         ("idempotency", "key", str(limits.MAX_IDEMPOTENCY_KEY)),
     }
 

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from tracker.domain.tasks import EVENT_TYPES, Kind, Report, Status, Task, apply, seconds, trim_float
+from tracker.domain.rules import apply
+from tracker.domain.tasks import EVENT_TYPES, Kind, Report, Status, Task, seconds, trim_float
 
 NOW = 1_705_312_800_000  # 2024-01-15T10:00:00Z
 MINUTE = 60_000

@@ -35,6 +35,7 @@ class _DocumentedAs:
 Status = Annotated[str, _DocumentedAs(fields.Status)]
 Event = Annotated[orjson.Fragment, _DocumentedAs(messages.Event)]
 Metadata = Annotated[orjson.Fragment, _DocumentedAs(dict[str, Any])]
+OpenRequest = Annotated[messages.RequestContent, _DocumentedAs(messages.OpenRequest)]
 Date = Annotated[str, WithJsonSchema({"type": "string", "format": "date"})]
 Count = Annotated[int, Field(ge=0)]
 
@@ -146,7 +147,17 @@ class ProjectsPage(_Page):
     projects: list[Project]
 
 
-class Task(TypedDict):
+class Attention(TypedDict):
+    attention: Annotated[
+        str | None, Field(description="What it needs a person for; of several, the oldest.")
+    ]
+    attention_since: Timestamp | None
+    requests: Annotated[
+        list[OpenRequest], Field(description="All that it needs a person for, the oldest first.")
+    ]
+
+
+class Task(Attention):
     id: Annotated[int, Field(description="Global; `task_id` is the agent's name for the task.")]
     task_id: str
     title: str
@@ -164,6 +175,16 @@ class Task(TypedDict):
     error_message: str | None
     created_at: Timestamp
     updated_at: Timestamp
+    session: Annotated[str | None, Field(description="The conversation that it belongs to.")]
+    parent_task_id: Annotated[str | None, Field(description="The task that started this one.")]
+    stale_after_seconds: Annotated[
+        float | None, Field(description="How long its silence is normal, if it has said so.")
+    ]
+    reported_at: Annotated[Timestamp, Field(description="The time of its newest report.")]
+    silent_since: Annotated[
+        Timestamp | None,
+        Field(description="The time of its last report, if it is running and that is long ago."),
+    ]
 
 
 class Filters(TypedDict):

@@ -13,8 +13,9 @@ from falcon.asgi import SSEvent
 
 from tracker.api import responses
 from tracker.api.middleware.auth import Rights, principal_of, scope_of
+from tracker.api.parameters import EventsQuery, EventStreamQuery, StreamQuery
 from tracker.api.resources import read_query, send_json
-from tracker.api.schemas import EventsQuery, EventStreamQuery, StreamQuery, validate
+from tracker.api.schemas import validate
 from tracker.domain.lease import Lease
 from tracker.domain.ports import EventLog
 from tracker.domain.principal import Right, Scope

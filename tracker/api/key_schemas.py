@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
 
-from tracker.api.schemas import Query
+from tracker.api.parameters import Query
 from tracker.domain import audit
 from tracker.domain.audit import Action
 from tracker.domain.fields import Name, Seconds

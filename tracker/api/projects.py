@@ -6,8 +6,8 @@ import falcon.asgi
 
 from tracker.api import responses
 from tracker.api.middleware.auth import Rights, actor_of, scope_of
+from tracker.api.parameters import OneProjectQuery, ProjectsQuery
 from tracker.api.resources import read_query, send_json
-from tracker.api.schemas import OneProjectQuery, ProjectsQuery
 from tracker.domain.ports import ProjectStore
 from tracker.domain.principal import Right, no_such_project
 from tracker.domain.queries import ProjectQuery

@@ -10,8 +10,8 @@ import orjson
 
 from agent_task_tracker.proof import canonical, prove
 from tracker.api.middleware.auth import Rights
+from tracker.api.parameters import ProofQuery
 from tracker.api.resources import read_query
-from tracker.api.schemas import ProofQuery
 from tracker.domain.principal import Right
 from tracker.errors import NotFound
 

@@ -23,8 +23,9 @@ from tracker.api.middleware.auth import (
 )
 from tracker.api.middleware.compression import vary_by_encoding
 from tracker.api.middleware.ratelimit import RateLimits
+from tracker.api.parameters import Query
 from tracker.api.request_head import RequestHead
-from tracker.api.schemas import Query, validate
+from tracker.api.schemas import validate
 from tracker.domain.limits import MAX_BODY_BYTES
 from tracker.domain.parsing import parse_object
 from tracker.domain.principal import Right

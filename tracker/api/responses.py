@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from tracker.clock import iso, iso_date
+from tracker.domain import attention
 from tracker.domain.events import Event
+from tracker.domain.messages import open_requests
 from tracker.domain.records import (
     DayCount,
     Now,
@@ -69,6 +71,12 @@ def task(summary: TaskSummary) -> answers.Task:
         "error_message": summary.error_message,
         "created_at": iso(summary.created_at),
         "updated_at": iso(summary.updated_at),
+        "session": summary.session,
+        "parent_task_id": summary.parent_task_id,
+        **_attention(summary.requests),
+        "stale_after_seconds": seconds(summary.stale_after_ms),
+        "reported_at": iso(summary.reported_at or summary.updated_at),
+        "silent_since": None if summary.silent_since is None else iso(summary.silent_since),
     }
 
 
@@ -208,6 +216,16 @@ def storage(engine: str, health: StorageHealth) -> dict[str, Any]:
         f"{engine}_version": health.version,
         "size_bytes": health.size_bytes,
         "wal_size_bytes": health.wal_size_bytes,
+    }
+
+
+def _attention(requests: str | None) -> answers.Attention:
+    known = attention.NO_REQUESTS if requests is None else attention.load(orjson.loads(requests))
+    oldest = known.oldest
+    return {
+        "attention": None if oldest is None else oldest.text,
+        "attention_since": None if oldest is None else iso(oldest.since),
+        "requests": open_requests(known),
     }
 
 

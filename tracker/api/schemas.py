@@ -1,4 +1,4 @@
-"""The models that validate requests, and the source of `/openapi.json`.
+"""The models that validate the bodies of requests, and the source of `/openapi.json`.
 
 Field names and limits: API document and docs/contract.md, "Webhooks". Numbers are not taken from
 strings, nor strings from numbers; unknown fields are ignored, so that newer clients work.
@@ -6,47 +6,45 @@ strings, nor strings from numbers; unknown fields are ignored, so that newer cli
 
 from __future__ import annotations
 
-import re
-from datetime import UTC, date, datetime, timedelta
-from typing import Annotated, Any, ClassVar, Literal, TypeVar, cast
+from typing import Annotated, Any, Final, TypeVar, cast
 
 from pydantic import (
     BaseModel,
     BeforeValidator,
     ConfigDict,
     Field,
-    StringConstraints,
     ValidationError,
+    ValidationInfo,
     WithJsonSchema,
+    field_validator,
 )
 
-from agent_task_tracker.proof import KEY_ID_PATTERN, NONCE_PATTERN, decode_nonce
+from tracker.api.moments import parse_moment
 from tracker.domain import tasks
+from tracker.domain.attention import Attention
 from tracker.domain.fields import (
-    EventType,
+    AttentionText,
     Message,
     Name,
+    NameOrEmpty,
     Progress,
     Seconds,
     StackTrace,
+    StaleAfter,
     Status,
     Text,
     TitleOrEmpty,
     issues_of,
 )
-from tracker.domain.limits import (
-    MAX_ACTIVITY_DAYS,
-    MAX_BATCH_REPORTS,
-    MAX_DAYS,
-    MAX_EVENTS_PAGE,
-    MAX_INTEGER,
-    MAX_PAGE,
-    MAX_SEARCH_TEXT,
-    MAX_STACK_TRACE_BYTES,
-)
-from tracker.domain.queries import EventFilter, ProjectQuery, ProjectSort, TaskQuery, TaskSort
+from tracker.domain.limits import MAX_BATCH_REPORTS, MAX_STACK_TRACE_BYTES
 from tracker.domain.tasks import Kind, Report
 from tracker.errors import ValidationFailed
+
+Moment = Annotated[
+    int,
+    BeforeValidator(parse_moment),
+    WithJsonSchema({"type": "string", "format": "date-time"}),
+]
 
 
 class _ReportBody(BaseModel):
@@ -66,6 +64,62 @@ class _ReportBody(BaseModel):
         examples=[{"priority": "high"}],
         description="Top-level keys replace those of earlier reports; others stay.",
     )
+
+    session: NameOrEmpty | None = Field(
+        default=None,
+        examples=["2f6c1a"],
+        description="The conversation or run that the task belongs to, within its project.",
+    )
+    parent_task_id: NameOrEmpty | None = Field(
+        default=None,
+        examples=["task-100"],
+        description="The task of the same project that started this one. It need not be known yet.",
+    )
+    attention: AttentionText | None = Field(
+        default=None,
+        examples=["Allow Bash: rm -rf build?"],
+        description="What the task needs a person for. Null with an `attention_id`: no longer.",
+    )
+    attention_id: NameOrEmpty | None = Field(
+        default=None,
+        examples=["call-7"],
+        description="Names the request; the next report without `attention` ends one without name.",
+    )
+    stale_after_seconds: StaleAfter | None = Field(
+        default=None,
+        examples=[3600],
+        description="How long this task's silence is normal, until another is given.",
+    )
+    occurred_at: Moment | None = Field(
+        default=None,
+        examples=["2024-01-15T10:00:00.000Z"],
+        description="When it happened, if that was not just now.",
+    )
+
+    @field_validator("parent_task_id")
+    @classmethod
+    def _no_task_is_its_own(cls, parent: str | None, info: ValidationInfo) -> str | None:
+        if parent and parent == info.data.get("task_id"):
+            raise ValueError("a task cannot have started itself")
+        return parent
+
+    def further_fields(self) -> dict[str, Any]:
+        """The fields of `Report` that few reports have."""
+        stale_after = self.stale_after_seconds
+        return {
+            "session": self.session or None,
+            "parent_task_id": self.parent_task_id or None,
+            "attention": self._attention(),
+            "stale_after_ms": None if stale_after is None else max(1, round(stale_after * 1000)),
+            "occurred_at": self.occurred_at,
+        }
+
+    def _attention(self) -> Attention | None:
+        if self.attention:
+            return Attention(self.attention_id or "", self.attention)
+        if self.attention_id and "attention" in self.model_fields_set:
+            return Attention(self.attention_id, None)
+        return None
 
     def specific_fields(self) -> dict[str, Any]:
         """The fields of `Report` that only this kind has."""
@@ -149,212 +203,20 @@ BODIES: dict[Kind, type[_ReportBody]] = {
 }
 
 
+# Few reports have any of these, and none should pay for them that has not.
+_FURTHER_FIELDS: Final = _ReportBody.model_fields.keys() - {
+    *("project", "task", "task_id", "agent", "metadata"),
+}
+
+
 def to_report(kind: Kind, content: dict[str, Any]) -> Report:
     """Make a report of a webhook's JSON object. Raises ValidationFailed."""
     body = validate(BODIES[kind], content)
     common = (body.project, body.task_id, body.task, body.agent, body.metadata or None)
-    return Report(kind, *common, **body.specific_fields())
-
-
-# Query strings. Values arrive as strings; what is not named here is ignored.
-
-_ID = Annotated[int, Field(ge=0, le=MAX_INTEGER)]
-_Offset = Annotated[int, Field(ge=0, le=MAX_INTEGER)]
-_Limit = Annotated[int, Field(ge=1, le=MAX_PAGE)]
-_EventsLimit = Annotated[int, Field(ge=1, le=MAX_EVENTS_PAGE)]
-_Days = Annotated[int, Field(ge=1, le=MAX_DAYS)]
-_Search = Annotated[str, Field(max_length=MAX_SEARCH_TEXT)]
-
-
-class Query(BaseModel):
-    """A query string."""
-
-    model_config = ConfigDict(extra="ignore")
-
-    keeps_blank: ClassVar[bool] = False
-    """Whether a parameter without a value has a meaning."""
-
-
-class OneProjectQuery(Query):
-    """`GET /api/projects/{project_name}`."""
-
-    activity_days: Annotated[int, Field(ge=0, le=MAX_ACTIVITY_DAYS)] = Field(
-        default=0, description="Tell of so many of each project's latest active days (UTC)."
-    )
-
-
-class ProjectsQuery(OneProjectQuery):
-    """`GET /api/projects`."""
-
-    limit: _Limit = 50
-    offset: _Offset = 0
-    sort_by: ProjectSort = "updated_at"
-    sort_order: Literal["asc", "desc"] = "desc"
-
-    def to_query(self) -> ProjectQuery:
-        """The store's form of it."""
-        return ProjectQuery(
-            self.limit,
-            self.offset,
-            self.sort_by,
-            descending=self.sort_order == "desc",
-            activity_days=self.activity_days,
-        )
-
-
-# ISO 8601's calendar dates; of its weeks, Python would silently take the Monday.
-_DATE = re.compile(r"\d{4}-?\d\d-?\d\d")
-_NOT_A_DATE = "expected a date or time like 2024-01-15 or 2024-01-15T10:00:00Z"
-
-
-def _parse_moment(text: object, *, end_of_day: bool) -> int:
-    """A date or a time as milliseconds; without an offset: UTC."""
-    text = str(text).strip()
-    day = _DATE.match(text)
-    if day is None:
-        raise ValueError(_NOT_A_DATE)
-    try:
-        if day.end() == len(text):
-            moment = datetime.combine(date.fromisoformat(text), datetime.min.time(), UTC)
-            if end_of_day:
-                moment += timedelta(days=1, milliseconds=-1)
-        else:
-            # A "+" that the client forgot to encode arrives as a space.
-            moment = datetime.fromisoformat(text.replace(" ", "+") if "T" in text else text)
-            if moment.tzinfo is None:
-                moment = moment.replace(tzinfo=UTC)
-        return round(moment.timestamp() * 1000)
-    except (ValueError, OverflowError):
-        raise ValueError(_NOT_A_DATE) from None
-
-
-# That a date is taken too stands in the description: generators of clients make a class of `anyOf`,
-# which they then cannot put into a query string.
-_DATE_SCHEMA = WithJsonSchema({"type": "string", "format": "date-time"})
-_From = Annotated[int, BeforeValidator(lambda t: _parse_moment(t, end_of_day=False)), _DATE_SCHEMA]
-_To = Annotated[int, BeforeValidator(lambda t: _parse_moment(t, end_of_day=True)), _DATE_SCHEMA]
-
-
-class TasksQuery(Query):
-    """`GET /api/projects/{project_name}/tasks`."""
-
-    limit: _Limit = 20
-    offset: _Offset = 0
-    status: Status | None = None
-    agent: str | None = None
-    date_from: _From | None = Field(
-        default=None, description="Started at or after; a date means its begin, UTC."
-    )
-    date_to: _To | None = Field(
-        default=None, description="Ended at or before; a date means its whole day, UTC."
-    )
-    q: _Search | None = Field(
-        default=None, description="Words in title, task_id, agent, result or error."
-    )
-    sort_by: TaskSort = "started_at"
-    sort_order: Literal["asc", "desc"] = "desc"
-
-    def to_query(self) -> TaskQuery:
-        """The store's form of it."""
-        return TaskQuery(
-            limit=self.limit,
-            offset=self.offset,
-            status=self.status,
-            agent=self.agent,
-            date_from=self.date_from,
-            date_to=self.date_to,
-            q=(self.q or "").strip() or None,  # an emptied search box is no search
-            sort_by=self.sort_by,
-            descending=self.sort_order == "desc",
-        )
-
-
-class EventsQuery(Query):
-    """`GET /api/events`."""
-
-    since: _ID = Field(default=0, description="Events with a greater id.")
-    project: str | None = None
-    task_id: str | None = None
-    type: EventType | None = None
-    limit: _EventsLimit = 100
-    newest: _EventsLimit | None = Field(
-        default=None, description="So many of the newest instead, whatever `since` and `limit` say."
-    )
-    before: _ID = Field(default=MAX_INTEGER, description="With `newest`: events with a smaller id.")
-
-    def to_filter(self) -> EventFilter:
-        """The store's form of it."""
-        return EventFilter(self.project, self.task_id, self.type)
-
-
-class StreamQuery(Query):
-    """`/ws`, and `GET /api/events/stream`."""
-
-    since: _ID | None = Field(
-        default=None, description="Replay everything after this id; left out: from now on."
-    )
-    project: Name | None = Field(default=None, description="Left out: all projects.")
-
-
-class EventStreamQuery(StreamQuery):
-    """`GET /api/events/stream`."""
-
-    named: bool = Field(
-        default=True,
-        description="0: without `event`, so that all of it reaches an EventSource's `onmessage`.",
-    )
-
-
-class SignOutQuery(Query):
-    """`DELETE /api/session`."""
-
-    keeps_blank = True
-
-    all: Annotated[bool, BeforeValidator(lambda given: given or True)] = Field(
-        default=False, description="End every session of this server; `?all` alone says so too."
-    )
-
-
-class ProjectStatsQuery(Query):
-    """`GET /api/stats/projects/{project_name}`."""
-
-    days: _Days = Field(default=30, description="How many of the days on which a task ended.")
-
-
-class NowQuery(Query):
-    """`GET /api/now`."""
-
-    active: _Limit = Field(default=MAX_PAGE, description="At most so many that have not ended.")
-    ended: _Limit = Field(default=50, description="At most so many that have.")
-
-
-class SearchQuery(Query):
-    """`GET /api/search`."""
-
-    q: _Search = Field(default="", description="Words in title, task_id, agent, result or error.")
-    limit: _Limit = 20
-
-
-class TrendsQuery(Query):
-    """`GET /api/stats/trends`."""
-
-    days: _Days = Field(default=30, description="How many of the days on which a task ended.")
-
-
-class ProofQuery(Query):
-    """`GET /proof`."""
-
-    key_id: Annotated[str, StringConstraints(pattern=KEY_ID_PATTERN)] = Field(
-        examples=["a46f9b44a27a4c3c"], description="Which key; the client has it too."
-    )
-    nonce: Annotated[
-        bytes,
-        BeforeValidator(decode_nonce),
-        WithJsonSchema({"type": "string", "pattern": NONCE_PATTERN}),
-    ] = Field(
-        examples=["pB3T8wVNR1Yw0kD9mJxq3A"],
-        description="16 to 64 random bytes in base64url, never used before.",
-    )
+    report = Report(kind, *common, **body.specific_fields())
+    if body.model_fields_set.isdisjoint(_FURTHER_FIELDS):
+        return report
+    return report._replace(**body.further_fields())
 
 
 M = TypeVar("M", bound=BaseModel)

@@ -6,8 +6,8 @@ import falcon.asgi
 
 from tracker.api import responses
 from tracker.api.middleware.auth import Rights, scope_of
+from tracker.api.parameters import SearchQuery
 from tracker.api.resources import read_query, send_json
-from tracker.api.schemas import SearchQuery
 from tracker.domain.ports import TaskStore
 from tracker.domain.principal import Right
 

@@ -7,9 +7,9 @@ import orjson
 
 from tracker.api.middleware.auth import Authenticator, Rights, actor_of, principal_of, unauthorized
 from tracker.api.middleware.credentials import request_key
+from tracker.api.parameters import SignOutQuery
 from tracker.api.request_head import RequestHead
 from tracker.api.resources import read_query
-from tracker.api.schemas import SignOutQuery
 from tracker.auth.audit import Audit
 from tracker.auth.sessions import LIFETIME, Sessions
 from tracker.clock import iso

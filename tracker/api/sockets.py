@@ -7,9 +7,9 @@ import falcon.asgi
 from tracker.api.accepted import say_accepted
 from tracker.api.middleware.auth import Authenticator, Rights
 from tracker.api.middleware.origin import Origins
+from tracker.api.parameters import StreamQuery
 from tracker.api.request_head import RequestHead
 from tracker.api.resources import read_query
-from tracker.api.schemas import StreamQuery
 from tracker.domain.limits import CloseCode
 from tracker.domain.principal import Right
 from tracker.errors import Forbidden, RateLimited, Unauthorized, ValidationFailed

@@ -6,8 +6,8 @@ import falcon.asgi
 
 from tracker.api import responses
 from tracker.api.middleware.auth import Rights, scope_of
+from tracker.api.parameters import ProjectStatsQuery, TrendsQuery
 from tracker.api.resources import read_query, send_json
-from tracker.api.schemas import ProjectStatsQuery, TrendsQuery
 from tracker.domain.ports import StatsReader
 from tracker.domain.principal import Right
 from tracker.ws.connections import Connections

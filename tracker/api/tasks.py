@@ -6,8 +6,8 @@ import falcon.asgi
 
 from tracker.api import responses
 from tracker.api.middleware.auth import Rights, actor_of, scope_of
+from tracker.api.parameters import TasksQuery
 from tracker.api.resources import read_query, send_json
-from tracker.api.schemas import TasksQuery
 from tracker.domain.ports import TaskStore
 from tracker.domain.principal import Right
 

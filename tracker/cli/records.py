@@ -58,7 +58,7 @@ def write_jsonl(file: Output, records: Iterable[Record]) -> None:
     """One line of JSON a record."""
     for record in records:
         shown = {
-            name: orjson.Fragment(value) if name in JSON_COLUMNS else value
+            name: value if value is None or name not in JSON_COLUMNS else orjson.Fragment(value)
             for name, value in record.items()
         }
         file.write(f"{orjson.dumps(shown).decode()}\n")

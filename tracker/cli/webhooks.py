@@ -12,7 +12,7 @@ import click
 from agent_task_tracker.client import Client
 from tracker.cli.connection import with_client
 from tracker.cli.output import note_if_output_fails, print_json, print_text
-from tracker.domain.limits import MAX_NAME
+from tracker.domain.limits import MAX_NAME, MAX_STALE_AFTER_SECONDS
 from tracker.domain.tasks import Status
 
 # Seconds: longer than a restart of the server takes.
@@ -45,6 +45,26 @@ _OPTIONS = (
         "--agent", default="shell", envvar="TRACKER_AGENT", show_envvar=True, show_default=True
     ),
     click.option("--metadata", type=_JsonObject(), metavar="JSON", help="An object."),
+    click.option(
+        "--session", envvar="TRACKER_SESSION", show_envvar=True, help="The run that it belongs to."
+    ),
+    click.option("--parent", "parent_task_id", metavar="TASK-ID", help="The task that started it."),
+    click.option("--attention", metavar="TEXT", help="It needs a person, for this."),
+    click.option(
+        "--attention-id",
+        metavar="ID",
+        help="Names what it needs a person for; without --attention: it no longer does.",
+    ),
+    click.option(
+        "--stale-after",
+        "stale_after_seconds",
+        type=click.FloatRange(0, MAX_STALE_AFTER_SECONDS, min_open=True),
+        metavar="SECONDS",
+        help="How long its silence is normal.",
+    ),
+    click.option(
+        "--occurred-at", metavar="TIME", help="When it happened, in ISO 8601, if not just now."
+    ),
     click.option("--json", "as_json", is_flag=True, help="Print the server's answer as JSON."),
 )
 
@@ -57,6 +77,8 @@ def _webhook(command: Callable[..., dict[str, Any]]) -> Callable[..., None]:
     def wrapped(client: Client, **options: Any) -> None:
         as_json = options.pop("as_json")
         options["task_id"] = options["task_id"] or _id_of(options["task"])
+        if options["attention"] is None and options["attention_id"] is None:
+            del options["attention"]
         answer = command(client, **options)
         event = f"event {answer['event_id']}"
         with note_if_output_fails(f"the report was recorded as {event}"):

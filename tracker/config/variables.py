@@ -18,7 +18,9 @@ from tracker.config.paths import MEMORY
 from tracker.config.settings import NOT_EPHEMERAL, SETTINGS, Setting, load
 
 # Variables of client commands, not settings of the server.
-_CLIENT_VARIABLES: Final = ("TRACKER_URL", "TRACKER_CA_FILE", "TRACKER_PROJECT", "TRACKER_AGENT")
+_CLIENT_VARIABLES: Final = (
+    *("TRACKER_URL", "TRACKER_CA_FILE", "TRACKER_PROJECT", "TRACKER_AGENT", "TRACKER_SESSION"),
+)
 
 # Those of this project's own tests and scripts, which a developer may have exported.
 _TEST_VARIABLES: Final = ("TRACKER_CHROMIUM", "TRACKER_COMMAND", "TRACKER_REQUIRE_BROWSER")

@@ -17,10 +17,12 @@ from pydantic import (
 
 from tracker.domain import tasks
 from tracker.domain.limits import (
+    MAX_ATTENTION,
     MAX_DURATION_SECONDS,
     MAX_MESSAGE,
     MAX_NAME,
     MAX_STACK_TRACE_BYTES,
+    MAX_STALE_AFTER_SECONDS,
     MAX_TITLE,
 )
 from tracker.domain.tasks import ENDED
@@ -46,12 +48,19 @@ Title = Annotated[
 TitleOrEmpty = Annotated[
     str, StringConstraints(strict=True, max_length=MAX_TITLE, pattern=_WITHOUT_NUL)
 ]
+NameOrEmpty = Annotated[
+    str, StringConstraints(strict=True, max_length=MAX_NAME, pattern=_WITHOUT_NUL)
+]
 Text = Annotated[str, StringConstraints(strict=True)]
 Message = Annotated[Text, Field(max_length=MAX_MESSAGE)]
 StackTrace = Annotated[
     Text, AfterValidator(_at_most_10_kb), Field(max_length=MAX_STACK_TRACE_BYTES)
 ]
 Seconds = Annotated[float, Field(strict=True, ge=0, le=MAX_DURATION_SECONDS, allow_inf_nan=False)]
+AttentionText = Annotated[Text, Field(max_length=MAX_ATTENTION)]
+StaleAfter = Annotated[
+    float, Field(strict=True, gt=0, le=MAX_STALE_AFTER_SECONDS, allow_inf_nan=False)
+]
 Progress = Annotated[float, Field(strict=True, ge=0, le=100, allow_inf_nan=False)]
 
 # Strict would mean: not from text.

@@ -14,6 +14,10 @@ MAX_NAME: Final = 255
 MAX_TITLE: Final = 1000
 MAX_MESSAGE: Final = 10_000
 MAX_STACK_TRACE_BYTES: Final = 10_240  # of UTF-8
+MAX_ATTENTION: Final = 1000
+MAX_OPEN_REQUESTS: Final = 100  # for a person's attention, of one task
+MAX_CLEARED_REQUESTS: Final = 20  # that are remembered, of one task
+MAX_STALE_AFTER_SECONDS: Final = 30 * 86_400
 MAX_ATTEMPT: Final = 2**31 - 1
 MAX_DURATION_SECONDS: Final = 100 * 366 * 86_400
 
@@ -26,6 +30,11 @@ EARLIEST_START: Final = -MAX_DURATION_SECONDS * 1000
 # A measured duration may be longer than a reported one may be: a task that began so early, and that
 # fails today.
 MAX_DURATION: Final = 3 * MAX_DURATION_SECONDS * 1000
+
+# When a report says that it happened: so long before it arrived, at most, and so long after, by
+# another clock.
+MAX_AGE_OF_REPORT: Final = 30 * 86_400_000
+MAX_CLOCK_AHEAD: Final = 60_000
 
 # Ids stay below this: up to 2^53 JavaScript's integers are exact (docs/contract.md, "Events").
 ID_LIMIT: Final = 2**53

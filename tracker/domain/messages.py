@@ -10,11 +10,27 @@ from typing import Annotated, Any, Final, Literal, NamedTuple
 
 import orjson
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, WithJsonSchema, field_validator
-from typing_extensions import TypeAliasType
+from typing_extensions import TypeAliasType, TypedDict
 
 from tracker.clock import iso
-from tracker.domain.fields import Name, Status, Title, set_once_ended
-from tracker.domain.limits import EARLIEST_START, MAX_ATTEMPT, MAX_DURATION, MAX_TIME
+from tracker.domain.attention import Requests
+from tracker.domain.fields import (
+    AttentionText,
+    Name,
+    NameOrEmpty,
+    StaleAfter,
+    Status,
+    Title,
+    set_once_ended,
+)
+from tracker.domain.limits import (
+    EARLIEST_START,
+    MAX_ATTEMPT,
+    MAX_DURATION,
+    MAX_OPEN_REQUESTS,
+    MAX_TIME,
+)
+from tracker.domain.rules import moment
 from tracker.domain.tasks import (
     ENDED,
     EVENT_TYPES,
@@ -50,6 +66,24 @@ Duration = Annotated[float, Field(ge=0, description="In seconds.")]
 EventId = Annotated[int, Field(ge=1, description="The event's number in the log.")]
 
 
+class RequestContent(TypedDict):
+    """`OpenRequest` as JSON."""
+
+    id: str
+    text: str
+    since: str
+
+
+class OpenRequest(BaseModel):
+    """What a task needs a person for."""
+
+    model_config = ConfigDict(strict=True)
+
+    id: NameOrEmpty = Field(description="Empty for the unnamed one.")
+    text: AttentionText
+    since: Timestamp
+
+
 class EventData(BaseModel):
     """The task after the report."""
 
@@ -73,6 +107,30 @@ class EventData(BaseModel):
         description="In seconds; once the task has ended.",
     )
     metadata: dict[str, Any] | None = Field(default=None, description="The report's own.")
+    session: Name | None = Field(default=None, description="If the task belongs to one.")
+    parent_task_id: Name | None = Field(default=None, description="If another task started it.")
+    stale_after_seconds: StaleAfter | None = Field(
+        default=None, description="If the task has said how long its silence is normal."
+    )
+    attention: AttentionText | None = Field(
+        default=None, description="What the task needs a person for, if it does; the oldest."
+    )
+    attention_since: Timestamp | None = Field(default=None, description="With `attention`.")
+    requests: Annotated[list[OpenRequest], Field(max_length=MAX_OPEN_REQUESTS)] | None = Field(
+        default=None, description="With `attention`: all that is open, the oldest first."
+    )
+    occurred_at: Timestamp | None = Field(
+        default=None, description="When it happened, if the report said so."
+    )
+    clock_adjusted: Literal[True] | None = Field(
+        default=None,
+        description="`occurred_at` was too long ago or in the future, and this is the nearest "
+        "time that can be.",
+    )
+    late: Literal[True] | None = Field(
+        default=None,
+        description="The task had gone on or ended; the report only filled what was empty.",
+    )
 
     _ended = field_validator("finished_at", "duration_seconds")(set_once_ended)
 
@@ -83,10 +141,6 @@ class StartedData(EventData):
 
 class StatusData(EventData):
     message: str | None
-    late: Literal[True] | None = Field(
-        default=None,
-        description="The task had ended; it stays as it is, and the report is kept here.",
-    )
     reported_status: Status | None = Field(default=None, description="What a late report said.")
     reported_progress: Percent | None = Field(default=None, description="Likewise.")
 
@@ -120,7 +174,7 @@ class _ReportFields(NamedTuple):
 def _report_fields(kind: Kind) -> _ReportFields:
     """Those of the event's model that are the report's and not the task's."""
     fields = DATA[EventType(EVENT_TYPES[kind])].model_fields
-    of_task = {name for name, field in EventData.model_fields.items() if field.is_required()}
+    of_task = EventData.model_fields.keys() - {"metadata"}
     names = [name for name in fields if name in Report._fields and name not in of_task]
     required = tuple(name for name in names if fields[name].is_required())
     return _ReportFields(required, tuple(name for name in names if name not in required))
@@ -129,8 +183,9 @@ def _report_fields(kind: Kind) -> _ReportFields:
 _REPORT_FIELDS: Final[Mapping[Kind, _ReportFields]] = {kind: _report_fields(kind) for kind in Kind}
 
 
-def event_data(report: Report, task: Task, *, late: bool) -> str:
-    """The `data` of the event that `report` became; `task` is the task after it.
+def event_data(report: Report, task: Task, now: int, *, late: bool) -> str:
+    """The `data` of the event that `report` became, which arrived at `now`; `task` is the task
+    after it.
 
     `status` and `progress` are the task's, so that no consumer shows a finished task as running;
     those of a late report are in `reported_…`.
@@ -155,12 +210,43 @@ def event_data(report: Report, task: Task, *, late: bool) -> str:
         value = getattr(report, name)
         if value is not None:
             data[name] = value
+    data.update(_told_beyond(task))
+    if report.occurred_at is not None:
+        data["occurred_at"] = iso(at := moment(report, now))
+        if at != report.occurred_at:
+            data["clock_adjusted"] = True
     if late:
         data["late"] = True
-        data["reported_status"] = report.status
-        if report.progress is not None:
-            data["reported_progress"] = trim_float(report.progress)
+        if report.kind is Kind.STATUS:
+            data["reported_status"] = report.status
+            if report.progress is not None:
+                data["reported_progress"] = trim_float(report.progress)
     return orjson.dumps(data).decode()
+
+
+def open_requests(requests: Requests) -> list[RequestContent]:
+    """Those that are open, as JSON."""
+    return [
+        {"id": request.id, "text": request.text, "since": iso(request.since)}
+        for request in requests
+        if request.text is not None
+    ]
+
+
+def _told_beyond(task: Task) -> dict[str, Any]:
+    """What the task's agent tells beyond the API document, where it does."""
+    told: dict[str, Any] = {}
+    if task.session is not None:
+        told["session"] = task.session
+    if task.parent_task_id is not None:
+        told["parent_task_id"] = task.parent_task_id
+    if task.stale_after_ms is not None:
+        told["stale_after_seconds"] = seconds(task.stale_after_ms)
+    if task.requests and (opened := open_requests(task.requests)):
+        told["attention"] = opened[0]["text"]
+        told["attention_since"] = opened[0]["since"]
+        told["requests"] = opened
+    return told
 
 
 def event_type(report: Report) -> str:

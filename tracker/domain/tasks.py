@@ -1,14 +1,15 @@
-"""Reports, tasks, events, and the rules by which a report changes a task.
+"""Reports, tasks and events. What a report does to a task is worked out by `tracker.domain.rules`.
 
-`apply` is pure: the state rules (API document; docs/contract.md, "Webhooks") are here
-and nowhere else. Times are milliseconds since the epoch, durations milliseconds.
+Times are milliseconds since the epoch, durations milliseconds.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any, Final, NamedTuple, overload
+
+from tracker.domain.attention import NO_REQUESTS, Attention, Requests
 
 
 class _PlainEnum(StrEnum):
@@ -58,7 +59,10 @@ EVENT_TYPES: Final[Mapping[Kind, str]] = {
 
 
 class Report(NamedTuple):
-    """One webhook's content, validated. What the agent left out is None."""
+    """One webhook's content, validated. What the agent left out is None.
+
+    `occurred_at`: when it happened, by the agent's clock; see `tracker.domain.rules.moment`.
+    """
 
     kind: Kind
     project: str
@@ -74,12 +78,19 @@ class Report(NamedTuple):
     error_type: str | None = None
     error_message: str | None = None
     stack_trace: str | None = None
+    session: str | None = None
+    parent_task_id: str | None = None
+    attention: Attention | None = None
+    stale_after_ms: int | None = None
+    occurred_at: int | None = None
 
 
 class Task(NamedTuple):
     """A task as the latest report left it. `finished_at` and `duration_ms` are set once it ended.
 
-    `started_at` is when the present attempt began to run.
+    `started_at` is when the present attempt began to run; `updated_at` when its last report
+    arrived, `reported_at` the time of what the newest of its reports tells. `silent_since`: the
+    time of its last report, once that is long ago (`tracker.domain.silence`).
     """
 
     title: str
@@ -98,10 +109,16 @@ class Task(NamedTuple):
     metadata: dict[str, Any]
     created_at: int
     updated_at: int
+    session: str | None = None
+    parent_task_id: str | None = None
+    requests: Requests = NO_REQUESTS
+    stale_after_ms: int | None = None
+    reported_at: int = 0
+    silent_since: int | None = None
 
 
 class TaskSummary(NamedTuple):
-    """A task in a project's list; `metadata` is a JSON object, as text."""
+    """A task in a project's list; `metadata` is a JSON object, as text, and `requests` a list."""
 
     id: int
     task_id: str
@@ -120,108 +137,12 @@ class TaskSummary(NamedTuple):
     error_message: str | None
     created_at: int
     updated_at: int
-
-
-def apply(task: Task | None, report: Report, now: int) -> Task:
-    """The task after `report`, which arrived at `now`; `task` is None if it was never seen.
-
-    Returns `task` itself, the same object, when a late status leaves it as it is.
-    """
-    if task is None:
-        task = _new_task(report, now)
-    elif report.kind is Kind.STATUS and task.status in ENDED:
-        return task
-    else:
-        task = task._replace(
-            title=report.title or task.title,
-            agent=report.agent,
-            metadata={**task.metadata, **report.metadata} if report.metadata else task.metadata,
-            updated_at=now,
-        )
-    return _RULES[report.kind](task, report, now)
-
-
-def _new_task(report: Report, now: int) -> Task:
-    """Any report creates its task, so that none is lost because an earlier one was."""
-    started_at = now - (report.duration_ms or 0)
-    begun = (report.title or report.task_id, report.agent, Status.RUNNING, 0, 1, started_at)
-    return Task(*begun, *_NOT_ENDED, report.metadata or {}, now, now)
-
-
-# From `finished_at` to `stack_trace`.
-_NOT_ENDED: Final = (None, None, None, None, None, None, None)
-
-
-def _start(task: Task, _report: Report, now: int) -> Task:
-    if task.status is Status.RUNNING:
-        return task
-    if task.status is Status.PENDING:
-        return task._replace(status=Status.RUNNING, started_at=now)
-    return task._replace(
-        status=Status.RUNNING,
-        progress=0,
-        attempt=task.attempt + 1,
-        started_at=now,
-        finished_at=None,
-        duration_ms=None,
-        message=None,
-        result=None,
-        error_type=None,
-        error_message=None,
-        stack_trace=None,
-    )
-
-
-def _status(task: Task, report: Report, now: int) -> Task:
-    task = task._replace(
-        progress=task.progress if report.progress is None else report.progress,
-        message=task.message if report.message is None else report.message,
-    )
-    if report.status is Status.COMPLETED:
-        return _finish(task, report, now)
-    if report.status is Status.FAILED:
-        return _fail(task, report, now)
-    waited = task.status is Status.PENDING and report.status is Status.RUNNING
-    return task._replace(status=report.status, started_at=now if waited else task.started_at)
-
-
-def _finish(task: Task, report: Report, now: int) -> Task:
-    return _end(task, Status.COMPLETED, report, now)._replace(
-        progress=100,
-        result=task.result if report.result is None else report.result,
-        error_type=None,
-        error_message=None,
-        stack_trace=None,
-    )
-
-
-def _fail(task: Task, report: Report, now: int) -> Task:
-    return _end(task, Status.FAILED, report, now)._replace(
-        result=None,
-        error_type=report.error_type,
-        error_message=report.error_message,
-        stack_trace=report.stack_trace,
-    )
-
-
-def _end(task: Task, status: Status, report: Report, now: int) -> Task:
-    """A repeated end (a client's retry) changes neither the time nor the measured duration."""
-    finished_at, measured = task.finished_at, task.duration_ms
-    if task.status is not status or finished_at is None:
-        finished_at, measured = now, max(0, now - task.started_at)
-    return task._replace(
-        status=status,
-        finished_at=finished_at,
-        duration_ms=measured if report.duration_ms is None else report.duration_ms,
-    )
-
-
-_RULES: Final[Mapping[Kind, Callable[[Task, Report, int], Task]]] = {
-    Kind.START: _start,
-    Kind.STATUS: _status,
-    Kind.FINISH: _finish,
-    Kind.ERROR: _fail,
-}
+    session: str | None
+    parent_task_id: str | None
+    requests: str | None
+    stale_after_ms: int | None
+    reported_at: int
+    silent_since: int | None
 
 
 @overload

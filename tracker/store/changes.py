@@ -2,7 +2,7 @@
 
 An engine finds what is there, and saves what has become of it; what lies between is the same for
 all of them, and stands here. What the reports do to a task is worked out by
-`tracker.domain.tasks.apply`, in the order in which they came; the task is written once.
+`tracker.domain.rules.apply`, in the order in which they came; the task is written once.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ from tracker.domain.events import Event
 from tracker.domain.idempotency import Idempotency, OwnedKey
 from tracker.domain.messages import event_data, event_type
 from tracker.domain.records import Recorded
-from tracker.domain.tasks import Report, Task, apply
+from tracker.domain.rules import apply, is_late
+from tracker.domain.tasks import Report, Task
 from tracker.errors import IdempotencyKeyReused
 
 
@@ -134,7 +135,7 @@ class Applied:
                 change = changes[task_key] = Change(0, None)
             before = change.after
             task = change.after = apply(before, report, now)
-            data = event_data(report, task, late=task is before)
+            data = event_data(report, task, now, late=is_late(before, report, now))
             steps.append((change, before is None, task.duration_ms, event_type(report), data))
         self._steps = steps
 

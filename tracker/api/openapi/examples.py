@@ -147,6 +147,8 @@ _ENDED_TASK: Final[dict[str, Any]] = {
     "message": "Implementing core functionality",
     "created_at": _TIME,
     "updated_at": _ENDED,
+    "requests": [],
+    "reported_at": _ENDED,
 }
 TASKS: Final = {
     "tasks": [_ENDED_TASK],

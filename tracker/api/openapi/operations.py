@@ -10,7 +10,7 @@ from typing import Any, Final, NamedTuple
 
 from pydantic import BaseModel
 
-from tracker.api import answers, schemas
+from tracker.api import answers, parameters, schemas
 from tracker.api.openapi import examples
 from tracker.domain import messages
 from tracker.domain.principal import Right
@@ -197,7 +197,7 @@ OPERATIONS: Final = (
         "Projects and tasks",
         "List projects",
         Response("A page of projects.", answers.ProjectsPage, examples.PROJECTS),
-        query=schemas.ProjectsQuery,
+        query=parameters.ProjectsQuery,
     ),
     _read(
         "/api/projects/{project_name}",
@@ -205,7 +205,7 @@ OPERATIONS: Final = (
         "Projects and tasks",
         "Show a project",
         Response("As in the list.", answers.Project, examples.PROJECT),
-        query=schemas.OneProjectQuery,
+        query=parameters.OneProjectQuery,
     ),
     Operation(
         method="delete",
@@ -223,7 +223,7 @@ OPERATIONS: Final = (
         "Projects and tasks",
         "List a project's tasks",
         Response("A page of tasks.", answers.TasksPage, examples.TASKS),
-        query=schemas.TasksQuery,
+        query=parameters.TasksQuery,
     ),
     _read(
         "/api/projects/{project_name}/tasks/{task_id}",
@@ -249,7 +249,7 @@ OPERATIONS: Final = (
         "Read the log",
         Response("Events after `since`.", answers.EventsPage, examples.EVENTS),
         description="Give `last_id` of one page as `since` of the next; nothing is missed.",
-        query=schemas.EventsQuery,
+        query=parameters.EventsQuery,
     ),
     _read(
         "/api/events/{event_id}",
@@ -268,7 +268,7 @@ OPERATIONS: Final = (
         "server-sent-events.html), each with the message that `/ws` sends as `data`, its `type` "
         "as `event`, its number as `id`. The answer never ends; a comment every 15 s keeps it "
         "open. If `since` cannot be honoured, the first event is `resync_required`.",
-        query=schemas.EventStreamQuery,
+        query=parameters.EventStreamQuery,
         headers=("Last-Event-ID",),
         answers={200: Response("Events as they come.", None, examples.STREAM, EVENT_STREAM)},
         stored=False,
@@ -286,7 +286,7 @@ OPERATIONS: Final = (
         "Statistics",
         "Figures of one project",
         Response("The figures.", answers.ProjectStats, examples.PROJECT_STATS),
-        query=schemas.ProjectStatsQuery,
+        query=parameters.ProjectStatsQuery,
     ),
     _read(
         "/api/websocket/stats",
@@ -303,7 +303,7 @@ OPERATIONS: Final = (
         "Statistics",
         "Ends a day, and how long tasks take",
         Response("Over all projects.", answers.Trends, examples.TRENDS),
-        query=schemas.TrendsQuery,
+        query=parameters.TrendsQuery,
     ),
     _read(
         "/api/now",
@@ -312,7 +312,7 @@ OPERATIONS: Final = (
         "What runs, and what ended last",
         Response("Over all projects.", answers.Now, examples.NOW),
         description="Follow the log from `last_id` for what happens after it.",
-        query=schemas.NowQuery,
+        query=parameters.NowQuery,
     ),
     _read(
         "/api/search",
@@ -320,7 +320,7 @@ OPERATIONS: Final = (
         "Dashboard",
         "Search the tasks of all projects",
         Response("The newest that hold all the words.", answers.Found, examples.FOUND),
-        query=schemas.SearchQuery,
+        query=parameters.SearchQuery,
     ),
     Operation(
         method="get",
@@ -357,7 +357,7 @@ OPERATIONS: Final = (
         "server.",
         answers={204: Response("Signed out.")},
         right=Right.SIGNED_IN,
-        query=schemas.SignOutQuery,
+        query=parameters.SignOutQuery,
         sets_cookie=True,
     ),
     _check(
@@ -395,7 +395,7 @@ OPERATIONS: Final = (
         summary="Is this the server that has the key?",
         description="For clients on the server's own machine that found a key in a file: they show "
         "it to nobody who has not shown that they have it too. docs/api.md says what is signed.",
-        query=schemas.ProofQuery,
+        query=parameters.ProofQuery,
         answers={200: Response("It is.", answers.Proof, examples.PROOF)},
         failures=("NotProven",),
         stored=False,

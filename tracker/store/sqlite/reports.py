@@ -13,6 +13,8 @@ from typing import Any
 import apsw
 import orjson
 
+from tracker.domain import attention
+from tracker.domain.attention import NO_REQUESTS
 from tracker.domain.records import Recorded
 from tracker.domain.tasks import Report, Status, Task
 from tracker.errors import IdempotencyKeyReused
@@ -41,6 +43,8 @@ _INSERT_EVENTS = fill(
 )
 
 _METADATA = TASK.index("metadata")
+_REQUESTS = TASK.index("requests")
+_REPORTED_AT = TASK.index("reported_at")
 
 
 def record(
@@ -105,10 +109,18 @@ def _save(connection: apsw.Connection, changes: Changes) -> None:
 
 def _task(columns: list[Any]) -> Task:
     task = Task._make(columns)
-    return task._replace(status=Status(task.status), metadata=orjson.loads(columns[_METADATA]))
+    requests = columns[_REQUESTS]
+    return task._replace(
+        status=Status(task.status),
+        metadata=orjson.loads(columns[_METADATA]),
+        requests=NO_REQUESTS if requests is None else attention.load(orjson.loads(requests)),
+        # It is not known of tasks from before there was this column.
+        reported_at=columns[_REPORTED_AT] or task.updated_at,
+    )
 
 
 def _columns(task: Task) -> bulk.Row:
     row: list[Any] = [*task]
     row[_METADATA] = orjson.dumps(task.metadata).decode() if task.metadata else "{}"
+    row[_REQUESTS] = orjson.dumps(task.requests.dump()).decode() if task.requests else None
     return tuple(row)

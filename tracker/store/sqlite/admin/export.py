@@ -29,7 +29,7 @@ Progress = Callable[[int, int], None]
 
 VERSION: Final = 1
 
-JSON_COLUMNS: Final = ("metadata", "data", "gaps")
+JSON_COLUMNS: Final = ("metadata", "requests", "data", "gaps")
 
 _COUNTS: Final = ("projects", "tasks", "events")
 

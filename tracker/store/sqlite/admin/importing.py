@@ -174,8 +174,10 @@ class _Import:
         self._projects[project.project] = project
 
     def _add_task(self, task: Task) -> None:
-        metadata = orjson.dumps(task.metadata).decode()
-        row = {**vars(task), "project_id": self._project_id(task), "metadata": metadata}
+        row = {**vars(task), "project_id": self._project_id(task)}
+        row["metadata"] = orjson.dumps(task.metadata).decode()
+        if task.requests is not None:
+            row["requests"] = orjson.dumps([vars(request) for request in task.requests]).decode()
         self._connection.execute(_INSERT_TASK, row)
 
     def _add_event(self, event: Event) -> None:

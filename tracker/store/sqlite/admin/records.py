@@ -17,10 +17,13 @@ from pydantic import (
     field_validator,
 )
 
+from tracker.domain import tasks
 from tracker.domain.fields import (
+    AttentionText,
     EventType,
     Message,
     Name,
+    NameOrEmpty,
     Progress,
     StackTrace,
     Status,
@@ -32,8 +35,11 @@ from tracker.domain.fields import (
 from tracker.domain.limits import (
     EARLIEST_START,
     MAX_ATTEMPT,
+    MAX_CLEARED_REQUESTS,
     MAX_DURATION,
     MAX_ID,
+    MAX_OPEN_REQUESTS,
+    MAX_STALE_AFTER_SECONDS,
     MAX_TIME,
 )
 from tracker.domain.messages import DATA
@@ -44,6 +50,7 @@ _Id = Annotated[int, Field(ge=1, le=MAX_ID)]
 _Mark = Annotated[int, Field(ge=0, le=MAX_ID)]
 _Count = Annotated[int, Field(ge=0)]
 _Time = Annotated[int, Field(ge=0, le=MAX_TIME)]
+_MAX_REQUESTS: Final = MAX_OPEN_REQUESTS + MAX_CLEARED_REQUESTS
 _Range = Annotated[list[_Id], Field(min_length=2, max_length=2)]
 
 
@@ -88,6 +95,12 @@ class Project(_Record):
     updated_at: _Time
 
 
+class Request(_Record):
+    id: NameOrEmpty
+    text: AttentionText | None
+    since: Annotated[int, Field(ge=EARLIEST_START, le=MAX_TIME)]
+
+
 class Task(_Record):
     record: Literal["task"]
     id: _Id
@@ -109,8 +122,21 @@ class Task(_Record):
     metadata: dict[str, Any]
     created_at: _Time
     updated_at: _Time
+    session: Name | None = None
+    parent_task_id: Name | None = None
+    requests: Annotated[list[Request], Field(max_length=_MAX_REQUESTS)] | None = None
+    stale_after_ms: Annotated[int, Field(ge=1, le=1000 * MAX_STALE_AFTER_SECONDS)] | None = None
+    reported_at: Annotated[int, Field(ge=EARLIEST_START, le=MAX_TIME)] = 0
+    silent_since: Annotated[int, Field(ge=EARLIEST_START, le=MAX_TIME)] | None = None
 
     _ended = field_validator("finished_at", "duration_ms")(set_once_ended)
+
+    @field_validator("silent_since")
+    @classmethod
+    def _silent_while_running(cls, since: int | None, info: ValidationInfo) -> int | None:
+        if since is not None and info.data.get("status") != tasks.Status.RUNNING:
+            raise ValueError("only a task that is running can be silent")
+        return since
 
 
 class Event(_Record):
