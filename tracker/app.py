@@ -85,6 +85,7 @@ def create_app(
         retention=RetentionPolicy(
             settings.retain_days, settings.retain_bytes, settings.retain_audit_days
         ),
+        stale_after_ms=round(settings.stale_after * 1000),
     )
     hub.begin_after(store.last_id)
     keys = obtain_keys(settings, database)

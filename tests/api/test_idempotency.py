@@ -187,7 +187,7 @@ def test_keys_past_their_lifetime_go_in_small_steps() -> None:
     with closing(open_writer(None, "full")) as connection:
         for number in range(25):
             report = Report(Kind.STATUS, "p", f"t{number}", "T", "a")
-            key = idempotency(0, f"key {number}", Kind.STATUS, b"")
+            key = idempotency(0, f"key {number}", report, b"")
             reports.record(connection, number, [WriteRequest(report, key)])
         now = LIFETIME_MS + 20  # twenty are too old
         left = []
@@ -203,7 +203,7 @@ def test_a_running_server_forgets_them(tmp_path: Path) -> None:
     post(first, "status", "p")
     first.stop()
     with closing(apsw.Connection(str(tmp_path / "tracker.db"))) as connection:
-        connection.execute("UPDATE idempotency SET at = at - 86400001")
+        connection.execute("UPDATE idempotency SET expires_at = expires_at - 86400001")
     second = ClockedServer(tmp_path / "tracker.db")
     try:
         with closing(apsw.Connection(str(tmp_path / "tracker.db"))) as connection:

@@ -47,7 +47,7 @@ def found(connection: apsw.Connection, project: str, **query: Any) -> list[str]:
     project_id = projects.find(connection, project)
     if project_id is None:
         return []
-    page, total = tasks.page(connection, project_id, TaskQuery(limit=10_000, **query))
+    page, total = tasks.page(connection, 0, project_id, TaskQuery(limit=10_000, **query))
     assert total == len(page)
     return [task.task_id for task in page]
 
@@ -188,7 +188,7 @@ def test_neither_texts_nor_projects_run_into_each_other() -> None:
 
 
 def page_of_ids(connection: apsw.Connection, query: TaskQuery) -> tuple[list[int], int]:
-    page, total = tasks.page(connection, 1, query)
+    page, total = tasks.page(connection, 0, 1, query)
     return [task.id for task in page], total
 
 
@@ -269,7 +269,7 @@ def test_work_does_not_grow_with_other_projects(q: str, filters: dict[str, str])
             while not search.index_some_by_project(connection, 1000):
                 pass
             query = TaskQuery(q=q, **filters)
-            return work(connection, lambda: tasks.page(connection, 1, query))
+            return work(connection, lambda: tasks.page(connection, 0, 1, query))
 
     few, many = of_others(200), of_others(4000)
     assert many[0] <= 1.5 * few[0]

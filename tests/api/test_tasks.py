@@ -85,6 +85,8 @@ def test_fields(five: ClockedServer) -> None:
                 "stale_after_seconds": None,
                 "reported_at": "2024-01-10T09:00:00.000Z",
                 "silent_since": None,
+                "overdue": False,
+                "blocked": False,
             }
         ],
         "total": 5,

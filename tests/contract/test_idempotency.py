@@ -15,7 +15,7 @@ from tracker.errors import IdempotencyKeyReused
 
 def key_of(name: str, one: Report) -> Idempotency:
     """As a client has it: the key of a body."""
-    return idempotency(0, name, one.kind, repr(one).encode())
+    return idempotency(0, name, one, repr(one).encode())
 
 
 def test_again_is_answered_with_what_was_recorded(bench: Bench) -> None:

@@ -117,6 +117,6 @@ def test_a_project_is_meant_by_its_name(busy: Bench) -> None:
 
 def test_idempotency_keys_are_each_owners(bench: Bench) -> None:
     one = report("start")
-    keys = [idempotency(owner, "same", one.kind, b"body") for owner in (0, 1, 2, 1)]
+    keys = [idempotency(owner, "same", one, b"body") for owner in (0, 1, 2, 1)]
     outcomes = [bench.outcomes((one, key))[0] for key in keys]
     assert [outcome.event_id for outcome in outcomes] == [1, 2, 3, 2]

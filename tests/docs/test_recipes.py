@@ -29,7 +29,17 @@ from tracker.domain.attention import Attention
 from tracker.domain.messages import DATA, event_data
 from tracker.domain.records import ProjectStats, StatusCounts, TaskDetail
 from tracker.domain.rules import apply
-from tracker.domain.tasks import ACTIVE, ENDED, Kind, Report, Status, Task, TaskSummary
+from tracker.domain.tasks import (
+    ACTIVE,
+    ENDED,
+    EVENT_TYPES,
+    EventType,
+    Kind,
+    Report,
+    Status,
+    Task,
+    TaskSummary,
+)
 from tracker.store.sqlite import columns
 from tracker.store.sqlite.admin import export, records
 from tracker.store.sqlite.connection import open_writer
@@ -87,6 +97,7 @@ OTHERS = {
     *("started_at", "finished_at", "created_at", "updated_at"),
     *("late", "reported_status", "reported_progress"),
     *("occurred_at", "clock_adjusted", "reported_at", "silent_since"),
+    *("overdue", "blocked"),
     *("attention_id", "attention_since"),
 }
 
@@ -182,6 +193,8 @@ def summary() -> TaskSummary:
         "task_id": "t",
         "metadata": "{}",
         "requests": "[]",
+        "overdue": 0,
+        "blocked": 0,
     }
     return TaskSummary(**{name: values[name] for name in TaskSummary._fields})
 
@@ -225,7 +238,9 @@ def test_a_field_that_older_exports_do_not_have_may_be_missing() -> None:
     assert Task._field_defaults.keys() <= export.OPTIONAL_COLUMNS
     for name in Task._field_defaults:
         assert not records.Task.model_fields[name].is_required()
-        of_events = [shape.model_fields.get(name) for shape in DATA.values()]
+        of_events = [
+            DATA[EventType(type_)].model_fields.get(name) for type_ in EVENT_TYPES.values()
+        ]
         assert not any(field.is_required() for field in of_events if field)
 
 

@@ -27,6 +27,8 @@ where that is."""
 
 EVERYTHING = EventFilter()
 
+STALE_AFTER_MS = 900_000
+
 LIMIT = 60.0  # seconds, for anything that is to be answered
 
 
@@ -61,9 +63,15 @@ class Bench:
         self._runner = asyncio.Runner()
         self.engine = self._open(UNLIMITED)
 
-    def reopen(self, retention: RetentionPolicy = UNLIMITED) -> None:
-        """Close the database and open it again; what is in memory is gone."""
+    def reopen(
+        self,
+        retention: RetentionPolicy = UNLIMITED,
+        down: Callable[[], None] = lambda: None,
+    ) -> None:
+        """Close the database and open it again; what is in memory is gone. `down` is called
+        between."""
         self.run(self.engine.close())
+        down()
         self.engine = self._open(retention)
 
     def close(self) -> None:
@@ -115,7 +123,12 @@ class Bench:
         return [task.task_id for task in page.tasks]
 
     def _open(self, retention: RetentionPolicy) -> Engine:
-        engine = self._open_engine(self.clock, self.heard, on_death=self._die, retention=retention)
+        engine = self._open_engine(
+            *(self.clock, self.heard),
+            on_death=self._die,
+            retention=retention,
+            stale_after_ms=STALE_AFTER_MS,
+        )
 
         async def start() -> None:
             engine.start()

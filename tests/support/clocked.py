@@ -43,6 +43,25 @@ class ManualClock:
         self._now += days * 86_400_000 + round(seconds * 1000) + milliseconds
 
 
+class DrivenClock(ManualClock):
+    """`monotonic` goes on with the time of day too, but while the machine sleeps."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._ahead = 0.0
+
+    def monotonic(self) -> float:
+        return super().monotonic() + self._ahead
+
+    def advance(self, *, days: int = 0, seconds: float = 0, milliseconds: int = 0) -> None:
+        super().advance(days=days, seconds=seconds, milliseconds=milliseconds)
+        self._ahead += days * 86_400 + seconds + milliseconds / 1000
+
+    def sleep(self, *, days: int) -> None:
+        """The machine sleeps."""
+        super().advance(days=days)
+
+
 class ClockedServer:
     """Like `tests.support.server.Server`, but in a thread, by default with its database in
     memory."""

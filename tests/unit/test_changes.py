@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tests.support.bench import report
-from tracker.domain.idempotency import Idempotency
+from tracker.domain.idempotency import LIFETIME_MS, Idempotency
 from tracker.domain.records import Recorded
 from tracker.domain.rules import apply
 from tracker.errors import IdempotencyKeyReused
@@ -19,19 +19,19 @@ def recorded(number: int) -> Recorded:
 def test_first_with_a_key_is_written_and_answers_the_others() -> None:
     a, b, c, d = (report("start", task_id=name) for name in "abcd")
     requests = [
-        WriteRequest(a, Idempotency((0, "new"), b"1")),
+        WriteRequest(a, Idempotency((0, "new"), b"1", LIFETIME_MS)),
         WriteRequest(b),
-        WriteRequest(a, Idempotency((0, "new"), b"1")),
-        WriteRequest(c, Idempotency((0, "new"), b"2")),
-        WriteRequest(d, Idempotency((0, "old"), b"3")),
+        WriteRequest(a, Idempotency((0, "new"), b"1", LIFETIME_MS)),
+        WriteRequest(c, Idempotency((0, "new"), b"2", LIFETIME_MS)),
+        WriteRequest(d, Idempotency((0, "old"), b"3", LIFETIME_MS)),
     ]
-    keyed = KeyedGroup(requests, {(0, "old"): UsedKey(b"3", 7, NOW - 1, False, 5)})
+    keyed = KeyedGroup(requests, {(0, "old"): UsedKey(b"3", 7, NOW - 1, False, 5, NOW)})
     assert keyed.reports == [a, b]
     results, fresh = keyed.results([recorded(8), recorded(9)])
     assert results[:3] == [recorded(8), recorded(9), recorded(8)]
     assert isinstance(results[3], IdempotencyKeyReused)
     assert results[4:] == [Recorded(7, NOW - 1, False, 5, None)]
-    assert fresh == {(0, "new"): UsedKey(b"1", 8, NOW, True, None)}
+    assert fresh == {(0, "new"): UsedKey(b"1", 8, NOW, True, None, NOW + LIFETIME_MS)}
 
 
 def test_reports_of_a_group_build_on_each_other() -> None:

@@ -227,8 +227,8 @@ def serve(database: Path) -> None:
             figures = stats.of_project(connection, project.name, 3660)
             assert figures is not None
             orjson.dumps(responses.project_stats(figures))
-            for task in task_reads.page(connection, project.id, TaskQuery()).tasks:
-                detail = task_reads.one(connection, project.name, task.task_id)
+            for task in task_reads.page(connection, 0, project.id, TaskQuery()).tasks:
+                detail = task_reads.one(connection, 0, project.name, task.task_id)
                 assert detail is not None
                 orjson.dumps(responses.task_with_history(detail))
 

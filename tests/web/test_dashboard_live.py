@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import httpx
@@ -184,19 +183,26 @@ def test_a_network_that_goes_and_comes(
     expect(dashboard.lines("Meanwhile")).to_have_count(1)
 
 
-def test_silence_is_no_failure(open_dashboard: Open, clocked: ClockedServer) -> None:
-    started = datetime.now(UTC) - timedelta(hours=3)
-    clocked.clock.set(started.strftime("%Y-%m-%dT%H:%M:%S"))
+def test_silence_is_no_failure(open_dashboard: Open) -> None:
+    clocked = ClockedServer(stale_after=5)
+    try:
+        _silence(open_dashboard, clocked)
+    finally:
+        clocked.stop()
+
+
+def _silence(open_dashboard: Open, clocked: ClockedServer) -> None:
     clocked.report("start", "p", "quiet", task="Quiet one")
-    clocked.clock.advance(seconds=16 * 60)
-    clocked.report("start", "p", "busy", task="Busy one")
     dashboard = open_dashboard(server=clocked)
     quiet = dashboard.lines("Quiet one")
+    expect(quiet.locator(".line-status")).to_have_text("Running")
+    clocked.clock.advance(seconds=6)
+    clocked.report("start", "p", "busy", task="Busy one")
     expect(quiet.locator(".line-status")).to_have_text("Silent")
     expect(dashboard.lines("Busy one").locator(".line-status")).to_have_text("Running")
     expect(dashboard.page.locator(".figure-silent dd")).to_have_text("1")
-    # The server's clock is hours behind the browser's: its own time is what counts.
-    expect(quiet.locator("time-shown")).to_have_text(re.compile(r"^16 min \d\d s$"))
+    # The server's clock is years behind the browser's: its own time is what counts.
+    expect(quiet.locator("time-shown")).to_have_text(re.compile(r"^\d\d? s$"))
     clocked.report("status", "p", "quiet", task="Quiet one", message="still here")
     expect(quiet.locator(".line-status")).to_have_text("Running")
 

@@ -148,12 +148,26 @@ class ProjectsPage(_Page):
 
 
 class Attention(TypedDict):
+    """What somebody may have to see to."""
+
     attention: Annotated[
         str | None, Field(description="What it needs a person for; of several, the oldest.")
     ]
     attention_since: Timestamp | None
     requests: Annotated[
         list[OpenRequest], Field(description="All that it needs a person for, the oldest first.")
+    ]
+    silent_since: Annotated[
+        Timestamp | None,
+        Field(description="The time of its last report, if it is running and that is long ago."),
+    ]
+    overdue: Annotated[
+        bool,
+        Field(description="It runs for longer than the seconds in metadata.estimated_duration."),
+    ]
+    blocked: Annotated[
+        bool,
+        Field(description="It is pending, and a task in metadata.dependencies is not completed."),
     ]
 
 
@@ -181,10 +195,6 @@ class Task(Attention):
         float | None, Field(description="How long its silence is normal, if it has said so.")
     ]
     reported_at: Annotated[Timestamp, Field(description="The time of its newest report.")]
-    silent_since: Annotated[
-        Timestamp | None,
-        Field(description="The time of its last report, if it is running and that is long ago."),
-    ]
 
 
 class Filters(TypedDict):
@@ -292,7 +302,7 @@ class WebSocketStats(TypedDict):
     messages_received: Count
 
 
-class TaskLine(TypedDict):
+class TaskLine(Attention):
     """A task in brief: its texts are cut after 500 characters."""
 
     id: int
@@ -311,6 +321,8 @@ class TaskLine(TypedDict):
     error_type: str | None
     error_message: str | None
     updated_at: Timestamp
+    session: str | None
+    parent_task_id: str | None
 
 
 class Today(TypedDict):

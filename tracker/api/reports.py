@@ -96,7 +96,7 @@ class Reports:
             )
         idempotency_key = None
         if key is not None:
-            idempotency_key = _idempotency_key(sender.key_id, key, kind, body)
+            idempotency_key = _idempotency_key(sender.key_id, key, report, body)
         return _PendingReport(report, (self._store.record(report, idempotency_key, len(body)),))
 
 
@@ -191,10 +191,10 @@ def _parse_kind(text: object) -> Kind:
         raise ValidationFailed("Invalid data format", [Issue("kind", issue)]) from None
 
 
-def _idempotency_key(owner: int, key: str, kind: Kind, body: bytes) -> Idempotency:
+def _idempotency_key(owner: int, key: str, report: Report, body: bytes) -> Idempotency:
     if not 1 <= len(key) <= MAX_IDEMPOTENCY_KEY:
         raise _invalid_key("Idempotency-Key")
-    return idempotency(owner, key, kind, body)
+    return idempotency(owner, key, report, body)
 
 
 def _invalid_key(field: str) -> ValidationFailed:

@@ -13,6 +13,7 @@ import orjson
 
 from tracker.clock import iso, iso_date
 from tracker.domain import attention
+from tracker.domain.attention import NO_REQUESTS
 from tracker.domain.events import Event
 from tracker.domain.messages import open_requests
 from tracker.domain.records import (
@@ -73,10 +74,9 @@ def task(summary: TaskSummary) -> answers.Task:
         "updated_at": iso(summary.updated_at),
         "session": summary.session,
         "parent_task_id": summary.parent_task_id,
-        **_attention(summary.requests),
+        **_attention(summary),
         "stale_after_seconds": seconds(summary.stale_after_ms),
         "reported_at": iso(summary.reported_at or summary.updated_at),
-        "silent_since": None if summary.silent_since is None else iso(summary.silent_since),
     }
 
 
@@ -120,6 +120,9 @@ def task_line(line: TaskLine) -> answers.TaskLine:
         "error_type": line.error_type,
         "error_message": line.error_message,
         "updated_at": iso(line.updated_at),
+        "session": line.session,
+        "parent_task_id": line.parent_task_id,
+        **_attention(line),
     }
 
 
@@ -219,13 +222,16 @@ def storage(engine: str, health: StorageHealth) -> dict[str, Any]:
     }
 
 
-def _attention(requests: str | None) -> answers.Attention:
-    known = attention.NO_REQUESTS if requests is None else attention.load(orjson.loads(requests))
+def _attention(line: TaskSummary | TaskLine) -> answers.Attention:
+    known = attention.load(orjson.loads(line.requests)) if line.requests else NO_REQUESTS
     oldest = known.oldest
     return {
         "attention": None if oldest is None else oldest.text,
         "attention_since": None if oldest is None else iso(oldest.since),
         "requests": open_requests(known),
+        "silent_since": None if line.silent_since is None else iso(line.silent_since),
+        "overdue": bool(line.overdue),
+        "blocked": bool(line.blocked),
     }
 
 

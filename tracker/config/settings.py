@@ -44,6 +44,7 @@ class Settings:
     allowed_host: tuple[str, ...] | None = None
     rate_limit_webhook: int = 100
     rate_limit_api: int = 1000
+    stale_after: float = 900
     ws_per_project: int = 10
     durability: Durability = "full"
     retain_days: float = 0
@@ -109,14 +110,23 @@ def _boolean(text: str) -> bool:
     return text.lower() in ("1", "true", "yes", "on")
 
 
-def _days(text: str) -> float:
-    try:
-        days = float(text)
-    except ValueError:
-        days = -1
-    if not 0 <= days <= 100_000:
-        raise ValueError("a number of days")
-    return days
+def _number(most: float, expected: str) -> Callable[[str], float]:
+    """From 0 on."""
+
+    def parse(text: str) -> float:
+        try:
+            number = float(text)
+        except ValueError:
+            number = -1
+        if not 0 <= number <= most:
+            raise ValueError(expected)
+        return number
+
+    return parse
+
+
+_days = _number(100_000, "a number of days")
+_seconds = _number(30 * 86_400, "a number of seconds, at most 30 days")
 
 
 _UNITS = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
@@ -234,6 +244,15 @@ SETTINGS: tuple[Setting, ...] = (
         "REST requests a minute and key; 0: no limit.",
         parse=_COUNT,
         metavar="N",
+        in_any_dotenv=True,
+    ),
+    _setting(
+        "stale_after",
+        "TRACKER_STALE_AFTER",
+        "Seconds without a report after which a running task is silent; 0: never, unless it says "
+        "so itself.",
+        parse=_seconds,
+        metavar="SECONDS",
         in_any_dotenv=True,
     ),
     _setting(

@@ -18,12 +18,13 @@ class Attention(NamedTuple):
 
 
 class Request(NamedTuple):
-    """A request; `text` None: it was withdrawn at `since`, which is remembered so that word of it
-    which comes late does not open it again."""
+    """A request that is open since then; `text` None: it was withdrawn, which is remembered so that
+    word of it which comes late does not open it again. `told_at`: the time of the newest word."""
 
     id: str
     text: str | None
     since: int
+    told_at: int
 
 
 class Requests(tuple[Request, ...]):
@@ -48,17 +49,17 @@ class Requests(tuple[Request, ...]):
         name it cannot withdraw it otherwise.
         """
         if said is None:
-            return self if late else self._with(Request("", None, at))
+            return self if late else self._with(Request("", None, at, at))
         if late and (not said.id or self._newest_word(said.id) >= at):
             return self
-        return self._with(Request(said.id, said.text, at))
+        return self._with(Request(said.id, said.text, at, at))
 
     def dump(self) -> list[dict[str, Any]]:
         """As JSON."""
         return [request._asdict() for request in self]
 
     def _newest_word(self, id_: str) -> int:
-        return next((request.since for request in self if request.id == id_), -1)
+        return next((request.told_at for request in self if request.id == id_), -1)
 
     def _with(self, new: Request) -> Requests:
         known = next((request for request in self if request.id == new.id), None)

@@ -155,11 +155,18 @@ class ErrorData(EventData):
     stack_trace: str | None = None
 
 
+class SilentData(EventData):
+    """The server's own: nothing was heard of a running task for long."""
+
+    silent_since: Timestamp = Field(description="The time of its last report.")
+
+
 DATA: Final[dict[EventType, type[EventData]]] = {
     EventType.STARTED: StartedData,
     EventType.STATUS_UPDATED: StatusData,
     EventType.FINISHED: FinishedData,
     EventType.ERROR: ErrorData,
+    EventType.SILENT: SilentData,
 }
 
 
@@ -190,19 +197,9 @@ def event_data(report: Report, task: Task, now: int, *, late: bool) -> str:
     `status` and `progress` are the task's, so that no consumer shows a finished task as running;
     those of a late report are in `reported_…`.
     """
-    data: dict[str, Any] = {
-        "task_id": report.task_id,
-        "title": report.title or task.title,
-        "project": report.project,
-        "agent": report.agent,
-        "status": task.status,
-        "progress": trim_float(task.progress),
-        "attempt": task.attempt,
-        "started_at": iso(task.started_at),
-    }
-    if task.status in ENDED and task.finished_at is not None:
-        data["finished_at"] = iso(task.finished_at)
-        data["duration_seconds"] = seconds(task.duration_ms)
+    data = _task_data(
+        report.project, report.task_id, report.title or task.title, report.agent, task
+    )
     required, optional = _REPORT_FIELDS[report.kind]
     for name in required:
         data[name] = getattr(report, name)
@@ -210,7 +207,6 @@ def event_data(report: Report, task: Task, now: int, *, late: bool) -> str:
         value = getattr(report, name)
         if value is not None:
             data[name] = value
-    data.update(_told_beyond(task))
     if report.occurred_at is not None:
         data["occurred_at"] = iso(at := moment(report, now))
         if at != report.occurred_at:
@@ -233,20 +229,40 @@ def open_requests(requests: Requests) -> list[RequestContent]:
     ]
 
 
-def _told_beyond(task: Task) -> dict[str, Any]:
-    """What the task's agent tells beyond the API document, where it does."""
-    told: dict[str, Any] = {}
+def _task_data(project: str, task_id: str, title: str, agent: str, task: Task) -> dict[str, Any]:
+    """What every event says of its task. `title`, `agent`: the report's own."""
+    data: dict[str, Any] = {
+        "task_id": task_id,
+        "title": title,
+        "project": project,
+        "agent": agent,
+        "status": task.status,
+        "progress": trim_float(task.progress),
+        "attempt": task.attempt,
+        "started_at": iso(task.started_at),
+    }
+    if task.status in ENDED and task.finished_at is not None:
+        data["finished_at"] = iso(task.finished_at)
+        data["duration_seconds"] = seconds(task.duration_ms)
     if task.session is not None:
-        told["session"] = task.session
+        data["session"] = task.session
     if task.parent_task_id is not None:
-        told["parent_task_id"] = task.parent_task_id
+        data["parent_task_id"] = task.parent_task_id
     if task.stale_after_ms is not None:
-        told["stale_after_seconds"] = seconds(task.stale_after_ms)
+        data["stale_after_seconds"] = seconds(task.stale_after_ms)
     if task.requests and (opened := open_requests(task.requests)):
-        told["attention"] = opened[0]["text"]
-        told["attention_since"] = opened[0]["since"]
-        told["requests"] = opened
-    return told
+        data["attention"] = opened[0]["text"]
+        data["attention_since"] = opened[0]["since"]
+        data["requests"] = opened
+    return data
+
+
+def silent_data(project: str, task_id: str, task: Task) -> str:
+    """The `data` of the event that tells of a task's silence."""
+    data = _task_data(project, task_id, task.title, task.agent, task)
+    if task.silent_since is not None:
+        data["silent_since"] = iso(task.silent_since)
+    return orjson.dumps(data).decode()
 
 
 def event_type(report: Report) -> str:
@@ -279,8 +295,16 @@ class ErrorEvent(_Event):
     data: ErrorData
 
 
+class SilentEvent(_Event):
+    type: Literal[EventType.SILENT]
+    data: SilentData
+
+
 # A type of its own, so that `/openapi.json` has a name for it.
 Event = TypeAliasType(
     "Event",
-    Annotated[StartedEvent | StatusEvent | FinishedEvent | ErrorEvent, Field(discriminator="type")],
+    Annotated[
+        StartedEvent | StatusEvent | FinishedEvent | ErrorEvent | SilentEvent,
+        Field(discriminator="type"),
+    ],
 )

@@ -139,6 +139,12 @@ class TaskLine(NamedTuple):
     error_type: str | None
     error_message: str | None
     updated_at: int
+    session: str | None
+    parent_task_id: str | None
+    requests: str | None
+    silent_since: int | None
+    overdue: int
+    blocked: int
 
 
 class Now(NamedTuple):

@@ -174,6 +174,7 @@ def _fill(task: Task, report: Report, at: int, now: int) -> Task:
         title=report.title if report.title and task.title == report.task_id else task.title,
         metadata={**report.metadata, **task.metadata} if report.metadata else task.metadata,
         message=report.message if task.message is None else task.message,
+        progress=task.progress or report.progress or 0,
         session=task.session or report.session,
         parent_task_id=task.parent_task_id or report.parent_task_id,
         stale_after_ms=task.stale_after_ms or report.stale_after_ms,
@@ -187,10 +188,7 @@ def _fill(task: Task, report: Report, at: int, now: int) -> Task:
     elif end is not None and at >= after.started_at:
         after = end(after, report, at)
     else:
-        after = after._replace(
-            progress=after.progress or report.progress or 0,
-            requests=after.requests.after(report.attention, at, late=True),
-        )
+        after = after._replace(requests=after.requests.after(report.attention, at, late=True))
     return task if after == task else after._replace(updated_at=now)
 
 

@@ -41,12 +41,13 @@ ACTIVE: Final = tuple(status for status in Status if status not in ENDED)
 
 
 class EventType(_PlainEnum):
-    """The API document's names of the events that reports become."""
+    """The names of events: the API document's of those that reports become, and our own."""
 
     STARTED = "task_started"
     STATUS_UPDATED = "task_status_updated"
     FINISHED = "task_finished"
     ERROR = "task_error"
+    SILENT = "task_silent"
 
 
 # As plain text, which is encoded faster.
@@ -118,7 +119,11 @@ class Task(NamedTuple):
 
 
 class TaskSummary(NamedTuple):
-    """A task in a project's list; `metadata` is a JSON object, as text, and `requests` a list."""
+    """A task in a project's list; `metadata` is a JSON object, as text, and `requests` a list.
+
+    `overdue`, `blocked` (0 or 1): it runs for longer than its metadata has estimated, or waits for
+    a task that its metadata names.
+    """
 
     id: int
     task_id: str
@@ -143,6 +148,8 @@ class TaskSummary(NamedTuple):
     stale_after_ms: int | None
     reported_at: int
     silent_since: int | None
+    overdue: int
+    blocked: int
 
 
 @overload

@@ -15,7 +15,7 @@ from tracker.domain.idempotency import Idempotency, OwnedKey
 from tracker.domain.messages import event_data, event_type
 from tracker.domain.records import Recorded
 from tracker.domain.rules import apply, is_late
-from tracker.domain.tasks import Report, Task
+from tracker.domain.tasks import Report, Status, Task
 from tracker.errors import IdempotencyKeyReused
 
 
@@ -30,13 +30,15 @@ class WriteRequest(NamedTuple):
 
 
 class UsedKey(NamedTuple):
-    """The first request with the key, and its result; see `Recorded`."""
+    """The first request with the key, and its result; see `Recorded`. It is remembered until
+    `expires_at`."""
 
     fingerprint: bytes
     event_id: int
     at: int
     created: bool
     duration_ms: int | None
+    expires_at: int
 
 
 class KeyedGroup:
@@ -74,7 +76,8 @@ class KeyedGroup:
             elif self._owners.get(key.key) is key:
                 result = next(written)
                 results.append(result)
-                new_keys[key.key] = UsedKey(key.fingerprint, *result.outcome)
+                expires_at = result.at + key.lifetime_ms
+                new_keys[key.key] = UsedKey(key.fingerprint, *result.outcome, expires_at)
             else:
                 results.append(_replay(key, new_keys.get(key.key) or self._used[key.key]))
         return results, new_keys
@@ -83,7 +86,7 @@ class KeyedGroup:
 def _replay(key: Idempotency, used: UsedKey) -> Recorded | IdempotencyKeyReused:
     if used.fingerprint != key.fingerprint:
         return IdempotencyKeyReused(
-            "This Idempotency-Key was used for another request within the last 24 hours; "
+            "This Idempotency-Key was used for another request before; "
             "use a new key for each new report."
         )
     return Recorded(used.event_id, used.at, used.created, used.duration_ms, event=None)
@@ -101,6 +104,11 @@ class Change:
         self.id = id_  # 0 until it is inserted
         self.before = before
         self.after = before
+
+    @property
+    def is_running(self) -> bool:
+        """Whether the task runs after the reports."""
+        return self.after is not None and self.after.status is Status.RUNNING
 
 
 TaskKey = tuple[str, int]

@@ -35,7 +35,7 @@ _LOW_PRIORITY_DELAY = 0.01
 class Entry:
     """An item or a job in a group, and what the engine says became of it."""
 
-    __slots__ = ("error", "future", "item", "job", "queued_at", "result", "size")
+    __slots__ = ("error", "future", "item", "job", "publishes", "queued_at", "result", "size")
 
     def __init__(
         self,
@@ -47,6 +47,7 @@ class Entry:
     ) -> None:
         """`queued_at`: when it came, on the clock's monotonic time. `size`: see `submit_item`."""
         self.job = job  # None: an item
+        self.publishes = False  # whether what the job returns is recorded, as items are
         self.item = item
         self.size = size
         self.queued_at = queued_at
@@ -124,10 +125,14 @@ class GroupCommit(Generic[C]):
     def submit_low_priority(self, job: Job[C, T]) -> asyncio.Future[T]:
         """Like `submit`, for what is in no hurry: it joins the next group of the others. If none
         begins for some milliseconds it has a group of its own, which then delays nobody."""
+        return self._enqueue_low_priority(self._new_entry(job, None, 0))
+
+    def submit_events(self, job: Job[C, Sequence[Any]]) -> asyncio.Future[Sequence[Any]]:
+        """Like `submit_low_priority`, for a job that records what it returns: `on_commit` hears of
+        that too, after the group's items."""
         entry = self._new_entry(job, None, 0)
-        self._low_priority.append(entry)
-        self._start_group_later()
-        return entry.future
+        entry.publishes = True
+        return self._enqueue_low_priority(entry)
 
     def submit_item(self, item: Any, size: int) -> asyncio.Future[Any]:
         """Have `item` recorded in the next group; like `submit`. `size` is roughly what it keeps
@@ -150,6 +155,11 @@ class GroupCommit(Generic[C]):
         self._pending_bytes += size
         if not self._busy:
             self._start_group()
+        return entry.future
+
+    def _enqueue_low_priority(self, entry: Entry) -> asyncio.Future[Any]:
+        self._low_priority.append(entry)
+        self._start_group_later()
         return entry.future
 
     def _new_entry(self, job: Job[Any, Any] | None, item: Any, size: int) -> Entry:

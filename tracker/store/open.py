@@ -20,14 +20,20 @@ def open_engine(
     *,
     on_death: Callable[[], None],
     retention: RetentionPolicy,
+    stale_after_ms: int,
 ) -> Engine:
     """Open, make or upgrade the database: SQLite's file; None: in memory, gone at the end.
 
     `on_death` is called if it can no longer record anything and never will. `retention`: what
-    exceeds it is pruned.
+    exceeds it is pruned. `stale_after_ms`: how long the silence of a running task is normal.
 
     Raises:
         InUse: another server has it.
         ConfigError: it cannot be used as it is.
     """
-    return Store(database, durability, clock, listener, on_death=on_death, retention=retention)
+    return Store(
+        *(database, durability, clock, listener),
+        on_death=on_death,
+        retention=retention,
+        stale_after_ms=stale_after_ms,
+    )

@@ -148,6 +148,8 @@ _ENDED_TASK: Final[dict[str, Any]] = {
     "created_at": _TIME,
     "updated_at": _ENDED,
     "requests": [],
+    "overdue": False,
+    "blocked": False,
     "reported_at": _ENDED,
 }
 TASKS: Final = {
@@ -267,6 +269,14 @@ _LINE: Final = {
     "error_type": None,
     "error_message": None,
     "updated_at": "2024-01-15T10:45:00.000Z",
+    "session": None,
+    "parent_task_id": None,
+    "attention": None,
+    "attention_since": None,
+    "requests": [],
+    "silent_since": None,
+    "overdue": False,
+    "blocked": False,
 }
 NOW: Final = {
     "today": {"completed": 3, "failed": 0},

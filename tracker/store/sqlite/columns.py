@@ -21,6 +21,24 @@ STATUSES: Final = tuple(status.value for status in Status)
 ENDS: Final = tuple(status.value for status in Status if status in ENDED)
 
 
+# What a task's lines say of its metadata, by the time `:now`. Of the tasks that one waits for, a
+# hundred are looked at.
+DERIVED: Final = {
+    "overdue": """(
+      status = 'running' AND json_type(metadata, '$.estimated_duration') IN ('integer', 'real')
+      AND started_at + 1000 * (metadata ->> '$.estimated_duration') < :now
+    )""",
+    "blocked": """(
+      status = 'pending' AND json_type(metadata, '$.dependencies') = 'array' AND EXISTS (
+        SELECT 1 FROM json_each(tasks.metadata, '$.dependencies') AS named
+        JOIN tasks AS needed ON needed.task_id = named.value
+          AND needed.project_id = tasks.project_id
+        WHERE named.key < 100 AND needed.status <> 'completed'
+      )
+    )""",
+}
+
+
 def fill(sql: str, **lists: str) -> str:
     """The SQL with the lists in the places of their names in braces; what else is in braces stays
     there, to be filled in by a call."""

@@ -17,11 +17,12 @@ from tracker.domain.records import DayCount, Now, TaskLine, Trends
 from tracker.domain.tasks import ACTIVE
 from tracker.store.sqlite import events, projects
 from tracker.store.sqlite import scope as of_scope
-from tracker.store.sqlite.columns import fill, listed, quoted
+from tracker.store.sqlite.columns import DERIVED, fill, listed, quoted
 from tracker.store.sqlite.scope import IN_SCOPE, parameter
 from tracker.store.sqlite.search import match_expression, match_in_projects
 
 _EXPRESSIONS = {
+    **DERIVED,
     "project": "(SELECT name FROM projects WHERE projects.id = tasks.project_id)",
     "message": f"substr(message, 1, {MAX_LINE_TEXT})",
     "result": f"substr(result, 1, {MAX_LINE_TEXT})",
@@ -86,20 +87,22 @@ def now(connection: apsw.Connection, scope: Scope, at: int, active: int, ended: 
     completed, failed = connection.execute(_TODAY, {"scope": parameter(scope), "day": today}).get
     return Now(
         DayCount(today, completed, failed),
-        _tasks(connection, _ACTIVE, scope, active),
-        _tasks(connection, _ENDED.replace("{ended}", of_scope.ended(scope)), scope, ended),
+        _tasks(connection, at, _ACTIVE, scope, active),
+        _tasks(connection, at, _ENDED.replace("{ended}", of_scope.ended(scope)), scope, ended),
         events.last_id(connection),
     )
 
 
-def search(connection: apsw.Connection, scope: Scope, text: str, limit: int) -> list[TaskLine]:
-    """The newest tasks that hold all of the words."""
+def search(
+    connection: apsw.Connection, scope: Scope, at: int, text: str, limit: int
+) -> list[TaskLine]:
+    """The newest tasks that hold all of the words, at the time `at`."""
     index, expression, filter_ = "search", match_expression(text), ""
     if scope.projects is not None:
         index, expression = match_in_projects(connection, projects.ids(connection, scope), text)
         filter_ = _FOUND_IN_SCOPE if index == "search" else ""
     sql = _FOUND.replace("{index}", index).replace("{filter}", filter_)
-    return _tasks(connection, sql, scope, limit, q=expression)
+    return _tasks(connection, at, sql, scope, limit, q=expression)
 
 
 def trends(connection: apsw.Connection, scope: Scope, days: int) -> Trends:
@@ -114,8 +117,8 @@ def trends(connection: apsw.Connection, scope: Scope, days: int) -> Trends:
 
 
 def _tasks(
-    connection: apsw.Connection, sql: str, scope: Scope, limit: int, **parameters: Any
+    connection: apsw.Connection, at: int, sql: str, scope: Scope, limit: int, **parameters: Any
 ) -> list[TaskLine]:
-    parameters |= {"scope": parameter(scope), "limit": limit}
+    parameters |= {"now": at, "scope": parameter(scope), "limit": limit}
     rows = connection.execute(sql.format(columns=_COLUMNS), parameters)
     return [TaskLine._make(row) for row in rows]

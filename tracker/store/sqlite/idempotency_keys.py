@@ -6,21 +6,22 @@ from collections.abc import Iterable, Mapping
 
 import apsw
 
-from tracker.domain.idempotency import LIFETIME_MS, OwnedKey
+from tracker.domain.idempotency import OwnedKey
 from tracker.store.changes import UsedKey
 from tracker.store.sqlite import bulk
 
 _FIND = """
-  SELECT owner, key, fingerprint, event_id, at, created, duration_ms FROM idempotency
+  SELECT owner, key, fingerprint, event_id, at, created, duration_ms, expires_at FROM idempotency
   WHERE (owner, key) IN (VALUES {rows})
 """
 _REMEMBER = """
-  INSERT OR REPLACE INTO idempotency (owner, key, fingerprint, event_id, at, created, duration_ms)
+  INSERT OR REPLACE INTO idempotency
+    (owner, key, fingerprint, event_id, at, created, duration_ms, expires_at)
   VALUES {rows}
 """
 _DELETE_EXPIRED = """
   DELETE FROM idempotency WHERE (owner, key) IN (
-    SELECT owner, key FROM idempotency WHERE at < ? ORDER BY at LIMIT ?
+    SELECT owner, key FROM idempotency WHERE expires_at < ? ORDER BY expires_at LIMIT ?
   )
 """
 
@@ -31,10 +32,10 @@ def find(
     """Those of the keys that were used within their lifetime."""
     names = list(dict.fromkeys(keys))
     return {
-        (owner, key): UsedKey(fingerprint, event_id, at, bool(created), duration_ms)
+        (owner, key): UsedKey(fingerprint, event_id, at, bool(created), duration_ms, expires_at)
         for _, rows in bulk.execute(connection, _FIND, names)
-        for owner, key, fingerprint, event_id, at, created, duration_ms in rows
-        if at >= now - LIFETIME_MS
+        for owner, key, fingerprint, event_id, at, created, duration_ms, expires_at in rows
+        if expires_at >= now
     }
 
 
@@ -47,5 +48,5 @@ def remember(connection: apsw.Connection, keys: Mapping[OwnedKey, UsedKey]) -> N
 
 def delete_expired(connection: apsw.Connection, now: int, limit: int) -> bool:
     """Forget `limit` of the keys that are past their lifetime. True when none is left."""
-    connection.execute(_DELETE_EXPIRED, (now - LIFETIME_MS, limit))
+    connection.execute(_DELETE_EXPIRED, (now, limit))
     return connection.changes() < limit

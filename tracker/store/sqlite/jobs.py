@@ -1,4 +1,5 @@
-"""What the store does between reports: the search index, retention, noticing what was pruned."""
+"""What the store does between reports: the search index, retention, silence, noticing what
+was pruned."""
 
 from __future__ import annotations
 
@@ -17,6 +18,7 @@ from tracker.store.sqlite import events, idempotency_keys, search
 if TYPE_CHECKING:
     from tracker.store.sqlite.readers import Readers
     from tracker.store.sqlite.retention import Retention
+    from tracker.store.sqlite.silence_watch import SilenceWatch
     from tracker.store.sqlite.writer import Group
 
 logger = logging.getLogger(__name__)
@@ -50,6 +52,7 @@ class Jobs:
         group: Group,
         readers: Readers,
         retention: Retention,
+        silence: SilenceWatch,
         on_pruned: Callable[[], None],
         newest: int,
     ) -> None:
@@ -58,6 +61,7 @@ class Jobs:
         self._group = group
         self._readers = readers
         self._retention = retention
+        self._silence = silence
         self._on_pruned = on_pruned
         self._newest = newest
         self._index_needed = asyncio.Event()
@@ -74,6 +78,7 @@ class Jobs:
             self._expire(_expire_some_keys),
             self._expire(self._retention.expire_audit),
             self._retention.run(),
+            self._silence.run(),
         )
         self._tasks = [asyncio.create_task(job) for job in jobs]
         for task in self._tasks:

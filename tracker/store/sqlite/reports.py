@@ -7,7 +7,7 @@ that a few statements for each report would. What the reports do is worked out i
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import apsw
@@ -48,25 +48,36 @@ _REPORTED_AT = TASK.index("reported_at")
 
 
 def record(
-    connection: apsw.Connection, now: int, requests: Sequence[WriteRequest]
+    connection: apsw.Connection,
+    now: int,
+    requests: Sequence[WriteRequest],
+    *,
+    heard: Callable[[list[int]], None] = lambda _ids: None,
 ) -> list[Recorded | IdempotencyKeyReused]:
     """Write the reports, in order; for each what became of it, now or when its key was first used,
-    or that its key belongs to another request."""
+    or that its key belongs to another request. `heard` is told the numbers of the tasks that run
+    after them."""
     keys = [request.key.key for request in requests if request.key is not None]
     if not keys:
-        return [*_write(connection, now, [request.report for request in requests])]
+        return [*_write(connection, now, [request.report for request in requests], heard)]
     keyed = KeyedGroup(requests, idempotency_keys.find(connection, now, keys))
-    results, new_keys = keyed.results(_write(connection, now, keyed.reports))
+    results, new_keys = keyed.results(_write(connection, now, keyed.reports, heard))
     idempotency_keys.remember(connection, new_keys)
     return results
 
 
-def _write(connection: apsw.Connection, now: int, reports: Sequence[Report]) -> list[Recorded]:
+def _write(
+    connection: apsw.Connection,
+    now: int,
+    reports: Sequence[Report],
+    heard: Callable[[list[int]], None],
+) -> list[Recorded]:
     projects = _projects(connection, now, dict.fromkeys(report.project for report in reports))
     task_keys = [(report.task_id, projects[report.project]) for report in reports]
     changes = _find_tasks(connection, set(task_keys))
     applied = Applied(reports, task_keys, changes, now)
     _save(connection, changes)
+    heard([change.id for change in changes.values() if change.is_running])
     return applied.recorded(bulk.insert(connection, _INSERT_EVENTS, applied.events()))
 
 
@@ -85,7 +96,7 @@ def _find_tasks(connection: apsw.Connection, task_keys: set[TaskKey]) -> Changes
     found: Changes = {}
     for _, rows in bulk.execute(connection, _FIND_TASKS, list(task_keys)):
         for task_id, project_id, id_, *columns in rows:
-            found[task_id, project_id] = Change(id_, _task(columns))
+            found[task_id, project_id] = Change(id_, load_task(columns))
     return found
 
 
@@ -107,7 +118,8 @@ def _save(connection: apsw.Connection, changes: Changes) -> None:
         pass
 
 
-def _task(columns: list[Any]) -> Task:
+def load_task(columns: Sequence[Any]) -> Task:
+    """The task of a row of `TASK`."""
     task = Task._make(columns)
     requests = columns[_REQUESTS]
     return task._replace(

@@ -13,6 +13,7 @@ from tracker.domain.records import (
     ProjectStats,
     StatusCounts,
 )
+from tracker.domain.tasks import EventType
 from tracker.store.sqlite.columns import fill, listed, summed
 from tracker.store.sqlite.scope import IN_SCOPE, events_in, parameter
 
@@ -39,7 +40,9 @@ _RECENT = """
   FROM events JOIN projects ON projects.id = events.project_id
   {condition} ORDER BY events.id DESC LIMIT :limit
 """
-_RECENT_IN_SCOPE = f"WHERE events.id IN ({events_in('TRUE', 'DESC')})"
+# Of reports, not of what the server tells by itself.
+_BY_REPORTS = f"type <> '{EventType.SILENT}'"
+_RECENT_IN_SCOPE = f"WHERE events.id IN ({events_in(_BY_REPORTS, 'DESC')})"
 _RECENT_LIMIT = 10
 _PROJECT = fill(
     "SELECT id, {counts}, duration_ms FROM projects WHERE name = ?",
@@ -54,7 +57,7 @@ def overall(connection: apsw.Connection, scope: Scope) -> OverallStats:
     """The figures over all projects of the scope."""
     of = {"scope": parameter(scope)}
     projects, *counts, duration = connection.execute(_OVERVIEW, of).get
-    agents, recent = _AGENTS, _RECENT.format(condition="")
+    agents, recent = _AGENTS, _RECENT.format(condition=f"WHERE events.{_BY_REPORTS}")
     if scope.projects is not None:
         agents, recent = _AGENTS_IN_SCOPE, _RECENT.format(condition=_RECENT_IN_SCOPE)
     return OverallStats(

@@ -32,7 +32,7 @@ from tracker.domain.records import (
     TaskPage,
     Trends,
 )
-from tracker.errors import NotFound
+from tracker.errors import IdempotencyKeyReused, NotFound
 from tracker.store.changes import WriteRequest
 from tracker.store.group import GroupCommit
 from tracker.store.sqlite import (
@@ -44,6 +44,7 @@ from tracker.store.sqlite import (
     projects,
     reports,
     sessions,
+    silence,
     stats,
     tasks,
 )
@@ -55,6 +56,7 @@ from tracker.store.sqlite.readers import FileReaders, Readers, WriterReaders
 from tracker.store.sqlite.recovery import recover
 from tracker.store.sqlite.retention import Retention
 from tracker.store.sqlite.sidecars import files_of
+from tracker.store.sqlite.silence_watch import SilenceWatch
 from tracker.store.sqlite.writer import Writer
 
 if TYPE_CHECKING:
@@ -91,14 +93,16 @@ class Store:
         *,
         on_death: Callable[[], None],
         retention: RetentionPolicy = UNLIMITED,
+        stale_after_ms: int = 0,
         vfs: str | None = None,
         checkpoint_pages: int = PAGES,
     ) -> None:
         """Open, make or upgrade the database. `path` None: in memory, gone at the end.
 
         `on_death` is called if the store can no longer record anything and never will. `retention`:
-        what exceeds it is pruned. `vfs`: the SQLite file system to write through; tests have one
-        that loses power. `checkpoint_pages`: see `tracker.store.sqlite.checkpoint`.
+        what exceeds it is pruned. `stale_after_ms`: see `tracker.store.sqlite.silence`. `vfs`: the
+        SQLite file system to write through; tests have one that loses power. `checkpoint_pages`:
+        see `tracker.store.sqlite.checkpoint`.
 
         Raises:
             InUse: another server has it.
@@ -129,7 +133,7 @@ class Store:
         self._writer = Writer(
             connection,
             clock,
-            reports.record,
+            self._record,
             after_group=self._checkpoints.run_if_due if self._checkpoints else lambda: None,
         )
         self._group = GroupCommit[apsw.Connection](
@@ -138,10 +142,14 @@ class Store:
         self._readers: Readers = (
             WriterReaders(self._group, clock) if path is None else FileReaders(path, clock)
         )
+        self._watch = SilenceWatch(
+            self._group, self._readers, clock, stale_after_ms, silence.last_sign(connection)
+        )
         self._jobs = Jobs(
             self._group,
             self._readers,
             Retention(retention, self._group, clock),
+            self._watch,
             on_pruned=listener.forget,
             newest=self.last_id,
         )
@@ -166,6 +174,7 @@ class Store:
     async def close(self) -> None:
         """Commit what waits, checkpoint the WAL, release the database."""
         await self._jobs.stop()
+        await self._watch.stop()
         await self._readers.close()
         if self._checkpoints:
             await asyncio.to_thread(self._checkpoints.close)
@@ -227,19 +236,23 @@ class Store:
         """A page of the project's tasks. Raises NotFound."""
         scope.require(project)
 
+        now = self._clock.now_ms()
+
         def read(connection: apsw.Connection) -> TaskPage:
             project_id = projects.find(connection, project)
             if project_id is None:
                 raise no_such_project(project)
-            return tasks.page(connection, project_id, query)
+            return tasks.page(connection, now, project_id, query)
 
         return await self._read(read)
 
     async def task(self, scope: Scope, project: str, task_id: str) -> TaskDetail:
         """One task with its history. Raises NotFound."""
-        found = None
+        found, now = None, self._clock.now_ms()
         if scope.includes(project):
-            found = await self._read(lambda connection: tasks.one(connection, project, task_id))
+            found = await self._read(
+                lambda connection: tasks.one(connection, now, project, task_id)
+            )
         if found is None:
             raise _no_such_task(project, task_id)
         return found
@@ -265,7 +278,10 @@ class Store:
 
     async def search(self, scope: Scope, text: str, limit: int) -> list[TaskLine]:
         """The newest tasks of any project that hold all the words of `text`."""
-        return await self._read(lambda connection: dashboard.search(connection, scope, text, limit))
+        at = self._clock.now_ms()
+        return await self._read(
+            lambda connection: dashboard.search(connection, scope, at, text, limit)
+        )
 
     async def trends(self, scope: Scope, days: int) -> Trends:
         """Tasks that ended, by day, and durations, over all projects."""
@@ -355,11 +371,17 @@ class Store:
         return await self._readers.run(query)
 
     def _committed(self, recorded: Sequence[Recorded]) -> None:
+        self._watch.committed()
         committed = [result.event for result in recorded if result.event is not None]
         if committed:
             self.last_id = committed[-1].id
             self._listener.publish(committed)
             self._jobs.events_added(self.last_id)
+
+    def _record(
+        self, connection: apsw.Connection, now: int, requests: Sequence[WriteRequest]
+    ) -> list[Recorded | IdempotencyKeyReused]:
+        return reports.record(connection, now, requests, heard=self._watch.heard)
 
     def _release(self) -> None:
         if self._lock is not None:

@@ -11,9 +11,9 @@ from tracker.domain.records import TaskDetail, TaskPage
 from tracker.domain.tasks import TaskSummary
 from tracker.store.sqlite import events as event_log
 from tracker.store.sqlite import search
-from tracker.store.sqlite.columns import STATUSES, fill, listed
+from tracker.store.sqlite.columns import DERIVED, STATUSES, fill, listed
 
-_SUMMARY = listed(TaskSummary._fields)
+_SUMMARY = listed(DERIVED.get(name, name) for name in TaskSummary._fields)
 _LIST = """
   SELECT {columns} FROM tasks WHERE {where}
   ORDER BY {order} LIMIT :limit OFFSET :offset
@@ -46,8 +46,8 @@ SORTABLE = {
 }
 
 
-def page(connection: apsw.Connection, project_id: int, query: TaskQuery) -> TaskPage:
-    """The page. Those without a value to sort by come last."""
+def page(connection: apsw.Connection, now: int, project_id: int, query: TaskQuery) -> TaskPage:
+    """The page, at the time `now`. Those without a value to sort by come last."""
     filters, index = query.filters, ""
     if query.q is not None:
         index, filters["q"] = search.match_in_projects(connection, [project_id], query.q)
@@ -61,16 +61,16 @@ def page(connection: apsw.Connection, project_id: int, query: TaskQuery) -> Task
         _LIST.format(
             columns=_SUMMARY, where=where, order=f"{column} {direction}{nulls}, id {direction}"
         ),
-        {**parameters, "limit": query.limit, "offset": query.offset},
+        {**parameters, "now": now, "limit": query.limit, "offset": query.offset},
     )
     tasks = [TaskSummary._make(row) for row in rows]
     return TaskPage(tasks, _total(connection, where, parameters, index))
 
 
-def one(connection: apsw.Connection, project: str, task_id: str) -> TaskDetail | None:
-    """The task with its stack trace and the newest of its events, oldest first."""
+def one(connection: apsw.Connection, now: int, project: str, task_id: str) -> TaskDetail | None:
+    """The task at the time `now`, its stack trace and the newest of its events, oldest first."""
     row = connection.execute(
-        _ONE.format(columns=_SUMMARY), {"project": project, "task_id": task_id}
+        _ONE.format(columns=_SUMMARY), {"now": now, "project": project, "task_id": task_id}
     ).fetchone()
     if row is None:
         return None

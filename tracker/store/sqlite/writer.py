@@ -19,7 +19,7 @@ import apsw
 
 from tracker.clock import Clock
 from tracker.errors import TrackerError, Unavailable
-from tracker.store.group import Entry, GroupCommit
+from tracker.store.group import Entry, GroupCommit, Job
 from tracker.store.sqlite.connection import NO_ROOM, is_refused_write
 
 logger = logging.getLogger(__name__)
@@ -161,7 +161,7 @@ class Writer:
             recorded = self._record(items, now)
             for entry in group:
                 if entry.job is not None:
-                    entry.result = entry.job(self._connection, now)
+                    recorded += self._run_job(entry, entry.job, now)
         except _REFUSALS:
             raise
         except Exception as error:
@@ -177,7 +177,7 @@ class Writer:
                 if entry.job is None:
                     recorded += self._record([entry], now)
                 else:
-                    entry.result = entry.job(connection, now)
+                    recorded += self._run_job(entry, entry.job, now)
             except _REFUSALS:
                 raise
             except Exception as error:
@@ -188,6 +188,11 @@ class Writer:
                 connection.execute("ROLLBACK TO entry")
             connection.execute("RELEASE entry")
         return recorded
+
+    def _run_job(self, entry: Entry, job: Job[apsw.Connection, Any], now: int) -> Sequence[Any]:
+        """What the job has recorded, if it does."""
+        entry.result = job(self._connection, now)
+        return entry.result if entry.publishes else ()
 
     def _record(self, entries: list[Entry], now: int) -> list[Any]:
         if not entries:

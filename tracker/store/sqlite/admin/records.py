@@ -99,6 +99,7 @@ class Request(_Record):
     id: NameOrEmpty
     text: AttentionText | None
     since: Annotated[int, Field(ge=EARLIEST_START, le=MAX_TIME)]
+    told_at: Annotated[int, Field(ge=EARLIEST_START, le=MAX_TIME)]
 
 
 class Task(_Record):

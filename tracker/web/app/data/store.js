@@ -3,9 +3,6 @@
 // both lead here, in any order; the newer word on a task stands.
 import { serverNow } from "./time.js";
 
-// A running task that has said nothing for so long is silent: perhaps stuck, not failed.
-export const SILENT_MS = 15 * 60 * 1000;
-
 /**
  * @typedef {object} Task As the server gives it; lists and events leave out some of it.
  * @property {string} project
@@ -17,6 +14,7 @@ export const SILENT_MS = 15 * 60 * 1000;
  * @property {number} attempt
  * @property {string} started_at
  * @property {string} updated_at
+ * @property {string | null} [silent_since]
  * @property {string | null} [finished_at]
  * @property {number | null} [duration_seconds]
  * @property {string | null} [message]
@@ -41,9 +39,12 @@ export function keyOf(task) {
 	return `${task.project}\0${task.task_id}`;
 }
 
-/** @param {Task} task */
-export function isSilent(task, now = serverNow()) {
-	return task.status === "running" && now - Date.parse(task.updated_at) > SILENT_MS;
+/**
+ * A running task that was not heard of for long, as the server tells: perhaps stuck, not failed.
+ * @param {Task} task
+ */
+export function isSilent(task) {
+	return task.status === "running" && Boolean(task.silent_since);
 }
 
 /**
@@ -52,6 +53,15 @@ export function isSilent(task, now = serverNow()) {
  */
 export function shownStatus(task) {
 	return isSilent(task) ? "silent" : task.status;
+}
+
+/**
+ * What an event says of its task whatever its report was: of a late one, title and message are older.
+ * @param {Report} data
+ */
+function stateIn(data) {
+	const { status, progress, attempt, started_at, finished_at = null, duration_seconds = null } = data;
+	return { status, progress, attempt, started_at, finished_at, duration_seconds, silent_since: data.silent_since ?? null };
 }
 
 class Store {
@@ -116,11 +126,15 @@ class Store {
 	#applyOne({ type, data, timestamp }) {
 		const key = keyOf(data);
 		const known = this.tasks.get(key);
-		// A late report stands in the history only; an event that a snapshot holds tells nothing new.
-		if (data.late || (known && known.updated_at > timestamp)) return;
+		// An event that a snapshot holds tells nothing new.
+		if (known && known.updated_at > timestamp) return;
+		if (data.late || type === "task_silent") {
+			if (known) this.tasks.set(key, { ...known, ...stateIn(data) });
+			return;
+		}
 		const { metadata, message, result, error_type, error_message, ...rest } = data;
 		/** @type {Task} */
-		const task = { finished_at: null, duration_seconds: null, ...rest, updated_at: timestamp };
+		const task = { ...stateIn(data), ...rest, updated_at: timestamp };
 		if (metadata) task.metadata = { ...known?.metadata, ...metadata };
 		const newAttempt = !known || known.attempt !== data.attempt;
 		task.message = message ?? (newAttempt ? null : known.message);

@@ -93,6 +93,7 @@ export default {
 	event: {
 		late: "запоздало",
 		task_error: "Ошибка",
+		task_silent: "Молчит",
 		task_finished: "Завершена",
 		task_started: "Начата",
 		task_status_updated: "Ход работы",
@@ -311,7 +312,7 @@ export default {
 		progress: "Прогресс",
 		progressChart: "Прогресс во времени: {percent} % за {time}",
 		result: "Результат",
-		silentNote: "Больше 15 минут нет сообщений: возможно, агент завис. Ошибкой это не считается.",
+		silentNote: "От неё давно нет сообщений: возможно, агент завис. Ошибкой это не считается.",
 		started: "Начало",
 		trace: "Стек вызовов",
 	},

@@ -53,11 +53,10 @@ class NowView extends View {
 	#show() {
 		if (!this.isConnected) return;
 		if (!this.#body.isConnected) fill(this, heading(t("nav.now"), this.#figures.element), this.#body);
-		const now = serverNow();
 		const all = [...store.tasks.values()];
 		const active = all.filter((task) => !ENDED.has(task.status));
 		const ended = all.filter((task) => ENDED.has(task.status));
-		active.sort((a, b) => +isSilent(b, now) - +isSilent(a, now) || newest("started_at", a, b));
+		active.sort((a, b) => +isSilent(b) - +isSilent(a) || newest("started_at", a, b));
 		ended.sort((a, b) => newest("finished_at", a, b));
 		this.#body.hidden = false;
 		this.#none.hidden = active.length > 0;
@@ -66,7 +65,7 @@ class NowView extends View {
 		const running = active.filter((task) => task.status === "running");
 		this.#figures.update({
 			running: number(running.length) + (active.length < ACTIVE ? "" : "+"),
-			silent: number(running.filter((task) => isSilent(task, now)).length),
+			silent: number(running.filter((task) => isSilent(task)).length),
 		});
 	}
 }

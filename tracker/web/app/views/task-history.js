@@ -23,7 +23,7 @@ export function history(events) {
  * @param {import("../data/store.js").LogEvent} event
  */
 export function iconOf({ type, data }) {
-	return { task_started: "running", task_error: "failed", task_finished: "completed" }[type] ?? data.status;
+	return { task_started: "running", task_error: "failed", task_finished: "completed", task_silent: "silent" }[type] ?? data.status;
 }
 
 /**

@@ -1,0 +1,154 @@
+"""Notices in the background that running tasks are no longer heard of.
+
+Which tasks run is kept in memory, and added to by what is recorded, so that a report pays for it
+with one entry in a list.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Sequence
+from functools import partial
+from itertools import chain, islice
+from typing import TYPE_CHECKING, NamedTuple
+
+from tracker.errors import Unavailable
+from tracker.store.sqlite import silence
+from tracker.store.sqlite.silence import Silence
+
+if TYPE_CHECKING:
+    import apsw
+
+    from tracker.clock import Clock
+    from tracker.domain.records import Recorded
+    from tracker.store.sqlite.readers import Readers
+    from tracker.store.sqlite.writer import Group
+
+# Seconds between two looks; fewer where silence begins after few.
+_INTERVAL = 5.0
+_MIN_INTERVAL = 0.2
+
+# Tasks that one read or one transaction looks at.
+_BATCH = 256
+
+# Seconds between two notes that the server is alive, while tasks run.
+_ALIVE_INTERVAL = 30.0
+
+# Seconds that a look may be late before it counts as a downtime: the machine slept, the process was
+# stopped, or the clock was put forward.
+_MAX_DELAY = 30.0
+
+
+class SilenceWatch:
+    """Tells of tasks that have become silent."""
+
+    def __init__(
+        self, group: Group, readers: Readers, clock: Clock, stale_after_ms: int, last_sign: int
+    ) -> None:
+        """`stale_after_ms`: see `Silence`; `last_sign`: see `silence.last_sign`, before this
+        start."""
+        self._group = group
+        self._readers = readers
+        self._clock = clock
+        self._stale_after_ms = stale_after_ms
+        self._last_sign = last_sign
+        self._interval = _INTERVAL
+        if stale_after_ms:
+            self._interval = min(_INTERVAL, max(_MIN_INTERVAL, stale_after_ms / 4000))
+        self._uncommitted: list[list[int]] = []
+        self._heard: list[list[int]] = []
+        self._deadlines: dict[int, int] = {}
+        self._rules: Silence | None = None
+        self._seen = _Instant(0, 0, 0)
+        self._noted_at = clock.monotonic()
+
+    def heard(self, ids: list[int]) -> None:
+        """These tasks, by their numbers, run and have reported; `committed` follows. Called on the
+        writer's thread."""
+        self._uncommitted.append(ids)
+
+    def committed(self) -> None:
+        """Those that were heard of can be read now. Between groups, when the writer waits."""
+        self._heard += self._uncommitted
+        self._uncommitted = []
+
+    async def run(self) -> None:
+        """Look now and then, until cancelled."""
+        while True:
+            with contextlib.suppress(Unavailable):  # the next look tries again
+                await self._look()
+            await asyncio.sleep(self._interval)
+
+    async def stop(self) -> None:
+        """Note until when the server has listened. `run` has ended."""
+        if self._rules is not None:
+            with contextlib.suppress(Unavailable):
+                await self._group.submit(silence.stay_alive)
+
+    async def _look(self) -> None:
+        rules = await self._current_rules()
+        heard, self._heard = self._heard, []
+        self._deadlines.update(dict.fromkeys(chain.from_iterable(heard), 0))
+        now = self._seen.now_ms  # downtimes are known until then
+        for ids in _batches([id_ for id_, at in self._deadlines.items() if at <= now]):
+            await self._look_at(rules, ids, now)
+        if self._deadlines and self._clock.monotonic() - self._noted_at >= _ALIVE_INTERVAL:
+            self._noted_at = self._clock.monotonic()
+            await self._group.submit_low_priority(silence.stay_alive)
+
+    async def _look_at(self, rules: Silence, ids: Sequence[int], now: int) -> None:
+        deadlines = await self._readers.run(lambda connection: rules.deadlines(connection, ids))
+        silent = [id_ for id_, at in deadlines.items() if at <= now]
+        if silent:
+            await self._group.submit_events(partial(_tell, rules, silent, now))
+        for id_ in ids:
+            if id_ in deadlines and id_ not in silent:
+                self._deadlines[id_] = deadlines[id_]
+            else:
+                del self._deadlines[id_]
+
+    async def _current_rules(self) -> Silence:
+        """By all that is known of downtimes. Raises Unavailable: until it is known, everybody would
+        seem silent."""
+        seen = _Instant(
+            asyncio.get_running_loop().time(), self._clock.monotonic(), self._clock.now_ms()
+        )
+        if self._rules is None:
+            downtimes = await self._group.submit(partial(silence.wake, self._last_sign))
+            self._heard.append(await self._readers.run(silence.running))
+        elif self._seen.is_long_before(seen, self._interval + _MAX_DELAY):
+            downtimes = await self._group.submit(partial(silence.wake, self._seen.now_ms))
+            self._deadlines = dict.fromkeys(self._deadlines, 0)
+        else:
+            self._seen = seen
+            return self._rules
+        self._seen = seen
+        self._rules = Silence(self._stale_after_ms, downtimes)
+        return self._rules
+
+
+class _Instant(NamedTuple):
+    """Seconds of the event loop, which knows of a stopped process, and of the clock's monotonic
+    time, which does not go on while the machine sleeps; and the time of day."""
+
+    loop: float
+    monotonic: float
+    now_ms: int
+
+    def is_long_before(self, other: _Instant, most: float) -> bool:
+        """Whether more than `most` seconds lie between, or the time of day says so."""
+        elapsed = other.monotonic - self.monotonic
+        slept = (other.now_ms - self.now_ms) / 1000 - elapsed
+        return max(other.loop - self.loop, slept) > most
+
+
+def _tell(
+    rules: Silence, ids: Sequence[int], at: int, connection: apsw.Connection, now: int
+) -> Sequence[Recorded]:
+    return rules.tell(connection, now, ids, at)
+
+
+def _batches(ids: list[int]) -> list[list[int]]:
+    rest = iter(ids)
+    return list(iter(lambda: list(islice(rest, _BATCH)), []))
