@@ -55,6 +55,11 @@ class Address:
         if self._https and ca_file:
             self._tls_context  # noqa: B018 - fails before the first request
 
+    @property
+    def socket_path(self) -> Path | None:
+        """The Unix socket's, without links in its folder; None: it is none."""
+        return self._socket and Path(os.path.realpath(self._socket.parent), self._socket.name)
+
     def connection(self, timeout: float) -> http.client.HTTPConnection:
         """A connection with limits, not opened yet. No proxy of the environment is used. `timeout`:
         seconds that the other end may be silent. Raises InvalidURL, an HTTPException."""

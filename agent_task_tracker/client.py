@@ -24,9 +24,7 @@ from agent_task_tracker.errors import TooLarge
 from agent_task_tracker.further import Further
 from agent_task_tracker.shapes import Shape
 from agent_task_tracker.transport import Json, Transient, Transport
-
-# The server's limit on a stack trace (the API document's 10KB), in bytes of UTF-8.
-MAX_STACK_TRACE_BYTES: Final = 10_240
+from agent_task_tracker.trimming import trim_stack_trace
 
 # The server's largest pages.
 _PAGE: Final = 500
@@ -303,16 +301,3 @@ def _segment(name: str) -> str:
     """A name as a part of a path. Lone surrogates, as in arguments that are not UTF-8, become
     question marks."""
     return quote(name, safe="", errors="replace")
-
-
-def trim_stack_trace(text: str, limit: int = MAX_STACK_TRACE_BYTES) -> str:
-    """`text` within `limit` bytes of UTF-8: if need be its head and its tail, where a trace says
-    how it came about and what went wrong. No character is cut in two."""
-    encoded = text.encode("utf-8", "replace")
-    if len(encoded) <= limit:
-        return encoded.decode()
-    note = f"\n... {len(encoded)} bytes, the middle left out ...\n"
-    room = limit - len(note)
-    head = encoded[: room // 2].decode("utf-8", "ignore")
-    tail = encoded[-(room - room // 2) :].decode("utf-8", "ignore")
-    return head + note + tail

@@ -12,6 +12,7 @@ from typing import Final, Protocol
 
 from agent_task_tracker.address import UnixConnection
 from agent_task_tracker.errors import ClientError, Unreachable
+from agent_task_tracker.keys import is_generated
 from agent_task_tracker.proof import encode, is_proof, key_id
 
 # Bytes; a proof is far shorter.
@@ -24,9 +25,13 @@ _UNAVAILABLE: Final = frozenset({502, 503, 504})
 class Credentials(Protocol):
     """The authentication of a request."""
 
+    @property
+    def key_id(self) -> str:
+        """Tells keys of one server apart, and reveals none; empty: there is no key."""
+
     def headers(self, connection: HTTPConnection, prefix: str) -> dict[str, str]:
-        """Headers for the next request on `connection`, which must be sent on it and on no other.
-        `prefix` is the path under which the server answers.
+        """Headers for requests on `connection`, which must be sent on it, without connecting
+        again, and on no other. `prefix` is the path under which the server answers.
 
         Raises:
             ClientError: the request must not be sent.
@@ -43,6 +48,13 @@ class ExplicitKey:
             raise ClientError("the API key holds characters that a header cannot; check API_KEY")
         self._key = key
 
+    @property
+    def key_id(self) -> str:
+        """See `Credentials`. Of a key that can be guessed it is too short to check guesses by."""
+        if is_generated(self._key):
+            return key_id(self._key)
+        return self._key and f"chosen-{key_id(self._key)[:4]}"
+
     def headers(self, _connection: HTTPConnection, _prefix: str) -> dict[str, str]:
         """See `Credentials`."""
         return {"X-API-Key": self._key} if self._key else {}
@@ -56,6 +68,11 @@ class StoredKey:
     def __init__(self, key: str, found_in: str) -> None:
         self._key = key
         self._found_in = found_in
+
+    @property
+    def key_id(self) -> str:
+        """See `Credentials`."""
+        return key_id(self._key)
 
     def headers(self, connection: HTTPConnection, prefix: str) -> dict[str, str]:
         """See `Credentials`."""
@@ -102,6 +119,11 @@ class MissingKey:
 
     def __init__(self, reason: ClientError) -> None:
         self.reason = reason
+
+    @property
+    def key_id(self) -> str:
+        """See `Credentials`."""
+        return ""
 
     def headers(self, connection: HTTPConnection, _prefix: str) -> dict[str, str]:
         """See `Credentials`. Connects first: that there is no server is the better message."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from agent_task_tracker.client import MAX_STACK_TRACE_BYTES, Client, trim_stack_trace
+from agent_task_tracker.client import Client
 from agent_task_tracker.errors import (
     ClientError,
     NoTracker,
@@ -11,6 +11,7 @@ from agent_task_tracker.errors import (
     Unreachable,
     Unverified,
 )
+from agent_task_tracker.trimming import MAX_STACK_TRACE_BYTES, trim_stack_trace
 
 __all__ = [
     "MAX_STACK_TRACE_BYTES",

@@ -61,26 +61,6 @@ def make_private(path: Path) -> None:
     os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
 
 
-def read_regular(path: Path, limit: int) -> bytes:
-    """The content of a regular file of at most `limit` bytes. Under a name that others chose may be
-    a pipe, which blocks, or a device without end.
-
-    Raises:
-        OSError: also if it is no regular file, or larger.
-    """
-    if not stat.S_ISREG(path.stat().st_mode):  # before opening, which has effects on devices
-        raise OSError(errno.EINVAL, "this is no regular file", str(path))
-    flags = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
-    descriptor = os.open(path, os.O_RDONLY | flags)
-    with os.fdopen(descriptor, "rb") as file:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise OSError(errno.EINVAL, "this is no regular file", str(path))
-        content = file.read(limit + 1)
-    if len(content) > limit:
-        raise OSError(errno.EFBIG, f"this is larger than {limit} bytes", str(path))
-    return content
-
-
 def identity(path: Path) -> tuple[int, int, int]:
     """Identifies a file; an inode number alone may be reused once the file is gone. Raises
     OSError."""

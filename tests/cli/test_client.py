@@ -9,8 +9,9 @@ from contextlib import contextmanager
 
 import pytest
 
-from agent_task_tracker.client import MAX_STACK_TRACE_BYTES, Client, trim_stack_trace
+from agent_task_tracker.client import Client
 from agent_task_tracker.errors import ClientError, Refused, Unreachable
+from agent_task_tracker.trimming import MAX_STACK_TRACE_BYTES, trim_stack_trace
 from tests.support.server import KEY, Server
 
 BUSY = b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 0\r\nContent-Length: 0\r\n\r\n"

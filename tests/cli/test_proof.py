@@ -20,6 +20,7 @@ import pytest
 from agent_task_tracker.client import Client
 from agent_task_tracker.credentials import StoredKey
 from agent_task_tracker.errors import Unreachable
+from agent_task_tracker.keys import is_generated
 from agent_task_tracker.proof import canonical, decode_nonce, encode, is_proof, key_id, proof
 from agent_task_tracker.transport import Transport
 from tests.support.cli import package_environment
@@ -27,7 +28,6 @@ from tests.support.clocked import ClockedServer
 from tests.support.markdown import Document
 from tests.support.server import KEY, Server
 from tests.support.trap import Trap, reply
-from tracker.auth import keys
 
 NONCE = bytes(range(16))
 
@@ -85,7 +85,7 @@ def test_a_client_finds_the_proof_true_however_the_server_is_bound(
 
 def test_no_chosen_key_is_proven(start_server: Callable[..., Server], server: Server) -> None:
     made = secrets.token_urlsafe(32)
-    while not keys.is_generated(made):
+    while not is_generated(made):
         made = secrets.token_urlsafe(32)
     for chosen in (KEY, made):
         one = server if chosen == KEY else start_server(key=chosen)
@@ -320,7 +320,7 @@ def test_other_programs_get_nothing(answer: bytes) -> None:
 
 def test_every_key_that_a_server_makes_looks_like_it() -> None:
     for _ in range(10_000):
-        assert keys.is_generated(secrets.token_urlsafe(32))
+        assert is_generated(secrets.token_urlsafe(32))
 
 
 @pytest.mark.parametrize(
@@ -334,4 +334,4 @@ def test_every_key_that_a_server_makes_looks_like_it() -> None:
     ],
 )
 def test_what_a_person_chose_does_not(chosen: str) -> None:
-    assert not keys.is_generated(chosen)
+    assert not is_generated(chosen)

@@ -14,13 +14,12 @@ import pytest
 
 from agent_task_tracker import Client, ClientError, Unreachable
 from agent_task_tracker.credentials import StoredKey
+from agent_task_tracker.keys import kept_in, read_key_file
 from agent_task_tracker.transport import Transport
 from tests.support.cli import run
 from tests.support.platforms import needs_posix
 from tests.support.server import KEY, Server
 from tests.support.trap import Trap
-from tracker.auth import keys
-from tracker.config.paths import kept_in
 
 pytestmark = needs_posix
 
@@ -140,7 +139,7 @@ def test_nor_where_another_user_may_be(
         found[stat.ST_UID] += path == others
         return os.stat_result(found)
 
-    key = keys.read_key_file(kept_in(keeping.database))
+    key = read_key_file(kept_in(keeping.database))
     client = Client.over(Transport(f"unix:{socket_path}", StoredKey(key, "the file"), 5, 0))
     assert list(client.projects()) == []
     monkeypatch.setattr(Path, "lstat", owned)

@@ -13,13 +13,12 @@ import pytest
 
 from agent_task_tracker.credentials import ExplicitKey, MissingKey, StoredKey
 from agent_task_tracker.errors import ClientError
+from agent_task_tracker.keys import is_generated, kept_in
 from tests.support.cli import run, run_here
 from tests.support.platforms import needs_posix
 from tests.support.trap import Trap
-from tracker.auth import keys
 from tracker.cli.command_table import COMMANDS
 from tracker.cli.discovery import find
-from tracker.config import paths
 from tracker.config.settings import SETTINGS, Setting, default_database
 from tracker.config.variables import DotEnv, filter_dotenv, unknown_variables
 
@@ -28,9 +27,7 @@ STRANGERS = "a-key-of-the-stranger"
 
 
 def made() -> str:
-    return next(
-        key for key in iter(lambda: secrets.token_urlsafe(32), "") if keys.is_generated(key)
-    )
+    return next(key for key in iter(lambda: secrets.token_urlsafe(32), "") if is_generated(key))
 
 
 @pytest.fixture
@@ -47,7 +44,7 @@ def cwd(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def keep_key(database: Path, key: str) -> None:
     database.parent.mkdir(parents=True, exist_ok=True)
-    paths.kept_in(database).write_text(key, encoding="utf-8")
+    kept_in(database).write_text(key, encoding="utf-8")
 
 
 # Which setting any `.env` may give.
@@ -264,6 +261,7 @@ WITH_ENV = {
     "ls": (), "show": ("p", "t"), "stats": (), "tail": (), "wait": ("--ready",), "report": (),
     "backup": ("b.db",), "restore": ("b.db",), "prune": ("--older-than", "1d"), "export": (),
     "import": ("-",), "doctor": (), "demo": (), "key": ("list",), "audit": (),
+    "flush": (),
 }  # fmt: skip
 WITHOUT_ENV = {"completion": ("bash",), "licenses": ()}
 VARIANTS = [

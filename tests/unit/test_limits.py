@@ -12,6 +12,7 @@ import apsw
 import pytest
 
 from agent_task_tracker import client as sdk
+from agent_task_tracker import fields, trimming
 from tests.support.markdown import ROOT, Document
 from tracker.api import answers
 from tracker.domain import limits
@@ -96,7 +97,13 @@ def test_every_kind_has_its_event_and_every_event_its_shape() -> None:
 
 
 def test_the_sdk_knows_the_server_s_limits() -> None:
-    assert sdk.MAX_STACK_TRACE_BYTES == limits.MAX_STACK_TRACE_BYTES
+    assert trimming.MAX_STACK_TRACE_BYTES == limits.MAX_STACK_TRACE_BYTES
+    assert (fields.MAX_NAME, fields.MAX_TITLE) == (limits.MAX_NAME, limits.MAX_TITLE)
+    assert (fields.MAX_MESSAGE, fields.MAX_DURATION) == (
+        limits.MAX_MESSAGE,
+        limits.MAX_DURATION_SECONDS,
+    )
+    assert list(fields.STATUSES) == list(Status)
     assert (sdk._PAGE, sdk._EVENT_PAGE) == (limits.MAX_PAGE, limits.MAX_EVENTS_PAGE)
     assert sdk._BEYOND_ANY_EVENT == limits.MAX_INTEGER
 

@@ -7,18 +7,21 @@ Kept beside the database, each in a file of mode 0600: `tracker.db.api-key`,
 from __future__ import annotations
 
 import contextlib
-import ipaddress
 import os
-import re
 import secrets
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from tracker.config.paths import API_KEY_SUFFIX, SIGNING_KEY_SUFFIX, kept_in
+from agent_task_tracker.keys import (
+    API_KEY_SUFFIX,
+    is_generated,
+    is_loopback,
+    kept_in,
+    read_key_file,
+)
+from tracker.config.paths import SIGNING_KEY_SUFFIX
 from tracker.config.settings import Settings
-from tracker.domain.keys import is_whole
 from tracker.errors import ConfigError
-from tracker.files import read_regular
 
 MIN_LENGTH: Final = 8
 MIN_LENGTH_BEYOND_LOOPBACK: Final = 16
@@ -32,13 +35,6 @@ _SAMPLES: Final = frozenset(
         "your-secure-secret-key",
     }
 )
-
-
-# Far more than any key needs.
-_MAX_KEY_FILE_BYTES: Final = 4096
-
-# What `secrets.token_urlsafe(32)` gives: 43 characters, the last one of which carries 4 bits.
-_GENERATED: Final = re.compile(r"[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]")
 
 
 class Keys(NamedTuple):
@@ -87,27 +83,6 @@ def obtain_keys(settings: Settings, database: Path | None) -> Keys:
     )
 
 
-def is_generated(key: str) -> bool:
-    """Whether a server can have generated the key, of 256 random bits; one that a person chose may
-    be guessed. One in a billion random keys has fewer kinds of characters and is not recognised."""
-    return is_whole(key) or (
-        _GENERATED.fullmatch(key) is not None
-        and len(set(key)) >= 16
-        and key != key.lower()
-        and key != key.upper()
-    )
-
-
-def is_loopback(host: str) -> bool:
-    """Whether an address to bind can only be reached from this machine."""
-    if host.lower() == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
 def exposure(settings: Settings) -> list[str]:
     """A warning if other machines can reach the server without TLS, unless that is intended."""
     if settings.insecure or settings.tls_cert is not None or is_loopback(settings.host):
@@ -138,11 +113,6 @@ def _check_for_headers(name: str, key: str) -> None:
             f"{name}: holds characters that an HTTP header does not carry; use ASCII, and no "
             "spaces around it"
         )
-
-
-def read_key_file(path: Path) -> str:
-    """The key in the file. Raises OSError, also if that is no regular file; UnicodeDecodeError."""
-    return read_regular(path, _MAX_KEY_FILE_BYTES).decode("utf-8").strip()
 
 
 def _is_in_key_file(key: str, database: Path | None) -> bool:

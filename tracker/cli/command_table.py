@@ -11,6 +11,7 @@ COMMANDS = {
     "status": ("webhooks", "Report how far a task is."),
     "finish": ("webhooks", "Report that a task is done."),
     "error": ("webhooks", "Report that a task failed."),
+    "flush": ("flush", "Deliver the reports that wait for the server."),
     "ls": ("ls", "List projects, or a project's tasks."),
     "show": ("show", "Show one task with its history."),
     "stats": ("stats", "Show figures over everything, or of one project."),

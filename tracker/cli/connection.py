@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import os
 from collections.abc import Callable
@@ -10,6 +11,11 @@ from typing import Any
 import click
 
 from agent_task_tracker.client import Client
+from agent_task_tracker.errors import Unreachable
+from agent_task_tracker.finding import Found
+from agent_task_tracker.folders import spool_folder
+from agent_task_tracker.reporter import Reporter
+from agent_task_tracker.spool import Spool
 from tracker.cli import env_file
 from tracker.cli.discovery import FoundServer, find
 
@@ -61,6 +67,23 @@ def find_server(*, patience: float, **options: str | None) -> Client:
     found, warnings = discover(**options)
     env_file.warn(warnings)
     return found.client(patience)
+
+
+def find_reporter(*, quiet: bool = True, **options: str | None) -> Reporter:
+    """Reports to that server, in the background. Raises ClientError, ConfigError: what was given
+    can lead to no server, whenever it is tried. `quiet`: without warnings of variables."""
+
+    def look() -> Found:
+        return discover(**options)[0].found()
+
+    with contextlib.suppress(Unreachable):  # the server has not written its ready file yet
+        found, warnings = discover(**options)
+        found.found().destinations()
+        if not quiet:
+            env_file.warn(warnings)
+    ready_file = options.get("ready_file")
+    environment = {**os.environ, **({"TRACKER_READY_FILE": ready_file} if ready_file else {})}
+    return Reporter(look, Spool(spool_folder(os.environ)), environment=environment)
 
 
 def discover(**options: str | None) -> tuple[FoundServer, list[str]]:

@@ -15,24 +15,21 @@ reports would go where the stranger wants them. The same holds for a ready file'
 from __future__ import annotations
 
 import ipaddress
-import json
 import socket
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from agent_task_tracker.address import Address
 from agent_task_tracker.client import Client
-from agent_task_tracker.credentials import Credentials, ExplicitKey, MissingKey, StoredKey
-from agent_task_tracker.errors import ClientError, Unreachable
+from agent_task_tracker.credentials import Credentials, ExplicitKey
+from agent_task_tracker.errors import ClientError
+from agent_task_tracker.finding import Found, ReadyFile, listen_url, stored_key
+from agent_task_tracker.folders import MEMORY
+from agent_task_tracker.keys import is_loopback
 from agent_task_tracker.transport import Transport
-from tracker.auth.keys import is_generated, is_loopback, read_key_file
-from tracker.config.paths import MAX_READY_FILE_BYTES, MEMORY, kept_in
 from tracker.config.settings import default_database, load
 from tracker.config.variables import DotEnv, filter_dotenv
-from tracker.files import read_regular
-
-_LOOPBACK_OF: Final = {"0.0.0.0": "127.0.0.1", "::": "::1"}
 
 # By precedence.
 _LISTENING: Final = ("TRACKER_UNIX_SOCKET", "TRACKER_HOST", "TRACKER_PORT", "TRACKER_TLS_CERT")
@@ -50,6 +47,11 @@ class FoundServer(NamedTuple):
     ignored: tuple[str, ...] = ()
     ca_file: str | None = None
     is_named: bool = True
+    ready_file: str | None = None
+
+    def found(self) -> Found:
+        """It as the SDK knows it."""
+        return Found(self.url, self.credentials, self.ca_file, self.ready_file)
 
     def client(self, patience: float) -> Client:
         """Raises ClientError: the address cannot be right."""
@@ -83,7 +85,7 @@ def find(
     if url is not None:
         found = finder.for_url(url)
     elif ready_file is not None:
-        found = finder.for_ready_file(ready_file)
+        found = finder.for_ready_file(ready_file)._replace(ready_file=ready_file)
     else:
         found = finder.from_dotenv() or finder.from_settings()
     ca_file = ca_file or environment.get("TRACKER_CA_FILE")
@@ -109,15 +111,15 @@ class _Finder:
         if self._key:
             return FoundServer(url, ExplicitKey(self._key))
         ignored = ("TRACKER_DB",) if "TRACKER_DB" in self._ignored else ()
-        return FoundServer(url, _stored_key(url, self._database()), ignored)
+        return FoundServer(url, stored_key(url, self._database()), ignored)
 
     def for_ready_file(self, ready_file: str) -> FoundServer:
         """For a ready file that the user named, which a stranger may have written."""
-        ready = _ReadyFile(ready_file)
+        ready = ReadyFile(ready_file)
         if ready.key and not self._flag_key:
             return FoundServer(ready.url, ready.credentials(self._user_key))
         if not self._key:
-            return FoundServer(ready.url, _stored_key(ready.url, ready.database))
+            return FoundServer(ready.url, stored_key(ready.url, ready.database))
         if not _is_on_this_machine(ready.url):
             raise ClientError(
                 f"{ready_file}: names {ready.url}, which is not on this machine, where a server "
@@ -136,14 +138,14 @@ class _Finder:
         if self._user_key or not (url or ready_file):
             return None
         if not url:
-            ready = _ReadyFile(str(ready_file))
+            ready = ReadyFile(str(ready_file))
             if ready.key:
                 return FoundServer(ready.url, ready.credentials(None))
             url = ready.url
         if self._key:
             return FoundServer(url, ExplicitKey(self._key))
         own = self._dotenv.own_database
-        return FoundServer(url, _stored_key(url, own)) if own and _is_loopback(url) else None
+        return FoundServer(url, stored_key(url, own)) if own and _is_loopback(url) else None
 
     def from_settings(self) -> FoundServer:
         """For the address where `tracker serve` listens, as far as `.env` is trusted by clients."""
@@ -166,70 +168,13 @@ class _Finder:
 
     def _listen_url(self, dotenv: Mapping[str, str]) -> str:
         settings = load({}, self._environment, dotenv)
-        if settings.unix_socket:
-            return f"unix:{settings.unix_socket}"
-        scheme = "https" if settings.tls_cert else "http"
-        host = _LOOPBACK_OF.get(settings.host, settings.host)
-        return f"{scheme}://{f'[{host}]' if ':' in host else host}:{settings.port}"
+        return listen_url(
+            settings.unix_socket, settings.host, settings.port, tls=bool(settings.tls_cert)
+        )
 
     def _database(self) -> Path | None:
         name = load({}, self._environment, self._trusted).db
         return None if name == MEMORY else Path(name) if name else default_database()
-
-
-class _ReadyFile:
-    """The content of a ready file."""
-
-    def __init__(self, name: str) -> None:
-        """Raises Unreachable: it does not exist; ClientError: it is no ready file."""
-        self._name = name
-        content = self._read()
-        self.url: str = content["url"]
-        self.key: str = content["key"] if isinstance(content.get("key"), str) else ""
-        self.database: Path | None = None
-        if isinstance(content.get("db"), str) and content["db"] != MEMORY:
-            self.database = Path(content["db"])
-
-    def credentials(self, user_key: str | None) -> Credentials:
-        """The file's key, for the file's address. The file may be stale: a generated key can be
-        proved, one that a user chose (perhaps this one, as `user_key`) cannot."""
-        if self.key == user_key or not is_generated(self.key):
-            return ExplicitKey(self.key)
-        return StoredKey(self.key, self._name) if _is_loopback(self.url) else ExplicitKey(self.key)
-
-    def _read(self) -> dict[str, Any]:
-        try:
-            content = json.loads(read_regular(Path(self._name), MAX_READY_FILE_BYTES))
-        except FileNotFoundError:
-            raise Unreachable(
-                f"{self._name}: there is no such ready file, so the server is not running (yet); "
-                "`tracker wait --ready` waits for it"
-            ) from None
-        except (OSError, ValueError, RecursionError) as error:
-            raise ClientError(f"{self._name}: cannot be read as a ready file: {error}") from None
-        if not isinstance(content, dict) or not isinstance(content.get("url"), str):
-            raise ClientError(f"{self._name}: this is not a server's ready file")
-        return content
-
-
-def _stored_key(url: str, database: Path | None) -> Credentials:
-    """The key beside the database, for a server on this machine only."""
-    needed = "the server's API key is needed: set API_KEY, or give --api-key"
-    if database is None or not _is_loopback(url):
-        return MissingKey(ClientError(needed))
-    try:
-        path = kept_in(database)
-        key = read_key_file(path)
-    except (OSError, ValueError):
-        return MissingKey(ClientError(needed))
-    if not is_generated(key):
-        return MissingKey(
-            ClientError(
-                f"the key in {path} was chosen by somebody, so no server can prove that it has it, "
-                "and it is sent to none by itself: set API_KEY to it, or give --api-key"
-            )
-        )
-    return StoredKey(key, str(path))
 
 
 def _is_loopback(url: str) -> bool:

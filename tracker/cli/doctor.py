@@ -9,6 +9,8 @@ from typing import Any
 
 import click
 
+from agent_task_tracker.folders import spool_folder
+from agent_task_tracker.spool import Spool
 from tracker.auth.keys import exposure
 from tracker.cli import env_file
 from tracker.cli.connection import discover, with_options
@@ -55,7 +57,9 @@ def doctor(
     warnings = [*dict.fromkeys([*warnings, *server_warnings]), *exposure(settings)]
     env_file.warn(warnings)
     findings, reachable = try_address(server.url, server.credentials, server.ca_file)
+    spool = _spool()
     problems = [
+        *([f"spool: {spool['problem']}"] if "problem" in spool else []),
         *(f"database: {text}" for text in database["problems"]),
         *(f"{finding.what}: {finding.problem}" for finding in findings if finding.problem),
     ]
@@ -63,6 +67,7 @@ def doctor(
         "settings": _settings(settings, dotenv, {"db": db}),
         "warnings": warnings,
         "database": database,
+        "spool": spool,
         "connection": {"url": server.url, "tried": [finding._asdict() for finding in findings]},
         "problems": problems,
     }
@@ -89,6 +94,22 @@ def _displayed(name: str, value: Any) -> Any:
     if name in _SECRETS:
         return None if value is None else f"{len(value)} characters"
     return list(value) if isinstance(value, tuple) else value
+
+
+def _spool() -> dict[str, Any]:
+    """What waits for servers, and what none will take."""
+    spool = Spool(spool_folder(os.environ))
+    try:
+        if not spool.is_there():
+            return {"folder": str(spool.folder), "kept": [], "rejected": 0}
+        kept = [
+            {"to": item.destination.address, "reports": item.reports, "bytes": item.bytes}
+            for item in spool.contents()
+        ]
+        return {"folder": str(spool.folder), "kept": kept, "rejected": len(spool.rejected())}
+    except OSError as error:
+        problem = f"{spool.folder}: {error.strerror or error}"
+        return {"folder": str(spool.folder), "kept": [], "rejected": 0, "problem": problem}
 
 
 def _database(settings: Settings) -> dict[str, Any]:
@@ -140,6 +161,7 @@ def _print(result: dict[str, Any]) -> None:
         print_text(f"  key {key['name']}: {verb} ({local_time(key['expires_at'])})")
     for leftover in database["leftovers"]:
         print_text(f"  {leftover['file']}: {size(leftover['bytes'])}, {leftover['kind']}")
+    _print_spool(result["spool"])
     print_text(f"Connection to {result['connection']['url']}")
     for finding in result["connection"]["tried"]:
         if finding["problem"] is None:
@@ -147,3 +169,13 @@ def _print(result: dict[str, Any]) -> None:
     print_text("Problems" if result["problems"] else "Nothing is wrong.")
     for problem in result["problems"]:
         print_text(f"  {problem}")
+
+
+def _print_spool(spool: dict[str, Any]) -> None:
+    if not spool["kept"] and not spool["rejected"]:
+        return
+    print_text(f"Reports that wait, in {spool['folder']}")
+    for kept in spool["kept"]:
+        print_text(f"  {kept['reports']} for {kept['to']}, {size(kept['bytes'])}")
+    if spool["rejected"]:
+        print_text(f"  {spool['rejected']} rejected, which no server takes; see `tracker flush`")

@@ -10,11 +10,11 @@ from typing import Any, Final, NamedTuple
 
 import click
 
+from agent_task_tracker.files import read_regular
 from tracker.cli.output import print_text
 from tracker.config.settings import Settings, load
 from tracker.config.variables import DotEnv, filter_dotenv, unknown_variables
 from tracker.errors import ConfigError
-from tracker.files import read_regular
 from tracker.text import printable
 
 _FILE: Final = ".env"

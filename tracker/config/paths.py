@@ -8,17 +8,15 @@ import os
 from pathlib import Path
 from typing import Final
 
+from agent_task_tracker.files import MAX_READY_FILE_BYTES, read_regular
+from agent_task_tracker.folders import MEMORY
+from agent_task_tracker.keys import API_KEY_SUFFIX
 from tracker.config.settings import default_database
 from tracker.errors import ConfigError
-from tracker.files import read_regular
 from tracker.text import is_unicode
 
-MEMORY: Final = ":memory:"
-
-KEPT_SUFFIXES: Final = ("api-key", "secret-key")
-API_KEY_SUFFIX, SIGNING_KEY_SUFFIX = KEPT_SUFFIXES
-
-MAX_READY_FILE_BYTES: Final = 64 * 1024
+SIGNING_KEY_SUFFIX: Final = "secret-key"
+KEPT_SUFFIXES: Final = (API_KEY_SUFFIX, SIGNING_KEY_SUFFIX)
 
 
 def locate(db: str | None) -> Path | None:
@@ -37,11 +35,6 @@ def locate(db: str | None) -> Path | None:
     if not is_unicode(str(path)):
         raise ConfigError(f"{path}: not UTF-8, and SQLite takes no other name; choose another --db")
     return path
-
-
-def kept_in(database: Path, suffix: str = API_KEY_SUFFIX) -> Path:
-    """The file that a key is kept in."""
-    return database.with_name(f"{database.name}.{suffix}")
 
 
 def locate_ready_file(name: str | None) -> Path | None:

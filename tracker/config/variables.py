@@ -14,12 +14,13 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from tracker.config.paths import MEMORY
+from agent_task_tracker.folders import MEMORY
 from tracker.config.settings import NOT_EPHEMERAL, SETTINGS, Setting, load
 
 # Variables of client commands, not settings of the server.
 _CLIENT_VARIABLES: Final = (
-    *("TRACKER_URL", "TRACKER_CA_FILE", "TRACKER_PROJECT", "TRACKER_AGENT", "TRACKER_SESSION"),
+    *("TRACKER_URL", "TRACKER_CA_FILE", "TRACKER_SPOOL"),
+    *("TRACKER_PROJECT", "TRACKER_AGENT", "TRACKER_SESSION"),
 )
 
 # Those of this project's own tests and scripts, which a developer may have exported.

@@ -6,11 +6,10 @@ from __future__ import annotations
 
 import re
 import secrets
-import string
-import zlib
 from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple
 
+from agent_task_tracker.keys import PREFIX, SECRET_LENGTH, base62, checksum, is_whole
 from tracker.clock import MS_PER_DAY
 from tracker.domain.limits import MAX_DURATION_SECONDS, MAX_NAME
 from tracker.domain.principal import Role, Scope
@@ -20,18 +19,12 @@ from tracker.text import is_unicode
 MASTER: Final = "master"
 """The name of the key of the settings."""
 
-PREFIX: Final = "att_"
-
 MAX_KEYS: Final = 1000
 MAX_PROJECTS: Final = 100
 
 DEFAULT_OVERLAP_MS: Final = MS_PER_DAY
 
 _MAX_MS: Final = MAX_DURATION_SECONDS * 1000
-_DIGITS: Final = string.digits + string.ascii_uppercase + string.ascii_lowercase
-_SECRET_LENGTH: Final = 43  # the smallest number of digits that holds 256 bits
-_CHECKSUM_LENGTH: Final = 6
-_FORM: Final = re.compile(rf"{PREFIX}[0-9A-Za-z]{{{_SECRET_LENGTH + _CHECKSUM_LENGTH}}}")
 NAME_PATTERN: Final = r"^[A-Za-z0-9][A-Za-z0-9._@-]{0,63}$"
 
 
@@ -73,14 +66,8 @@ class KeyUse(NamedTuple):
 
 def generate() -> str:
     """A new key, of 256 random bits and a checksum."""
-    secret = PREFIX + _base62(secrets.randbits(256), _SECRET_LENGTH)
-    return secret + _checksum(secret)
-
-
-def is_whole(key: str) -> bool:
-    """Whether this has the form of a key that was generated here."""
-    secret, checksum = key[:-_CHECKSUM_LENGTH], key[-_CHECKSUM_LENGTH:]
-    return _FORM.fullmatch(key) is not None and _checksum(secret) == checksum
+    secret = PREFIX + base62(secrets.randbits(256), SECRET_LENGTH)
+    return secret + checksum(secret)
 
 
 def is_misspelt(key: str) -> bool:
@@ -132,15 +119,3 @@ def check_overlap(overlap_ms: int) -> None:
 def _can_be_project(name: str) -> bool:
     """Whether a report may name it."""
     return 1 <= len(name) <= MAX_NAME and "\0" not in name and is_unicode(name)
-
-
-def _checksum(secret: str) -> str:
-    return _base62(zlib.crc32(secret.encode()), _CHECKSUM_LENGTH)
-
-
-def _base62(number: int, length: int) -> str:
-    digits = []
-    for _ in range(length):
-        number, digit = divmod(number, len(_DIGITS))
-        digits.append(_DIGITS[digit])
-    return "".join(reversed(digits))

@@ -15,6 +15,8 @@ from pathlib import Path
 
 import uvicorn
 
+from agent_task_tracker.folders import spool_folder
+from agent_task_tracker.spool import Spool
 from tracker.api.application import App, CreateApp
 from tracker.auth import keys
 from tracker.config.paths import locate, locate_ready_file
@@ -22,6 +24,7 @@ from tracker.config.settings import Settings
 from tracker.domain.limits import MAX_WEBSOCKET_MESSAGE_BYTES
 from tracker.errors import ConfigError, InUse
 from tracker.server import logs
+from tracker.server.delivery import SpoolDelivery
 from tracker.server.descriptors import raise_limit
 from tracker.server.http import HttpProtocol
 from tracker.server.lifecycle import Server
@@ -73,10 +76,20 @@ def run(
             sockets.append(stack.enter_context(listening(settings.unix_socket)))
         app = create_app(settings, database, timeouts=timeouts, on_death=die)
         notifier = ReadinessNotifier(settings, app, listener, ready_file)
+        delivery = None
+        if not (settings.ephemeral or database is None):
+            spool = Spool(spool_folder(os.environ))
+            delivery = SpoolDelivery(spool, settings, app.keys.api, listener)
+
+        def on_ready() -> None:
+            notifier.notify()
+            if delivery is not None:
+                delivery.start()
+
         server = Server(
             _config(app, timeouts),
             app,
-            notifier.notify,
+            on_ready,
             Slots(descriptors, app.clock),
             tls,
             timeouts,
@@ -87,6 +100,8 @@ def run(
             server.run(sockets=sockets)
         finally:
             notifier.withdraw()
+            if delivery is not None:
+                delivery.stop()
         if server.ready_error is not None:
             raise server.ready_error
     return 1 if server.died else 0

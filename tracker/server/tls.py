@@ -7,9 +7,9 @@ import ssl
 from pathlib import Path
 from typing import Any, Final
 
+from agent_task_tracker.files import read_regular
 from tracker.config.settings import Settings
 from tracker.errors import ConfigError
-from tracker.files import read_regular
 
 logger = logging.getLogger(__name__)
 

@@ -9,8 +9,8 @@ from functools import lru_cache
 import falcon.asgi
 from falcon.middleware import CORSMiddleware
 
+from agent_task_tracker.keys import is_loopback
 from tracker.api.request_head import RequestHead
-from tracker.auth.keys import is_loopback
 from tracker.errors import BadRequest, Issue
 
 LOOPBACK_NAMES = ("localhost", "127.0.0.1", "[::1]")

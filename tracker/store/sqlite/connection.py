@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import apsw
 
-from tracker.config.paths import MEMORY
+from agent_task_tracker.folders import MEMORY
 from tracker.errors import ConfigError, InUse, NoRoom
 from tracker.store.sqlite import bulk, migrations
 from tracker.store.sqlite.lock import check_links

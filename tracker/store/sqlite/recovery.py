@@ -12,6 +12,7 @@ import re
 from pathlib import Path
 from typing import Final, Literal, NamedTuple
 
+from agent_task_tracker.files import read_regular
 from tracker import files
 from tracker.errors import ConfigError, InUse
 
@@ -46,7 +47,7 @@ class RestoreNote:
     def read(self) -> RestoreState | None:
         """The state; None if there is no note. Raises ConfigError."""
         try:
-            state = RestoreState(**json.loads(files.read_regular(self.path, _MAX_NOTE_BYTES)))
+            state = RestoreState(**json.loads(read_regular(self.path, _MAX_NOTE_BYTES)))
             # It may be a stranger's, and what it names as kept is going to be removed.
             ours = state.phase in ("copying", "placing") and (
                 state.kept is None or self._kept.fullmatch(state.kept)

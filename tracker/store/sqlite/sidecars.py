@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final
 
-from tracker.config.paths import KEPT_SUFFIXES, kept_in
+from agent_task_tracker.keys import kept_in
+from tracker.config.paths import KEPT_SUFFIXES
 
 SIDECARS: Final = ("-wal", "-shm", "-journal")
 """SQLite's own."""

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import apsw
 
-from tracker.config.paths import MEMORY
+from agent_task_tracker.folders import MEMORY
 from tracker.domain.audit import Action, Actor, AuditPage, AuditQuery, Deed
 from tracker.domain.idempotency import Idempotency
 from tracker.domain.keys import KeySpec, KeyUse, StoredKey

@@ -1,0 +1,49 @@
+"""What went wrong while reporting, for the log: each once a minute, never more."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from typing import Final
+
+# Seconds.
+_INTERVAL: Final = 60.0
+
+# So many things are told apart; what there is beyond them is not told.
+_MAX_KINDS: Final = 100
+
+
+class Complaints:
+    """Logs to the logger `agent_task_tracker`. Where nobody has set logging up nothing is printed:
+    what a job prints is its own."""
+
+    def __init__(
+        self,
+        logger: logging.Logger | None = None,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._logger = logger or logging.getLogger("agent_task_tracker")
+        if not self._logger.handlers:
+            self._logger.addHandler(logging.NullHandler())
+        self._monotonic = monotonic
+        self._said: dict[str, float] = {}
+
+    def say(self, kind: str, text: str, interval: float = _INTERVAL) -> None:
+        """Log it, unless something of its kind was within the interval, in seconds."""
+        now = self._monotonic()
+        if now < self._said.get(kind, 0.0) or len(self._said) > _MAX_KINDS:
+            return
+        self._said[kind] = now + interval
+        try:
+            self._logger.warning("%s", text)
+        except Exception:  # noqa: BLE001 - a handler of theirs that fails
+            self._said[kind] = now + _INTERVAL
+
+    def say_once(self, kind: str, text: str) -> None:
+        """Log it, unless something of its kind ever was."""
+        self.say(kind, text, float("inf"))
+
+    def note(self, text: str) -> None:
+        """Something about a report's field: see `fields.clean`."""
+        self.say(text, f"a report's {text}")

@@ -1,0 +1,158 @@
+"""Where a job's threads leave reports, and the sending thread takes them."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Sequence
+from typing import Final, NamedTuple
+
+from agent_task_tracker.complaints import Complaints
+from agent_task_tracker.destination import Destination
+from agent_task_tracker.journal import Journal
+from agent_task_tracker.report import Report
+from agent_task_tracker.spool import Spool
+
+# So much waits in memory. What is more the sending thread reads from the journal, once it gets to
+# it; if there is none (a full disk) statuses beyond it are lost.
+_MOST: Final = 20_000
+_MOST_BYTES: Final = 16 * 1024 * 1024
+
+
+class Item(NamedTuple):
+    """A report that was handed over. `in_journal`: it is on the disk already."""
+
+    report: Report
+    destination: Destination
+    in_journal: bool
+
+
+class Flush:
+    """Asks the sending thread to say when all that was handed over before is with the server."""
+
+    def __init__(self) -> None:
+        self.is_done = False
+        self.answered = threading.Event()
+
+
+class Handover:
+    """Hold `lock` while a report is made and put, so that it is put in the order of its name."""
+
+    def __init__(self, spool: Spool, complaints: Complaints) -> None:
+        self._spool = spool
+        self._complaints = complaints
+        self._journal = Journal(spool)
+        self._queue: queue.SimpleQueue[Item | Flush | None] = queue.SimpleQueue()
+        self.lock = threading.RLock()  # a signal handler may report while its own thread does
+        self.overflowed = False
+        """Whether there are reports in the journal that are not in the queue: see `spill`."""
+        self.lost = 0
+        self._put = self._taken = 0  # bytes
+
+    def put(self, report: Report, destination: Destination) -> None:
+        """Hand it over: to the journal, so that it is on the disk, and to the sending thread."""
+        in_journal = self._note(report, destination)
+        is_full = self._queue.qsize() >= _MOST or self._put - self._taken >= _MOST_BYTES
+        if in_journal and (self.overflowed or is_full):
+            self.overflowed = True
+        elif is_full and report.kind == "status":
+            self.lost += 1
+            self._complaints.say_once("lost", "disk and memory are full: statuses are lost")
+        else:
+            self._put += len(report.content)
+            self._queue.put(Item(report, destination, in_journal))
+
+    def ask(self, flush: Flush) -> None:
+        """See `Flush`."""
+        self._queue.put(flush)
+
+    def wake(self) -> None:
+        """End the sending thread's waiting."""
+        self._queue.put(None)
+
+    def take(self, wait: float | None, most: int) -> list[Item | Flush]:
+        """What was handed over, at most so much: waits for it so many seconds, or for ever."""
+        taken: list[Item | Flush] = []
+        try:
+            while len(taken) < most:
+                item = self._queue.get(block=wait != 0, timeout=wait)
+                wait = 0
+                if item is not None:
+                    taken.append(item)
+                if isinstance(item, Item):
+                    self._taken += len(item.report.content)
+        except queue.Empty:
+            pass
+        return taken
+
+    def settle(self, items: Sequence[Item]) -> None:
+        """These, the first that were not settled yet, are with the server or in the spool."""
+        self._journal.settle(sum(item.in_journal for item in items))
+        if self._journal.wants_segment:
+            self._begin_segment()
+
+    def spill(self, held: Sequence[Item]) -> list[Item | Flush]:
+        """After an overflow: put all that is in the journal into the spool. `held`: what was taken
+        and is not settled. Returns what of it, and of what was not taken, is in no journal. Raises
+        OSError: try again later."""
+        segment = self._journal.new_segment()
+        with self.lock:
+            self._journal.begin_segment(segment)
+            left: list[Item | Flush] = [item for item in held if not item.in_journal]
+            while not self._queue.empty():
+                item = self._queue.get()
+                if isinstance(item, Flush) or (item is not None and not item.in_journal):
+                    left.append(item)
+            self._taken = self._put
+            self.overflowed = False
+        try:
+            for found in self._journal.unsettled():
+                if found is not None:
+                    self._spool.put(*found)
+                self._journal.settle(1)
+        except OSError:
+            self.overflowed = True
+            raise
+        return left
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing is left to take."""
+        return self._queue.empty() and not self.overflowed
+
+    def close(self) -> int:
+        """Let go of the journal; how many reports in it are for others to deliver."""
+        with self.lock:
+            unsettled = self._journal.unsettled_count
+            self._journal.close()
+        return unsettled
+
+    def forget(self) -> None:
+        """In a forked child: all of it is the parent's."""
+        self._journal.forget()
+
+    def _note(self, report: Report, destination: Destination) -> bool:
+        try:
+            self._journal.append(report, destination)
+        except OSError as error:
+            complain_of_disk(self._complaints, self._spool, error)
+            return False
+        return True
+
+    def _begin_segment(self) -> None:
+        try:
+            segment = self._journal.new_segment()
+        except OSError as error:
+            complain_of_disk(self._complaints, self._spool, error)
+            return
+        with self.lock:
+            self._journal.begin_segment(segment)
+
+
+def complain_of_disk(complaints: Complaints, spool: Spool, error: OSError) -> None:
+    """Say once that nothing can be kept."""
+    complaints.say_once(
+        "disk",
+        f"{spool.folder}: reports cannot be kept there ({error.strerror or error}); those that the "
+        "server does not take at once may be lost",
+    )

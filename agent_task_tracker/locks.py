@@ -1,0 +1,37 @@
+"""Locks of the operating system: whoever holds one lets go of it when it dies, however."""
+
+from __future__ import annotations
+
+import errno
+import os
+import sys
+from typing import Final
+
+_HELD: Final = (errno.EAGAIN, errno.EACCES, errno.EDEADLK)
+
+if sys.platform == "win32":
+    import msvcrt
+
+    # Far behind any content, which stays readable.
+    _OFFSET: Final = 2**30
+
+    def _lock(descriptor: int) -> None:
+        os.lseek(descriptor, _OFFSET, os.SEEK_SET)
+        msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
+
+else:
+    import fcntl
+
+    def _lock(descriptor: int) -> None:
+        # Not `lockf`: its locks end when the process closes any descriptor of the file.
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def try_lock(descriptor: int) -> bool:
+    """Lock the file until the descriptor is closed, unless another descriptor has locked it. A file
+    system without locks has none: what they are for is then left to idempotency keys."""
+    try:
+        _lock(descriptor)
+    except OSError as error:
+        return error.errno not in _HELD
+    return True

@@ -1,0 +1,106 @@
+"""The server takes what waited for it: reports in the spool of its own user and machine.
+
+By the same sender as the programs that report, through its own listening socket: what was sent
+before without an answer is recognised by its idempotency key.
+"""
+
+from __future__ import annotations
+
+import logging
+import socket
+import ssl
+import threading
+from collections.abc import Iterator
+from typing import Final
+
+from agent_task_tracker.address import Address
+from agent_task_tracker.courier import Courier
+from agent_task_tracker.credentials import ExplicitKey
+from agent_task_tracker.destination import Destination, destination
+from agent_task_tracker.keys import is_loopback
+from agent_task_tracker.sender import Delivery, Sender
+from agent_task_tracker.spool import Spool
+from tracker.config.settings import Settings
+
+logger = logging.getLogger(__name__)
+
+# Seconds between two looks: a process may have died while the server ran.
+_INTERVAL: Final = 30.0
+
+
+class SpoolDelivery:
+    """Delivers the spool in the background, from the start on."""
+
+    def __init__(self, spool: Spool, settings: Settings, key: str, listener: socket.socket) -> None:
+        """`key`: the server's own."""
+        self._spool = spool
+        host, port = listener.getsockname()[:2]
+        bound = f"[{host}]" if ":" in host else host
+        name = {"0.0.0.0": "127.0.0.1", "[::]": "[::1]"}.get(bound, bound)
+        scheme = "http" if settings.tls_cert is None else "https"
+        credentials = ExplicitKey(key)
+        self._courier = Courier(_OwnAddress(f"{scheme}://{name}:{port}"), credentials)
+        urls = [f"{scheme}://{name}:{port}", f"{scheme}://localhost:{port}"]
+        if settings.unix_socket is not None:
+            urls.append(f"unix:{settings.unix_socket}")
+        if not is_loopback(settings.host):
+            urls.append(f"{scheme}://{socket.gethostname()}:{port}")
+        self._destinations = list(dict.fromkeys(_named(urls, credentials.key_id)))
+        self._stopping = threading.Event()
+        self._told: str | None = None
+
+    def start(self) -> None:
+        """The server listens."""
+        threading.Thread(target=self._run, name="spool", daemon=True).start()
+
+    def stop(self) -> None:
+        """The server ends."""
+        self._stopping.set()
+
+    def _run(self) -> None:
+        while not self._stopping.is_set():
+            try:
+                sender = Sender(self._spool, self._courier, *self._destinations)
+                self._tell(sender.deliver(self._wait))
+            except OSError as error:
+                self._warn(f"{self._spool.folder}: {error.strerror or error}")
+            finally:
+                self._courier.close()
+            self._stopping.wait(_INTERVAL)
+
+    def _wait(self, seconds: float) -> bool:
+        return not self._stopping.wait(seconds)
+
+    def _tell(self, delivery: Delivery | None) -> None:
+        if delivery is None or self._stopping.is_set():
+            return
+        if delivery.sent:
+            logger.info("Took %s reports that waited in %s", delivery.sent, self._spool.folder)
+        if delivery.problem is not None:
+            self._warn(f"{self._spool.folder}: {delivery.problem}")
+
+    def _warn(self, text: str) -> None:
+        """Once, as long as nothing changes."""
+        if text != self._told:
+            self._told = text
+            logger.warning("Reports wait in %s", text)
+
+
+class _OwnAddress(Address):
+    """This process's own listening socket, whose certificate need not be for a loopback address:
+    nobody else can listen there."""
+
+    @property
+    def _tls_context(self) -> ssl.SSLContext:
+        context = ssl.create_default_context()
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+        return context
+
+
+def _named(urls: list[str], key_id: str) -> Iterator[Destination]:
+    """What the server is called in the spool, by those who know its key and those who did not."""
+    for url in urls:
+        known = destination(url, key_id)
+        yield known
+        yield known.without_key
