@@ -83,6 +83,8 @@ def test_fields(five: ClockedServer) -> None:
                 "attention_since": None,
                 "requests": [],
                 "stale_after_seconds": None,
+                "metadata_truncated": False,
+                "truncated": False,
                 "reported_at": "2024-01-10T09:00:00.000Z",
                 "silent_since": None,
                 "overdue": False,

@@ -90,7 +90,7 @@ def test_page_of_a_cursor_is_of_all_projects_or_one(bench: Bench) -> None:
 @pytest.mark.parametrize("newest", [False, True])
 def test_page_of_large_events_ends_early(bench: Bench, newest: bool) -> None:
     """So that no reader makes the server hold much; the cursor goes on as after any page."""
-    bench.record(*(report("status", metadata={"big": "x" * 1_000_000}) for _ in range(5)))
+    bench.record(*(report("status", metadata={"big": "x" * 2_000_000}) for _ in range(5)))
     if newest:
         page = bench.run(bench.engine.newest_events(only(), 2**63 - 1, EVERYTHING, 100))
         assert 1 <= len(page.events) < 5

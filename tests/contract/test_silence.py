@@ -8,7 +8,7 @@ import orjson
 import pytest
 
 from tests.support.access import SOMEBODY, only
-from tests.support.bench import STALE_AFTER_MS, Bench, report
+from tests.support.bench import Bench, report
 from tests.support.clocked import DrivenClock
 from tracker.clock import iso
 from tracker.domain.attention import Attention
@@ -16,6 +16,7 @@ from tracker.domain.queries import EventFilter, ProjectQuery
 from tracker.domain.tasks import EventType, Status
 from tracker.store.sqlite import silence_watch
 
+STALE_AFTER_MS = 900_000
 SILENT = EventFilter(type=EventType.SILENT)
 
 
@@ -37,6 +38,7 @@ def lasting_driven(lasting: Bench) -> Bench:
 
 def _drive(bench: Bench) -> Bench:
     bench.clock = DrivenClock()
+    bench.stale_after_ms = STALE_AFTER_MS
     bench.reopen()
     look(bench)
     return bench

@@ -97,7 +97,7 @@ OTHERS = {
     *("started_at", "finished_at", "created_at", "updated_at"),
     *("late", "reported_status", "reported_progress"),
     *("occurred_at", "clock_adjusted", "reported_at", "silent_since"),
-    *("overdue", "blocked"),
+    *("overdue", "blocked", "truncated", "metadata_truncated"),
     *("attention_id", "attention_since"),
 }
 
@@ -195,6 +195,7 @@ def summary() -> TaskSummary:
         "requests": "[]",
         "overdue": 0,
         "blocked": 0,
+        "truncated": 0,
     }
     return TaskSummary(**{name: values[name] for name in TaskSummary._fields})
 

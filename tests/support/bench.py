@@ -27,8 +27,6 @@ where that is."""
 
 EVERYTHING = EventFilter()
 
-STALE_AFTER_MS = 900_000
-
 LIMIT = 60.0  # seconds, for anything that is to be answered
 
 
@@ -59,6 +57,7 @@ class Bench:
         self.clock = ManualClock()
         self.heard = Heard()
         self.deaths = 0
+        self.stale_after_ms = 0  # from the next time it is opened
         self._open_engine = open_engine
         self._runner = asyncio.Runner()
         self.engine = self._open(UNLIMITED)
@@ -127,7 +126,7 @@ class Bench:
             *(self.clock, self.heard),
             on_death=self._die,
             retention=retention,
-            stale_after_ms=STALE_AFTER_MS,
+            stale_after_ms=self.stale_after_ms,
         )
 
         async def start() -> None:
@@ -175,4 +174,5 @@ def as_task(detail: TaskDetail) -> Task:
         stale_after_ms=found.stale_after_ms,
         reported_at=found.reported_at,
         silent_since=found.silent_since,
+        metadata_truncated=found.metadata_truncated,
     )

@@ -194,6 +194,12 @@ class Task(Attention):
     stale_after_seconds: Annotated[
         float | None, Field(description="How long its silence is normal, if it has said so.")
     ]
+    metadata_truncated: Annotated[
+        bool, Field(description="Metadata of some report did not fit; the history has it.")
+    ]
+    truncated: Annotated[
+        bool, Field(description="Long texts and metadata are cut; the task by itself has them.")
+    ]
     reported_at: Annotated[Timestamp, Field(description="The time of its newest report.")]
 
 

@@ -19,7 +19,6 @@ from tracker.api.schemas import validate
 from tracker.domain.lease import Lease
 from tracker.domain.ports import EventLog
 from tracker.domain.principal import Right, Scope
-from tracker.domain.queries import EventFilter
 from tracker.errors import NotFound, Unavailable
 from tracker.timeouts import Timeouts
 from tracker.ws.stream import Stream
@@ -67,11 +66,10 @@ class Event:
         """One event. Raises NotFound."""
         if not re.fullmatch("[1-9][0-9]{0,15}", event_id):
             raise _no_such_event(event_id)
-        id_ = int(event_id)
-        page = await self._log.events(scope_of(req), id_ - 1, EventFilter(), 1)
-        if not page.events or page.events[0].id != id_:
+        event = await self._log.event(scope_of(req), int(event_id))
+        if event is None:
             raise _no_such_event(event_id)
-        send_json(req, resp, orjson.Fragment(page.events[0].message))
+        send_json(req, resp, orjson.Fragment(event.message))
 
 
 class EventStream:

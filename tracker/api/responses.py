@@ -76,6 +76,8 @@ def task(summary: TaskSummary) -> answers.Task:
         "parent_task_id": summary.parent_task_id,
         **_attention(summary),
         "stale_after_seconds": seconds(summary.stale_after_ms),
+        "metadata_truncated": bool(summary.metadata_truncated),
+        "truncated": bool(summary.truncated),
         "reported_at": iso(summary.reported_at or summary.updated_at),
     }
 

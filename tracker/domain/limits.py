@@ -62,6 +62,10 @@ MAX_EVENTS_PAGE: Final = 1000
 MAX_DAYS: Final = 3660
 MAX_ACTIVITY_DAYS: Final = 100
 
+MAX_PAGE_BYTES: Final = 8 * 1024 * 1024
+MAX_METADATA_BYTES: Final = 256 * 1024  # of a task, as JSON
+MAX_MESSAGE_BYTES: Final = 256 * 1024  # of WebSockets, streams and pages of events
+
 # How many of its events a task is shown with; `/api/events` has the rest.
 MAX_HISTORY: Final = 1000
 

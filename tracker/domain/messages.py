@@ -132,6 +132,12 @@ class EventData(BaseModel):
         description="The task had gone on or ended; the report only filled what was empty.",
     )
 
+    truncated: Literal[True] | None = Field(
+        default=None,
+        description="Long texts and metadata are cut: all of it would be too large for a message. "
+        "`/api/events/{event_id}` has it.",
+    )
+
     _ended = field_validator("finished_at", "duration_seconds")(set_once_ended)
 
 

@@ -77,6 +77,10 @@ class EventLog(Protocol):
         """The first events whose id is greater than `after`: at most `limit`, and fewer where they
         are long."""
 
+    async def event(self, scope: Scope, event_id: int) -> Event | None:
+        """One event, however long it is; those of the other methods are cut if they are
+        (`tracker.domain.shortening`)."""
+
     async def newest_events(
         self, scope: Scope, before: int, wanted: EventFilter, limit: int
     ) -> Page:

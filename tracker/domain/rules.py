@@ -4,10 +4,12 @@ docs/contract.md, "Webhooks"). Times are milliseconds since the epoch, durations
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Final
+from typing import Any, Final
+
+import orjson
 
 from tracker.domain.attention import NO_REQUESTS
-from tracker.domain.limits import MAX_AGE_OF_REPORT, MAX_CLOCK_AHEAD
+from tracker.domain.limits import MAX_AGE_OF_REPORT, MAX_CLOCK_AHEAD, MAX_METADATA_BYTES
 from tracker.domain.tasks import ENDED, Kind, Report, Status, Task
 
 
@@ -49,7 +51,6 @@ def apply(task: Task | None, report: Report, now: int) -> Task:
         task = task._replace(
             title=report.title or task.title,
             agent=report.agent,
-            metadata={**task.metadata, **report.metadata} if report.metadata else task.metadata,
             updated_at=now,
             session=report.session or task.session,
             parent_task_id=report.parent_task_id or task.parent_task_id,
@@ -60,6 +61,8 @@ def apply(task: Task | None, report: Report, now: int) -> Task:
             reported_at=max(at, task.reported_at),
             silent_since=None,
         )
+        if report.metadata:
+            task = _merge(task, {**task.metadata, **report.metadata})
     return _RULES[report.kind](task, report, at)
 
 
@@ -67,10 +70,10 @@ def _new_task(report: Report, at: int, now: int) -> Task:
     """Any report creates its task, so that none is lost because an earlier one was."""
     started_at = at - (report.duration_ms or 0)
     begun = (report.title or report.task_id, report.agent, Status.RUNNING, 0, 1, started_at)
-    return Task(
+    task = Task(
         *begun,
         *_NOT_ENDED,
-        report.metadata or {},
+        {},
         now,
         now,
         report.session,
@@ -79,6 +82,14 @@ def _new_task(report: Report, at: int, now: int) -> Task:
         report.stale_after_ms,
         at,
     )
+    return _merge(task, report.metadata) if report.metadata else task
+
+
+def _merge(task: Task, metadata: dict[str, Any]) -> Task:
+    """The task with this metadata, unless it is too large. The history has all of it."""
+    if len(orjson.dumps(metadata)) > MAX_METADATA_BYTES:
+        return task._replace(metadata_truncated=1)
+    return task._replace(metadata=metadata)
 
 
 # From `finished_at` to `stack_trace`.
@@ -172,13 +183,14 @@ def _fill(task: Task, report: Report, at: int, now: int) -> Task:
     start, a missing end."""
     after = task._replace(
         title=report.title if report.title and task.title == report.task_id else task.title,
-        metadata={**report.metadata, **task.metadata} if report.metadata else task.metadata,
         message=report.message if task.message is None else task.message,
         progress=task.progress or report.progress or 0,
         session=task.session or report.session,
         parent_task_id=task.parent_task_id or report.parent_task_id,
         stale_after_ms=task.stale_after_ms or report.stale_after_ms,
     )
+    if report.metadata:
+        after = _merge(after, {**report.metadata, **task.metadata})
     # Of another attempt it is not known when the one before it ended.
     if task.attempt == 1 and at < task.started_at and report.status is not Status.PENDING:
         after = _begun_at(after, at)

@@ -92,6 +92,7 @@ class Task(NamedTuple):
     `started_at` is when the present attempt began to run; `updated_at` when its last report
     arrived, `reported_at` the time of what the newest of its reports tells. `silent_since`: the
     time of its last report, once that is long ago (`tracker.domain.silence`).
+    `metadata_truncated`: 1 if some of its reports' metadata did not fit.
     """
 
     title: str
@@ -116,13 +117,15 @@ class Task(NamedTuple):
     stale_after_ms: int | None = None
     reported_at: int = 0
     silent_since: int | None = None
+    metadata_truncated: int = 0
 
 
 class TaskSummary(NamedTuple):
     """A task in a project's list; `metadata` is a JSON object, as text, and `requests` a list.
 
     `overdue`, `blocked` (0 or 1): it runs for longer than its metadata has estimated, or waits for
-    a task that its metadata names.
+    a task that its metadata names. `truncated`: long texts and metadata are cut, so that the list
+    does not become too large.
     """
 
     id: int
@@ -150,6 +153,8 @@ class TaskSummary(NamedTuple):
     silent_since: int | None
     overdue: int
     blocked: int
+    metadata_truncated: int
+    truncated: int = 0
 
 
 @overload

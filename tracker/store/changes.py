@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
+from tracker.domain import shortening
 from tracker.domain.events import Event
 from tracker.domain.idempotency import Idempotency, OwnedKey
 from tracker.domain.messages import event_data, event_type
@@ -164,7 +165,7 @@ class Applied:
                 now,
                 created,
                 duration_ms,
-                Event(id_, report.project, type_, data.encode(), now),
+                Event(id_, report.project, type_, shortening.event_data(data.encode()), now),
             )
             for id_, report, (_, created, duration_ms, type_, data) in zip(
                 ids, self._reports, self._steps, strict=True

@@ -150,6 +150,8 @@ _ENDED_TASK: Final[dict[str, Any]] = {
     "requests": [],
     "overdue": False,
     "blocked": False,
+    "metadata_truncated": False,
+    "truncated": False,
     "reported_at": _ENDED,
 }
 TASKS: Final = {

@@ -36,6 +36,7 @@ DERIVED: Final = {
         WHERE named.key < 100 AND needed.status <> 'completed'
       )
     )""",
+    "truncated": "0",
 }
 
 

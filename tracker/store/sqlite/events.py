@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import apsw
 
+from tracker.domain import shortening
 from tracker.domain.events import Event
-from tracker.domain.limits import MAX_HISTORY, MAX_INTEGER
+from tracker.domain.limits import MAX_HISTORY, MAX_INTEGER, MAX_PAGE_BYTES
 from tracker.domain.principal import Scope
 from tracker.domain.queries import EventFilter
 from tracker.domain.records import Bounds, Page
 from tracker.store.sqlite.columns import EVENT, fill, listed
 from tracker.store.sqlite.scope import IN_SCOPE, events_in, parameter
+
+# Bytes of a message beside its event's data, roughly.
+_AROUND = 120
 
 # One page of the log.
 _PAGE = fill(
@@ -51,7 +55,7 @@ _DELETE_OF_PROJECT = """
   )
 """
 _OF_ONE_TASK = fill(
-    "SELECT id, {columns} FROM events WHERE task = ? ORDER BY id DESC LIMIT ?",
+    "SELECT id, ?, {columns} FROM events WHERE task = ? ORDER BY id DESC LIMIT ?",
     columns=listed(EVENT),
 )
 
@@ -84,8 +88,8 @@ def after(
     limit: int,
     max_size: int,
 ) -> Page:
-    """The first events whose id is greater than `cursor`: at most `limit`, and no more once they
-    have `max_size` characters, so that no reader fills the server's memory."""
+    """The first events whose id is greater than `cursor`: at most `limit`, and no more than have
+    `max_size` bytes (but one at least), so that no reader fills the server's memory."""
     ends = bounds(connection)
     page, complete = _take(_rows(connection, scope, wanted, limit, after=cursor), limit, max_size)
     return Page(page, ends.last if complete else page[-1].id, ends)
@@ -140,20 +144,32 @@ def _take(rows: apsw.Cursor, limit: int, max_size: int) -> tuple[list[Event], bo
     """As many events as fit, and whether these were all."""
     page: list[Event] = []
     size = 0
-    for id_, name, type_, at, data in rows:
-        if len(page) == limit or size > max_size:
+    for id_, name, type_, at, text in rows:
+        data = text.encode()
+        size += len(data) + _AROUND  # of what is read, not of what is sent: cutting takes time too
+        if len(page) == limit or (page and size > max_size):
             return page, False
-        page.append(Event(id_, name, type_, data.encode(), at))
-        size += len(data)
+        page.append(Event(id_, name, type_, shortening.event_data(data), at))
     return page, True
 
 
+def one(connection: apsw.Connection, scope: Scope, event_id: int) -> Event | None:
+    """The event, however long it is."""
+    bounds_ = {"after": event_id - 1, "before": event_id + 1, "limit": 1}
+    sql = _PAGE.format(conditions=f"{_IN_RANGE} AND {IN_SCOPE}", order="ASC")
+    row = connection.execute(sql, {**bounds_, "scope": parameter(scope)}).fetchone()
+    if row is None:
+        return None
+    id_, name, type_, at, data = row
+    return Event(id_, name, type_, data.encode(), at)
+
+
 def newest_of_task(connection: apsw.Connection, project: str, task: int) -> list[Event]:
-    """The newest of a task's events, oldest first; its id is the row's, not the agent's."""
-    rows = connection.execute(_OF_ONE_TASK, (task, MAX_HISTORY)).fetchall()
-    return [
-        Event(id_, project, type_, data.encode(), at) for id_, type_, at, data in reversed(rows)
-    ]
+    """The newest of a task's events, oldest first, as many as fit on a page; its id is the row's,
+    not the agent's."""
+    rows = connection.execute(_OF_ONE_TASK, (project, task, MAX_HISTORY + 1))
+    page, _ = _take(rows, MAX_HISTORY, MAX_PAGE_BYTES)
+    return page[::-1]
 
 
 def delete_some_of_task(connection: apsw.Connection, task: int, limit: int) -> bool:

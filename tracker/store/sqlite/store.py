@@ -15,8 +15,10 @@ import apsw
 
 from agent_task_tracker.folders import MEMORY
 from tracker.domain.audit import Action, Actor, AuditPage, AuditQuery, Deed
+from tracker.domain.events import Event
 from tracker.domain.idempotency import Idempotency
 from tracker.domain.keys import KeySpec, KeyUse, StoredKey
+from tracker.domain.limits import MAX_PAGE_BYTES
 from tracker.domain.principal import Scope, no_such_project
 from tracker.domain.queries import UNLIMITED, EventFilter, ProjectQuery, RetentionPolicy, TaskQuery
 from tracker.domain.records import (
@@ -72,10 +74,7 @@ T = TypeVar("T")
 _DELETED_EVENTS = 2000
 _DELETED_TASKS = 200
 
-# The largest page of the log, whatever its limit, in characters.
-_PAGE_SIZE = 2 * 1024 * 1024
-
-# What a cursor over the log reads at once, in events and in characters: so much may be in memory
+# What a cursor over the log reads at once, in events and in bytes: so much may be in memory
 # for each slow subscriber.
 _CURSOR_PAGE = 500
 _CURSOR_PAGE_SIZE = 256 * 1024
@@ -293,13 +292,17 @@ class Store:
         after: int,
         wanted: EventFilter,
         limit: int,
-        max_size: int = _PAGE_SIZE,
+        max_size: int = MAX_PAGE_BYTES,
     ) -> Page:
         """The first of the events whose id is greater than `after`: `limit` at most, and no more
-        once they have `max_size` characters."""
+        than have `max_size` bytes."""
         return await self._read(
             lambda connection: events.after(connection, scope, after, wanted, limit, max_size)
         )
+
+    async def event(self, scope: Scope, event_id: int) -> Event | None:
+        """One event, however long it is."""
+        return await self._read(lambda connection: events.one(connection, scope, event_id))
 
     async def newest_events(
         self, scope: Scope, before: int, wanted: EventFilter, limit: int
@@ -307,7 +310,9 @@ class Store:
         """The newest of the events whose id is smaller than `before`, oldest first; bounded as
         `events` is."""
         return await self._read(
-            lambda connection: events.newest(connection, scope, before, wanted, limit, _PAGE_SIZE)
+            lambda connection: events.newest(
+                connection, scope, before, wanted, limit, MAX_PAGE_BYTES
+            )
         )
 
     async def page(self, scope: Scope, after: int) -> Page:

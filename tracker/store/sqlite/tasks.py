@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import apsw
+import orjson
 
+from tracker.domain import shortening
+from tracker.domain.limits import MAX_MESSAGE_BYTES, MAX_PAGE_BYTES
 from tracker.domain.queries import TaskQuery
 from tracker.domain.records import TaskDetail, TaskPage
 from tracker.domain.tasks import TaskSummary
@@ -14,6 +18,8 @@ from tracker.store.sqlite import search
 from tracker.store.sqlite.columns import DERIVED, STATUSES, fill, listed
 
 _SUMMARY = listed(DERIVED.get(name, name) for name in TaskSummary._fields)
+# In bytes: so much of each task is on a page that is too large.
+_SMALL_TASK = 16 * 1024
 _LIST = """
   SELECT {columns} FROM tasks WHERE {where}
   ORDER BY {order} LIMIT :limit OFFSET :offset
@@ -63,8 +69,33 @@ def page(connection: apsw.Connection, now: int, project_id: int, query: TaskQuer
         ),
         {**parameters, "now": now, "limit": query.limit, "offset": query.offset},
     )
-    tasks = [TaskSummary._make(row) for row in rows]
+    tasks = _bounded(TaskSummary._make(row) for row in rows)
     return TaskPage(tasks, _total(connection, where, parameters, index))
+
+
+def _bounded(tasks: Iterable[TaskSummary]) -> list[TaskSummary]:
+    """All of them: clients count on what a page has. The large are cut, and once the page is large
+    everything that is not small."""
+    page: list[TaskSummary] = []
+    size = 0
+    for task in tasks:
+        most = MAX_MESSAGE_BYTES if size < MAX_PAGE_BYTES else _SMALL_TASK
+        page.append(task if _size(task) <= most else _shortened(task))
+        size += _size(page[-1])
+    return page
+
+
+def _size(task: TaskSummary) -> int:
+    """Its long texts, in bytes."""
+    texts = (task.metadata, task.result, task.message, task.error_message, task.requests)
+    return sum(len(text.encode()) for text in texts if text is not None)
+
+
+def _shortened(task: TaskSummary) -> TaskSummary:
+    content = {**task._asdict(), "metadata": orjson.loads(task.metadata)}
+    cut = shortening.fields(content, _SMALL_TASK)
+    cut["metadata"] = orjson.dumps(cut["metadata"]).decode()
+    return TaskSummary(**{**cut, "requests": task.requests, "truncated": 1})
 
 
 def one(connection: apsw.Connection, now: int, project: str, task_id: str) -> TaskDetail | None:

@@ -129,6 +129,7 @@ class Task(_Record):
     stale_after_ms: Annotated[int, Field(ge=1, le=1000 * MAX_STALE_AFTER_SECONDS)] | None = None
     reported_at: Annotated[int, Field(ge=EARLIEST_START, le=MAX_TIME)] = 0
     silent_since: Annotated[int, Field(ge=EARLIEST_START, le=MAX_TIME)] | None = None
+    metadata_truncated: Literal[0, 1] = 0
 
     _ended = field_validator("finished_at", "duration_ms")(set_once_ended)
 

@@ -44,3 +44,7 @@ ALTER TABLE idempotency ADD COLUMN expires_at INTEGER NOT NULL DEFAULT 0;
 UPDATE idempotency SET expires_at = at + 86400000;
 DROP INDEX idempotency_by_age;
 CREATE INDEX idempotency_by_age ON idempotency (expires_at);
+
+-- Whether some reports' metadata did not fit into the task's.
+ALTER TABLE tasks ADD COLUMN metadata_truncated INTEGER NOT NULL DEFAULT 0
+  CHECK (metadata_truncated IN (0, 1));

@@ -1,0 +1,66 @@
+"""Bounds on what is sent at once (docs/contract.md, "Sizes").
+
+Clients of every kind have limits of their own, and one that fails on a message can never resume
+past it. What is larger is sent with its long texts and its metadata cut; the log and the task keep
+all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+import orjson
+
+from tracker.domain.limits import MAX_MESSAGE_BYTES
+
+# What surrounds an event's data in a message, of SSE too.
+_AROUND: Final = 1024
+
+_MAX_DATA: Final = MAX_MESSAGE_BYTES - _AROUND
+
+# These add up to less than a message, however many bytes a character takes.
+_MAX_TEXT: Final = 2000  # characters
+_MAX_ITEM_TEXT: Final = 500  # characters, in a list
+_MAX_ITEMS: Final = 20
+_MAX_METADATA: Final = 64 * 1024  # bytes
+_MAX_VALUE: Final = 4096  # bytes, of a name in it
+
+
+def event_data(data: bytes) -> bytes:
+    """An event's data as it is sent: `truncated` if it had to be cut."""
+    if len(data) <= _MAX_DATA:
+        return data
+    return orjson.dumps({**fields(orjson.loads(data)), "truncated": True})
+
+
+def fields(content: Mapping[str, Any], max_metadata: int = _MAX_METADATA) -> dict[str, Any]:
+    """The fields of an event or a task, cut. `max_metadata`: in bytes."""
+    shortened = {name: _cut(value, _MAX_TEXT) for name, value in content.items()}
+    if isinstance(content.get("metadata"), dict):
+        shortened["metadata"] = metadata(content["metadata"], max_metadata)
+    return shortened
+
+
+def metadata(content: Mapping[str, Any], limit: int = _MAX_METADATA) -> dict[str, Any]:
+    """The names whose values are short, the first of them that fit in `limit` bytes."""
+    kept = {}
+    for name, value in content.items():
+        size = len(orjson.dumps({name: value}))
+        if size <= _MAX_VALUE and size <= limit:
+            limit -= size
+            kept[name] = value
+    return kept
+
+
+def _cut(value: Any, most: int) -> Any:
+    if isinstance(value, str) and len(value) > most:
+        return f"{value[:most]}…"
+    if isinstance(value, list):
+        return [
+            {name: _cut(part, _MAX_ITEM_TEXT) for name, part in item.items()}
+            if isinstance(item, dict)
+            else item
+            for item in value[:_MAX_ITEMS]
+        ]
+    return value
