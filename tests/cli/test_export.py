@@ -129,10 +129,12 @@ def test_projects_of_one_tracker_come_together_again(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("form", ["jsonl", "csv"])
-def test_a_task_whose_metadata_grew_with_each_report_comes_back(tmp_path: Path, form: str) -> None:
+def test_a_task_with_large_texts_and_metadata_comes_back(tmp_path: Path, form: str) -> None:
     server = Server.start(tmp_path)
-    for number in range(34):
-        server.report("status", "project", "t", metadata={f"key {number}": "x" * 1_000_000})
+    for number in range(4):
+        server.report("status", "project", "t", metadata={f"key {number}": "x" * 100_000})
+    server.report("finish", "project", "t", result="x" * 1_000_000)
+    assert server.task("project", "t")["metadata_truncated"] is True
     assert server.stop() == 0
     for command in (
         ("export", f"all.{form}", "--format", form, "--db", "tracker.db"),

@@ -186,7 +186,7 @@ def test_a_subscriber_who_reads_nothing_is_cut(
             return bool(answer.json()["total_connections"])
 
         def is_cut() -> bool:
-            server.report("finish", "much", result="x" * 900_000)
+            server.report("finish", "much", result="x" * 250_000)
             return not is_open()
 
         assert is_open()

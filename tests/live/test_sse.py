@@ -242,8 +242,8 @@ def test_stop_waits_for_nobody_who_does_not_read(
 ) -> None:
     server = start_server()
     with open_unread(server) as client:
-        for _ in range(12):
-            server.report("finish", project, result="x" * 900_000)
+        for _ in range(43):
+            server.report("finish", project, result="x" * 250_000)
         assert server.stop() == 0
         client.recv(1)
     assert_quiet(server)

@@ -117,7 +117,7 @@ def test_project_of_any_name(shared_server: Server, name: str) -> None:
 
 
 def test_large_event_arrives_whole(shared_server: Server, project: str) -> None:
-    result = "ы" * 200_000
+    result = "ы" * 120_000
     with subscribe(address(shared_server, project), max_size=None) as subscriber:
         shared_server.report("finish", project, result=result)
         (message,) = receive(subscriber, 1)

@@ -158,10 +158,11 @@ def test_peer_that_answers_no_close_is_cut(start_server: StartServer) -> None:
 
 # Who does not read.
 
-LARGE = "x" * 900_000
+LARGE = "x" * 250_000
+MANY = 43  # of these
 
 
-def fill(server: Server, project: str, count: int = 12) -> list[int]:
+def fill(server: Server, project: str, count: int = MANY) -> list[int]:
     """More events than lie on the way to one that does not read."""
     return [server.report("finish", project, result=LARGE).json()["event_id"] for _ in range(count)]
 
@@ -191,11 +192,11 @@ def test_peer_that_does_not_read_slows_nobody(start_server: StartServer, project
         for _ in range(9):
             stack.enter_context(RawSubscriber(server, project))
         fill(server, project)  # by now nine do not take any more
-        receive(orderly, 12)
+        receive(orderly, MANY)
         before = server.memory
         for _ in range(5):
             event_ids = fill(server, project)
-            assert ids(receive(orderly, 12)) == event_ids
+            assert ids(receive(orderly, MANY)) == event_ids
         # Queued for each of the nine, these 54 MB would be 486.
         assert server.memory - before < 64 * 1024 * 1024
         assert open_sockets(server) == 10

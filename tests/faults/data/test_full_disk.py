@@ -47,15 +47,15 @@ def test_the_check_of_the_database_fails_while_reports_are_refused(server: Serve
         connection.execute("SELECT * FROM marks")  # or it knows of no WAL
         assert connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_RESTART)[0] > 0
     with file_limit(server, server.database.with_name("tracker.db-wal").stat().st_size):
-        large = {"text": "x" * 900_000}
-        assert server.report("start", "project", "large", metadata=large).status_code == 503
+        large = "x" * 900_000
+        assert server.report("finish", "project", "large", result=large).status_code == 503
         assert server.report("start", "project", "small").status_code == 201
         for _ in range(2):
             check = server.http.get("/db-check")
             assert (check.status_code, check.json()["status"]) == (503, "error")
             assert "full" in check.json()["message"]
     assert server.http.get("/db-check").status_code == 200
-    assert server.report("start", "project", "large", metadata=large).status_code == 201
+    assert server.report("finish", "project", "large", result=large).status_code == 200
     assert server.http.get("/db-check").status_code == 200
 
 
