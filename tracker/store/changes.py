@@ -16,7 +16,7 @@ from tracker.domain.idempotency import Idempotency, OwnedKey
 from tracker.domain.messages import event_data, event_type
 from tracker.domain.records import Recorded
 from tracker.domain.rules import apply, is_late
-from tracker.domain.tasks import Report, Status, Task
+from tracker.domain.tasks import Report, Task
 from tracker.errors import IdempotencyKeyReused
 
 
@@ -105,11 +105,6 @@ class Change:
         self.id = id_  # 0 until it is inserted
         self.before = before
         self.after = before
-
-    @property
-    def is_running(self) -> bool:
-        """Whether the task runs after the reports."""
-        return self.after is not None and self.after.status is Status.RUNNING
 
 
 TaskKey = tuple[str, int]

@@ -52,16 +52,16 @@ def record(
     now: int,
     requests: Sequence[WriteRequest],
     *,
-    heard: Callable[[list[int]], None] = lambda _ids: None,
+    saved: Callable[[Changes], None] = lambda _changes: None,
 ) -> list[Recorded | IdempotencyKeyReused]:
     """Write the reports, in order; for each what became of it, now or when its key was first used,
-    or that its key belongs to another request. `heard` is told the numbers of the tasks that run
-    after them."""
+    or that its key belongs to another request. `saved` is told what has become of tasks, before
+    that is committed."""
     keys = [request.key.key for request in requests if request.key is not None]
     if not keys:
-        return [*_write(connection, now, [request.report for request in requests], heard)]
+        return [*_write(connection, now, [request.report for request in requests], saved)]
     keyed = KeyedGroup(requests, idempotency_keys.find(connection, now, keys))
-    results, new_keys = keyed.results(_write(connection, now, keyed.reports, heard))
+    results, new_keys = keyed.results(_write(connection, now, keyed.reports, saved))
     idempotency_keys.remember(connection, new_keys)
     return results
 
@@ -70,15 +70,16 @@ def _write(
     connection: apsw.Connection,
     now: int,
     reports: Sequence[Report],
-    heard: Callable[[list[int]], None],
+    saved: Callable[[Changes], None],
 ) -> list[Recorded]:
     projects = _projects(connection, now, dict.fromkeys(report.project for report in reports))
     task_keys = [(report.task_id, projects[report.project]) for report in reports]
     changes = _find_tasks(connection, set(task_keys))
     applied = Applied(reports, task_keys, changes, now)
     _save(connection, changes)
-    heard([change.id for change in changes.values() if change.is_running])
-    return applied.recorded(bulk.insert(connection, _INSERT_EVENTS, applied.events()))
+    recorded = applied.recorded(bulk.insert(connection, _INSERT_EVENTS, applied.events()))
+    saved(changes)
+    return recorded
 
 
 def _projects(connection: apsw.Connection, now: int, task_keys: Iterable[str]) -> dict[str, int]:

@@ -1,7 +1,7 @@
 """Notices in the background that running tasks are no longer heard of.
 
-Which tasks run is kept in memory, and added to by what is recorded, so that a report pays for it
-with one entry in a list.
+Which tasks run, and until when that is no wonder, is kept in memory and follows what is recorded;
+only of a task that may be silent the row is read.
 """
 
 from __future__ import annotations
@@ -10,9 +10,10 @@ import asyncio
 import contextlib
 from collections.abc import Sequence
 from functools import partial
-from itertools import chain, islice
+from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
+from tracker.domain.tasks import Status
 from tracker.errors import Unavailable
 from tracker.store.sqlite import silence
 from tracker.store.sqlite.silence import Silence
@@ -22,12 +23,16 @@ if TYPE_CHECKING:
 
     from tracker.clock import Clock
     from tracker.domain.records import Recorded
+    from tracker.store.changes import Changes
     from tracker.store.sqlite.readers import Readers
     from tracker.store.sqlite.writer import Group
 
 # Seconds between two looks; fewer where silence begins after few.
 _INTERVAL = 5.0
 _MIN_INTERVAL = 0.2
+
+# No time, in milliseconds: later than all.
+_NEVER = 2**62
 
 # Tasks that one read or one transaction looks at.
 _BATCH = 256
@@ -56,22 +61,29 @@ class SilenceWatch:
         self._interval = _INTERVAL
         if stale_after_ms:
             self._interval = min(_INTERVAL, max(_MIN_INTERVAL, stale_after_ms / 4000))
-        self._uncommitted: list[list[int]] = []
-        self._heard: list[list[int]] = []
+        # When each task is silent at the earliest, if nothing more comes: downtimes may put it off.
+        self._uncommitted: dict[int, int] = {}
         self._deadlines: dict[int, int] = {}
         self._rules: Silence | None = None
         self._seen = _Instant(0, 0, 0)
         self._noted_at = clock.monotonic()
 
-    def heard(self, ids: list[int]) -> None:
-        """These tasks, by their numbers, run and have reported; `committed` follows. Called on the
-        writer's thread."""
-        self._uncommitted.append(ids)
+    def saved(self, changes: Changes) -> None:
+        """These tasks have reported; `group_done` follows. Called on the writer's thread."""
+        stale_after = self._stale_after_ms
+        self._uncommitted.update({
+            change.id: task.reported_at + (task.stale_after_ms or stale_after or _NEVER)
+            if task is not None and task.status is Status.RUNNING
+            else _NEVER
+            for change in changes.values()
+            for task in (change.after,)
+        })  # fmt: skip
 
-    def committed(self) -> None:
-        """Those that were heard of can be read now. Between groups, when the writer waits."""
-        self._heard += self._uncommitted
-        self._uncommitted = []
+    def group_done(self, *, committed: bool) -> None:
+        """What was saved can be read now, or was refused. Between groups, when the writer waits."""
+        if committed:
+            self._deadlines.update(self._uncommitted)
+        self._uncommitted.clear()
 
     async def run(self) -> None:
         """Look now and then, until cancelled."""
@@ -88,9 +100,8 @@ class SilenceWatch:
 
     async def _look(self) -> None:
         rules = await self._current_rules()
-        heard, self._heard = self._heard, []
-        self._deadlines.update(dict.fromkeys(chain.from_iterable(heard), 0))
         now = self._seen.now_ms  # downtimes are known until then
+        self._deadlines = {id_: at for id_, at in self._deadlines.items() if at < _NEVER}
         for ids in _batches([id_ for id_, at in self._deadlines.items() if at <= now]):
             await self._look_at(rules, ids, now)
         if self._deadlines and self._clock.monotonic() - self._noted_at >= _ALIVE_INTERVAL:
@@ -103,10 +114,8 @@ class SilenceWatch:
         if silent:
             await self._group.submit_events(partial(_tell, rules, silent, now))
         for id_ in ids:
-            if id_ in deadlines and id_ not in silent:
-                self._deadlines[id_] = deadlines[id_]
-            else:
-                del self._deadlines[id_]
+            if self._deadlines.get(id_, _NEVER) <= now:  # or it has reported meanwhile
+                self._deadlines[id_] = _NEVER if id_ in silent else deadlines.get(id_, _NEVER)
 
     async def _current_rules(self) -> Silence:
         """By all that is known of downtimes. Raises Unavailable: until it is known, everybody would
@@ -116,7 +125,8 @@ class SilenceWatch:
         )
         if self._rules is None:
             downtimes = await self._group.submit(partial(silence.wake, self._last_sign))
-            self._heard.append(await self._readers.run(silence.running))
+            running = await self._readers.run(silence.running)
+            self._deadlines = {**dict.fromkeys(running, 0), **self._deadlines}
         elif self._seen.is_long_before(seen, self._interval + _MAX_DELAY):
             downtimes = await self._group.submit(partial(silence.wake, self._seen.now_ms))
             self._deadlines = dict.fromkeys(self._deadlines, 0)

@@ -376,7 +376,7 @@ class Store:
         return await self._readers.run(query)
 
     def _committed(self, recorded: Sequence[Recorded]) -> None:
-        self._watch.committed()
+        self._watch.group_done(committed=bool(recorded))
         committed = [result.event for result in recorded if result.event is not None]
         if committed:
             self.last_id = committed[-1].id
@@ -386,7 +386,7 @@ class Store:
     def _record(
         self, connection: apsw.Connection, now: int, requests: Sequence[WriteRequest]
     ) -> list[Recorded | IdempotencyKeyReused]:
-        return reports.record(connection, now, requests, heard=self._watch.heard)
+        return reports.record(connection, now, requests, saved=self._watch.saved)
 
     def _release(self) -> None:
         if self._lock is not None:
