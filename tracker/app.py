@@ -155,7 +155,7 @@ def create_app(
         "/proof": Proof(holders.secret_for_proof),
         "/db-check": DatabaseCheck(store, clock),
         "/redis-check": HubCheck(hub, clock),
-        **_pages(),
+        **_pages(settings.root_path),
     }
     for path, resource in routes.items():
         app.add_route(path, resource)
@@ -164,18 +164,18 @@ def create_app(
     )
 
 
-def _pages() -> dict[str, Resource]:
-    """What is there for people, and needs no parts."""
-    dashboard = load()
+def _pages(root_path: str) -> dict[str, Resource]:
+    """What is there for people, and needs no parts. `root_path`: before all addresses in it."""
+    dashboard = load(root_path)
     page = DashboardPage(dashboard)
     return {
-        "/openapi.json": OpenApi(),
-        "/docs": Page("swagger.html"),
-        "/redoc": Page("redoc.html"),
+        "/openapi.json": OpenApi(root_path),
+        "/docs": Page("swagger.html", root_path),
+        "/redoc": Page("redoc.html", root_path),
         "/docs/assets/{name}": Assets(),
         **dict.fromkeys(PAGES, page),
         "/assets/{version}/{name:path}": DashboardAssets(dashboard),
-        "/favicon.ico": Redirect(f"/assets/{dashboard.version}/icon.svg"),
+        "/favicon.ico": Redirect(f"{root_path}/assets/{dashboard.version}/icon.svg"),
     }
 
 

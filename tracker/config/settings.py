@@ -45,6 +45,7 @@ class Settings:
     rate_limit_webhook: int = 100
     rate_limit_api: int = 1000
     stale_after: float = 900
+    root_path: str = ""
     ws_per_project: int = 10
     durability: Durability = "full"
     retain_days: float = 0
@@ -123,6 +124,14 @@ def _number(most: float, expected: str) -> Callable[[str], float]:
         return number
 
     return parse
+
+
+def _prefix(text: str) -> str:
+    """Without a slash at its end; empty: none."""
+    path = "/" + text.strip("/")
+    if not re.fullmatch(r"(/[A-Za-z0-9._~-]+)*|/", path) or {".", ".."} & set(path.split("/")):
+        raise ValueError("a path such as /tracker: letters, digits, . _ ~ - and slashes")
+    return path.rstrip("/")
 
 
 _days = _number(100_000, "a number of days")
@@ -254,6 +263,14 @@ SETTINGS: tuple[Setting, ...] = (
         parse=_seconds,
         metavar="SECONDS",
         in_any_dotenv=True,
+    ),
+    _setting(
+        "root_path",
+        "TRACKER_ROOT_PATH",
+        "Prefix under which everything is served too, as behind a proxy that has it: /tracker.",
+        parse=_prefix,
+        metavar="PATH",
+        default_text="none",
     ),
     _setting(
         "ws_per_project",

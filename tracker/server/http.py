@@ -26,12 +26,18 @@ from tracker.server.webhook_cycle import JSON_OF_LENGTH, WebhookCycle
 class HttpProtocol(LimitedProtocol):
     """HTTP/1.1 whose webhooks go straight to their handler."""
 
-    def __init__(self, *args: Any, webhooks: Webhooks, **kwargs: Any) -> None:
+    def __init__(
+        self, *args: Any, webhooks: Webhooks, root_path: bytes = b"", **kwargs: Any
+    ) -> None:
+        """`root_path`: a prefix that addresses may have; see `_without_prefix`."""
         super().__init__(*args, **kwargs)
         self._webhooks = webhooks
+        self._root_path = root_path
         self._head: tuple[object, int, bytes] | None = None  # see `_head_before_length`
 
     def on_headers_complete(self) -> None:
+        if self._root_path:
+            self.url = self._without_prefix(self.url)
         version = self._check_head()
         asks_upgrade = self.parser.should_upgrade()
         if asks_upgrade and self.parser.get_method() != b"CONNECT" and not self._should_upgrade():
@@ -45,6 +51,16 @@ class HttpProtocol(LimitedProtocol):
         else:
             self._make_scope()
             super().on_headers_complete()
+
+    def _without_prefix(self, url: bytes) -> bytes:
+        """The address as the application knows it. One without the prefix is taken too: some
+        proxies remove it themselves, and probes and commands on this machine need none."""
+        if not url.startswith(self._root_path):
+            return url
+        rest = url[len(self._root_path) :]
+        if rest.startswith(b"/"):
+            return rest
+        return b"/" + rest if rest[:1] in (b"", b"?") else url
 
     def on_body(self, body: bytes) -> None:
         self._framing_bytes = 0

@@ -35,6 +35,7 @@ class ReadinessNotifier:
         name = settings.host if self._host not in ("0.0.0.0", "::") else "localhost"
         scheme = "http" if settings.tls_cert is None else "https"
         self._url = f"{scheme}://{f'[{name}]' if ':' in name else name}:{self._port}"
+        self._root_path = settings.root_path
         self._unix_socket = settings.unix_socket and str(Path(settings.unix_socket).absolute())
         self._warnings = exposure(settings)
         self._ready_file = ready_file
@@ -63,8 +64,8 @@ class ReadinessNotifier:
     def _print_banner(self) -> None:
         lines = {
             "Address": self._url,
-            "Dashboard": f"{self._url}/#key={quote(self._app.keys.api, safe='')}",
-            "API docs": f"{self._url}/docs",
+            "Dashboard": f"{self._url}{self._root_path}/#key={quote(self._app.keys.api, safe='')}",
+            "API docs": f"{self._url}{self._root_path}/docs",
             "Database": self._app.store.name,
         }
         if self._unix_socket:

@@ -87,7 +87,7 @@ def run(
                 delivery.start()
 
         server = Server(
-            _config(app, timeouts),
+            _config(app, timeouts, settings.root_path),
             app,
             on_ready,
             Slots(descriptors, app.clock),
@@ -146,12 +146,16 @@ def _tune_garbage_collector() -> None:
     gc.set_threshold(10_000, 20, 50)
 
 
-def _config(app: App, timeouts: Timeouts) -> uvicorn.Config:
+def _config(app: App, timeouts: Timeouts, root_path: str = "") -> uvicorn.Config:
     return uvicorn.Config(
         app.asgi,
         loop="auto",
         http=partial(  # type: ignore[arg-type]
-            HttpProtocol, clock=app.clock, webhooks=app.webhooks, head_timeout=timeouts.head
+            HttpProtocol,
+            clock=app.clock,
+            webhooks=app.webhooks,
+            head_timeout=timeouts.head,
+            root_path=root_path.encode(),
         ),
         ws=partial(WebSocketProtocol, clock=app.clock, timeouts=timeouts),  # type: ignore[arg-type]
         ws_max_size=MAX_WEBSOCKET_MESSAGE_BYTES,

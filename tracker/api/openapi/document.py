@@ -29,8 +29,8 @@ _ALL: Final = (*OPERATIONS, *KEY_OPERATIONS)
 _LIMIT_HEADERS: Final = ("RateLimit-Policy", "RateLimit")
 
 
-def document() -> bytes:
-    """The whole document, as JSON."""
+def document(root_path: str = "") -> bytes:
+    """The whole document, as JSON. `root_path`: before all its paths."""
     schemas = _schemas()
     paths: dict[str, dict[str, Any]] = {}
     for operation in _ALL:
@@ -45,7 +45,7 @@ def document() -> bytes:
                 "description": _introduction(),
                 "license": {"name": "MIT", "identifier": "MIT"},
             },
-            "servers": [{"url": "/", "description": "This server"}],
+            "servers": [{"url": root_path or "/", "description": "This server"}],
             "security": _SECURITY,
             "tags": [{"name": name, "description": text} for name, text in TAGS.items()],
             "paths": paths,

@@ -55,15 +55,15 @@ class Files(NamedTuple):
     version: str
 
 
-def load() -> Files:
-    """Read them, and give the page its assets' addresses."""
+def load(root_path: str) -> Files:
+    """Read them, and give the page its assets' addresses, which begin with `root_path`."""
     files = dict(_walk(resources.files("tracker") / "web" / "app", ""))
     page = files.pop("index.html").decode()
     digest = hashlib.blake2b(digest_size=6)
     for name in sorted(files):
         digest.update(name.encode() + b"\0" + files[name])
     version = digest.hexdigest()
-    base = f"/assets/{version}"
+    base = f"{root_path}/assets/{version}"
     # Else the browser finds a module only when it has read the one that imports it.
     preloads = "\n".join(
         f'<link rel="modulepreload" href="{base}/{name}">'
@@ -71,6 +71,7 @@ def load() -> Files:
         if name.endswith(".js")
     )
     page = page.replace("/assets", base).replace("<!-- preloads -->", preloads)
+    page = page.replace('data-root=""', f'data-root="{root_path}"')
     return Files(page.encode(), files, version)
 
 

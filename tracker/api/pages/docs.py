@@ -44,8 +44,9 @@ class Page:
 
     rights = Rights(get=Right.OPEN)
 
-    def __init__(self, name: str) -> None:
-        self._html = (resources.files("tracker") / "web" / "docs" / name).read_bytes()
+    def __init__(self, name: str, root_path: str) -> None:
+        html = (resources.files("tracker") / "web" / "docs" / name).read_text("utf-8")
+        self._html = html.replace('"/docs/', f'"{root_path}/docs/').encode()
 
     async def on_get(self, _req: falcon.asgi.Request, resp: falcon.asgi.Response) -> None:
         """The page, which may load and reach nothing but this server."""
@@ -87,8 +88,8 @@ class OpenApi:
 
     rights = Rights(get=Right.OPEN)
 
-    def __init__(self) -> None:
-        self._document = Once(_build_document)
+    def __init__(self, root_path: str) -> None:
+        self._document = Once(partial(_build_document, root_path))
 
     async def on_get(self, req: falcon.asgi.Request, resp: falcon.asgi.Response) -> None:
         """The API's description."""
@@ -111,11 +112,11 @@ def _read(path: Path) -> _File:
     return _File(content, gzip.compress(content, compresslevel=6, mtime=0), etag)
 
 
-def _build_document() -> Unchanging:
+def _build_document(root_path: str) -> Unchanging:
     # Imported here: its models take longer to make than a server should take to start.
     from tracker.api.openapi.document import document  # noqa: PLC0415
 
-    return Unchanging(document(), falcon.MEDIA_JSON)
+    return Unchanging(document(root_path), falcon.MEDIA_JSON)
 
 
 def _package_folder(name: str) -> Path:

@@ -1,4 +1,4 @@
-import { init } from "/docs/assets/redoc.js";
+import { init } from "./redoc.js";
 
 // ReDoc would report on its use to its makers, wherever this server is.
-init("/openapi.json", { disableTelemetry: true }, document.getElementById("reference"));
+init(new URL("../../openapi.json", import.meta.url).href, { disableTelemetry: true }, document.getElementById("reference"));

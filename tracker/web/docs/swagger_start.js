@@ -1,6 +1,6 @@
 // The key that is entered under "Authorize" stays in this browser's storage for this origin only.
 SwaggerUIBundle({
-  url: "/openapi.json",
+  url: new URL("../../openapi.json", document.currentScript.src).href,
   dom_id: "#reference",
   deepLinking: true,
   persistAuthorization: true,

@@ -1,6 +1,6 @@
 // @ts-check
 // Calls to the REST API. The session's cookie goes along by itself.
-import { encode } from "../lib/router.js";
+import { encode, root } from "../lib/router.js";
 import { access, setAccess } from "./access.js";
 
 export class ApiError extends Error {
@@ -28,7 +28,7 @@ export function whenSignedOut(listener) {
 
 async function call(path, options = {}) {
 	const mine = session;
-	const response = await fetch(path, { credentials: "same-origin", ...options });
+	const response = await fetch(root + path, { credentials: "same-origin", ...options });
 	/** @type {any} */
 	let answer = null;
 	try {

@@ -2,6 +2,7 @@
 // One WebSocket that follows the event log from a cursor. Whatever breaks it (sleep, a restart, the
 // network), it comes back and reads on from the last event it has seen: nothing missed, and an
 // event that came twice is dropped by its number.
+import { root } from "../lib/router.js";
 import { api, ApiError } from "./api.js";
 import { serverNow, syncClock } from "./time.js";
 
@@ -84,7 +85,7 @@ export class Live {
 	}
 
 	#open(run) {
-		const url = new URL(`/ws?since=${this.#cursor}`, location.href);
+		const url = new URL(`${root}/ws?since=${this.#cursor}`, location.href);
 		url.protocol = url.protocol.replace("http", "ws");
 		const socket = new WebSocket(url);
 		this.#socket = socket;

@@ -12,14 +12,17 @@ const ROUTES = [
 	["settings", /^\/settings$/],
 ];
 
+/** What all addresses of this server begin with: "", or a prefix as /tracker. */
+export const root = document.documentElement.dataset.root ?? "";
+
 export const paths = {
-	now: () => "/",
-	projects: () => "/projects",
-	project: (project, tab) => `/projects/${encode(project)}${tab ? `/${tab}` : ""}`,
-	task: (project, task) => `/projects/${encode(project)}/tasks/${encode(task)}`,
-	stats: () => "/stats",
-	events: () => "/events",
-	settings: () => "/settings",
+	now: () => `${root}/`,
+	projects: () => `${root}/projects`,
+	project: (project, tab) => `${root}/projects/${encode(project)}${tab ? `/${tab}` : ""}`,
+	task: (project, task) => `${root}/projects/${encode(project)}/tasks/${encode(task)}`,
+	stats: () => `${root}/stats`,
+	events: () => `${root}/events`,
+	settings: () => `${root}/settings`,
 };
 
 /** A name as one segment of a path. */
@@ -35,7 +38,9 @@ function decode(segment) {
 
 export function current() {
 	const { search } = location;
-	const pathname = location.pathname.replace(/(.)\/$/, "$1");
+	const { pathname: whole } = location;
+	const path = whole === root || whole.startsWith(`${root}/`) ? whole.slice(root.length) : whole;
+	const pathname = path.replace(/(.)\/$/, "$1") || "/";
 	const query = new URLSearchParams(search);
 	for (const [name, pattern] of ROUTES) {
 		const match = pattern.exec(pathname);

@@ -25,7 +25,7 @@ export class Shell {
 		this.element = h("div.shell",
 			h("a.skip", { href: "#main", onclick: (event) => (event.preventDefault(), this.main.focus()) }, t("skip")),
 			h("header.side",
-				h("a.brand", { href: "/" }, icon("brand"), h("span", "Agent Task Tracker")),
+				h("a.brand", { href: paths.now() }, icon("brand"), h("span", "Agent Task Tracker")),
 				h("nav.nav", { "aria-label": t("nav.label") }, Object.values(this.#links)),
 				h("div.side-tools",
 					this.#who, this.#state,

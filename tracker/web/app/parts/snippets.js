@@ -1,7 +1,7 @@
 // @ts-check
 // Code that connects an agent. The page knows the key only until it is reloaded (the session's
 // cookie is not for scripts); then the code reads the key where the server keeps it.
-import { h, t } from "../lib/index.js";
+import { h, root, t } from "../lib/index.js";
 import { access, api, isAdmin } from "../data/index.js";
 import { snippet } from "./copy.js";
 
@@ -22,7 +22,7 @@ function withKey(make, otherwise, quoted = JSON.stringify) {
 export function startCommand(k, project = "my-project") {
 	const fields = { project, task: "My first task", task_id: "task-1", agent: "me" };
 	const report = JSON.stringify(fields, null, 1).replace(/\n */g, " ");
-	return `curl -X POST ${location.origin}/webhook/start \\
+	return `curl -X POST ${location.origin}${root}/webhook/start \\
 	-H "X-API-Key: ${k}" \\
 	-H "Content-Type: application/json" \\
 	-d '${report.replaceAll("'", "'\\''")}'`;
@@ -39,7 +39,7 @@ export function python({ api_key_file: file }) {
 
 def report(kind, **fields):  # kind: start, status, finish or error
     urllib.request.urlopen(urllib.request.Request(
-        "${location.origin}/webhook/" + kind,
+        "${location.origin}${root}/webhook/" + kind,
         json.dumps({**TASK, **fields}).encode(),
         {"X-API-Key": ${k}, "Content-Type": "application/json"},
     ))
@@ -57,7 +57,7 @@ export function javascript() {
 		(k) => `const TASK = { project: "my-project", task: "My first task", task_id: "task-1", agent: "me" };
 
 const report = (kind, fields) => // kind: start, status, finish or error
-  fetch("${location.origin}/webhook/" + kind, {
+  fetch("${location.origin}${root}/webhook/" + kind, {
     method: "POST",
     headers: { "X-API-Key": ${k}, "Content-Type": "application/json" },
     body: JSON.stringify({ ...TASK, ...fields }),

@@ -1,7 +1,7 @@
 // @ts-check
 // What is done with keys: made, rotated, revoked. A new secret is shown in a dialog of its own, is
 // nowhere else, and is forgotten with it.
-import { h, isolate, t } from "../lib/index.js";
+import { h, isolate, root, t } from "../lib/index.js";
 import { access, api } from "../data/index.js";
 import {
 	askInDialog, copyButton, formField, openDialog, select, snippet, startCommand, timeShown,
@@ -89,7 +89,7 @@ function own(name) {
 function showSecret(title, { key, role, projects }, onDone) {
 	const command = role === "report"
 		? startCommand(key, projects?.[0])
-		: `curl -H "X-API-Key: ${key}" ${location.origin}/api/projects`;
+		: `curl -H "X-API-Key: ${key}" ${location.origin}${root}/api/projects`;
 	const heading = h("h2", { id: "secret-title", tabindex: "-1" }, title);
 	const dialog = h("dialog.dialog.ask.secret", { "aria-labelledby": "secret-title" },
 		heading,

@@ -1,7 +1,7 @@
 // @ts-check
 // Settings: of this page, and of the server it shows; who is signed in; code that connects an agent.
 // Administrators have the keys and the audit log here.
-import { bytes, h, isolate, language, LANGUAGES, number, pref, setPref, t } from "../lib/index.js";
+import { bytes, h, isolate, language, LANGUAGES, number, pref, root, setPref, t } from "../lib/index.js";
 import { api, isAdmin } from "../data/index.js";
 import {
 	curl, heading, javascript, python, section, snippet, timeShown, View,
@@ -39,7 +39,7 @@ class SettingsView extends View {
 		const info = await api.info();
 		fillSection(this.#access, ...accessOf(info.access));
 		fillSection(this.#server, pairs(factsOf(info), (name) => t(`settings.fact.${name}`)),
-			h("a", { href: "/docs", "data-outside": "" }, t("settings.docs")));
+			h("a", { href: `${root}/docs`, "data-outside": "" }, t("settings.docs")));
 		fillSection(this.#connect, ...(isAdmin() ? examples(info) : [h("p", t("settings.connectOthers"))]));
 		this.#jumps.hidden = !isAdmin();
 		if (!isAdmin()) return;
@@ -82,7 +82,7 @@ function accessOf({ name, role, projects, expires_at: end }) {
 function factsOf(info) {
 	const limit = (n, words = number) => (n ? words(n) : t("settings.noLimit"));
 	return {
-		address: h("code", location.origin),
+		address: h("code", location.origin + root),
 		...(info.exposed ? { warning: t("settings.exposed") } : {}),
 		version: info.version,
 		...(isAdmin() ? {
