@@ -74,13 +74,14 @@ _DROPPED: Final = _Dropped()
 
 
 def _text(value: Any, limit: int) -> str:
-    text = value if isinstance(value, str) else "" if value is None else _str(value)
+    text = value if isinstance(value, str) else "" if value is None else text_of(value)
     # Lone surrogates, as in names of files that are not UTF-8, become question marks.
     text = text[: limit + 1].encode("utf-8", "replace").decode().replace("\0", "")
     return cut(text, limit)
 
 
-def _str(value: Any) -> str:
+def text_of(value: Any) -> str:
+    """Its text, even if it cannot say."""
     try:
         return str(value)
     except Exception:  # noqa: BLE001 - theirs

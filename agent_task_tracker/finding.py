@@ -68,19 +68,9 @@ def find(
         ready = ReadyFile(name)
         return Found(ready.url, _credentials_of(ready, key), ca_file, name)
     url = url or _listen_url(environment)
-    explicit = ExplicitKey(key) if key else None
-    return Found(url, explicit or stored_key(url, _database(environment)), ca_file)
-
-
-def find_anyway(look: Callable[[], Found], environment: Mapping[str, str]) -> Found:
-    """The server as `look` finds it. If it finds none that reports can be kept for: the one of the
-    ready file that is to come, else the one that would listen here by default."""
-    try:
-        found = look()
-        found.destinations()
-    except ClientError as error:
-        return Found(_DEFAULT, MissingKey(error), None, environment.get("TRACKER_READY_FILE"))
-    return found
+    if key:
+        return Found(url, _explicit(key), ca_file)
+    return Found(url, stored_key(url, _database(environment)), ca_file)
 
 
 def of_ready_file(name: str) -> Destination:
@@ -164,7 +154,14 @@ def _credentials_of(ready: ReadyFile, key: str | None) -> Credentials:
                 "writes such files: no key is sent there; if it is meant, give the address"
             )
         )
-    return ExplicitKey(key)
+    return _explicit(key)
+
+
+def _explicit(key: str) -> Credentials:
+    try:
+        return ExplicitKey(key)
+    except ClientError as error:
+        return MissingKey(error)
 
 
 def _listen_url(environment: Mapping[str, str]) -> str:
@@ -192,18 +189,30 @@ def _database(environment: Mapping[str, str]) -> Path | None:
 
 class Whereabouts:
     """Where the server is, as it was found last. `look` is asked again while nothing answers there:
-    a server that is started later makes its key then."""
+    a server that is started later makes its key then.
+
+    If none is found (`problem` says why), reports are kept for the one of the ready file that is to
+    come, else for the one that would listen here by default."""
 
     def __init__(self, look: Callable[[], Found], environment: Mapping[str, str]) -> None:
-        """`look` may raise ClientError: see `find_anyway`."""
+        """`look` may raise ClientError."""
         self._look = look
         self._environment = environment
+        self.problem: str | None = None
         self.look_again()
 
     def look_again(self) -> None:
         """Find it once more."""
-        self.found = find_anyway(self._look, self._environment)
-        self.destinations = self.found.destinations()
+        self.problem = None
+        try:
+            self.found = self._look()
+            self.destinations = self.found.destinations()
+        except Exception as error:  # noqa: BLE001 - also what an address of another type raises
+            words = str(error) if isinstance(error, ClientError) else f"no address: {error!r}"
+            self.problem = words
+            name = self._environment.get("TRACKER_READY_FILE")
+            self.found = Found(_DEFAULT, MissingKey(ClientError(words)), None, name)
+            self.destinations = self.found.destinations()
 
     @property
     def destination(self) -> Destination:

@@ -24,6 +24,8 @@ MAX_BYTES: Final = 1_000_000
 # What a report of that size is made of, in the order in which it is left out.
 _LARGE: Final = ("metadata", "stack_trace", "result", "error_message", "message")
 
+_MILLISECOND: Final = 1_000_000  # nanoseconds
+
 _NAME: Final = re.compile(rf"\d{{20}}-\d{{7,}}-\d{{6,}}\.({'|'.join(KINDS)})")
 
 
@@ -69,7 +71,7 @@ class Reports:
         """`now_ns`: nanoseconds since 1970."""
         self._now_ns = now_ns
         self._numbers = itertools.count()
-        self._last = 0
+        self._last = self._last_end = 0
         self._unique = secrets.token_urlsafe(12)
 
     def make(self, kind: str, given: Mapping[str, Any], note: Note) -> Report:
@@ -77,7 +79,12 @@ class Reports:
         raises."""
         # A clock that is set back does not change the order. Two threads may get the same time: the
         # number tells their reports apart.
-        now = self._last = max(self._now_ns(), self._last)
+        now = max(self._now_ns(), self._last)
+        if kind == "start":  # by milliseconds it has to be later than an end to open an attempt
+            now = max(now, self._last_end + _MILLISECOND)
+        elif kind in ("finish", "error"):
+            self._last_end = now
+        self._last = now
         number = next(self._numbers)
         process = os.getpid()
         fields = clean(kind, given, note)

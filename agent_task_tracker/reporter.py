@@ -163,7 +163,7 @@ class Reporter:
             waiting = []
         process = os.getpid()
         own = sum(process_of(name) == process for name, _ in waiting)
-        self._spooled += unsettled + own
+        self._spooled = min(self._spooled + unsettled + own, self._handed)
 
     def _after_fork(self) -> None:
         self._handover.forget()

@@ -135,7 +135,10 @@ class Worker:
             self._file_held()
             return
         sender = self._sender()
-        if sender.is_needed():  # what was handed over before goes first
+        if self._whereabouts.problem is not None:
+            self._fail(self._whereabouts.problem, 0.0)
+            self._file_held()
+        elif sender.is_needed():  # what was handed over before goes first
             self._file_held()
             self._deliver(sender)
         elif not self._held:
