@@ -1,9 +1,14 @@
-"""What went wrong while reporting, for the log: each once a minute, never more."""
+"""What went wrong while reporting, for the log: each once a minute, never more.
+
+Nothing is logged where it is noticed: a job's threads may hold locks of their own handlers.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import time
+from collections import deque
 from collections.abc import Callable
 from typing import Final
 
@@ -28,21 +33,25 @@ class Complaints:
             self._logger.addHandler(logging.NullHandler())
         self._monotonic = monotonic
         self._said: dict[str, float] = {}
+        self._unsaid: deque[str] = deque()
 
     def say(self, kind: str, text: str, interval: float = _INTERVAL) -> None:
-        """Log it, unless something of its kind was within the interval, in seconds."""
+        """Have it logged, unless something of its kind was within the interval, in seconds."""
         now = self._monotonic()
         if now < self._said.get(kind, 0.0) or len(self._said) > _MAX_KINDS:
             return
         self._said[kind] = now + interval
-        try:
-            self._logger.warning("%s", text)
-        except Exception:  # noqa: BLE001 - a handler of theirs that fails
-            self._said[kind] = now + _INTERVAL
+        self._unsaid.append(text)
 
     def say_once(self, kind: str, text: str) -> None:
-        """Log it, unless something of its kind ever was."""
+        """Have it logged, unless something of its kind ever was."""
         self.say(kind, text, float("inf"))
+
+    def speak(self) -> None:
+        """Log what there is to say: in the sending thread, which holds no lock."""
+        while self._unsaid:
+            with contextlib.suppress(Exception):  # a handler of theirs that fails
+                self._logger.warning("%s", self._unsaid.popleft())
 
     def note(self, text: str) -> None:
         """Something about a report's field: see `fields.clean`."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import queue
 import threading
+import time
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
@@ -17,6 +18,9 @@ from agent_task_tracker.spool import Spool
 # it; if there is none (a full disk) statuses beyond it are lost.
 _MOST: Final = 20_000
 _MOST_BYTES: Final = 16 * 1024 * 1024
+
+# Seconds until a disk is tried again that took nothing.
+_DISK_INTERVAL: Final = 1.0
 
 
 class Item(NamedTuple):
@@ -48,6 +52,7 @@ class Handover:
         """Whether there are reports in the journal that are not in the queue: see `spill`."""
         self.lost = 0
         self._put = self._taken = 0  # bytes
+        self._no_disk_until = 0.0
 
     def put(self, report: Report, destination: Destination) -> None:
         """Hand it over: to the journal, so that it is on the disk, and to the sending thread."""
@@ -132,11 +137,15 @@ class Handover:
         self._journal.forget()
 
     def _note(self, report: Report, destination: Destination) -> bool:
+        if self._no_disk_until and time.monotonic() < self._no_disk_until:
+            return False
         try:
             self._journal.append(report, destination)
         except OSError as error:
             complain_of_disk(self._complaints, self._spool, error)
+            self._no_disk_until = time.monotonic() + _DISK_INTERVAL
             return False
+        self._no_disk_until = 0.0
         return True
 
     def _begin_segment(self) -> None:

@@ -115,6 +115,7 @@ class Reporter:
                     self._thread.join(seconds)
             finally:
                 self._let_go()
+                atexit.unregister(self._close_at_exit)
         rejected, lost = self._worker.rejected, self._lost
         sent = max(0, self._handed - self._spooled - rejected - lost)
         return Closed(sent, self._spooled, rejected, lost, self._worker.problem)
@@ -136,14 +137,13 @@ class Reporter:
         )
         with contextlib.suppress(RuntimeError):  # the interpreter ends: the journal has it all
             self._thread.start()
-        reference = weakref.WeakMethod(self._close_at_exit)
-        atexit.register(_call, reference)
+        atexit.register(self._close_at_exit)
         processes = sys.modules.get("multiprocessing.process")
         if processes is not None and processes.parent_process() is not None:
             # Such a child ends by `os._exit`, after what is registered there.
             from multiprocessing.util import Finalize  # noqa: PLC0415 - it is there already
 
-            Finalize(None, _call, args=(reference,), exitpriority=10)
+            Finalize(None, self._close_at_exit, exitpriority=10)
 
     def _close_at_exit(self) -> None:
         with contextlib.suppress(KeyboardInterrupt):  # another Ctrl-C: do not wait, then
@@ -161,6 +161,7 @@ class Reporter:
         except OSError as error:
             complain_of_disk(self._complaints, self._spool, error)
             waiting = []
+        self._complaints.speak()
         process = os.getpid()
         own = sum(process_of(name) == process for name, _ in waiting)
         self._spooled = min(self._spooled + unsettled + own, self._handed)

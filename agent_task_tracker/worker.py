@@ -72,6 +72,7 @@ class Worker:
             try:
                 self._take()
                 self._work()
+                self._complaints.speak()
                 self._answer_flushes()
                 if self._is_finished():
                     break

@@ -11,6 +11,7 @@ import _venv  # noqa: F401 - goes on in .venv
 import fanout
 import growth
 import ingest
+import sdk
 import startup
 import variants
 from _environment import SetupError, run_script
@@ -19,6 +20,7 @@ from _report import machine_text, progress
 # The shortest first: what is missing is then said before minutes were spent.
 BENCHMARKS = {
     "startup": startup,
+    "sdk": sdk,
     "ingest": ingest,
     "variants": variants,
     "growth": growth,

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from agent_task_tracker.credentials import MissingKey
+from agent_task_tracker.credentials import ExplicitKey, MissingKey
 from agent_task_tracker.errors import ClientError
 from agent_task_tracker.finding import Found
 from agent_task_tracker.report import Reports
@@ -31,6 +31,8 @@ from tests.support.reporting import (
 )
 from tests.support.server import KEY, Server, wait_for
 from tests.support.trap import Trap, reply
+
+KEY_NAME = f"key {ExplicitKey(KEY).key_id}"
 
 
 def free_port() -> int:
@@ -157,6 +159,12 @@ def test_a_server_of_another_key_takes_none(
     assert json.loads(done.stdout)["delivered"] == 0
     assert done.returncode == 0, "nothing is kept for this server and this key"
     assert len(files(spool)) == 7
+    done = run(
+        *("flush", "--url", f"http://127.0.0.1:{port}", "--any-key", "--json"),
+        home=tmp_path,
+        variables={**variables, "API_KEY": "another key of somebody"},
+    )
+    assert (done.returncode, json.loads(done.stdout)["delivered"]) == (0, 7)
 
 
 def test_what_was_kept_before_there_was_a_key_goes_to_the_server_that_made_it(
@@ -330,7 +338,7 @@ def test_the_limit_of_the_server_is_waited_for(
     )
     assert (done.returncode, done.stdout.splitlines()[1]) == (
         69,
-        f"{waiting} kept for {server.url.replace('127.0.0.1', 'localhost')}".encode(),
+        f"{waiting} kept for {server.url.replace('127.0.0.1', 'localhost')}, {KEY_NAME}".encode(),
     )
     assert b"go on in" in done.stderr
 
@@ -345,8 +353,8 @@ def test_flush_says_what_waits_for_others(tmp_path: Path, spool: Path) -> None:
     lines = done.stdout.decode().splitlines()
     assert lines[0] == f"0 reports delivered to {here}"
     assert {line.replace("localhost", "127.0.0.1") for line in lines[1:]} == {
-        f"7 kept for {here}",
-        f"3 kept for {there}",
+        f"7 kept for {here}, {KEY_NAME}",
+        f"3 kept for {there}, {KEY_NAME}",
     }
     assert b"Connection refused" in done.stderr
     doctor = json.loads(run("doctor", "--json", home=tmp_path, variables=variables).stdout)

@@ -64,6 +64,7 @@ def test_every_block_does_what_it_says(tmp_path: Path) -> None:
         "task-123": "completed",
         "task-124": "failed",
         "Nightly build": "completed",
+        "eval-6": "completed",
         "eval-7": "completed",
     }
     assert walk.checkout.pip_calls == ["install ."]

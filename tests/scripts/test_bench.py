@@ -143,3 +143,15 @@ def test_blocks_are_replaced_between_their_markers_only(tmp_path: Path) -> None:
     all_.replace_blocks(file, {"one": "new", "two": "2"})
     expected = "a\n<!-- one -->\n\nnew\n\n<!-- /one -->\nb\n<!-- two -->\n\n2\n\n<!-- /two -->\nc\n"
     assert file.read_text() == expected
+
+
+@on_linux
+def test_sdk_finds_every_report_that_was_called_or_waited() -> None:
+    report = bench("sdk", "--calls", "300", "--paced", "20", "--spooled", "700")
+    calls = [row for row in report["measured"] if "calls" in row]
+    assert {(row["server"], row["sent"]) for row in calls} == {
+        *(("answers", True), ("refuses", False), ("hangs", False)),
+        ("answers, the disk is full", True),
+    }
+    assert report["measured"][-1]["waiting"] == 700
+    assert report["failures"] == []

@@ -11,6 +11,7 @@ import click
 from agent_task_tracker.address import Address
 from agent_task_tracker.courier import Courier
 from agent_task_tracker.folders import spool_folder
+from agent_task_tracker.journal import recover
 from agent_task_tracker.sender import Sender, patient
 from agent_task_tracker.spool import Spool
 from tracker.cli import env_file
@@ -30,9 +31,14 @@ _UNREACHABLE: Final = 69
     metavar="SECONDS",
     help="Wait no longer for the server's rate limit.",
 )
+@click.option(
+    "--any-key",
+    is_flag=True,
+    help="Also what was kept for the same address with another key, as before a key was changed.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @with_options
-def flush(*, timeout: float, as_json: bool, **options: str | None) -> None:
+def flush(*, timeout: float, any_key: bool, as_json: bool, **options: str | None) -> None:
     """Deliver the reports that wait for the server.
 
     Reports that found no server wait in the spool, until a process that reports to the same server
@@ -46,6 +52,12 @@ def flush(*, timeout: float, as_json: bool, **options: str | None) -> None:
     courier = Courier(Address(server.url, server.ca_file), server.credentials)
     destinations = server.destinations()
     try:
+        if any_key:
+            recover(spool)
+            addresses = {destination.address for destination in destinations}
+            kept = (item.destination for item in spool.contents())
+            others = (other for other in kept if other.address in addresses)
+            destinations = list(dict.fromkeys([*destinations, *others]))
         delivery = Sender(spool, courier, *destinations).deliver(patient(timeout))
         contents, rejected = spool.contents(), spool.rejected()
     except OSError as error:
@@ -57,7 +69,10 @@ def flush(*, timeout: float, as_json: bool, **options: str | None) -> None:
         "spool": str(spool.folder),
         "delivered": delivery.sent if delivery else 0,
         "kept": [
-            {"to": item.destination.address, "reports": item.reports, "bytes": item.bytes}
+            {
+                **{"to": item.destination.address, "key_id": item.destination.key_id},
+                **{"reports": item.reports, "bytes": item.bytes},
+            }
             for item in contents
         ],
         "rejected": [_line_of(content) for content in rejected],
@@ -85,7 +100,7 @@ def _line_of(content: dict[str, Any]) -> dict[str, Any]:
 def _print(result: dict[str, Any]) -> None:
     print_text(f"{result['delivered']} reports delivered to {result['url']}")
     for kept in result["kept"]:
-        print_text(f"{kept['reports']} kept for {kept['to']}")
+        print_text(f"{kept['reports']} kept for {kept['to']}, key {kept['key_id'] or 'any'}")
     if result["problem"] and result["kept"]:
         print_text(f"tracker: {result['problem']}", err=True)
     for put_aside in result["rejected"]:
