@@ -21,7 +21,7 @@ from agent_task_tracker.credentials import Credentials, ExplicitKey, MissingKey,
 from agent_task_tracker.destination import Destination, destination
 from agent_task_tracker.errors import ClientError, Unreachable
 from agent_task_tracker.files import MAX_READY_FILE_BYTES, read_regular
-from agent_task_tracker.folders import MEMORY, default_database
+from agent_task_tracker.folders import MEMORY, absolute, default_database
 from agent_task_tracker.keys import is_generated, is_loopback, kept_in, read_key_file
 
 _LOOPBACK_OF: Final = {"0.0.0.0": "127.0.0.1", "::": "::1"}
@@ -75,7 +75,7 @@ def find(
 
 def of_ready_file(name: str) -> Destination:
     """The server that will write that ready file; its address is not known yet."""
-    return Destination(f"ready-file:{Path(name).absolute()}", "")
+    return Destination(f"ready-file:{absolute(name)}", "")
 
 
 def listen_url(unix_socket: str | None, host: str, port: int, *, tls: bool) -> str:

@@ -27,12 +27,20 @@ def spool_folder(environment: Mapping[str, str]) -> Path:
     """Where reports wait for their server: TRACKER_SPOOL, else in the user's folder for state."""
     given = environment.get("TRACKER_SPOOL")
     if given:
-        return Path(given).absolute()
+        return absolute(given)
     try:
         return _folder(environment, "XDG_STATE_HOME", ".local/state") / "spool"
     except RuntimeError:  # the user has no home
         user = os.getuid() if hasattr(os, "getuid") else "user"
         return Path(tempfile.gettempdir()) / f"{_APPLICATION}-{user}" / "spool"
+
+
+def absolute(name: str) -> Path:
+    """The path of a name, or the name if there is no working directory any more."""
+    try:
+        return Path(name).absolute()
+    except OSError:
+        return Path(name)
 
 
 def _folder(environment: Mapping[str, str], variable: str, unix: str) -> Path:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import queue
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple
 
 from agent_task_tracker.complaints import Complaints
 from agent_task_tracker.destination import Destination
 from agent_task_tracker.journal import Journal
 from agent_task_tracker.report import Report
-from agent_task_tracker.spool import Spool
+from agent_task_tracker.spool import LIMIT, Spool
 
 # So much waits in memory. What is more the sending thread reads from the journal, once it gets to
 # it; if there is none (a full disk) statuses beyond it are lost.
@@ -42,8 +42,10 @@ class Flush:
 class Handover:
     """Hold `lock` while a report is made and put, so that it is put in the order of its name."""
 
-    def __init__(self, spool: Spool, complaints: Complaints) -> None:
+    def __init__(self, spool: Spool, complaints: Complaints, limit: int = LIMIT) -> None:
+        """`limit`: bytes of a journal; statuses beyond it are lost."""
         self._spool = spool
+        self._limit = limit
         self._complaints = complaints
         self._journal = Journal(spool)
         self._queue: queue.SimpleQueue[Item | Flush | None] = queue.SimpleQueue()
@@ -56,13 +58,15 @@ class Handover:
 
     def put(self, report: Report, destination: Destination) -> None:
         """Hand it over: to the journal, so that it is on the disk, and to the sending thread."""
+        if self._journal.bytes > self._limit and report.kind == "status":
+            self._lose("reports come faster than they can be kept: statuses are lost")
+            return
         in_journal = self._note(report, destination)
         is_full = self._queue.qsize() >= _MOST or self._put - self._taken >= _MOST_BYTES
         if in_journal and (self.overflowed or is_full):
             self.overflowed = True
         elif is_full and report.kind == "status":
-            self.lost += 1
-            self._complaints.say_once("lost", "disk and memory are full: statuses are lost")
+            self._lose("disk and memory are full: statuses are lost")
         else:
             self._put += len(report.content)
             self._queue.put(Item(report, destination, in_journal))
@@ -96,10 +100,10 @@ class Handover:
         if self._journal.wants_segment:
             self._begin_segment()
 
-    def spill(self, held: Sequence[Item]) -> list[Item | Flush]:
+    def spill(self, held: Sequence[Item], make_room: Callable[[], None]) -> list[Item | Flush]:
         """After an overflow: put all that is in the journal into the spool. `held`: what was taken
-        and is not settled. Returns what of it, and of what was not taken, is in no journal. Raises
-        OSError: try again later."""
+        and is not settled. Returns what of it, and of what was not taken, is in no journal.
+        `make_room`: in the spool. Raises OSError: try again later."""
         segment = self._journal.new_segment()
         with self.lock:
             self._journal.begin_segment(segment)
@@ -112,8 +116,8 @@ class Handover:
             self.overflowed = False
         try:
             for found in self._journal.unsettled():
-                if found is not None:
-                    self._spool.put(*found)
+                if found is not None and self._spool.put(*found):
+                    make_room()
                 self._journal.settle(1)
         except OSError:
             self.overflowed = True
@@ -135,6 +139,10 @@ class Handover:
     def forget(self) -> None:
         """In a forked child: all of it is the parent's."""
         self._journal.forget()
+
+    def _lose(self, why: str) -> None:
+        self.lost += 1
+        self._complaints.say_once("lost", why)
 
     def _note(self, report: Report, destination: Destination) -> bool:
         if self._no_disk_until and time.monotonic() < self._no_disk_until:

@@ -79,6 +79,8 @@ class Journal:
     def __init__(self, spool: Spool) -> None:
         self._spool = spool
         self._segments: deque[Segment] = deque()
+        # Counted apart, for two threads do.
+        self._appended = self._removed = 0
 
     def append(self, report: Report, destination: Destination) -> None:
         """Note the report, in the order in which they are settled. Raises OSError."""
@@ -92,6 +94,7 @@ class Journal:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(segment.path))
         segment.appended += 1
         segment.bytes += len(line)
+        self._appended += len(line)
 
     @property
     def wants_segment(self) -> bool:
@@ -132,11 +135,17 @@ class Journal:
                 break
             if segment.is_settled:
                 self._segments.popleft().close()
+                self._removed += segment.bytes - _HEADER_BYTES
 
     def unsettled(self) -> Iterator[tuple[Report, Destination] | None]:
         """The reports that are not settled, from all files but the last; None: a damaged one."""
         for segment in list(self._segments)[:-1]:
             yield from islice(_reports_in(segment.path), segment.settled, segment.appended)
+
+    @property
+    def bytes(self) -> int:
+        """How large its files are."""
+        return self._appended - self._removed
 
     @property
     def unsettled_count(self) -> int:
@@ -159,7 +168,7 @@ class Journal:
 def recover(spool: Spool) -> int:
     """Put into the spool what processes that died had handed over; how many reports. Raises
     OSError."""
-    count = 0
+    count, is_large = 0, False
     for path in sorted((spool.folder / HANDOVER).glob(f"*{_SUFFIX}")):
         try:
             descriptor = os.open(path, _FLAGS)
@@ -172,12 +181,14 @@ def recover(spool: Spool) -> int:
             for number, found in enumerate(_reports_in(path), start=1):
                 if number > settled:
                     if found is not None:
-                        spool.put(*found)
+                        is_large |= spool.put(*found)
                         count += 1
                     _note_settled(descriptor, number)
         finally:
             os.close(descriptor)
         path.unlink(missing_ok=True)
+    if is_large:
+        spool.make_room()
     return count
 
 

@@ -166,13 +166,12 @@ class Worker:
 
     def _spill(self) -> None:
         try:
-            left = self._handover.spill(self._held)
+            left = self._handover.spill(self._held, self._make_room)
         except OSError as error:
             self._complain_of_disk(error)
             return
         self._flushes += [item for item in left if isinstance(item, Flush)]
         self._held = deque(item for item in left if isinstance(item, Item))
-        self._make_room()
 
     def _file_held(self) -> None:
         """Put what is held into the spool; what it does not take goes on being held."""

@@ -11,8 +11,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from agent_task_tracker.complaints import Complaints
 from agent_task_tracker.destination import Destination, destination
 from agent_task_tracker.folders import default_database, spool_folder
+from agent_task_tracker.handover import Handover
 from agent_task_tracker.journal import Journal, recover
 from agent_task_tracker.report import Report, Reports
 from agent_task_tracker.spool import Spool, Unusable, Waiting, seal
@@ -227,6 +229,18 @@ def test_a_journal_goes_on_in_another_file_and_removes_what_is_settled(tmp_path:
     assert journal.unsettled_count == 3
     journal.close()
     assert recover(spool) == 3
+
+
+def test_what_comes_faster_than_it_is_kept_is_bounded(tmp_path: Path) -> None:
+    """Nobody takes anything: beyond the journal's limit statuses are lost, starts and ends not."""
+    handover = Handover(Spool(tmp_path), Complaints(), limit=5_000)
+    kinds = [*["status"] * 100, "finish"]
+    for kind in kinds:
+        handover.put(report(kind), HERE)
+    assert 50 < handover.lost < 100
+    assert handover.close() == len(kinds) - handover.lost
+    assert recover(Spool(tmp_path)) == len(kinds) - handover.lost
+    assert files(tmp_path)[-1].suffix == ".finish"
 
 
 @pytest.mark.parametrize(
