@@ -56,6 +56,11 @@ class Address:
             self._tls_context  # noqa: B018 - fails before the first request
 
     @property
+    def scheme(self) -> str:
+        """http or https."""
+        return "https" if self._https else "http"
+
+    @property
     def socket_path(self) -> Path | None:
         """The Unix socket's, without links in its folder; None: it is none."""
         return self._socket and Path(os.path.realpath(self._socket.parent), self._socket.name)

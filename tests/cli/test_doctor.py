@@ -104,7 +104,7 @@ def test_all_is_well(shared_server: Server, tmp_path: Path) -> None:
     assert settings["TRACKER_HOST"] == {"value": "127.0.0.1", "from": "default"}
     assert said["database"]["events"] >= 1
     assert [tried["what"] for tried in said["connection"]["tried"]] == [
-        "HTTP", "API key", "WebSocket",
+        "HTTP", "API key", "WebSocket", "Dashboard",
     ]  # fmt: skip
 
 
@@ -126,7 +126,7 @@ def test_a_kept_key_is_shown_after_the_proof(
         said = json.loads(done.stdout)
         assert (done.returncode, said["problems"]) == (0, [])
         tried = [one["what"] for one in said["connection"]["tried"]]
-        assert tried == ["HTTP", "Proof", "API key", "WebSocket"]
+        assert tried == ["HTTP", "Proof", "API key", "WebSocket", "Dashboard"]
 
 
 def test_for_people(shared_server: Server, tmp_path: Path) -> None:
@@ -157,6 +157,27 @@ def test_a_proxy_that_breaks_websockets_is_named(
     assert "nginx/1.0" in problem
     assert "Upgrade" in problem
     assert said["database"]["exists"] is False
+
+
+def test_a_proxy_that_changes_the_host_is_named(
+    proxy: Callable[[Answer], Proxy], tmp_path: Path
+) -> None:
+    changing = proxy(lambda head: re.sub(rb"(?im)^host: .*\r\n", b"Host: localhost\r\n", head))
+    code, said = doctor("--db", "none.db", "--url", changing.url, home=tmp_path)
+    assert code == 1
+    (problem,) = said["problems"]
+    assert "changes the header Host" in problem
+    assert f"--cors-origin {changing.url}" in problem
+
+
+def test_a_prefix_that_the_server_does_not_know_is_named(
+    proxy: Callable[[Answer], Proxy], tmp_path: Path
+) -> None:
+    removing = proxy(lambda head: head.replace(b" /tracker/", b" /", 1))
+    code, said = doctor("--db", "none.db", "--url", f"{removing.url}/tracker", home=tmp_path)
+    assert code == 1
+    (problem,) = said["problems"]
+    assert "--root-path /tracker" in problem
 
 
 def test_wrong_key(shared_server: Server, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -11,6 +12,7 @@ from typing import Any, Final, NamedTuple
 
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus
 from websockets.sync.client import connect
+from websockets.typing import Origin
 
 from agent_task_tracker import bounded
 from agent_task_tracker.address import Address
@@ -26,6 +28,14 @@ _PROXY_ADVICE: Final = (
     "it has to pass WebSockets on; in nginx: proxy_http_version 1.1; "
     'proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection "upgrade"'
 )
+
+
+_HOST_ADVICE: Final = (
+    "in nginx: proxy_set_header Host $http_host; or the server is started with --cors-origin"
+)
+
+# Where the dashboard's page says what its addresses begin with.
+_ROOT_PATH: Final = re.compile(rb'<html [^>]*data-root="([^"]*)"')
 
 
 class Finding(NamedTuple):
@@ -58,6 +68,7 @@ def try_address(
     findings.append(_try("API key", lambda: _key(address, credentials)))
     if findings[-1].problem is None:
         findings.append(_try("WebSocket", lambda: _round_trip(address, credentials)))
+        findings.append(_try("Dashboard", lambda: _page(address)))
     return findings, True
 
 
@@ -93,6 +104,17 @@ def _key(address: Address, credentials: Credentials) -> None:
         raise _CheckFailed(f"{address.url}/api/websocket/stats answers {status}{server}")
 
 
+def _page(address: Address) -> None:
+    """Whether the page finds its files and the API at this address."""
+    _, _, body = _get(address, "/", None)
+    found = _ROOT_PATH.search(body)
+    if found is None or found[1].decode() != address.prefix:
+        raise _CheckFailed(
+            f"the page at {address.url}/ does not look for its files there: start the server with "
+            f"--root-path {address.prefix or '/'}"
+        )
+
+
 def _get(address: Address, path: str, credentials: Credentials | None) -> tuple[int, str, bytes]:
     with closing(address.connection(_TIMEOUT)) as connection, _reporting_errors(address):
         headers = credentials.headers(connection, address.prefix) if credentials else {}
@@ -117,7 +139,8 @@ def _reporting_errors(address: Address) -> Iterator[None]:
 
 
 def _round_trip(address: Address, credentials: Credentials) -> None:
-    """Send the API's ping and wait for its pong, on a connection that was proved if need be."""
+    """Send the API's ping and wait for its pong, as a page of this address would, on a connection
+    that was proved if need be."""
     with closing(address.connection(_TIMEOUT)) as connection:
         with _reporting_errors(address):
             connection.connect()
@@ -145,6 +168,7 @@ def _ping(connection: HTTPConnection, address: Address, headers: dict[str, str])
             f"ws://{authority}{address.prefix}/ws",  # TLS, if any, is the connection's own
             sock=connection.sock,
             additional_headers=headers,
+            origin=None if address.socket_path else Origin(f"{address.scheme}://{authority}"),
             compression=None,
             open_timeout=_TIMEOUT,
             close_timeout=1.0,
@@ -159,7 +183,7 @@ def _ping(connection: HTTPConnection, address: Address, headers: dict[str, str])
             f"between, and {_PROXY_ADVICE}"
         ) from None
     except ConnectionClosed as error:
-        raise _CheckFailed(_close_reason(error)) from None
+        raise _CheckFailed(_close_reason(error, address)) from None
     except TimeoutError:
         raise _CheckFailed(
             "it opens, but nothing comes back: something in between holds messages back"
@@ -179,12 +203,15 @@ def _await_pong(websocket: Any) -> None:
     raise TimeoutError
 
 
-def _close_reason(error: ConnectionClosed) -> str:
+def _close_reason(error: ConnectionClosed, address: Address) -> str:
     code = None if error.rcvd is None else error.rcvd.code
     if code == CloseCode.UNAUTHORIZED:
         return "the key does not arrive: the proxy in between drops the header X-API-Key"
     if code == CloseCode.FORBIDDEN:
-        return "the origin is refused: see --cors-origin of `tracker serve`"
+        return (
+            f"pages of {address.url} are refused, so the dashboard is not live there: the proxy in "
+            f"between changes the header Host; it has to pass it on, {_HOST_ADVICE} {address.url}"
+        )
     return f"it is closed at once ({code or 'without a word'})"
 
 
