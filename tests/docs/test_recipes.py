@@ -312,7 +312,7 @@ def test_a_status(schema: apsw.Connection, described: Any) -> None:
 
 def test_a_status_in_the_dashboard() -> None:
     app = "tracker/web/app"
-    added = {"silent"}  # by the page: running, and long unheard of
+    added = {"silent", "waiting"}  # by the page: long unheard of, and in need of a person
     word = r"^\t\t(\w+):"
     compare(
         DASHBOARD,

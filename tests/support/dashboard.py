@@ -18,6 +18,62 @@ _NETWORK_PROBLEMS = ("Failed to load resource", "WebSocket connection to")
 
 expect.set_options(timeout=TIMEOUT_MS)
 
+# What the browser would show, and whether anybody looks: neither can be asked for without a screen.
+WATCHED = """
+  window.shown = [];
+  window.away = false;
+  window.Notification = class {
+    static permission = "default";
+    static async requestPermission() { return (this.permission = "granted"); }
+    constructor(title, { body }) { this.said = [title, body]; window.shown.push(this); }
+  };
+  Object.defineProperty(document, "hidden", { get: () => window.away });
+"""
+
+# Text that stands out less than WCAG 2.2 asks for (1.4.3): 4.5, large text 3.
+_LOW_CONTRAST = """
+() => {
+  const context = Object.assign(document.createElement("canvas"), { width: 1, height: 1 })
+    .getContext("2d", { willReadFrequently: true });
+  const rgba = (color) => {
+    context.clearRect(0, 0, 1, 1);
+    context.fillStyle = color;
+    context.fillRect(0, 0, 1, 1);
+    return [...context.getImageData(0, 0, 1, 1).data];
+  };
+  const over = ([r, g, b, a], [R, G, B]) =>
+    [r, g, b].map((c, i) => (c * a + [R, G, B][i] * (255 - a)) / 255).concat(255);
+  const background = (element) => {
+    const layers = [];
+    for (let e = element; e; e = e.parentElement) {
+      layers.push(rgba(getComputedStyle(e).backgroundColor));
+    }
+    return layers.reverse().reduce((below, layer) => over(layer, below), [255, 255, 255, 255]);
+  };
+  const luminance = (color) => {
+    const [r, g, b] = color.slice(0, 3).map((c) => c / 255)
+      .map((c) => (c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4));
+    return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+  };
+  const low = [];
+  let looked = 0;
+  for (const element of document.querySelectorAll("body *")) {
+    const own = [...element.childNodes].some((n) => n.nodeType === 3 && n.data.trim());
+    if (!own || !element.checkVisibility() || element.closest("option")) continue;
+    const style = getComputedStyle(element);
+    if (parseFloat(style.fontSize) === 0) continue;
+    const below = background(element);
+    const [a, b] = [luminance(over(rgba(style.color), below)), luminance(below)];
+    const ratio = (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
+    const size = parseFloat(style.fontSize);
+    const large = size >= 24 || (size >= 18.66 && Number(style.fontWeight) >= 700);
+    looked++;
+    if (ratio < (large ? 3 : 4.5)) low.push(`${element.outerHTML.slice(0, 80)} ${ratio}`);
+  }
+  return { looked, low };
+}
+"""
+
 
 @dataclass
 class Dashboard:
@@ -80,6 +136,13 @@ class Dashboard:
     def at(self, path: str) -> None:
         """Wait until the address is this."""
         expect(self.page).to_have_url(re.compile(re.escape(f"{self.server.url}{path}") + "$"))
+
+
+def low_contrast(page: Page, at_least: int = 1) -> list[str]:
+    """Elements with text that is hard to read; there have to be more than `at_least` with text."""
+    found = page.evaluate(_LOW_CONTRAST)
+    assert found["looked"] > at_least
+    return list(found["low"])
 
 
 class Held:

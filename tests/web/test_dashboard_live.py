@@ -12,7 +12,7 @@ from playwright.sync_api import expect
 
 from tests.support.cli import run
 from tests.support.clocked import ClockedServer
-from tests.support.dashboard import Dashboard
+from tests.support.dashboard import WATCHED, Dashboard
 from tests.support.server import KEY, Server
 
 pytestmark = pytest.mark.browser
@@ -230,19 +230,6 @@ def test_a_failure_out_of_sight_is_counted_in_the_title(
     expect(page).to_have_title("(1) Now · Agent Task Tracker")
     page.evaluate(hide % "false" + "; document.dispatchEvent(new Event('visibilitychange'))")
     expect(page).to_have_title("Now · Agent Task Tracker")
-
-
-# What the browser would show, and whether anybody looks: neither can be asked for without a screen.
-WATCHED = """
-  window.shown = [];
-  window.away = false;
-  window.Notification = class {
-    static permission = "default";
-    static async requestPermission() { return (this.permission = "granted"); }
-    constructor(title, { body }) { this.said = [title, body]; window.shown.push(this); }
-  };
-  Object.defineProperty(document, "hidden", { get: () => window.away });
-"""
 
 
 def test_who_asked_for_it_is_told_of_failures_while_away(

@@ -10,7 +10,7 @@ from urllib.parse import quote
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.support.dashboard import Dashboard
+from tests.support.dashboard import Dashboard, low_contrast
 from tests.support.server import Server
 
 pytestmark = pytest.mark.browser
@@ -23,50 +23,6 @@ VIEWS = (
     *("/", "/projects", PATH, f"{PATH}/board", f"{PATH}/timeline", f"{PATH}/tasks/bad"),
     *("/stats", "/events", "/settings"),
 )
-
-# Text that stands out less than WCAG 2.2 asks for (1.4.3): 4.5, large text 3.
-LOW_CONTRAST = """
-() => {
-  const context = Object.assign(document.createElement("canvas"), { width: 1, height: 1 })
-    .getContext("2d", { willReadFrequently: true });
-  const rgba = (color) => {
-    context.clearRect(0, 0, 1, 1);
-    context.fillStyle = color;
-    context.fillRect(0, 0, 1, 1);
-    return [...context.getImageData(0, 0, 1, 1).data];
-  };
-  const over = ([r, g, b, a], [R, G, B]) =>
-    [r, g, b].map((c, i) => (c * a + [R, G, B][i] * (255 - a)) / 255).concat(255);
-  const background = (element) => {
-    const layers = [];
-    for (let e = element; e; e = e.parentElement) {
-      layers.push(rgba(getComputedStyle(e).backgroundColor));
-    }
-    return layers.reverse().reduce((below, layer) => over(layer, below), [255, 255, 255, 255]);
-  };
-  const luminance = (color) => {
-    const [r, g, b] = color.slice(0, 3).map((c) => c / 255)
-      .map((c) => (c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4));
-    return 0.2126 * r + 0.7152 * g + 0.0722 * b;
-  };
-  const low = [];
-  let looked = 0;
-  for (const element of document.querySelectorAll("body *")) {
-    const own = [...element.childNodes].some((n) => n.nodeType === 3 && n.data.trim());
-    if (!own || !element.checkVisibility() || element.closest("option")) continue;
-    const style = getComputedStyle(element);
-    if (parseFloat(style.fontSize) === 0) continue;
-    const below = background(element);
-    const [a, b] = [luminance(over(rgba(style.color), below)), luminance(below)];
-    const ratio = (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
-    const size = parseFloat(style.fontSize);
-    const large = size >= 24 || (size >= 18.66 && Number(style.fontWeight) >= 700);
-    looked++;
-    if (ratio < (large ? 3 : 4.5)) low.push(`${element.outerHTML.slice(0, 80)} ${ratio}`);
-  }
-  return { looked, low };
-}
-"""
 
 # What people operate has to have a name (WCAG 2.2, 4.1.2).
 OPERATED = {"button", "link", "textbox", "searchbox", "combobox", "checkbox", "radio", "option"}
@@ -102,9 +58,7 @@ def test_text_can_be_read_in_every_view(open_dashboard: Open, theme: str) -> Non
     dashboard = open_dashboard(color_scheme=theme)
     for path in VIEWS:
         dashboard.visit(path)
-        found = dashboard.page.evaluate(LOW_CONTRAST)
-        assert found["looked"] > 20
-        assert found["low"] == [], path
+        assert low_contrast(dashboard.page, at_least=20) == [], path
 
 
 def test_everything_operated_has_a_name(open_dashboard: Open) -> None:
@@ -133,8 +87,7 @@ def test_dialogs_can_be_read_and_operated(
     page = dashboard.page
 
     def is_fine() -> None:
-        found = page.evaluate(LOW_CONTRAST)
-        assert found["low"] == []
+        assert low_contrast(page) == []
         shown = [(node["role"]["value"], node.get("name", {}).get("value")) for node in tree(page)]
         assert [role for role, name in shown if role in NAMED and not name] == []
 

@@ -31,6 +31,13 @@ def hostile(shared_server: Server, project: str) -> str:
     name = f"{HTML}{BIDI}{project}"[:255]
     fields = {"task": HOSTILE, "agent": HOSTILE[:255], "task_id": HOSTILE[:255]}
     metadata = {HOSTILE: HOSTILE, "__proto__": {"hacked": 1}, "list": [HOSTILE, {HTML: BIDI}]}
+    asks = {
+        "attention": HOSTILE,
+        "attention_id": HOSTILE[:255],
+        "session": HOSTILE[:255],
+        "parent_task_id": HOSTILE[:255],
+        "metadata": {"estimated_duration": 0, "dependencies": [HOSTILE[:255]]},
+    }
     answers = [
         shared_server.report("start", name, **fields, metadata=metadata),
         shared_server.report("status", name, **fields, progress=5, message=HOSTILE),
@@ -43,7 +50,7 @@ def hostile(shared_server: Server, project: str) -> str:
             stack_trace=f'{HOSTILE}\n  File "{HOSTILE}", line 1\n{HOSTILE}',
         ),
         shared_server.report("finish", name, **{**fields, "task_id": "done"}, result=HOSTILE),
-        shared_server.report("start", name, **{**fields, "task_id": "runs"}),
+        shared_server.report("start", name, **{**fields, "task_id": "runs", **asks}),
     ]
     assert {answer.status_code for answer in answers} <= {200, 201}
     return name
@@ -77,6 +84,10 @@ def test_a_task(open_dashboard: Open, hostile: str) -> None:
         expect(page.locator(part).first).to_contain_text("<script>")
     page.get_by_text("Raw JSON").click()
     expect(page.locator(".raw")).to_contain_text("<script>")
+    is_inert(dashboard)
+    dashboard.visit(f"/projects/{quote(hostile, safe='')}/tasks/runs")
+    for part in (".asked", ".facts", ".history"):
+        expect(page.locator(part)).to_contain_text("<script>")
     is_inert(dashboard)
 
 

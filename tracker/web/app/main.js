@@ -47,13 +47,13 @@ function title() {
 }
 
 /** Fill the page, around a new key that has not been copied yet. */
-function present(element) {
-	fill(document.body, element, document.querySelector(".secret"));
+function present(...content) {
+	fill(document.body, content, document.querySelector(".secret"));
 }
 
 function begin() {
 	live.start();
-	present(shell.element);
+	present(alerts.said, shell.element);
 	show({ focus: false });
 }
 
@@ -85,7 +85,7 @@ function redraw() {
 	document.documentElement.lang = language();
 	if (!shell.element.isConnected) return;
 	shell = new Shell(live);
-	present(shell.element);
+	present(alerts.said, shell.element);
 	shell.showState(live);
 	show({ focus: false });
 }

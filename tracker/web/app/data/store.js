@@ -14,7 +14,14 @@ import { serverNow } from "./time.js";
  * @property {number} attempt
  * @property {string} started_at
  * @property {string} updated_at
+ * @property {string | null} [session]
+ * @property {string | null} [parent_task_id]
+ * @property {string | null} [attention]
+ * @property {string | null} [attention_since]
+ * @property {OpenRequest[]} [requests]
  * @property {string | null} [silent_since]
+ * @property {boolean} [overdue]
+ * @property {boolean} [blocked]
  * @property {string | null} [finished_at]
  * @property {number | null} [duration_seconds]
  * @property {string | null} [message]
@@ -24,7 +31,8 @@ import { serverNow } from "./time.js";
  * @property {string | null} [stack_trace]
  * @property {Record<string, any> | null} [metadata]
  *
- * @typedef {Task & {late?: boolean, reported_status?: string, reported_progress?: number}} Report
+ * @typedef {{id: string, text: string, since: string}} OpenRequest What a task needs a person for.
+ * @typedef {Task & {late?: boolean, truncated?: boolean, occurred_at?: string, reported_status?: string, reported_progress?: number}} Report
  * @typedef {{id: number, type: string, data: Report, timestamp: string}} LogEvent
  */
 
@@ -48,11 +56,42 @@ export function isSilent(task) {
 }
 
 /**
- * The status as shown: silence is what the page adds to the server's four.
+ * A task that goes on, or well, only once a person has seen to it.
+ * @param {Task} task
+ */
+export function isWaiting(task) {
+	return !ENDED.has(task.status) && Boolean(task.attention);
+}
+
+/**
+ * The status as shown: waiting for a person, and silence, are what the page adds to the server's four.
  * @param {Task} task
  */
 export function shownStatus(task) {
-	return isSilent(task) ? "silent" : task.status;
+	return isWaiting(task) ? "waiting" : isSilent(task) ? "silent" : task.status;
+}
+
+/**
+ * Time makes a task overdue, and no event tells of it: where the estimate is known, the page counts.
+ * @param {Task} task
+ */
+export function isOverdue({ status, overdue, metadata, started_at }) {
+	const estimate = metadata?.estimated_duration;
+	const isPast = typeof estimate === "number" && Date.parse(started_at) + 1000 * estimate < serverNow();
+	return status === "running" && (overdue || isPast);
+}
+
+/** @param {Task} task */
+export function isBlocked(task) {
+	return task.status === "pending" && Boolean(task.blocked);
+}
+
+/**
+ * The request that this very report opened, if any: it is open since what the report told happened.
+ * @param {LogEvent} event
+ */
+export function openedBy({ data, timestamp }) {
+	return data.requests?.findLast(({ since }) => since === (data.occurred_at ?? timestamp));
 }
 
 /**
@@ -61,7 +100,11 @@ export function shownStatus(task) {
  */
 function stateIn(data) {
 	const { status, progress, attempt, started_at, finished_at = null, duration_seconds = null } = data;
-	return { status, progress, attempt, started_at, finished_at, duration_seconds, silent_since: data.silent_since ?? null };
+	const { attention = null, attention_since = null, requests = [], silent_since = null } = data;
+	return {
+		status, progress, attempt, started_at, finished_at, duration_seconds,
+		attention, attention_since, requests, silent_since,
+	};
 }
 
 class Store {
@@ -137,6 +180,7 @@ class Store {
 		const task = { ...stateIn(data), ...rest, updated_at: timestamp };
 		if (metadata) task.metadata = { ...known?.metadata, ...metadata };
 		const newAttempt = !known || known.attempt !== data.attempt;
+		if (newAttempt || metadata?.estimated_duration !== undefined) task.overdue = false;
 		task.message = message ?? (newAttempt ? null : known.message);
 		task.result = result ?? (data.status === "completed" && !newAttempt ? known.result : null);
 		const failed = data.status === "failed";

@@ -2,7 +2,7 @@
 // Small marks of a task: its status by shape, colour and word; its progress; and times, by
 // <time-shown at="…" as="ago|elapsed|clock|full">: local, kept fresh, UTC on hover.
 import { ago, clockTime, duration, fullTime, h, icon, t, text } from "../lib/index.js";
-import { onTick, serverNow } from "../data/index.js";
+import { isBlocked, isOverdue, isWaiting, onTick, serverNow } from "../data/index.js";
 
 export function status(name) {
 	return h(`span.status.status-${name}`, icon(name), h("span.status-word", t(`status.${name}`)));
@@ -13,6 +13,20 @@ export function showStatus(element, name) {
 	if (element.dataset.status === name) return;
 	element.dataset.status = name;
 	element.replaceChildren(status(name));
+}
+
+/**
+ * What else there is to note of a task, a word or two each.
+ * @param {import("../data/store.js").Task} task
+ */
+export function notesOf(task) {
+	const open = (isWaiting(task) && task.requests?.length) || 0;
+	return [
+		open > 1 && t("note.requests", { count: open }),
+		isOverdue(task) && t("note.overdue"),
+		isBlocked(task) && t("note.blocked"),
+		task.attempt > 1 && t("task.attempt", { n: task.attempt }),
+	].filter(Boolean);
 }
 
 export function progressBar() {

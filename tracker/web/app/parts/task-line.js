@@ -1,8 +1,8 @@
 // @ts-check
 // One task as a line of a list: <task-line>, whose `task` may be set again and again.
 import { duration, h, isolate, number, paths, t, text } from "../lib/index.js";
-import { ENDED, shownStatus } from "../data/index.js";
-import { progressBar, showStatus, timeShown } from "./marks.js";
+import { ENDED, isWaiting, shownStatus } from "../data/index.js";
+import { notesOf, progressBar, showStatus, timeShown } from "./marks.js";
 
 class TaskLine extends HTMLElement {
 	#status = h("span.line-status");
@@ -10,7 +10,7 @@ class TaskLine extends HTMLElement {
 	#link = h("a.line-link", { "data-row": "" }, this.#title);
 	#project = h("bdi.line-project", { dir: "auto" });
 	#agent = h("bdi.line-agent", { dir: "auto" });
-	#attempt = h("span.line-attempt");
+	#notes = h("span.line-notes");
 	#words = h("bdi.line-words", { dir: "auto" });
 	#bar = progressBar();
 	#percent = h("span.line-percent");
@@ -24,7 +24,7 @@ class TaskLine extends HTMLElement {
 		this.append(
 			this.#status,
 			h("div.line-main", this.#link,
-				h("div.line-meta", this.#project, this.#agent, this.#attempt, this.#words)),
+				h("div.line-meta", this.#project, this.#agent, this.#notes, this.#words)),
 			h("div.line-side", this.#time, h("span.line-progress", this.#bar.element, this.#percent)),
 		);
 	}
@@ -38,28 +38,34 @@ class TaskLine extends HTMLElement {
 		this.#link.href = paths.task(task.project, task.task_id);
 		text(this.#project, task.project);
 		text(this.#agent, task.agent);
-		text(this.#attempt, task.attempt > 1 ? t("task.attempt", { n: task.attempt }) : "");
+		text(this.#notes, notesOf(task).join(" · "));
 		text(this.#words, summaryOf(task));
 		const percent = `${number(task.progress)} %`;
 		this.#bar.update(task.progress, `${t("task.progress")}: ${percent}`);
 		text(this.#percent, percent);
 		if (this.#ended !== ended || ended) this.#showTime(task, ended);
-		else this.#time.firstChild.setAttribute("at", task.started_at);
+		else this.#time.firstChild.setAttribute("at", sinceOf(task));
 		this.#ended = ended;
 	}
 
 	#showTime(task, ended) {
-		if (!ended) return this.#time.replaceChildren(timeShown(task.started_at, "elapsed"));
+		if (!ended) return this.#time.replaceChildren(timeShown(sinceOf(task), "elapsed"));
 		this.#time.replaceChildren(
 			h("span", duration(task.duration_seconds ?? 0)), timeShown(task.finished_at));
 	}
 }
 
+/** Since when it has been as it is shown: what waits for a person is measured by how long it does. */
+function sinceOf(task) {
+	return (isWaiting(task) && task.attention_since) || task.started_at;
+}
+
 /**
- * What is last known of a task, in a line.
+ * What is last known of a task, in a line; of one that needs a person, what for.
  * @param {import("../data/store.js").Task} task
  */
 export function summaryOf(task) {
+	if (isWaiting(task)) return /** @type {string} */ (task.attention);
 	if (task.status === "failed") {
 		return [task.error_type, task.error_message].filter(Boolean).join(": ") || task.message || "";
 	}

@@ -1,15 +1,18 @@
 // @ts-check
-// Now: what runs and what ended last, over all projects.
+// Now: what needs a person, what runs and what ended last, over all projects.
 import { fill, h, keyed, number, t, throttle } from "../lib/index.js";
-import { api, ENDED, isSilent, keyOf, serverNow, store } from "../data/index.js";
+import { api, ENDED, isSilent, isWaiting, keyOf, serverNow, store } from "../data/index.js";
 import { emptyStart, figures, heading, section, View } from "../parts/index.js";
 
 // What /api/now gives at most; a list that long may not be all.
 const ACTIVE = 500;
 const SHOWN_ENDED = 50;
+// No event tells that a task is overdue by now, or that one it waited for was deleted.
+const RELOAD_TICKS = 60;
 
 class NowView extends View {
 	#figures = figures({
+		waiting: t("status.waiting"),
 		running: t("status.running"),
 		silent: t("status.silent"),
 		failed: t("now.failedToday"),
@@ -23,6 +26,7 @@ class NowView extends View {
 	#showEnded = lines(this.#ended);
 	#showSoon = throttle(() => this.#show(), 100);
 	#reloadSoon = throttle(() => this.reload(), 3000);
+	#ticks = 0;
 
 	render() {
 		fill(this.#body,
@@ -48,6 +52,7 @@ class NowView extends View {
 
 	tick() {
 		if (!this.#body.hidden) this.#show();
+		if (++this.#ticks % RELOAD_TICKS === 0) this.#reloadSoon();
 	}
 
 	#show() {
@@ -56,7 +61,8 @@ class NowView extends View {
 		const all = [...store.tasks.values()];
 		const active = all.filter((task) => !ENDED.has(task.status));
 		const ended = all.filter((task) => ENDED.has(task.status));
-		active.sort((a, b) => +isSilent(b) - +isSilent(a) || newest("started_at", a, b));
+		active.sort((a, b) => +isWaiting(b) - +isWaiting(a) || (isWaiting(a) && newest("attention_since", b, a)) ||
+			+isSilent(b) - +isSilent(a) || newest("started_at", a, b));
 		ended.sort((a, b) => newest("finished_at", a, b));
 		this.#body.hidden = false;
 		this.#none.hidden = active.length > 0;
@@ -64,6 +70,7 @@ class NowView extends View {
 		this.#showEnded(ended.slice(0, SHOWN_ENDED), keyOf);
 		const running = active.filter((task) => task.status === "running");
 		this.#figures.update({
+			waiting: number(active.filter(isWaiting).length),
 			running: number(running.length) + (active.length < ACTIVE ? "" : "+"),
 			silent: number(running.filter((task) => isSilent(task)).length),
 		});

@@ -2,7 +2,7 @@
 // A project's tasks as a table of any length: pages are read as they come into sight.
 import { duration, h, isolate, number, paths, setQuery, t, text, throttle } from "../lib/index.js";
 import { api, keyOf, shownStatus, store } from "../data/index.js";
-import { cell, progressBar, showStatus, summaryOf, timeShown } from "../parts/index.js";
+import { cell, notesOf, progressBar, showStatus, summaryOf, timeShown } from "../parts/index.js";
 
 const PAGE = 100;
 const COLUMNS = [
@@ -151,7 +151,8 @@ class TaskTable extends HTMLElement {
 class TaskRow extends HTMLElement {
 	#status = cell("cell-status");
 	#link = h("a.row-link", { "data-row": "" }, isolate(""));
-	#words = h("bdi.row-words", { dir: "auto" });
+	#notes = h("span.row-notes");
+	#words = isolate("");
 	#agent = isolate("");
 	#bar = progressBar();
 	#percent = h("span");
@@ -165,7 +166,7 @@ class TaskRow extends HTMLElement {
 		this.setAttribute("role", "row");
 		this.append(
 			this.#status,
-			cell("cell-title", this.#link, this.#words),
+			cell("cell-title", this.#link, h("div.row-words", this.#notes, this.#words)),
 			cell("cell-agent", this.#agent),
 			cell("cell-progress", this.#bar.element, this.#percent),
 			cell("cell-started", this.#started),
@@ -184,6 +185,7 @@ class TaskRow extends HTMLElement {
 		showStatus(this.#status, shown);
 		this.#link.setAttribute("href", paths.task(task.project, task.task_id));
 		text(this.#link.firstChild, task.title);
+		text(this.#notes, notesOf(task).join(" · "));
 		text(this.#words, summaryOf(task) || task.task_id);
 		text(this.#agent, task.agent);
 		const percent = `${number(task.progress)} %`;

@@ -1,6 +1,7 @@
 // @ts-check
 // A task's reports as a log to read: by attempt, the oldest first.
-import { h, icon, isolate, number, t } from "../lib/index.js";
+import { clockTime, h, icon, isolate, number, t } from "../lib/index.js";
+import { openedBy, serverNow } from "../data/index.js";
 import { section, timeShown } from "../parts/index.js";
 
 /** @param {import("../data/store.js").LogEvent[]} events */
@@ -22,7 +23,9 @@ export function history(events) {
  * The status that an event left, as an icon's name.
  * @param {import("../data/store.js").LogEvent} event
  */
-export function iconOf({ type, data }) {
+export function iconOf(event) {
+	const { type, data } = event;
+	if (openedBy(event)) return "waiting";
 	return { task_started: "running", task_error: "failed", task_finished: "completed", task_silent: "silent" }[type] ?? data.status;
 }
 
@@ -30,9 +33,12 @@ export function iconOf({ type, data }) {
  * What an event said, in a line.
  * @param {import("../data/store.js").LogEvent} event
  */
-export function eventSummary({ data }) {
+export function eventSummary(event) {
+	const { data } = event;
+	if (data.silent_since) return t("event.since", { time: clockTime(Date.parse(data.silent_since), serverNow()) });
 	const error = [data.error_type, data.error_message].filter(Boolean).join(": ");
-	return error || data.message || data.result || "";
+	const opened = openedBy(event);
+	return [opened && t("event.asks", { text: opened.text }), error || data.message || data.result].filter(Boolean).join(" · ");
 }
 
 /** @param {import("../data/store.js").LogEvent} event */

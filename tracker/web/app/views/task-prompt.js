@@ -1,5 +1,6 @@
 // @ts-check
 // A task as Markdown, ready to be given to an agent: what was tried, how it failed, what it said.
+import { requestsOf } from "./task-attention.js";
 
 const LAST_WORDS = 10;
 
@@ -9,6 +10,7 @@ const LAST_WORDS = 10;
  */
 export function asPrompt(task, events) {
 	const failed = task.status === "failed";
+	const asks = requestsOf(task).map(({ text, since }) => `- Needs a person since ${since}: ${oneLine(text)}`);
 	const parts = [
 		failed
 			? `The task below failed. Find the cause and fix it.`
@@ -20,6 +22,7 @@ export function asPrompt(task, events) {
 			`- Agent: ${oneLine(task.agent)}`,
 			`- Status: ${task.status} at ${task.progress} %`,
 			`- Started: ${task.started_at}${task.finished_at ? `, ended: ${task.finished_at}` : ""}`,
+			...asks,
 		].join("\n"),
 	];
 	if (failed) {

@@ -1,10 +1,11 @@
 // @ts-check
 // Task: what it is, how it goes or went, why it failed, everything it has reported.
 import { duration, fill, h, isolate, number, paths, t, text, throttle } from "../lib/index.js";
-import { api, ENDED, isSilent, keyOf, serverNow, shownStatus, store } from "../data/index.js";
+import { api, ENDED, keyOf, serverNow, shownStatus, store } from "../data/index.js";
 import {
 	copyButton, jsonTree, progressBar, progressChart, section, showStatus, timeShown, View,
 } from "../parts/index.js";
+import { asked, noted, notes, requestsOf } from "./task-attention.js";
 import { failure } from "./task-failure.js";
 import { history } from "./task-history.js";
 import { asPrompt } from "./task-prompt.js";
@@ -21,12 +22,15 @@ class TaskView extends View {
 	#events = [];
 	#status = h("span");
 	#title = h("h1", { tabindex: "-1" }, isolate(""));
+	#asked = h("div");
+	#notes = h("div.notes");
 	#facts = h("dl.facts");
 	#bar = progressBar();
 	#percent = h("span.task-percent");
 	#message = h("bdi.task-message", { dir: "auto" });
 	#actions = h("div.actions");
-	#body = h("div.task-columns");
+	#main = h("div.task-main");
+	#aside = h("div.task-aside");
 	#parts = new Map();
 	#showSoon = throttle(() => this.#show(), 200);
 	#reloadSoon = throttle(() => this.reload(), 1500);
@@ -46,8 +50,9 @@ class TaskView extends View {
 						h("a", { href: paths.project(this.#project) }, isolate(this.#project))),
 					h("div.task-title", this.#status, this.#title)),
 				this.#actions),
+			this.#asked,
 			h("div.task-now", h("div.task-progress", this.#bar.element, this.#percent), this.#message),
-			this.#facts, this.#body);
+			this.#facts, this.#notes, h("div.task-columns", this.#main, this.#aside));
 		this.#actions.append(
 			copyButton(t("task.copyPrompt"), () => asPrompt(/** @type {Task} */ (this.#task), this.#events), ".button-strong"));
 		this.#actions.hidden = true;
@@ -64,6 +69,8 @@ class TaskView extends View {
 	update(events) {
 		const key = keyOf({ project: this.#project, task_id: this.#id });
 		const own = events.filter(({ data }) => keyOf(data) === key);
+		const needed = this.#task?.metadata?.dependencies;
+		if (Array.isArray(needed) && events.some(({ data }) => needed.includes(data.task_id))) this.#reloadSoon();
 		if (!own.length) return;
 		const newest = this.#events.at(-1)?.id ?? 0;
 		this.#events.push(...own.filter((event) => event.id > newest));
@@ -73,11 +80,13 @@ class TaskView extends View {
 			this.#showSoon();
 		}
 		// An end brings more than its event holds; so does the first word of an unknown task.
-		if (!this.#task || own.some(({ data }) => ENDED.has(data.status))) this.#reloadSoon();
+		if (!this.#task || own.some(({ data }) => ENDED.has(data.status) || data.truncated)) this.#reloadSoon();
 	}
 
 	tick() {
-		if (this.#task) showStatus(this.#status, shownStatus(this.#task));
+		if (!this.#task) return;
+		showStatus(this.#status, shownStatus(this.#task));
+		this.#showNotes(this.#task);
 	}
 
 	#show() {
@@ -92,35 +101,48 @@ class TaskView extends View {
 		text(this.#percent, percent);
 		text(this.#message, (task.status !== "failed" && task.message) || "");
 		this.#actions.hidden = false;
-		this.#facts.replaceChildren(...[
-			["task.agent", isolate(task.agent)],
-			["task.id", h("code", isolate(task.task_id))],
-			["task.attempts", number(task.attempt)],
-			["task.started", timeShown(task.started_at, "clock")],
-			ended ? ["task.ended", timeShown(task.finished_at, "clock")] : ["task.lastWord", timeShown(task.updated_at)],
-			["task.duration", ended ? duration(task.duration_seconds ?? 0) : timeShown(task.started_at, "elapsed")],
-		].map(([label, value]) => h("div", h("dt", t(label)), h("dd", value))));
-		this.#part("silent", isSilent(task), (silent) => silent && h("p.note.note-silent", t("task.silentNote")));
-		this.#part("failure", task.status === "failed" && [task.error_type, task.error_message, task.stack_trace],
-			(shown) => shown && failure(task));
-		this.#part("result", task.status === "completed" && task.result, (result) => result &&
-			section(t("task.result"), prose(result), copyButton(t("copy.copy"), () => result)));
-		this.#part("chart", this.#events.length, () => this.#chart(task));
-		this.#part("history", this.#events.length, () => history(this.#events));
-		this.#part("metadata", task.metadata, (data) => data && Object.keys(data).length > 0 &&
-			section(t("task.metadata"), jsonTree(data)));
-		this.#part("json", task.updated_at, () => this.#json());
-		const part = (name) => this.#parts.get(name)?.element;
-		fill(this.#body,
-			h("div.task-main", ["silent", "failure", "result", "history"].map(part)),
-			h("div.task-aside", ["chart", "metadata", "json"].map(part)));
+		fill(this.#asked, this.#part("asked", requestsOf(task), asked));
+		fill(this.#facts, [
+			this.#fact("task.agent", task.agent, isolate),
+			this.#fact("task.id", task.task_id, code),
+			this.#fact("task.session", task.session, code),
+			this.#fact("task.parent", task.parent_task_id, (id) => h("a", { href: paths.task(this.#project, id) }, code(id))),
+			this.#fact("task.attempts", task.attempt, number),
+			this.#fact("task.started", task.started_at, (at) => timeShown(at, "clock")),
+			this.#fact("task.ended", ended ? task.finished_at : null, (at) => timeShown(at, "clock")),
+			this.#fact("task.lastWord", ended ? null : task.updated_at, timeShown),
+			this.#fact("task.duration", [ended, task.duration_seconds, task.started_at],
+				() => (ended ? duration(task.duration_seconds ?? 0) : timeShown(task.started_at, "elapsed"))),
+		]);
+		this.#showNotes(task);
+		fill(this.#main,
+			this.#part("failure", task.status === "failed" && [task.error_type, task.error_message, task.stack_trace],
+				(shown) => shown && failure(task)),
+			this.#part("result", task.status === "completed" && task.result, (result) => result &&
+				section(t("task.result"), prose(result), copyButton(t("copy.copy"), () => result))),
+			this.#part("history", this.#events.length, () => history(this.#events)));
+		fill(this.#aside,
+			this.#part("chart", this.#events.length, () => this.#chart(task)),
+			this.#part("metadata", task.metadata, (data) => data && Object.keys(data).length > 0 &&
+				section(t("task.metadata"), jsonTree(data))),
+			this.#part("json", task.updated_at, () => this.#json()));
 	}
 
-	/** Rebuilt only when what it shows has changed: what is open or selected stays so. */
+	#showNotes(task) {
+		fill(this.#notes, this.#part("notes", noted(task), notes));
+	}
+
+	#fact(label, value, show) {
+		return this.#part(label, value ?? null, () => value != null && h("div", h("dt", t(label)), h("dd", show(value))));
+	}
+
+	/** Rebuilt only when what it shows has changed: what is open, selected or in focus stays so. */
 	#part(name, input, build) {
 		const signature = JSON.stringify(input) ?? "";
-		if (this.#parts.get(name)?.signature === signature) return;
-		this.#parts.set(name, { signature, element: build(input) || null });
+		if (this.#parts.get(name)?.signature !== signature) {
+			this.#parts.set(name, { signature, element: build(input) || null });
+		}
+		return this.#parts.get(name).element;
 	}
 
 	#chart(task) {
@@ -139,6 +161,10 @@ class TaskView extends View {
 		details.addEventListener("toggle", () => details.open && text(pre, asJson()));
 		return details;
 	}
+}
+
+function code(words) {
+	return h("code", isolate(words));
 }
 
 function prose(words) {
