@@ -79,7 +79,18 @@ _PROJECT: Final[Shape] = {
     "active_tasks": _integer,
     "updated_at": _or_null(_time),
 }
+# What somebody may have to see to. Servers before it existed tell nothing of it.
+_ATTENTION: Final[dict[str, Shape]] = {
+    "attention?": _or_null(_text),
+    "requests?": [{"text": _text, "since": _time}],
+    "silent_since?": _or_null(_time),
+}
 _TASK: Final[dict[str, Shape]] = {
+    **_ATTENTION,
+    "session?": _or_null(_text),
+    "parent_task_id?": _or_null(_text),
+    "overdue?": _flag,
+    "blocked?": _flag,
     "task_id": _text,
     "title": _text,
     "status": _text,
@@ -105,6 +116,7 @@ _MESSAGE_FIELDS: Final[dict[str, Shape]] = {
         "title?": _text,
         "status?": _text,
         "progress?": _number,
+        **_ATTENTION,
     },
 }
 # An event or a notice, as streams send it.

@@ -20,7 +20,7 @@ def test_it_fills_the_dashboard(server: Server, tmp_path: Path) -> None:
     assert server.url in done.stdout.decode()
     now = server.http.get("/api/now").json()
     tasks = [*now["active"], *now["ended"]]
-    assert {task["agent"] for task in tasks} == set(AGENTS)
+    assert {task["agent"].split("/")[0] for task in tasks} == set(AGENTS)
     assert {task["status"] for task in tasks} >= {"completed"}
     assert len({task["project"] for task in tasks}) > 2
     again = run("demo", "--seconds", "1", "--pace", "0.5", home=tmp_path, server=server)
@@ -47,3 +47,9 @@ def test_its_reports_are_valid_and_of_every_kind() -> None:
     assert max(starts.values()) == 2  # some failures are tried again
     ended = {send.fields["task_id"] for send in sends if send.kind in ("finish", "error")}
     assert starts.keys() - ended  # some agents fall silent
+    asked = [send.fields for send in sends if send.fields.get("attention")]
+    assert {fields["task_id"] for fields in asked} & ended  # some are answered
+    assert {fields["task_id"] for fields in asked} - ended  # and some wait for it
+    parents = {send.fields["parent_task_id"] for send in sends if "parent_task_id" in send.fields}
+    assert parents
+    assert parents <= starts.keys()

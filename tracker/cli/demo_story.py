@@ -13,7 +13,8 @@ from typing import Any, Final, NamedTuple
 
 class Job(NamedTuple):
     """One task of the team. Of those with an `error` some fail, and of these some are tried again;
-    of those marked `silent` some stop reporting."""
+    of those marked `silent` some stop reporting. What one `asks` of a person, some are never
+    answered. `part` is what a sub-agent does for it, and its result."""
 
     project: str
     title: str
@@ -22,6 +23,8 @@ class Job(NamedTuple):
     metadata: dict[str, Any]
     error: tuple[str, str, str] | None = None
     silent: bool = False
+    asks: str | None = None
+    part: tuple[str, str] | None = None
 
 
 class ScheduledReport(NamedTuple):
@@ -68,6 +71,7 @@ JOBS: Final = (
         "Add idempotency keys to the refund endpoint",
         ("Reading the handler and its tests", "Writing a failing test", "Making it pass"),
         result="Refunds take an Idempotency-Key now; 14 new tests, all 212 pass.",
+        asks="Allow Bash: git push --force-with-lease origin refunds?",
         metadata={"files_changed": ["refunds.py", "test_refunds.py"], "lines_added": 186},
     ),
     Job(
@@ -150,8 +154,10 @@ JOBS: Final = (
     Job(
         "mobile-app",
         "Review pull request #418: offline mode",
-        ("Reading 31 files", "Running it without a network", "Writing comments"),
+        ("Reading 31 files", "Writing comments"),
         result="7 comments, one of them blocking: edits are lost on a conflict.",
+        asks="Edits are lost on a conflict. Request changes, or comment only?",
+        part=("Trace how edits are merged", "The last writer wins, without a word to the other."),
         metadata={"pull_request": 418, "comments": 7},
     ),
 )
@@ -181,10 +187,11 @@ def schedule(
                 "task": job.title,
                 "task_id": f"{run}-{number}",
                 "agent": agent,
+                "session": f"{run}-{agent}",
             }
             reports += [
                 ScheduledReport(at + share * seconds_taken, kind, {**identity, **fields})
-                for share, kind, fields in _reports_of(job, random)
+                for share, kind, fields in (*_reports_of(job, random), *_part_of(job, identity))
             ]
             at += seconds_taken + random.uniform(*pace) / 10
     return sorted(
@@ -196,6 +203,8 @@ def _reports_of(job: Job, random: Random) -> Iterator[tuple[float, str, dict[str
     """A job's reports: when (as a share of its time), which webhook, and its own fields."""
     if job.silent and random.random() < 0.4:
         yield from list(_work(job, 0.0, 1.0, random))[:-1]
+    elif job.asks and random.random() < 0.5:
+        yield from _work(job, 0.0, 1.0, random)
     elif job.error is None or random.random() < 0.4:
         yield from _work(job, 0.0, 1.0, random)
         yield 1.0, "finish", {"result": job.result}
@@ -211,13 +220,29 @@ def _reports_of(job: Job, random: Random) -> Iterator[tuple[float, str, dict[str
             yield 1.0, "finish", {"result": job.result}
 
 
+def _part_of(job: Job, identity: dict[str, Any]) -> Iterator[tuple[float, str, dict[str, Any]]]:
+    """What a sub-agent reports: of a task of its own, in the same session."""
+    if job.part is None:
+        return
+    title, result = job.part
+    part = {
+        "task": title,
+        "task_id": f"{identity['task_id']}-1",
+        "agent": f"{identity['agent']}/explore",
+        "parent_task_id": identity["task_id"],
+    }
+    yield 0.1, "start", part
+    yield 0.5, "finish", {**part, "result": result}
+
+
 def _work(
     job: Job, begin: float, end: float, random: Random
 ) -> Iterator[tuple[float, str, dict[str, Any]]]:
-    """The reports of one attempt, without its end."""
+    """The reports of one attempt, without its end. What it asks, it asks last."""
     yield begin, "start", {"metadata": job.metadata}
     steps = len(job.messages)
     for step, message in enumerate(job.messages, start=1):
         share = step / (steps + 1) + random.uniform(-0.05, 0.05)
         at = begin + share * (end - begin)
-        yield at, "status", {"progress": round(share * 100), "message": message}
+        asks = {"attention": job.asks} if job.asks and step == steps else {}
+        yield at, "status", {"progress": round(share * 100), "message": message, **asks}

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 from itertools import islice
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from agent_task_tracker.client import Client
+from tracker.cli.attention import brief_note, shown_status
 from tracker.cli.connection import with_client
 from tracker.cli.output import console, duration, local_time, print_json
 from tracker.domain.tasks import Status
+from tracker.text import printable
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 
 @click.command()
@@ -63,7 +69,7 @@ def ls(
             (
                 (
                     t["task_id"],
-                    t["status"],
+                    shown_status(t),
                     f"{t['progress']:g}%",
                     duration(t["duration_seconds"]),
                     local_time(t["started_at"]),
@@ -73,4 +79,22 @@ def ls(
                 for t in items
             ),
         )
-    console().print(output)
+    out = console()
+    out.print(output)
+    if project is not None:
+        _print_notes(out, items)
+
+
+def _print_notes(out: Console, tasks: list[dict[str, Any]]) -> None:
+    """Below the table, where there is room for all that is asked."""
+    from rich.text import Text
+
+    from tracker.cli.tables import status_text
+
+    notes = [(task, brief_note(task)) for task in tasks]
+    noted = [(task, note) for task, note in notes if note]
+    if noted:
+        out.print()
+    for task, note in noted:
+        style = status_text(shown_status(task)).style
+        out.print(Text(printable(f"{task['task_id']}: {note}"), style), soft_wrap=True)

@@ -13,6 +13,10 @@ STYLES: Final[Mapping[str, str]] = {
     Status.COMPLETED: "green",
     Status.FAILED: "red",
 }
+# What is shown in place of a status.
+WAITING: Final = "waiting"
+SILENT: Final = "silent"
+SHOWN_STYLES: Final[Mapping[str, str]] = {**STYLES, WAITING: "bold magenta", SILENT: "bold yellow"}
 ICONS: Final[Mapping[str, str]] = {
     Status.PENDING: "⏳",
     Status.RUNNING: "🔵",

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from agent_task_tracker.client import Client
+from tracker.cli.attention import notes, shown_status
 from tracker.cli.connection import with_client
 from tracker.cli.output import console, duration, local_time, print_json
 from tracker.text import printable, printable_lines
@@ -31,7 +32,10 @@ def show(client: Client, *, project: str, task_id: str, as_json: bool) -> None:
 
     out = console()
     out.print(Text(printable(task["title"]), "bold"))
-    out.print(status_text(task["status"]), f"{task['progress']:g}%, attempt {task['attempt']}")
+    status = status_text(shown_status(task))
+    out.print(status, f"{task['progress']:g}%, attempt {task['attempt']}")
+    for note in notes(task):
+        out.print(Text(printable(note), status.style), soft_wrap=True)
     out.print(table(("", ""), ((name, value) for name, value in _facts(task) if value)))
     if task["stack_trace"]:
         out.print(Text(printable_lines(task["stack_trace"]), "dim"))
@@ -40,7 +44,7 @@ def show(client: Client, *, project: str, task_id: str, as_json: bool) -> None:
         table(
             ("EVENT", "TIME", "TYPE", ""),
             (
-                (e["id"], local_time(e["timestamp"]), e["type"], event_summary(e["data"]))
+                (e["id"], local_time(e["timestamp"]), e["type"], event_summary(e))
                 for e in task["events"]
             ),
         )
@@ -52,6 +56,8 @@ def _facts(task: dict[str, Any]) -> list[tuple[str, str | None]]:
     return [
         ("Task", f"{task['project']}/{task['task_id']}"),
         ("Agent", task["agent"]),
+        ("Session", task.get("session")),
+        ("Parent", task.get("parent_task_id")),
         ("Started", local_time(task["started_at"])),
         ("Finished", local_time(task["finished_at"])),
         ("Duration", duration(task["duration_seconds"])),

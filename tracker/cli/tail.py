@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from agent_task_tracker.client import Client
+from tracker.cli.attention import shown_status
 from tracker.cli.connection import with_client
+from tracker.cli.marks import WAITING
 from tracker.cli.output import console, local_time, print_json
 from tracker.domain.tasks import ACTIVE
 from tracker.text import printable
@@ -86,10 +88,12 @@ class _LiveView:
             return
         task = (data.get("project", ""), data["task_id"])
         if data.get("status") in ACTIVE:
+            waits = "  needs you" if shown_status(data) == WAITING else ""
+            name = printable(f"{task[0]}  {data.get('title', '')}{waits}")
             if task not in self._shown:
-                name = printable(f"{task[0]}  {data.get('title', '')}")
                 self._shown[task] = self._bars.add_task(name, total=100)
-            self._bars.update(self._shown[task], completed=data.get("progress"))
+            bar = self._shown[task]
+            self._bars.update(bar, description=name, completed=data.get("progress"))
         elif task in self._shown:
             self._bars.remove_task(self._shown.pop(task))
         self._bars.refresh()
@@ -98,18 +102,15 @@ class _LiveView:
 def _line(event: Event) -> Text:
     from rich.text import Text
 
-    from tracker.cli.marks import STYLES
-    from tracker.cli.tables import event_summary
+    from tracker.cli.tables import event_summary, status_text
 
     data = event["data"]
     if event["type"] == "resync_required":
         return Text("Older events are gone; what is left follows.", "yellow")
     line = Text(local_time(event["timestamp"]), "dim")
     name = "/".join(data[part] for part in ("project", "task_id") if part in data)
-    status = data.get("status", event["type"])
-    line.append(f"  {printable(name)}", "")
-    line.append(f"  {printable(status)}", STYLES.get(status, ""))
-    line.append(
-        f"  {printable(data.get('title', ''))}  {printable(event_summary(data))}".rstrip(), ""
-    )
+    line.append(f"  {printable(name)}  ", "")
+    line.append_text(status_text(shown_status(data) or event["type"]))
+    summary = printable(event_summary(event))
+    line.append(f"  {printable(data.get('title', ''))}  {summary}".rstrip(), "")
     return line
