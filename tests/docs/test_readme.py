@@ -63,6 +63,7 @@ def test_every_block_does_what_it_says(tmp_path: Path) -> None:
     assert statuses == {
         "task-123": "completed",
         "task-124": "failed",
+        "task-125": "running",
         "Nightly build": "completed",
         "eval-6": "completed",
         "eval-7": "completed",
