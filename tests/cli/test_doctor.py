@@ -5,20 +5,17 @@ from __future__ import annotations
 import json
 import re
 import socket
-import threading
 from collections.abc import Callable, Iterator
-from contextlib import closing, suppress
+from contextlib import closing
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import apsw
 import pytest
 
 from tests.support.cli import run
+from tests.support.proxy import Alter, Proxy
 from tests.support.server import KEY, Server
-
-Answer = Callable[[bytes], bytes]
 
 
 def doctor(
@@ -37,51 +34,11 @@ def at(server: Server) -> tuple[str, ...]:
     return ("--db", str(server.database), "--url", server.url)
 
 
-class Proxy(threading.Thread):
-    """A reverse proxy in front of a server. `alter` sees each request's head."""
-
-    def __init__(self, server: Server, alter: Answer) -> None:
-        super().__init__(daemon=True)
-        self._alter = alter
-        self._behind = urlsplit(server.url)
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
-
-    def run(self) -> None:
-        with suppress(OSError):
-            while True:
-                front, _ = self._listener.accept()
-                threading.Thread(target=self._serve, args=(front,), daemon=True).start()
-
-    def stop(self) -> None:
-        self._listener.shutdown(socket.SHUT_RDWR)
-        self._listener.close()
-
-    def _serve(self, front: socket.socket) -> None:
-        where = (self._behind.hostname, self._behind.port)
-        with closing(front), closing(socket.create_connection(where)) as back, suppress(OSError):
-            head = b""
-            while not head.endswith(b"\r\n\r\n"):
-                head += front.recv(1)
-            back.sendall(self._alter(head))
-            answer = back.recv(65_536)
-            front.sendall(answer.replace(b"\r\n", b"\r\nServer: nginx/1.0\r\n", 1))
-            threading.Thread(target=_pass_on, args=(front, back), daemon=True).start()
-            _pass_on(back, front)
-
-
-def _pass_on(source: socket.socket, target: socket.socket) -> None:
-    with suppress(OSError):
-        while chunk := source.recv(65_536):
-            target.sendall(chunk)
-        target.shutdown(socket.SHUT_WR)
-
-
 @pytest.fixture
-def proxy(shared_server: Server) -> Iterator[Callable[[Answer], Proxy]]:
+def proxy(shared_server: Server) -> Iterator[Callable[[Alter], Proxy]]:
     started: list[Proxy] = []
 
-    def start(alter: Answer) -> Proxy:
+    def start(alter: Alter) -> Proxy:
         started.append(Proxy(shared_server, alter))
         started[-1].start()
         return started[-1]
@@ -139,7 +96,7 @@ def test_for_people(shared_server: Server, tmp_path: Path) -> None:
 
 
 def test_a_proxy_that_passes_everything_is_fine(
-    proxy: Callable[[Answer], Proxy], tmp_path: Path
+    proxy: Callable[[Alter], Proxy], tmp_path: Path
 ) -> None:
     passing = proxy(lambda head: head)
     code, said = doctor("--db", "none.db", "--url", passing.url, home=tmp_path)
@@ -147,7 +104,7 @@ def test_a_proxy_that_passes_everything_is_fine(
 
 
 def test_a_proxy_that_breaks_websockets_is_named(
-    proxy: Callable[[Answer], Proxy], tmp_path: Path
+    proxy: Callable[[Alter], Proxy], tmp_path: Path
 ) -> None:
     broken = proxy(lambda head: re.sub(rb"(?im)^(upgrade|connection): .*\r\n", b"", head))
     code, said = doctor("--db", "none.db", "--url", broken.url, home=tmp_path)
@@ -160,7 +117,7 @@ def test_a_proxy_that_breaks_websockets_is_named(
 
 
 def test_a_proxy_that_changes_the_host_is_named(
-    proxy: Callable[[Answer], Proxy], tmp_path: Path
+    proxy: Callable[[Alter], Proxy], tmp_path: Path
 ) -> None:
     changing = proxy(lambda head: re.sub(rb"(?im)^host: .*\r\n", b"Host: localhost\r\n", head))
     code, said = doctor("--db", "none.db", "--url", changing.url, home=tmp_path)
@@ -171,7 +128,7 @@ def test_a_proxy_that_changes_the_host_is_named(
 
 
 def test_a_prefix_that_the_server_does_not_know_is_named(
-    proxy: Callable[[Answer], Proxy], tmp_path: Path
+    proxy: Callable[[Alter], Proxy], tmp_path: Path
 ) -> None:
     removing = proxy(lambda head: head.replace(b" /tracker/", b" /", 1))
     code, said = doctor("--db", "none.db", "--url", f"{removing.url}/tracker", home=tmp_path)

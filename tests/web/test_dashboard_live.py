@@ -8,11 +8,12 @@ from pathlib import Path
 
 import httpx
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Browser, expect
 
 from tests.support.cli import run
 from tests.support.clocked import ClockedServer
 from tests.support.dashboard import WATCHED, Dashboard
+from tests.support.proxy import Proxy
 from tests.support.server import KEY, Server
 
 pytestmark = pytest.mark.browser
@@ -296,3 +297,27 @@ def test_a_restore_is_obeyed_by_a_page_that_stays_open(
         expect(page.get_by_text("goes on")).to_be_visible()
     finally:
         assert server.stop() == 0
+
+
+def test_a_proxy_that_changes_the_host_is_named(
+    browser: Browser, shared_server: Server, project: str
+) -> None:
+    """The API works behind it, the WebSocket does not: its origin is none of the server's."""
+    proxy = Proxy(
+        shared_server, lambda head: re.sub(rb"(?im)^host: .*\r\n", b"Host: localhost\r\n", head)
+    )
+    proxy.start()
+    page = browser.new_page()
+    opened: list[str] = []
+    page.on("websocket", lambda socket: opened.append(socket.url))
+    try:
+        page.goto(f"{proxy.url}/#key={KEY}")
+        alert = page.get_by_role("alert")
+        expect(alert).to_contain_text("changes the header Host")
+        expect(alert).to_contain_text(f"--cors-origin {proxy.url}")
+        expect(page.locator(".state")).to_have_attribute("data-state", "offline")
+        page.wait_for_timeout(1500)
+        assert len(opened) == 1  # it does not try again and again
+    finally:
+        page.close()
+        proxy.stop()

@@ -14,12 +14,16 @@ const LAST_RETRY = 10_000;
 const HIDDEN_FLUSH = 1_000;
 // Events of deleted tasks never come: the log's end has been reached when nothing more does.
 const QUIET = 1_500;
+// The server takes no live connection from this page's origin (CloseCode.FORBIDDEN).
+const FORBIDDEN = 3003;
 
 export class Live {
 	/** state: "connecting", "catching-up", "live" or "offline". */
 	state = "connecting";
 	/** @type {number | null} */
 	offlineSince = null;
+	/** Whether the server has said that it takes no live connection from this page. */
+	refused = false;
 
 	#store;
 	#onState;
@@ -90,15 +94,23 @@ export class Live {
 		const socket = new WebSocket(url);
 		this.#socket = socket;
 		const current = () => this.#socket === socket && run === this.#run;
-		socket.onopen = () => {
+		const opened = () => {
 			if (!current()) return;
+			this.refused = false;
 			this.#retryIn = FIRST_RETRY;
 			this.#set(this.#cursor < this.#target ? "catching-up" : "live");
 			this.#watchForQuiet();
 			this.#timer("ping", PING_EVERY, () => this.#ping());
 		};
+		// A refusal comes as a close after the opening.
+		socket.onopen = () => (this.refused ? this.#timer("opened", QUIET, opened) : opened());
 		socket.onmessage = ({ data }) => current() && this.#receive(JSON.parse(data));
-		socket.onclose = () => current() && this.#disconnected();
+		socket.onclose = ({ code }) => {
+			if (!current()) return;
+			this.refused = code === FORBIDDEN;
+			if (this.refused) this.#retryIn = LAST_RETRY;
+			this.#disconnected();
+		};
 	}
 
 	#receive(message) {

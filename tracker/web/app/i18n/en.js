@@ -280,6 +280,7 @@ export default {
 		connecting: "Connecting",
 		live: "Live",
 		offline: "Offline since {time}",
+		refused: "This page is not live: the server refuses its connection, since a proxy in between changes the header Host. Have the proxy pass it on (nginx: proxy_set_header Host $http_host;), or start the server with",
 	},
 	stats: {
 		agents: "Agents",

@@ -280,6 +280,7 @@ export default {
 		connecting: "Подключение",
 		live: "На связи",
 		offline: "Нет связи с {time}",
+		refused: "Страница не обновляется: сервер отклоняет её соединение, потому что прокси меняет заголовок Host. Пусть прокси передаёт его (nginx: proxy_set_header Host $http_host;), или запустите сервер с",
 	},
 	stats: {
 		agents: "Агенты",

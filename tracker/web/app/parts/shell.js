@@ -18,6 +18,7 @@ export class Shell {
 	#state = h("div.state", { role: "status" });
 	#who = h("a.who", { href: paths.settings(), hidden: true });
 	#scope = h("p.scope", { hidden: true });
+	#refused = h("p.scope", { role: "alert", hidden: true });
 	#links = Object.fromEntries(PLACES.map((name) =>
 		[name, h("a.nav-link", { href: paths[name]() }, icon(name), h("span", t(`nav.${name}`)))]));
 
@@ -35,7 +36,7 @@ export class Shell {
 						tool("theme", t("settings.theme"), nextTheme),
 						languageButton(),
 						tool("out", t("signOut"), () => api.signOut().catch(() => null).then(() => setPref("out", Date.now())))))),
-			h("div.content", this.#scope, this.main));
+			h("div.content", this.#refused, this.#scope, this.main));
 		this.showState(live);
 		this.showAccess();
 	}
@@ -62,7 +63,11 @@ export class Shell {
 			more > 0 && [" ", h("a", { href: paths.settings() }, t("access.more", { count: more }))]);
 	}
 
-	showState({ state, offlineSince }) {
+	showState({ state, offlineSince, refused }) {
+		if (this.#refused.hidden === refused) {
+			this.#refused.hidden = !refused;
+			fill(this.#refused, refused && [t("state.refused"), " ", h("code", `--cors-origin ${location.origin}`)]);
+		}
 		this.#state.dataset.state = state;
 		const since = state === "offline" && offlineSince;
 		fill(this.#state, icon(STATES[state]),
