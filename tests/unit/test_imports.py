@@ -42,7 +42,9 @@ ROOMS: dict[str, tuple[set[str], set[str]]] = {
     "api": ({"api"}, {"sdk", "leaves", "domain", "config", "keys", "auth", "ws"}),
     "app": ({"app"}, {"leaves", "domain", "config", "keys", "auth", "store", "ws", "api"}),
     "server": ({"server"}, {"sdk", "leaves", "domain", "config", "keys", "ws", "api"}),
-    "cli": ({"cli", "__main__"}, {"sdk", "leaves", "domain", "config"}),
+    # Nearly all of it is imported before a command runs, or while it does.
+    "run": ({"run"}, {"sdk", "leaves"}),
+    "cli": ({"cli", "__main__"}, {"sdk", "leaves", "domain", "config", "run"}),
     "serve": ({"cli.serve"}, {"config", "cli", "app", "server"}),
     "database commands": (
         {

@@ -11,6 +11,10 @@ from tracker.cli.streams import guarded
 
 def main() -> None:
     """The console script."""
+    if sys.argv[1:2] == ["run"]:
+        from tracker.cli.job import run_at_once
+
+        run_at_once(sys.argv[2:])
     with guarded():
         match sys.argv[1:]:
             case ["--help"]:

@@ -7,6 +7,7 @@ import tracker
 # Name: module under tracker.cli, and the line in `tracker --help`.
 COMMANDS = {
     "serve": ("serve", "Run the server."),
+    "run": ("run", "Run a command and report it: start, last line, progress, end."),
     "start": ("webhooks", "Report that a task begins."),
     "status": ("webhooks", "Report how far a task is."),
     "finish": ("webhooks", "Report that a task is done."),

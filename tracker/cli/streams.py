@@ -39,7 +39,7 @@ def guarded() -> Iterator[None]:
     (`tracker ls | head -1`), print nothing and exit with 141. If standard error cannot be written,
     ignore that: there is nowhere to report it.
     """
-    _reopen_closed()
+    reopen_closed()
     if sys.stdin is None:
         sys.stdin = io.TextIOWrapper(io.BufferedReader(io.FileIO(os.devnull)))
     output = _Output(sys.stdout, 1)
@@ -130,11 +130,14 @@ def _text(buffer: io.BufferedWriter, like: TextIO | None) -> TextIO:
     )
 
 
-def _reopen_closed() -> None:
+def reopen_closed() -> frozenset[int]:
     """Reopen closed standard streams (`>&-`): else the next opened file, perhaps the database, gets
-    the descriptor. Standard output then fails as it should; input is empty."""
+    the descriptor. Standard output then fails as it should; input is empty. Those that were."""
+    closed: set[int] = set()
     for descriptor in (0, 1, 2):
         try:
             os.fstat(descriptor)
         except OSError:
             os.open(os.devnull, os.O_WRONLY if descriptor == 2 else os.O_RDONLY)
+            closed.add(descriptor)
+    return frozenset(closed)
