@@ -9,14 +9,19 @@ from typing import Any
 
 import click
 
-from agent_task_tracker.client import Client
-from tracker.cli.connection import with_client
+from agent_task_tracker.errors import ClientError
+from tracker.cli.connection import find_reporter, find_server, with_options
 from tracker.cli.output import note_if_output_fails, print_json, print_text
 from tracker.domain.limits import MAX_NAME, MAX_STALE_AFTER_SECONDS
 from tracker.domain.tasks import Status
+from tracker.errors import StartupError
+from tracker.run.arguments import SERVER
 
 # Seconds: longer than a restart of the server takes.
 _RETRY_SECONDS = 10.0
+
+# Seconds that a report which nobody waits for may take on its way; then it is kept for later.
+_QUIET_SECONDS = 0.25
 
 
 class _JsonObject(click.ParamType[dict[str, Any]]):
@@ -66,30 +71,60 @@ _OPTIONS = (
         "--occurred-at", metavar="TIME", help="When it happened, in ISO 8601, if not just now."
     ),
     click.option("--json", "as_json", is_flag=True, help="Print the server's answer as JSON."),
+    click.option(
+        "--quiet",
+        is_flag=True,
+        envvar="TRACKER_QUIET",
+        show_envvar=True,
+        help="Hand the report over and wait for nobody: it is kept until the server takes it. "
+        "Prints nothing, exit code 0.",
+    ),
 )
 
 
-def _webhook(command: Callable[..., dict[str, Any]]) -> Callable[..., None]:
-    """Add the options that all four have, and print the server's response."""
+def _webhook(fields_of: Callable[..., dict[str, Any]]) -> Callable[..., None]:
+    """Make the command that reports what `fields_of` makes of its options: with those that all four
+    have, and the server's answer printed."""
+    kind = fields_of.__name__
 
-    @with_client(patience=_RETRY_SECONDS)
-    @functools.wraps(command)
-    def wrapped(client: Client, **options: Any) -> None:
-        as_json = options.pop("as_json")
-        options["task_id"] = options["task_id"] or _id_of(options["task"])
-        if options["attention"] is None and options["attention_id"] is None:
-            del options["attention"]
-        answer = command(client, **options)
-        event = f"event {answer['event_id']}"
-        with note_if_output_fails(f"the report was recorded as {event}"):
-            if as_json:
-                print_json(answer)
-            else:
-                print_text(
-                    f"{answer['message']}: {options['project']}/{options['task_id']}, {event}"
-                )
+    @with_options
+    @functools.wraps(fields_of)
+    def wrapped(as_json: bool, quiet: bool, **options: Any) -> None:
+        server = {name: options.pop(name) for name in SERVER}
+        fields = fields_of(**options)
+        fields["task_id"] = fields["task_id"] or _id_of(fields["task"])
+        if fields["attention"] is None and fields["attention_id"] is None:
+            del fields["attention"]
+        if quiet:
+            _hand_over(kind, fields, server)
+        else:
+            client = find_server(**server, patience=_RETRY_SECONDS)
+            _print(getattr(client, kind)(**fields), fields, as_json=as_json)
 
     return functools.reduce(lambda inner, option: option(inner), reversed(_OPTIONS), wrapped)
+
+
+def _print(answer: dict[str, Any], fields: dict[str, Any], *, as_json: bool) -> None:
+    event = f"event {answer['event_id']}"
+    with note_if_output_fails(f"the report was recorded as {event}"):
+        if as_json:
+            print_json(answer)
+        else:
+            print_text(f"{answer['message']}: {fields['project']}/{fields['task_id']}, {event}")
+
+
+def _hand_over(kind: str, fields: dict[str, Any], server: dict[str, Any]) -> None:
+    """Whatever comes of it, the script that reports goes on; if the report is lost, one line on
+    standard error says so."""
+    try:
+        reporter = find_reporter(**server, quiet=True)
+    except (ClientError, StartupError) as error:
+        print_text(f"tracker: the report is lost: {error}", err=True)
+        return
+    reporter.report(kind, fields)
+    closed = reporter.close(_QUIET_SECONDS)
+    if closed.lost or closed.rejected:
+        print_text(f"tracker: the report is lost: {closed.problem}", err=True)
 
 
 def _id_of(title: str) -> str:
@@ -101,12 +136,12 @@ def _id_of(title: str) -> str:
 
 @click.command()
 @_webhook
-def start(client: Client, **names: Any) -> dict[str, Any]:
+def start(**fields: Any) -> dict[str, Any]:
     """Report that a task begins.
 
     The same for one that has ended begins a new attempt.
     """
-    return client.start(**names)
+    return fields
 
 
 @click.command()
@@ -120,9 +155,9 @@ def start(client: Client, **names: Any) -> dict[str, Any]:
 @click.option("--progress", type=click.FloatRange(0, 100), help="In percent.")
 @click.option("--message", help="What the task is doing.")
 @_webhook
-def status(client: Client, status_: str, **rest: Any) -> dict[str, Any]:
+def status(status_: str, **rest: Any) -> dict[str, Any]:
     """Report how far a task is."""
-    return client.status(status=status_, **rest)
+    return {"status": status_, **rest}
 
 
 @click.command()
@@ -135,9 +170,9 @@ def status(client: Client, status_: str, **rest: Any) -> dict[str, Any]:
     help="[default: measured by the server since the start]",
 )
 @_webhook
-def finish(client: Client, **rest: Any) -> dict[str, Any]:
+def finish(**fields: Any) -> dict[str, Any]:
     """Report that a task is done."""
-    return client.finish(**rest)
+    return fields
 
 
 @click.command()
@@ -151,7 +186,7 @@ def finish(client: Client, **rest: Any) -> dict[str, Any]:
     "are sent.",
 )
 @_webhook
-def error(client: Client, stack_trace: Any, **rest: Any) -> dict[str, Any]:
+def error(stack_trace: Any, **rest: Any) -> dict[str, Any]:
     """Report that a task failed."""
     text = None if stack_trace is None else stack_trace.read().decode("utf-8", "replace")
-    return client.error(stack_trace=text, **rest)
+    return {"stack_trace": text, **rest}

@@ -20,7 +20,7 @@ from tracker.config.settings import NOT_EPHEMERAL, SETTINGS, Setting, load
 # Variables of client commands, not settings of the server.
 _CLIENT_VARIABLES: Final = (
     *("TRACKER_URL", "TRACKER_CA_FILE", "TRACKER_SPOOL"),
-    *("TRACKER_PROJECT", "TRACKER_AGENT", "TRACKER_SESSION"),
+    *("TRACKER_PROJECT", "TRACKER_AGENT", "TRACKER_SESSION", "TRACKER_QUIET"),
 )
 
 # Those of this project's own tests and scripts, which a developer may have exported.
