@@ -66,6 +66,7 @@ def test_every_block_does_what_it_says(tmp_path: Path) -> None:
         "task-125": "running",
         "Nightly build": "completed",
         "eval-6": "completed",
+        "Release": "completed",
         "eval-7": "completed",
     }
     assert walk.checkout.pip_calls == ["install ."]
