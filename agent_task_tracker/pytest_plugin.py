@@ -1,4 +1,5 @@
-"""pytest's fixture `tracker_server`: a server of its own for projects that test against it.
+"""pytest's fixture `tracker_server`, a server of its own for projects that test against it, and the
+option `--tracker-report`, which reports tests as tasks (`agent_task_tracker/pytest_reports.py`).
 
     def test_my_agent(tracker_server):
         run_my_agent(url=tracker_server.url, api_key=tracker_server.api_key)
@@ -19,6 +20,25 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from agent_task_tracker.client import Client
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Ours."""
+    parser.getgroup("agent-task-tracker").addoption(
+        "--tracker-report",
+        action="store_true",
+        help="report the run, and each test as a task of it, to the server that TRACKER_URL, "
+        "TRACKER_READY_FILE and API_KEY lead to; tests pass and fail as without it",
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Report, if that is asked for; with pytest-xdist only the process that hears of all tests."""
+    if config.getoption("tracker_report") and not hasattr(config, "workerinput"):
+        from agent_task_tracker.pytest_reports import TestReports, tracker_of
+
+        title = " ".join(["pytest", *map(str, config.invocation_params.args)])
+        config.pluginmanager.register(TestReports(tracker_of(), title), "agent_task_tracker_report")
 
 
 class TrackerServer(NamedTuple):

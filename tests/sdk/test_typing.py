@@ -46,7 +46,7 @@ def test_a_user_s_file_runs(shared_server: Server, tmp_path: Path) -> None:
 
 def modules() -> list[str]:
     names = [module.name for module in pkgutil.iter_modules(agent_task_tracker.__path__)]
-    return [name for name in names if name not in ("__main__", "pytest_plugin")]
+    return [name for name in names if name not in ("__main__", "pytest_plugin", "pytest_reports")]
 
 
 def test_examples_in_docstrings_run(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import socket
 import threading
 import time
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import Any, Final, Protocol
 
 from agent_task_tracker.defaults import project_name
+from agent_task_tracker.naming import id_of
 from tracker.run.arguments import Job
 from tracker.run.masking import Masking
 from tracker.run.outcome import Outcome
@@ -27,7 +27,6 @@ _LITTLE_PATIENCE: Final = 0.1
 
 _MAX_TITLE: Final = 1000
 _MAX_COMMAND: Final = 10_000
-_MAX_ID: Final = 255
 
 
 class Closed(Protocol):
@@ -102,7 +101,7 @@ class Reports(threading.Thread):
         names = {
             "project": job.project or project_name(self._environment),
             "task": cut(title, _MAX_TITLE),
-            "task_id": job.task_id or _id_of(title),
+            "task_id": job.task_id or id_of(title),
             "agent": job.agent,
             "session": job.session,
             "parent_task_id": job.parent,
@@ -148,14 +147,6 @@ class Reports(threading.Thread):
         closed = reporter.close(_PATIENCE if answers else _LITTLE_PATIENCE)
         if closed.lost or closed.rejected:
             self.problem = closed.problem
-
-
-def _id_of(title: str) -> str:
-    """The title, as for the other commands. A long one is told from others by its hash."""
-    if len(title) <= _MAX_ID:
-        return title
-    digest = hashlib.sha256(title.encode("utf-8", "replace")).hexdigest()[:16]
-    return f"{title[: _MAX_ID - 17]}-{digest}"
 
 
 def _iso(seconds: float) -> str:
