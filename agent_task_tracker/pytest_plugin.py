@@ -34,7 +34,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     """Report, if that is asked for; with pytest-xdist only the process that hears of all tests."""
-    if config.getoption("tracker_report") and not hasattr(config, "workerinput"):
+    if config.getoption("tracker_report", default=False) and not hasattr(config, "workerinput"):
         from agent_task_tracker.pytest_reports import TestReports, tracker_of
 
         title = " ".join(["pytest", *map(str, config.invocation_params.args)])

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
@@ -61,7 +62,6 @@ GONE = {
         b"Content-Length: %d\r\n\r\n%s" % (len(UNAVAILABLE), UNAVAILABLE.encode())
     ),
 }
-gone = pytest.mark.parametrize("away", GONE.values(), ids=GONE)
 
 
 def comes_back(url: str, start_server: Callable[..., Server]) -> Server:
@@ -73,37 +73,31 @@ def flush(home: Path, given: dict[str, str]) -> None:
     assert done.code == 0, done
 
 
-@gone
-def test_a_job(
+@pytest.mark.parametrize("away", GONE.values(), ids=GONE)
+def test_nothing_changes_and_nothing_is_lost(
     away: Callable[[], object], start_server: Callable[..., Server], tmp_path: Path
 ) -> None:
     with away() as url:  # type: ignore[attr-defined]
         given = variables_for(tmp_path, url, TRACKER_PROJECT="p")
-        ended = shell(f"{TRACKER_RUN} --task t -- sh -c {shlex.quote(JOB)}", tmp_path, given)
+        ended = shell(f"{TRACKER_RUN} --task job -- sh -c {shlex.quote(JOB)}", tmp_path, given)
         assert ended == (3, b"out\n", b"err\n")
-        ended = shell(f"{TRACKER_RUN} --task t -- cat", tmp_path, given, stdin=b"in")
+        ended = shell(f"{TRACKER_RUN} --task job -- cat", tmp_path, given, stdin=b"in")
         assert ended == (0, b"in", b"")
+        for command, options in QUIET.items():
+            words = [*COMMAND, command, *options, "--quiet"]
+            assert run_process(words, tmp_path, given) == (0, b"", b""), command
     server = comes_back(url, start_server)
     flush(tmp_path, given)
-    task = server.task("p", "t")
-    assert [event["type"] for event in task["events"]] == [
-        *("task_started", "task_error", "task_started", "task_finished"),
+    job = server.task("p", "job")
+    assert types_of(job) == ["task_started", "task_error", "task_started", "task_finished"]
+    assert (job["status"], job["attempt"], job["result"]) == ("completed", 2, "in")
+    assert types_of(server.task("p", "t")) == [
+        *("task_started", "task_status_updated", "task_finished", "task_error"),
     ]
-    assert (task["status"], task["attempt"], task["result"]) == ("completed", 2, "in")
 
 
-@gone
-@pytest.mark.parametrize("command", QUIET)
-def test_a_quiet_report(
-    away: Callable[[], object], command: str, start_server: Callable[..., Server], tmp_path: Path
-) -> None:
-    with away() as url:  # type: ignore[attr-defined]
-        given = variables_for(tmp_path, url)
-        words = [*COMMAND, command, *QUIET[command], "--quiet"]
-        assert run_process(words, tmp_path, given) == (0, b"", b"")
-    server = comes_back(url, start_server)
-    flush(tmp_path, given)
-    assert len(server.task("p", "t")["events"]) == 1
+def types_of(task: dict[str, Any]) -> list[str]:
+    return [event["type"] for event in task["events"]]
 
 
 def test_quiet_reports_come_in_their_order(
@@ -118,7 +112,7 @@ def test_quiet_reports_come_in_their_order(
     assert run_process([*COMMAND, "start", *NAMES], tmp_path, {**given}) == (0, b"", b"")
     flush(tmp_path, given)
     task = server.task("p", "t")
-    assert [event["type"] for event in task["events"]] == [
+    assert types_of(task) == [
         *("task_started", "task_status_updated", "task_finished", "task_started"),
     ]
     assert task["attempt"] == 2
@@ -206,14 +200,20 @@ def reports_to(home: Path, given: dict[str, str]) -> None:
     assert run_process([*COMMAND, "start", *NAMES, "--quiet"], home, given)[:2] == (0, b"")
 
 
-@pytest.mark.parametrize(
-    "content", [b"API_KEY=\xff\xfe", b"TRACKER_PORT=many\nTRACKER_DB=t.db", b"?\n" * 9]
-)
+@pytest.mark.parametrize("content", [b"API_KEY=\xff\xfe", b"TRACKER_PORT=many\nTRACKER_DB=t.db"])
 def test_an_env_that_is_none(content: bytes, tmp_path: Path) -> None:
     (tmp_path / ".env").write_bytes(content)
     with refused() as url:
         reports_to(tmp_path, variables_for(tmp_path, url))
         reports_to(tmp_path, variables_for(tmp_path, "", TRACKER_PORT=str(urlsplit(url).port)))
+
+
+def test_an_env_with_lines_that_say_nothing(shared_server: Server, tmp_path: Path) -> None:
+    (tmp_path / ".env").write_bytes(b"?\n" * 9)
+    given = variables_for(tmp_path, shared_server.url)
+    job = [*COMMAND, "run", "--project", "lines", "--task", "t", "--", "sh", "-c", JOB]
+    assert run_process(job, tmp_path, given) == (3, b"out\n", b"err\n")
+    assert shared_server.task("lines", "t")["status"] == "failed"
 
 
 def test_a_strangers_env_gets_no_report(tmp_path: Path) -> None:

@@ -13,9 +13,10 @@ from agent_task_tracker.folders import spool_folder
 from agent_task_tracker.spool import Spool
 from tracker.auth.keys import exposure
 from tracker.cli import env_file
-from tracker.cli.connection import discover, with_options
+from tracker.cli.connection import with_options
 from tracker.cli.database import as_json, database_of, size, with_database
 from tracker.cli.output import local_time, print_json, print_text
+from tracker.cli.reporting import discover
 from tracker.clock import MS_PER_DAY, SystemClock, iso
 from tracker.config.settings import SETTINGS, Settings, source
 from tracker.errors import StartupError

@@ -8,8 +8,6 @@ from collections.abc import Container, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-import click
-
 from agent_task_tracker.files import read_regular
 from tracker.cli.output import print_text
 from tracker.config.settings import Settings, load
@@ -91,8 +89,14 @@ def address_ignored(variables: Sequence[str]) -> list[str]:
 
 
 def warn(lines: Iterable[str]) -> None:
-    """Print each on standard error, once in a command's run."""
-    warned = click.get_current_context().find_root().meta.setdefault(_WARNED, set())
+    """Print each on standard error, once in a command's run; under `tracker run`, whose standard
+    error is another command's, not at all."""
+    import click
+
+    context = click.get_current_context(silent=True)
+    if context is None:
+        return
+    warned = context.find_root().meta.setdefault(_WARNED, set())
     for line in lines:
         if line not in warned:
             warned.add(line)

@@ -15,8 +15,9 @@ from agent_task_tracker.journal import recover
 from agent_task_tracker.sender import Sender, patient
 from agent_task_tracker.spool import Spool
 from tracker.cli import env_file
-from tracker.cli.connection import discover, with_options
+from tracker.cli.connection import with_options
 from tracker.cli.output import print_json, print_text
+from tracker.cli.reporting import discover
 from tracker.errors import ConfigError
 
 _UNREACHABLE: Final = 69

@@ -52,6 +52,6 @@ def run_job(job: Job, options: Mapping[str, str], closed: frozenset[int] = froze
 
 def _find(options: Mapping[str, str]) -> Reporter:
     """The one for the server that the options lead to."""
-    from tracker.cli.connection import find_reporter
+    from tracker.cli.reporting import find_reporter
 
     return find_reporter(**{name: options.get(name) for name in SERVER}, quiet=True)

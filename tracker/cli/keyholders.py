@@ -16,8 +16,9 @@ from agent_task_tracker.errors import NoTracker, Unreachable
 from agent_task_tracker.transport import Transport
 from tracker.cli import env_file
 from tracker.cli.actor import this_user
-from tracker.cli.connection import discover, with_options
+from tracker.cli.connection import with_options
 from tracker.cli.database import find_database, print_notice
+from tracker.cli.reporting import discover
 from tracker.clock import SystemClock
 from tracker.domain import key_answers
 from tracker.domain.audit import AuditQuery

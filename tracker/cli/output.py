@@ -9,8 +9,6 @@ from contextlib import contextmanager
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, TextIO
 
-import click
-
 from tracker.cli.streams import OutputFailed
 from tracker.text import json_line, printable
 
@@ -23,6 +21,8 @@ _WIDTH_OF_A_FILE = 240
 
 def print_text(text: object, *, err: bool = False) -> None:
     """Print a line, which may hold untrusted text."""
+    import click
+
     click.echo(printable(text), err=err)
 
 

@@ -10,8 +10,9 @@ from typing import Any
 import click
 
 from agent_task_tracker.errors import ClientError
-from tracker.cli.connection import find_reporter, find_server, with_options
+from tracker.cli.connection import find_server, with_options
 from tracker.cli.output import note_if_output_fails, print_json, print_text
+from tracker.cli.reporting import find_reporter
 from tracker.domain.limits import MAX_NAME, MAX_STALE_AFTER_SECONDS
 from tracker.domain.tasks import Status
 from tracker.errors import StartupError

@@ -79,7 +79,7 @@ class Reports(threading.Thread):
         self._began = began
         self._ended = threading.Event()
         self._outcome: Outcome | None = None
-        self._start = time.monotonic()
+        self._told = 0.0  # on the monotonic clock, when the reporter was told of the start
         self.problem: str | None = None
 
     def end(self, outcome: Outcome) -> None:
@@ -110,6 +110,7 @@ class Reports(threading.Thread):
         known = {"command": cut(shown, _MAX_COMMAND), "host": socket.gethostname()}
         start = {"metadata": None if job.is_private else known, "occurred_at": _iso(self._began)}
         reporter.report("start", {**names, **start})
+        self._told = time.monotonic()
         while not self._ended.wait(_INTERVAL):
             if words.look():
                 now = {"message": words.message, "progress": words.progress}
@@ -142,7 +143,7 @@ class Reports(threading.Thread):
         return "error", {"metadata": metadata, **at, **error}
 
     def _close(self, reporter: Reporter) -> None:
-        is_new = time.monotonic() - self._start < _PATIENCE
+        is_new = time.monotonic() - self._told < _PATIENCE
         answers = is_new or reporter.flush(_LITTLE_PATIENCE)
         closed = reporter.close(_PATIENCE if answers else _LITTLE_PATIENCE)
         if closed.lost or closed.rejected:
