@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import _venv  # noqa: F401 - goes on in .venv
+import command
 import fanout
 import growth
 import ingest
@@ -20,6 +21,7 @@ from _report import machine_text, progress
 # The shortest first: what is missing is then said before minutes were spent.
 BENCHMARKS = {
     "startup": startup,
+    "command": command,
     "sdk": sdk,
     "ingest": ingest,
     "variants": variants,

@@ -51,7 +51,7 @@ print(json.dumps({
 }))
 """
 
-_WAITING = "http://127.0.0.1:9"
+WAITING = "http://127.0.0.1:9"
 
 
 def arguments() -> argparse.ArgumentParser:
@@ -79,13 +79,13 @@ def _calls(report: Report, options: argparse.Namespace, server: Server, folder: 
     table = Table(title, header)
     for name, url, has_disk in (
         ("answers", server.url, True),
-        ("refuses", _WAITING, True),
+        ("refuses", WAITING, True),
         ("hangs", None, True),
         ("answers, the disk is full", server.url, False),
     ):
         for calls, pause in ((options.calls, 0.0), (options.paced, 0.001)):
             progress(f"{name}: {calls} calls")
-            with _hanging() if url is None else contextlib.nullcontext(url) as address:
+            with hanging() if url is None else contextlib.nullcontext(url) as address:
                 task_id = f"{name} {pause}"
                 how = {"is_there": url == server.url, "has_disk": has_disk}
                 done = _job(folder / "spool", address, task_id, calls, pause, **how)
@@ -200,7 +200,7 @@ def _count(server: Server, task_id: str) -> int:
 
 
 @contextlib.contextmanager
-def _hanging() -> Iterator[str]:
+def hanging() -> Iterator[str]:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         yield f"http://127.0.0.1:{listener.getsockname()[1]}"
 

@@ -146,6 +146,15 @@ def test_blocks_are_replaced_between_their_markers_only(tmp_path: Path) -> None:
 
 
 @on_linux
+def test_command_runs_it_in_every_way_and_finds_all_of_its_output() -> None:
+    report = bench("command", "--rounds", "1", "--megabytes", "3")
+    assert len(report["measured"]) == 5
+    for row in report["measured"]:
+        assert all(0 < until < end for until, end in zip(row["until"], row["end"], strict=True))
+    assert report["failures"] == []
+
+
+@on_linux
 def test_sdk_finds_every_report_that_was_called_or_waited() -> None:
     report = bench("sdk", "--calls", "300", "--paced", "20", "--spooled", "700")
     calls = [row for row in report["measured"] if "calls" in row]
