@@ -47,8 +47,8 @@ class Task:
     """One task: it starts with the block, finishes with it, and fails if the block raises; the
     exception goes on.
 
-    A task inside the block of another, in the same project, is its child. What is reported is sent
-    in the background; no call here raises or waits.
+    A task inside the block of another is of its project, unless another is named, and its child.
+    What is reported is sent in the background; no call here raises or waits.
 
     >>> import agent_task_tracker
     >>> with agent_task_tracker.task("Evaluate", project="demo") as task:
@@ -81,6 +81,7 @@ class Task:
         self._metadata = metadata
         self._further: dict[str, Any] = dict(further)
         self._given_id = task_id
+        self._given_project = project
         self.project = text_of(project or tracker.project)
         self.agent = agent
         self.task_id = text_of(task_id or "")
@@ -97,8 +98,11 @@ class Task:
         """Begin, where there is no block: then `finish` or `fail` ends it."""
         parent = _running.get()
         further = self._further
-        if parent is not None and parent is not self and parent.project == self.project:
-            further = {"parent_task_id": parent.task_id, **further}
+        if parent is not None and parent is not self:
+            if not self._given_project and parent._tracker is self._tracker:
+                self.project = parent.project
+            if parent.project == self.project:
+                further = {"parent_task_id": parent.task_id, **further}
         self.task_id = text_of(self._given_id or _new_id(self.title))
         self._process = os.getpid()
         self._began = time.monotonic()

@@ -153,6 +153,20 @@ def test_how_a_block_may_end(
     )
 
 
+def test_tasks_inside_are_of_the_same_project(shared_server: Server, tracker: Tracker) -> None:
+    with tracker.task("Outer", project="theirs") as outer:
+        with tracker.task("Inner") as inner, tracker.task("Innermost") as innermost:
+            pass
+        with tracker.task("Elsewhere", project="another") as elsewhere:
+            pass
+    assert (inner.project, innermost.project, elsewhere.project) == ("theirs", "theirs", "another")
+    assert tracker.flush(20)
+    told = shared_server.task("theirs", innermost.task_id)
+    assert told["parent_task_id"] == inner.task_id
+    assert shared_server.task("theirs", inner.task_id)["parent_task_id"] == outer.task_id
+    assert shared_server.task("another", elsewhere.task_id)["parent_task_id"] is None
+
+
 def test_tasks_inside_are_children(shared_server: Server, tracker: Tracker) -> None:
     with tracker.task("Outer") as outer:
         with tracker.task("Inner") as inner, tracker.task("Innermost"):
