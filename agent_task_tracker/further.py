@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TypedDict
+from collections.abc import Mapping, Sequence
+from typing import Any, TypedDict
 
 
 class Further(TypedDict, total=False):
@@ -23,6 +24,11 @@ class Further(TypedDict, total=False):
 
     stale_after_seconds: float | None
     """How long this task's silence is normal."""
+
+    usage: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None
+    """What this attempt has used so far, or a list with one for each `model`: `input_tokens`,
+    `output_tokens`, `cache_read_tokens`, `cache_write_tokens`, `cost_usd`. What is given replaces
+    what it was."""
 
     occurred_at: str | None
     """When it happened, in ISO 8601, if that was not just now."""

@@ -9,6 +9,15 @@ import pytest
 from tests.support import document
 from tests.support.clocked import ClockedServer
 
+NOTHING = {
+    "input_tokens": 0,
+    "output_tokens": 0,
+    "cache_read_tokens": 0,
+    "cache_write_tokens": 0,
+    "cost_usd": 0,
+}
+NO_USAGE = {**NOTHING, "models": []}
+
 
 def finish(server: ClockedServer, project: str, task_id: str, seconds: float, **rest: Any) -> None:
     answer = server.report("finish", project, task_id, duration_seconds=seconds, **rest)
@@ -32,6 +41,7 @@ def test_before_the_first_report(clocked: ClockedServer) -> None:
         },
         "agents": [],
         "recent_activity": [],
+        "usage": NO_USAGE,
     }
 
 
@@ -64,6 +74,7 @@ def test_all_figures(clocked: ClockedServer) -> None:
                 "success_rate": 33.3,
                 "finished_success_rate": 100.0,
                 "average_duration": 10.5,
+                "usage": NOTHING,
             },
             {
                 "name": "bob",
@@ -71,6 +82,7 @@ def test_all_figures(clocked: ClockedServer) -> None:
                 "success_rate": 50.0,
                 "finished_success_rate": 50.0,
                 "average_duration": 25.0,
+                "usage": NOTHING,
             },
         ],
         "recent_activity": [
@@ -89,6 +101,7 @@ def test_all_figures(clocked: ClockedServer) -> None:
                 ("a", "1", "completed", "00"),
             )
         ],
+        "usage": NO_USAGE,
     }
 
 
@@ -113,6 +126,7 @@ def test_figures_of_the_document(clocked: ClockedServer) -> None:
     actual = clocked.get(f"/api/stats/projects/{project}", days=1)
     assert actual["task_stats"].pop("pending") == 0
     assert actual["performance"].pop("finished_success_rate") == 92.3
+    assert actual.pop("usage") == {**NO_USAGE, "days": []}
     assert actual == expected
 
 
@@ -125,7 +139,7 @@ def test_agent_of_the_document(clocked: ClockedServer) -> None:
         else:
             clocked.report("start", "p", f"{number}", agent=expected["name"])
     (agent,) = clocked.get("/api/stats")["agents"]
-    assert agent == {**expected, "finished_success_rate": 100.0}
+    assert agent == {**expected, "finished_success_rate": 100.0, "usage": NOTHING}
 
 
 def test_project_figures_are_its_own(clocked: ClockedServer) -> None:
@@ -141,6 +155,7 @@ def test_project_figures_are_its_own(clocked: ClockedServer) -> None:
             "finished_success_rate": 100.0,
         },
         "timeline": [{"date": "2024-01-15", "completed": 1, "failed": 0}],
+        "usage": {**NO_USAGE, "days": []},
     }
 
 
@@ -152,6 +167,7 @@ def test_project_without_tasks(clocked: ClockedServer) -> None:
         "task_stats": {"total": 0, "completed": 0, "running": 0, "failed": 0, "pending": 0},
         "performance": {"average_duration": 0, "success_rate": 0.0, "finished_success_rate": 0.0},
         "timeline": [],
+        "usage": {**NO_USAGE, "days": []},
     }
 
 

@@ -89,6 +89,7 @@ def test_fields(five: ClockedServer) -> None:
                 "silent_since": None,
                 "overdue": False,
                 "blocked": False,
+                "usage": None,
             }
         ],
         "total": 5,
@@ -246,7 +247,7 @@ def test_one_task(five: ClockedServer) -> None:
     (listed,) = five.get(PATH, status="failed")["tasks"]
     task = five.get(f"{PATH}/b")
     events = task.pop("events")
-    assert task == {**listed, "project": "p", "stack_trace": "trace"}
+    assert task == {**listed, "project": "p", "stack_trace": "trace", "usage_total": None}
     assert (task["error_type"], task["error_message"]) == ("E", "failed")
     wanted = five.get("/api/events", project="p", task_id="b")["events"]
     assert events == wanted

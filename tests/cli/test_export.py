@@ -35,6 +35,11 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
     server.report("finish", "other, project", "=1+1", result="'=1+1")
     server.report("status", "other, project", "'=1+1", message="lone\rCR")
     server.report("finish", "other, project", "long", result="r" * 500_000)
+    usage = [{"model": "m", "input_tokens": 5, "cost_usd": 0.5}, {"output_tokens": 7}]
+    server.report("start", "org/repo", "used", session="s", usage=usage)
+    server.report(
+        "status", "org/repo", "used", agent="another", usage={"model": "m", "input_tokens": 9}
+    )
     server.report("finish", "other, project", "old", duration_seconds=100 * 366 * 86_400)
     assert server.stop() == 0
     with closing(apsw.Connection(str(server.database))) as connection:  # as a restore leaves it
@@ -59,7 +64,7 @@ def test_the_server_goes_on_with_what_was_imported(filled: Path, tmp_path: Path)
     out = run("export", "--db", str(filled), home=tmp_path)
     back = run("import", "-", "--db", "tracker.db", "--json", home=tmp_path, stdin=out.stdout)
     counts = json.loads(back.stdout)
-    assert (counts["projects"], counts["tasks"], counts["events"]) == (2, 8, 10)
+    assert (counts["projects"], counts["tasks"], counts["events"]) == (2, 9, 12)
     server = Server.start(tmp_path)
     try:
         last = server.http.get("/api/events").json()["last_id"]
@@ -96,9 +101,11 @@ def test_export_of_one_project_beside_a_running_server(server: Server, tmp_path:
     lambda lines: [line.replace(b'"agent"', b'"agnet"') for line in lines],
     lambda lines: [line.replace(b'"running"', b'"walking"') for line in lines],
     lambda lines: [line.replace(b'"attempt":', b'"attempt":[],"x":') for line in lines],
+    lambda lines: [line.replace(b'"input_tokens":9', b'"input_tokens":8') for line in lines],
+    lambda lines: [line.replace(b'"source":"report"', b'"source":"rumour"') for line in lines],
     lambda lines: [b"\xff" + line for line in lines],
 ], ids=["no end", "one less", "not JSON", "no head", "nothing", "twice", "no parent", "no field",
-        "bad value", "bad type", "not UTF-8"])  # fmt: skip
+        "bad value", "bad type", "not what was added", "no source", "not UTF-8"])  # fmt: skip
 def test_a_spoilt_export_adds_nothing(filled: Path, tmp_path: Path, spoil) -> None:  # type: ignore[no-untyped-def]
     lines = run("export", "--db", str(filled), home=tmp_path).stdout.splitlines()
     stdin = b"\n".join(spoil(lines))

@@ -16,7 +16,7 @@ from typing_extensions import TypedDict
 from tracker.api.errors import STATUSES
 from tracker.domain import fields, messages
 from tracker.domain.key_answers import Access
-from tracker.domain.limits import MAX_HISTORY
+from tracker.domain.limits import MAX_HISTORY, MAX_LISTED_MODELS, MAX_MODELS
 from tracker.domain.messages import Duration, EventId, Percent, Timestamp
 
 
@@ -38,6 +38,8 @@ Metadata = Annotated[orjson.Fragment, _DocumentedAs(dict[str, Any])]
 OpenRequest = Annotated[messages.RequestContent, _DocumentedAs(messages.OpenRequest)]
 Date = Annotated[str, WithJsonSchema({"type": "string", "format": "date"})]
 Count = Annotated[int, Field(ge=0)]
+SourceName = Literal["report", "otlp", "hook"]
+Cost = Annotated[float, Field(ge=0, description="In US dollars.")]
 
 
 class Issue(TypedDict):
@@ -147,6 +149,54 @@ class ProjectsPage(_Page):
     projects: list[Project]
 
 
+class Amounts(TypedDict):
+    """What was used; what was not told counts as 0."""
+
+    input_tokens: Annotated[Count, Field(description="Without those read from a cache.")]
+    output_tokens: Count
+    cache_read_tokens: Count
+    cache_write_tokens: Count
+    cost_usd: Cost
+
+
+class ModelAmounts(Amounts):
+    model: Annotated[str | None, Field(description="Null: not told.")]
+
+
+class ModelUsage(ModelAmounts):
+    source: Annotated[SourceName, Field(description="Who told it.")]
+
+
+class Usage(Amounts):
+    """Over all of a task's attempts."""
+
+    models: Annotated[
+        list[ModelUsage],
+        Field(
+            description="Those with the highest cost first; at most "
+            f"{MAX_MODELS}, on a page of tasks {MAX_LISTED_MODELS}."
+        ),
+    ]
+
+
+class UsageSums(Amounts):
+    models: Annotated[
+        list[ModelAmounts],
+        Field(description=f"Those with the highest cost first; at most {MAX_MODELS}."),
+    ]
+
+
+class DayUsage(Amounts):
+    date: Date
+
+
+class UsageByDay(UsageSums):
+    days: Annotated[
+        list[DayUsage],
+        Field(description="Days (UTC) on which usage was told, oldest first: what each added."),
+    ]
+
+
 class Attention(TypedDict):
     """What somebody may have to see to."""
 
@@ -201,6 +251,7 @@ class Task(Attention):
         bool, Field(description="Long texts and metadata are cut; the task by itself has them.")
     ]
     reported_at: Annotated[Timestamp, Field(description="The time of its newest report.")]
+    usage: Annotated[Usage | None, Field(description="Its own; null: none was told.")]
 
 
 class Filters(TypedDict):
@@ -221,6 +272,10 @@ class TasksPage(_Page):
 class TaskWithHistory(Task):
     project: str
     stack_trace: str | None
+    usage_total: Annotated[
+        Amounts | None,
+        Field(description="With that of the tasks that it started, and of those they started."),
+    ]
     events: Annotated[
         list[Event], Field(description=f"Oldest first; the newest {MAX_HISTORY} if there are more.")
     ]
@@ -263,6 +318,7 @@ class TotalPerformance(Performance):
 class Agent(Performance):
     name: str
     task_count: Count
+    usage: Annotated[Amounts, Field(description="What it has told of.")]
 
 
 class Activity(TypedDict):
@@ -279,6 +335,7 @@ class Stats(TypedDict):
     recent_activity: Annotated[
         list[Activity], Field(description="The ten newest reports, newest first.")
     ]
+    usage: UsageSums
 
 
 class TaskStats(TypedDict):
@@ -296,6 +353,7 @@ class ProjectStats(TypedDict):
     timeline: Annotated[
         list[Day], Field(description="Days (UTC) on which a task ended, oldest first.")
     ]
+    usage: UsageByDay
 
 
 class WebSocketStats(TypedDict):

@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
+from tracker.api import usage_responses
 from tracker.clock import iso, iso_date
 from tracker.domain import attention
 from tracker.domain.attention import NO_REQUESTS
 from tracker.domain.events import Event
+from tracker.domain.limits import MAX_MODELS
 from tracker.domain.messages import open_requests
 from tracker.domain.records import (
     DayCount,
@@ -29,6 +31,7 @@ from tracker.domain.records import (
     Trends,
 )
 from tracker.domain.tasks import TaskSummary, seconds, trim_float
+from tracker.domain.usage import Usage
 
 if TYPE_CHECKING:
     from tracker.api import answers
@@ -52,7 +55,7 @@ def project(summary: ProjectSummary) -> answers.Project:
     return content
 
 
-def task(summary: TaskSummary) -> answers.Task:
+def task(summary: TaskSummary, usage: Usage | None) -> answers.Task:
     """An item of `/api/projects/{project_name}/tasks`."""
     return {
         "id": summary.id,
@@ -79,15 +82,19 @@ def task(summary: TaskSummary) -> answers.Task:
         "metadata_truncated": bool(summary.metadata_truncated),
         "truncated": bool(summary.truncated),
         "reported_at": iso(summary.reported_at or summary.updated_at),
+        "usage": usage_responses.of_task(usage),
     }
 
 
 def task_with_history(detail: TaskDetail) -> answers.TaskWithHistory:
     """`/api/projects/{project_name}/tasks/{task_id}`."""
+    total = detail.usage_total
     return {
-        **task(detail.summary),
+        **task(detail.summary, detail.usage),
+        "usage": usage_responses.of_task(detail.usage, MAX_MODELS),
         "project": detail.project,
         "stack_trace": detail.stack_trace,
+        "usage_total": None if total is None else usage_responses.amounts(total),
         "events": _messages(detail.events),
     }
 
@@ -158,6 +165,7 @@ def overall_stats(stats: OverallStats) -> answers.Stats:
                 "name": agent.name,
                 "task_count": agent.tasks,
                 **_performance(agent.tasks, agent.completed, agent.failed, agent.duration_ms),
+                "usage": usage_responses.amounts(agent.usage),
             }
             for agent in stats.agents
         ],
@@ -170,6 +178,7 @@ def overall_stats(stats: OverallStats) -> answers.Stats:
             }
             for activity in stats.recent
         ],
+        "usage": usage_responses.sums(stats.usage),
     }
 
 
@@ -189,6 +198,7 @@ def project_stats(stats: ProjectStats) -> answers.ProjectStats:
             counts.total, counts.completed, counts.failed, stats.duration_ms
         ),
         "timeline": _timeline(stats.timeline),
+        "usage": usage_responses.by_day(stats.usage, stats.usage_days),
     }
 
 

@@ -24,6 +24,7 @@ from tracker.domain import tasks
 from tracker.domain.attention import Attention
 from tracker.domain.fields import (
     AttentionText,
+    CostUsd,
     Message,
     Name,
     NameOrEmpty,
@@ -34,10 +35,12 @@ from tracker.domain.fields import (
     Status,
     Text,
     TitleOrEmpty,
+    Tokens,
     issues_of,
 )
-from tracker.domain.limits import MAX_BATCH_REPORTS, MAX_STACK_TRACE_BYTES
+from tracker.domain.limits import MAX_BATCH_REPORTS, MAX_MODELS, MAX_STACK_TRACE_BYTES
 from tracker.domain.tasks import Kind, Report
+from tracker.domain.usage import NOT_TOLD, ModelTold, Told, micros_of
 from tracker.errors import ValidationFailed
 
 Moment = Annotated[
@@ -45,6 +48,39 @@ Moment = Annotated[
     BeforeValidator(parse_moment),
     WithJsonSchema({"type": "string", "format": "date-time"}),
 ]
+
+
+class UsageBody(BaseModel):
+    """What an attempt has used so far; each field that is given replaces what it was."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    input_tokens: Tokens | None = Field(
+        default=None, examples=[1200], description="Without those read from a cache."
+    )
+    output_tokens: Tokens | None = Field(default=None, examples=[340])
+    cache_read_tokens: Tokens | None = None
+    cache_write_tokens: Tokens | None = None
+    cost_usd: CostUsd | None = Field(default=None, examples=[0.42])
+    model: NameOrEmpty | None = Field(default=None, examples=["claude-sonnet-4-5"])
+
+    @property
+    def told(self) -> Told:
+        """The totals that are given."""
+        cost = self.cost_usd
+        return Told(
+            *(self.input_tokens, self.output_tokens),
+            *(self.cache_read_tokens, self.cache_write_tokens),
+            None if cost is None else micros_of(cost),
+        )
+
+
+def _as_list(usage: Any) -> Any:
+    return [usage] if isinstance(usage, dict) else usage
+
+
+# That an object is taken too stands in the description: generators of clients fail on `anyOf`.
+_Usage = Annotated[list[UsageBody], BeforeValidator(_as_list), Field(max_length=MAX_MODELS)]
 
 
 class _ReportBody(BaseModel):
@@ -90,6 +126,10 @@ class _ReportBody(BaseModel):
         examples=[3600],
         description="How long this task's silence is normal, until another is given.",
     )
+    usage: _Usage | None = Field(
+        default=None,
+        description="Tokens and cost, one for each model; of one, the object alone will do.",
+    )
     occurred_at: Moment | None = Field(
         default=None,
         examples=["2024-01-15T10:00:00.000Z"],
@@ -112,7 +152,12 @@ class _ReportBody(BaseModel):
             "attention": self._attention(),
             "stale_after_ms": None if stale_after is None else max(1, round(stale_after * 1000)),
             "occurred_at": self.occurred_at,
+            "usage": self._usage(),
         }
+
+    def _usage(self) -> tuple[ModelTold, ...]:
+        told = (ModelTold(usage.model or "", usage.told) for usage in self.usage or ())
+        return tuple(usage for usage in told if usage.told != NOT_TOLD)
 
     def _attention(self) -> Attention | None:
         if self.attention:

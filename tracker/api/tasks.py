@@ -31,7 +31,7 @@ class Tasks:
             req,
             resp,
             {
-                "tasks": [responses.task(task) for task in page.tasks],
+                "tasks": [responses.task(task, page.usage.get(task.id)) for task in page.tasks],
                 "total": page.total,
                 "limit": query.limit,
                 "offset": query.offset,

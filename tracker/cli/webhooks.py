@@ -25,19 +25,21 @@ _RETRY_SECONDS = 10.0
 _QUIET_SECONDS = 0.25
 
 
-class _JsonObject(click.ParamType[dict[str, Any]]):
+class _Json(click.ParamType[Any]):
     name = "json"
 
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> dict[str, Any]:
+    def __init__(self, example: str, *types: type) -> None:
+        self._example = example
+        self._types = types
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """See click.ParamType."""
         try:
             parsed = json.loads(value)
         except ValueError as error:
             self.fail(f"this is not JSON: {error}", param, ctx)
-        if not isinstance(parsed, dict):
-            self.fail('expected an object, as in \'{"priority": "high"}\'', param, ctx)
+        if not isinstance(parsed, self._types):
+            self.fail(f"expected an object, as in '{self._example}'", param, ctx)
         return parsed
 
 
@@ -50,7 +52,9 @@ _OPTIONS = (
     click.option(
         "--agent", default="shell", envvar="TRACKER_AGENT", show_envvar=True, show_default=True
     ),
-    click.option("--metadata", type=_JsonObject(), metavar="JSON", help="An object."),
+    click.option(
+        "--metadata", type=_Json('{"priority": "high"}', dict), metavar="JSON", help="An object."
+    ),
     click.option(
         "--session", envvar="TRACKER_SESSION", show_envvar=True, help="The run that it belongs to."
     ),
@@ -67,6 +71,12 @@ _OPTIONS = (
         type=click.FloatRange(0, MAX_STALE_AFTER_SECONDS, min_open=True),
         metavar="SECONDS",
         help="How long its silence is normal.",
+    ),
+    click.option(
+        "--usage",
+        type=_Json('{"input_tokens": 1200, "cost_usd": 0.42}', dict, list),
+        metavar="JSON",
+        help="What it has used so far: an object, or a list with one for each model.",
     ),
     click.option(
         "--occurred-at", metavar="TIME", help="When it happened, in ISO 8601, if not just now."

@@ -18,12 +18,14 @@ from pydantic import (
 from tracker.domain import tasks
 from tracker.domain.limits import (
     MAX_ATTENTION,
+    MAX_COST_USD,
     MAX_DURATION_SECONDS,
     MAX_MESSAGE,
     MAX_NAME,
     MAX_STACK_TRACE_BYTES,
     MAX_STALE_AFTER_SECONDS,
     MAX_TITLE,
+    MAX_TOKENS,
 )
 from tracker.domain.tasks import ENDED
 from tracker.errors import Issue
@@ -61,6 +63,8 @@ AttentionText = Annotated[Text, Field(max_length=MAX_ATTENTION)]
 StaleAfter = Annotated[
     float, Field(strict=True, gt=0, le=MAX_STALE_AFTER_SECONDS, allow_inf_nan=False)
 ]
+Tokens = Annotated[int, Field(strict=True, ge=0, le=MAX_TOKENS)]
+CostUsd = Annotated[float, Field(strict=True, ge=0, le=MAX_COST_USD, allow_inf_nan=False)]
 Progress = Annotated[float, Field(strict=True, ge=0, le=100, allow_inf_nan=False)]
 
 # Strict would mean: not from text.

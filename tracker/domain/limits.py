@@ -18,6 +18,12 @@ MAX_ATTENTION: Final = 1000
 MAX_OPEN_REQUESTS: Final = 100  # for a person's attention, of one task
 MAX_CLEARED_REQUESTS: Final = 20  # that are remembered, of one task
 MAX_STALE_AFTER_SECONDS: Final = 30 * 86_400
+MAX_MODELS: Final = 100  # whose usage is kept, of one attempt; and that are answered
+MAX_LISTED_MODELS: Final = 10  # of a task on a page of tasks
+MAX_TOKENS: Final = 10**12  # of one kind, of an attempt
+MAX_COST_USD: Final = 10**6  # of an attempt
+MAX_USAGE_SUM: Final = 2**53 - 1  # of tokens, or of micro-dollars; sums stay there
+MAX_DESCENDANTS: Final = 10_000  # whose usage a task is shown with
 MAX_ATTEMPT: Final = 2**31 - 1
 MAX_DURATION_SECONDS: Final = 100 * 366 * 86_400
 

@@ -16,17 +16,20 @@ from tracker.clock import iso
 from tracker.domain.attention import Requests
 from tracker.domain.fields import (
     AttentionText,
+    CostUsd,
     Name,
     NameOrEmpty,
     StaleAfter,
     Status,
     Title,
+    Tokens,
     set_once_ended,
 )
 from tracker.domain.limits import (
     EARLIEST_START,
     MAX_ATTEMPT,
     MAX_DURATION,
+    MAX_MODELS,
     MAX_OPEN_REQUESTS,
     MAX_TIME,
 )
@@ -41,6 +44,7 @@ from tracker.domain.tasks import (
     seconds,
     trim_float,
 )
+from tracker.domain.usage import ModelTold, as_content
 
 _TIMESTAMP: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{3}Z")
 _EARLIEST: Final = iso(EARLIEST_START)
@@ -84,6 +88,19 @@ class OpenRequest(BaseModel):
     since: Timestamp
 
 
+class ModelUsageTold(BaseModel):
+    """What a report tells of one model."""
+
+    model_config = ConfigDict(strict=True)
+
+    model: Name | None = Field(default=None, description="If the report says which.")
+    input_tokens: Tokens | None = None
+    output_tokens: Tokens | None = None
+    cache_read_tokens: Tokens | None = None
+    cache_write_tokens: Tokens | None = None
+    cost_usd: CostUsd | None = None
+
+
 class EventData(BaseModel):
     """The task after the report."""
 
@@ -118,6 +135,9 @@ class EventData(BaseModel):
     attention_since: Timestamp | None = Field(default=None, description="With `attention`.")
     requests: Annotated[list[OpenRequest], Field(max_length=MAX_OPEN_REQUESTS)] | None = Field(
         default=None, description="With `attention`: all that is open, the oldest first."
+    )
+    usage: Annotated[list[ModelUsageTold], Field(max_length=MAX_MODELS)] | None = Field(
+        default=None, description="The report's own: what its agent has used in this attempt."
     )
     occurred_at: Timestamp | None = Field(
         default=None, description="When it happened, if the report said so."
@@ -187,7 +207,7 @@ class _ReportFields(NamedTuple):
 def _report_fields(kind: Kind) -> _ReportFields:
     """Those of the event's model that are the report's and not the task's."""
     fields = DATA[EventType(EVENT_TYPES[kind])].model_fields
-    of_task = EventData.model_fields.keys() - {"metadata"}
+    of_task = EventData.model_fields.keys() - {"metadata"}  # `usage` has a form of its own
     names = [name for name in fields if name in Report._fields and name not in of_task]
     required = tuple(name for name in names if fields[name].is_required())
     return _ReportFields(required, tuple(name for name in names if name not in required))
@@ -213,6 +233,8 @@ def event_data(report: Report, task: Task, now: int, *, late: bool) -> str:
         value = getattr(report, name)
         if value is not None:
             data[name] = value
+    if report.usage:
+        data["usage"] = [_usage_content(told) for told in report.usage]
     if report.occurred_at is not None:
         data["occurred_at"] = iso(at := moment(report, now))
         if at != report.occurred_at:
@@ -269,6 +291,11 @@ def silent_data(project: str, task_id: str, task: Task) -> str:
     if task.silent_since is not None:
         data["silent_since"] = iso(task.silent_since)
     return orjson.dumps(data).decode()
+
+
+def _usage_content(of: ModelTold) -> dict[str, Any]:
+    named = {"model": of.model} if of.model else {}
+    return {**named, **as_content(of.told._asdict())}
 
 
 def event_type(report: Report) -> str:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from tracker.domain.durations import Durations
 from tracker.domain.events import Event
 from tracker.domain.tasks import TaskSummary
+from tracker.domain.usage import NO_USAGE, NOTHING, Amounts, Usage
 
 
 class Recorded(NamedTuple):
@@ -105,19 +106,24 @@ class ProjectPage(NamedTuple):
 
 
 class TaskPage(NamedTuple):
-    """A page of a project's tasks, and how many match in all."""
+    """A page of a project's tasks, and how many match in all; `usage`: of those that told any, by
+    their numbers."""
 
     tasks: Sequence[TaskSummary]
     total: int
+    usage: Mapping[int, Usage]
 
 
 class TaskDetail(NamedTuple):
-    """One task, with the newest of its events, oldest first."""
+    """One task, with the newest of its events, oldest first; `usage_total`: with that of the tasks
+    that it started, and of those that they started."""
 
     summary: TaskSummary
     project: str
     stack_trace: str | None
     events: Sequence[Event]
+    usage: Usage | None = None
+    usage_total: Amounts | None = None
 
 
 class TaskLine(NamedTuple):
@@ -158,13 +164,15 @@ class Now(NamedTuple):
 
 
 class AgentFigures(NamedTuple):
-    """An agent's tasks, over all projects; `duration_ms` is the sum over those that ended."""
+    """An agent's tasks, over all projects; `duration_ms` is the sum over those that ended, `usage`
+    what the agent has told of."""
 
     name: str
     tasks: int
     completed: int
     failed: int
     duration_ms: int
+    usage: Amounts = NOTHING
 
 
 class Activity(NamedTuple):
@@ -185,15 +193,26 @@ class OverallStats(NamedTuple):
     duration_ms: int
     agents: Sequence[AgentFigures]
     recent: Sequence[Activity]
+    usage: Usage = NO_USAGE
+
+
+class DayUsage(NamedTuple):
+    """What was told on one day (as in `DayCount`)."""
+
+    day: int
+    amounts: Amounts
 
 
 class ProjectStats(NamedTuple):
-    """A project's figures; `timeline`: the latest days on which a task ended, oldest first."""
+    """A project's figures; `timeline`: the latest days on which a task ended, oldest first;
+    `usage_days`: those on which usage was told."""
 
     project: str
     tasks: StatusCounts
     duration_ms: int
     timeline: Sequence[DayCount]
+    usage: Usage = NO_USAGE
+    usage_days: Sequence[DayUsage] = ()
 
 
 class Trends(NamedTuple):

@@ -37,6 +37,12 @@ def is_late(task: Task | None, report: Report, now: int) -> bool:
     return at < task.reported_at
 
 
+def is_of_present_attempt(task: Task, report: Report, now: int) -> bool:
+    """Whether a late report is of the attempt that the task, after it, is at, as far as that can be
+    told."""
+    return task.attempt == 1 or moment(report, now) >= task.started_at
+
+
 def apply(task: Task | None, report: Report, now: int) -> Task:
     """The task after `report`, which arrived at `now`; `task` is None if it was never seen.
 

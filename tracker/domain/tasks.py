@@ -10,6 +10,7 @@ from enum import StrEnum
 from typing import Any, Final, NamedTuple, overload
 
 from tracker.domain.attention import NO_REQUESTS, Attention, Requests
+from tracker.domain.usage import ModelTold
 
 
 class _PlainEnum(StrEnum):
@@ -84,6 +85,7 @@ class Report(NamedTuple):
     attention: Attention | None = None
     stale_after_ms: int | None = None
     occurred_at: int | None = None
+    usage: tuple[ModelTold, ...] = ()
 
 
 class Task(NamedTuple):

@@ -15,8 +15,9 @@ from tracker.domain.events import Event
 from tracker.domain.idempotency import Idempotency, OwnedKey
 from tracker.domain.messages import event_data, event_type
 from tracker.domain.records import Recorded
-from tracker.domain.rules import apply, is_late
+from tracker.domain.rules import apply, is_late, is_of_present_attempt
 from tracker.domain.tasks import Report, Task
+from tracker.domain.usage import ModelTold
 from tracker.errors import IdempotencyKeyReused
 
 
@@ -116,6 +117,16 @@ EventRow = tuple[int, int, str, int, str]
 """Of the log, without its number: the project's id, the task's, type, time, data."""
 
 
+class UsageTold(NamedTuple):
+    """What a report tells of an attempt's usage; `late`: newer word came before."""
+
+    task_key: TaskKey
+    attempt: int
+    agent: str
+    usage: Sequence[ModelTold]
+    late: bool
+
+
 # The task that a report is of, whether it was its first, the task's duration, and the event's type
 # and data.
 _Step = tuple[Change, bool, int | None, str, str]
@@ -132,6 +143,8 @@ class Applied:
         self._reports = reports
         self._names = task_keys
         self._now = now
+        self.usage: list[UsageTold] = []
+        """What the reports tell of it, in order."""
         steps: list[_Step] = []
         for task_key, report in zip(task_keys, reports, strict=True):
             change = changes.get(task_key)
@@ -139,7 +152,11 @@ class Applied:
                 change = changes[task_key] = Change(0, None)
             before = change.after
             task = change.after = apply(before, report, now)
-            data = event_data(report, task, now, late=is_late(before, report, now))
+            late = is_late(before, report, now)
+            data = event_data(report, task, now, late=late)
+            if report.usage and not (late and not is_of_present_attempt(task, report, now)):
+                told = UsageTold(task_key, task.attempt, report.agent, report.usage, late)
+                self.usage.append(told)
             steps.append((change, before is None, task.duration_ms, event_type(report), data))
         self._steps = steps
 

@@ -130,6 +130,15 @@ PROJECTS: Final = {
     "limit": 50,
     "offset": 0,
 }
+_AMOUNTS: Final = {
+    "input_tokens": 1200,
+    "output_tokens": 340,
+    "cache_read_tokens": 0,
+    "cache_write_tokens": 0,
+    "cost_usd": 0.42,
+}
+_OF_MODEL: Final = {**_AMOUNTS, "model": "claude-sonnet-4-5"}
+_SUMS: Final = {**_AMOUNTS, "models": [_OF_MODEL]}
 _ENDED_TASK: Final[dict[str, Any]] = {
     **dict.fromkeys(Task.__annotations__),  # what is not said here is null
     "id": 1,
@@ -153,6 +162,7 @@ _ENDED_TASK: Final[dict[str, Any]] = {
     "metadata_truncated": False,
     "truncated": False,
     "reported_at": _ENDED,
+    "usage": {**_AMOUNTS, "models": [{**_OF_MODEL, "source": "report"}]},
 }
 TASKS: Final = {
     "tasks": [_ENDED_TASK],
@@ -205,6 +215,7 @@ TASK: Final = {
     **_ENDED_TASK,
     "project": "my-project",
     "stack_trace": None,
+    "usage_total": _AMOUNTS,
     "events": _EVENTS,
 }
 EVENT: Final = _EVENTS[0]
@@ -243,6 +254,7 @@ STATS: Final = {
             "success_rate": 92.0,
             "finished_success_rate": 95.8,
             "average_duration": 2100,
+            "usage": _AMOUNTS,
         }
     ],
     "recent_activity": [
@@ -253,6 +265,7 @@ STATS: Final = {
             "timestamp": "2024-01-15T12:00:00.000Z",
         }
     ],
+    "usage": _SUMS,
 }
 _LINE: Final = {
     "id": 1,
@@ -326,6 +339,7 @@ PROJECT_STATS: Final = {
         "finished_success_rate": 92.3,
     },
     "timeline": [{"date": "2024-01-15", "completed": 3, "failed": 0}],
+    "usage": {**_SUMS, "days": [{"date": "2024-01-15", **_AMOUNTS}]},
 }
 WEBSOCKET_STATS: Final = {
     "total_connections": 5,

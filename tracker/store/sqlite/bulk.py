@@ -17,8 +17,8 @@ Row = tuple[str | bytes | int | float | None, ...]
 
 _MAX_ROWS = 64
 
-# Those of six kinds and every length, and the rest of what a connection runs.
-STATEMENTS = 6 * _MAX_ROWS + 100
+# Those of eleven kinds and every length, and the rest of what a connection runs.
+STATEMENTS = 11 * _MAX_ROWS + 100
 
 
 def execute(

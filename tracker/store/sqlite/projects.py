@@ -10,7 +10,7 @@ import orjson
 from tracker.domain.principal import Scope
 from tracker.domain.queries import ProjectQuery, ProjectSort
 from tracker.domain.records import DayCount, ProjectPage, ProjectSummary, StatusCounts
-from tracker.store.sqlite import events
+from tracker.store.sqlite import events, usage
 from tracker.store.sqlite.columns import fill, listed
 from tracker.store.sqlite.scope import IN_SCOPE, parameter
 from tracker.text import is_unicode
@@ -32,11 +32,8 @@ _COUNT = fill("SELECT count(*) FROM projects WHERE {in_scope}", in_scope=IN_SCOP
 _IDS = fill("SELECT id FROM projects WHERE {in_scope}", in_scope=IN_SCOPE)
 _ID = "SELECT id FROM projects WHERE name = ?"
 _NEWEST_TASK = "SELECT max(id) FROM tasks WHERE project_id = ?"
-_DELETE_TASKS = """
-  DELETE FROM tasks WHERE id IN (
-    SELECT id FROM tasks WHERE project_id = ? AND id <= ? LIMIT ?
-  )
-"""
+_SOME_TASKS = "SELECT id FROM tasks WHERE project_id = ? AND id <= ? LIMIT ?"
+_DELETE_TASKS = "DELETE FROM tasks WHERE id IN (SELECT value FROM json_each(?))"
 _DELETE_EMPTY = """
   DELETE FROM projects
   WHERE id = ? AND NOT EXISTS (SELECT 1 FROM tasks WHERE project_id = projects.id)
@@ -89,9 +86,12 @@ def delete_some(
     tasks, and with the last of its tasks the project. True when none of them is left."""
     if events.delete_some_of_project(connection, project_id, upto, max_events):
         return False
-    connection.execute(_DELETE_TASKS, (project_id, upto, max_tasks))
-    if connection.changes() == max_tasks:
+    tasks = [id_ for (id_,) in connection.execute(_SOME_TASKS, (project_id, upto, max_tasks))]
+    usage.take_back(connection, tasks)
+    connection.execute(_DELETE_TASKS, (orjson.dumps(tasks).decode(),))
+    if len(tasks) == max_tasks:
         return False
+    usage.take_back_project(connection, project_id)
     delete_if_empty(connection, project_id)
     return True
 

@@ -19,7 +19,7 @@ from tracker.domain.records import Recorded
 from tracker.domain.tasks import Report, Status, Task
 from tracker.errors import IdempotencyKeyReused
 from tracker.store.changes import Applied, Change, Changes, KeyedGroup, TaskKey, WriteRequest
-from tracker.store.sqlite import bulk, idempotency_keys
+from tracker.store.sqlite import bulk, idempotency_keys, usage
 from tracker.store.sqlite.columns import EVENT, TASK, assigned, fill, listed
 
 _FIND_PROJECT = "SELECT id FROM projects WHERE name = ?"
@@ -76,7 +76,10 @@ def _write(
     task_keys = [(report.task_id, projects[report.project]) for report in reports]
     changes = _find_tasks(connection, set(task_keys))
     applied = Applied(reports, task_keys, changes, now)
+    entered = usage.leave_sessions(connection, changes)
     _save(connection, changes)
+    if applied.usage or entered:
+        usage.record(connection, now, applied.usage, changes, entered)
     recorded = applied.recorded(bulk.insert(connection, _INSERT_EVENTS, applied.events()))
     saved(changes)
     return recorded

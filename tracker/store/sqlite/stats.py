@@ -14,6 +14,7 @@ from tracker.domain.records import (
     StatusCounts,
 )
 from tracker.domain.tasks import EventType
+from tracker.store.sqlite import usage_reads
 from tracker.store.sqlite.columns import fill, listed, summed
 from tracker.store.sqlite.scope import IN_SCOPE, events_in, parameter
 
@@ -64,8 +65,11 @@ def overall(connection: apsw.Connection, scope: Scope) -> OverallStats:
         projects,
         StatusCounts._make(counts),
         duration,
-        [AgentFigures._make(row) for row in connection.execute(agents, of)],
+        usage_reads.with_usage(
+            connection, scope, (AgentFigures(*row) for row in connection.execute(agents, of))
+        ),
         [Activity._make(row) for row in connection.execute(recent, {**of, "limit": _RECENT_LIMIT})],
+        usage_reads.overall(connection, scope),
     )
 
 
@@ -81,4 +85,6 @@ def of_project(connection: apsw.Connection, name: str, days: int) -> ProjectStat
         StatusCounts._make(counts),
         duration,
         [DayCount._make(day) for day in reversed(timeline)],
+        usage_reads.of_project(connection, id_),
+        usage_reads.by_day(connection, id_, days),
     )

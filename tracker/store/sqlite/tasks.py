@@ -14,7 +14,7 @@ from tracker.domain.queries import TaskQuery
 from tracker.domain.records import TaskDetail, TaskPage
 from tracker.domain.tasks import TaskSummary
 from tracker.store.sqlite import events as event_log
-from tracker.store.sqlite import search
+from tracker.store.sqlite import search, usage, usage_reads
 from tracker.store.sqlite.columns import DERIVED, STATUSES, fill, listed
 
 _SUMMARY = listed(DERIVED.get(name, name) for name in TaskSummary._fields)
@@ -70,7 +70,8 @@ def page(connection: apsw.Connection, now: int, project_id: int, query: TaskQuer
         {**parameters, "now": now, "limit": query.limit, "offset": query.offset},
     )
     tasks = _bounded(TaskSummary._make(row) for row in rows)
-    return TaskPage(tasks, _total(connection, where, parameters, index))
+    used = usage_reads.of_tasks(connection, (task.id for task in tasks))
+    return TaskPage(tasks, _total(connection, where, parameters, index), used)
 
 
 def _bounded(tasks: Iterable[TaskSummary]) -> list[TaskSummary]:
@@ -107,7 +108,11 @@ def one(connection: apsw.Connection, now: int, project: str, task_id: str) -> Ta
         return None
     *summary, stack_trace = row
     history = event_log.newest_of_task(connection, project, row[0])
-    return TaskDetail(TaskSummary._make(summary), project, stack_trace, history)
+    return TaskDetail(
+        *(TaskSummary._make(summary), project, stack_trace, history),
+        usage_reads.of_tasks(connection, row[:1]).get(row[0]),
+        usage_reads.of_family(connection, row[0]),
+    )
 
 
 def delete_some(connection: apsw.Connection, project: str, task_id: str, limit: int) -> bool | None:
@@ -118,6 +123,7 @@ def delete_some(connection: apsw.Connection, project: str, task_id: str, limit: 
         return None
     if event_log.delete_some_of_task(connection, found[0], limit):
         return False
+    usage.take_back(connection, found)
     connection.execute(_DELETE, found)
     return True
 

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from operator import gt
 from typing import Any, NamedTuple
 
 import apsw
 
+from tracker.domain.limits import MAX_USAGE_SUM
+from tracker.domain.usage import Amounts
 from tracker.store.sqlite.columns import ENDS, STATUSES, fill, listed, summed
+from tracker.store.sqlite.usage import ALL_PROJECTS
 
 # For each table of counters: its key, its counters, and the same from the tasks themselves.
 _PROJECTS = fill("SELECT name, {counts}, duration_ms FROM projects", counts=listed(STATUSES))
@@ -43,12 +47,77 @@ _DAYS_RECOUNTED = fill(
 """,
     sums=summed(f"status = '{status}'" for status in ENDS),
 )
+_SESSION_COUNTS = summed(f"tasks.status = '{status}'" for status in STATUSES)
+_SESSIONS = fill(
+    "SELECT session || ' in project ' || project_id, {counts} FROM agent_sessions",
+    counts=listed(STATUSES),
+)
+_SESSIONS_RECOUNTED = fill(
+    """
+  SELECT session || ' in project ' || project_id, {sums}
+  FROM tasks WHERE session IS NOT NULL GROUP BY project_id, session
+""",
+    sums=_SESSION_COUNTS,
+)
+_SESSIONS_OF_PROJECTS = "SELECT 'sessions of ' || name, sessions, sessions_at_work FROM projects"
+_SESSIONS_OF_PROJECTS_RECOUNTED = """
+  SELECT 'sessions of ' || projects.name, count(agent_sessions.id),
+    coalesce(sum(agent_sessions.pending + agent_sessions.running > 0), 0)
+  FROM projects LEFT JOIN agent_sessions ON agent_sessions.project_id = projects.id
+  GROUP BY projects.id
+"""
+_USED = ", ".join(f"min(sum(used.{name}), {MAX_USAGE_SUM})" for name in Amounts._fields)
+_SHARES = fill(
+    """
+  SELECT model || ' of task ' || task, {sums} FROM usage_shares AS used GROUP BY task, model
+""",
+    sums=_USED,
+)
+_SHARES_RECOUNTED = fill(
+    """
+  SELECT model || ' of task ' || task, {sums}
+  FROM usage AS used WHERE shown GROUP BY task, model HAVING max({sums}) > 0
+""",
+    sums=", ".join(f"coalesce(sum(used.{name}), 0)" for name in Amounts._fields),
+)
+_SUMS = fill(
+    "SELECT kind || ' ' || name || ' in project ' || project_id, {columns} FROM usage_sums",
+    columns=listed(Amounts._fields),
+)
+_SUMS_RECOUNTED = " UNION ALL ".join(
+    fill(
+        """
+  SELECT '{kind} ' || {name} || ' in project ' || {project}, {sums}
+  FROM usage_shares AS used JOIN tasks ON tasks.id = used.task
+  WHERE {name} IS NOT NULL GROUP BY {project} + 0, {name}
+""",
+        kind=kind,
+        name=name,
+        project=project,
+        sums=_USED,
+    )
+    for kind, name, project in (
+        ("agent", "used.agent", str(ALL_PROJECTS)),
+        ("model", "used.model", str(ALL_PROJECTS)),
+        ("agent", "used.agent", "tasks.project_id"),
+        ("model", "used.model", "tasks.project_id"),
+        ("day", "used.day", "tasks.project_id"),
+        ("session", "tasks.session", "tasks.project_id"),
+    )
+)
 _TABLES = (
     ("projects", _PROJECTS, _PROJECTS_RECOUNTED),
     ("agents", _AGENTS, _AGENTS_RECOUNTED),
     ("project_agents", _PROJECT_AGENTS, _PROJECT_AGENTS_RECOUNTED),
     ("days", _DAYS, _DAYS_RECOUNTED),
+    ("agent_sessions", _SESSIONS, _SESSIONS_RECOUNTED),
+    ("agent_sessions", _SESSIONS_OF_PROJECTS, _SESSIONS_OF_PROJECTS_RECOUNTED),
+    ("usage_shares", _SHARES, _SHARES_RECOUNTED),
+    ("usage_sums", _SUMS, _SUMS_RECOUNTED),
 )
+# Tasks that were pruned stay in them.
+_LEFT_BY_PRUNING = ("usage_sums",)
+_IS_PRUNED = "SELECT pruned > 0 FROM marks"
 
 Counters = tuple[Any, ...]
 
@@ -66,17 +135,36 @@ def recount(connection: apsw.Connection) -> list[Mismatch]:
     """Every row of counters that differs from a recount. Reads all tasks. Databases that have not
     been upgraded yet may lack a table."""
     mismatches = []
+    pruned = bool(connection.execute(_IS_PRUNED).get)
     for table, kept_sql, recounted_sql in _TABLES:
         if not connection.table_exists("main", table):
             continue
         kept = _by_name(connection, kept_sql)
         recounted = _by_name(connection, recounted_sql)
+        if pruned and table in _LEFT_BY_PRUNING:
+            kept, recounted = _less_than_recounted(kept, recounted)
         mismatches += [
             Mismatch(table, name, kept.get(name), recounted.get(name))
             for name in sorted(kept.keys() | recounted.keys())
             if kept.get(name) != recounted.get(name)
         ]
     return mismatches
+
+
+def _less_than_recounted(
+    kept: dict[str, Counters], recounted: dict[str, Counters]
+) -> tuple[dict[str, Counters], dict[str, Counters]]:
+    """Of each, the rows where less is kept than was counted."""
+    nothing = Amounts()
+    less = {
+        name
+        for name, counters in recounted.items()
+        if any(map(gt, counters, kept.get(name, nothing)))
+    }
+    return (
+        {name: kept[name] for name in less if name in kept},
+        {name: recounted[name] for name in less},
+    )
 
 
 def _by_name(connection: apsw.Connection, sql: str) -> dict[str, Counters]:

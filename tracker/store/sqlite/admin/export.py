@@ -19,6 +19,7 @@ import apsw
 import orjson
 
 from tracker.domain.tasks import Task
+from tracker.domain.usage import Amounts
 from tracker.errors import ConfigError
 from tracker.store.sqlite import events, projects
 from tracker.store.sqlite.columns import EVENT, TASK, fill, listed
@@ -29,13 +30,13 @@ Progress = Callable[[int, int], None]
 
 VERSION: Final = 1
 
-JSON_COLUMNS: Final = ("metadata", "requests", "data", "gaps")
+JSON_COLUMNS: Final = ("metadata", "requests", "usage", "data", "gaps")
 
 _COUNTS: Final = ("projects", "tasks", "events")
 
 # Every column that a record may have.
 COLUMNS: Final = (
-    *("record", "id", "project", "task_id", *EVENT, *TASK),
+    *("record", "id", "project", "task_id", *EVENT, *TASK, "usage"),
     *("version", "last_id", "pruned", "gaps", *_COUNTS),
 )
 
@@ -46,19 +47,32 @@ NUMBER_COLUMNS: Final = frozenset({
 })  # fmt: skip
 
 # Those that earlier versions did not write: a field that tasks have had since has a default.
-OPTIONAL_COLUMNS: Final = frozenset({"gaps", *Task._field_defaults})
+OPTIONAL_COLUMNS: Final = frozenset({"gaps", "usage", *Task._field_defaults})
 
 _PROJECTS = """
   SELECT id, name AS project, created_at, updated_at FROM projects
   WHERE :project IS NULL OR id = :project ORDER BY id
 """
+# What was told of each attempt, and what of it was added to the sums on which day: NULL for none.
 _TASKS = fill(
     """
-  SELECT tasks.id, projects.name AS project, task_id, {columns}
+  SELECT tasks.id, projects.name AS project, task_id, {columns}, (
+    SELECT json_object(
+      'told', json_group_array(
+        json_object('attempt', attempt, 'source', source, 'model', model, {told})
+      ),
+      'added', json((
+        SELECT json_group_array(json_object('day', day, 'agent', agent, 'model', model, {told}))
+        FROM usage_shares WHERE task = tasks.id
+      ))
+    )
+    FROM usage WHERE task = tasks.id HAVING count(*) > 0
+  ) AS usage
   FROM tasks JOIN projects ON projects.id = tasks.project_id
   WHERE :project IS NULL OR tasks.project_id = :project ORDER BY tasks.id
 """,
     columns=listed(TASK, "tasks"),
+    told=", ".join(f"'{name}', {name}" for name in Amounts._fields),
 )
 _EVENTS = fill(
     """

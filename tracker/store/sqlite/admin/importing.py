@@ -22,7 +22,7 @@ from tracker.clock import Clock
 from tracker.domain.audit import Action, Actor, Deed
 from tracker.domain.limits import MAX_ID
 from tracker.errors import ConfigError, ValidationFailed
-from tracker.store.sqlite import audit, events
+from tracker.store.sqlite import audit, events, usage
 from tracker.store.sqlite.admin.export import KINDS
 from tracker.store.sqlite.admin.records import (
     End,
@@ -179,6 +179,9 @@ class _Import:
         if task.requests is not None:
             row["requests"] = orjson.dumps([vars(request) for request in task.requests]).decode()
         self._connection.execute(_INSERT_TASK, row)
+        if task.usage is not None:
+            of = (task.id, row["project_id"], task.session)
+            usage.restore(self._connection, *of, task.usage.attempts, task.usage.shares)
 
     def _add_event(self, event: Event) -> None:
         if event.id > self._last_id:

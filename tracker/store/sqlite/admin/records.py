@@ -15,9 +15,11 @@ from pydantic import (
     ValidationError,
     ValidationInfo,
     field_validator,
+    model_validator,
 )
 
-from tracker.domain import tasks
+from tracker.clock import MS_PER_DAY
+from tracker.domain import tasks, usage
 from tracker.domain.fields import (
     AttentionText,
     EventType,
@@ -29,6 +31,7 @@ from tracker.domain.fields import (
     Status,
     Text,
     Title,
+    Tokens,
     issues_of,
     set_once_ended,
 )
@@ -36,13 +39,16 @@ from tracker.domain.limits import (
     EARLIEST_START,
     MAX_ATTEMPT,
     MAX_CLEARED_REQUESTS,
+    MAX_COST_USD,
     MAX_DURATION,
     MAX_ID,
     MAX_OPEN_REQUESTS,
     MAX_STALE_AFTER_SECONDS,
     MAX_TIME,
+    MAX_USAGE_SUM,
 )
 from tracker.domain.messages import DATA
+from tracker.domain.usage import MICROS, NOTHING, Amounts, Source, Told
 from tracker.errors import Issue, ValidationFailed
 from tracker.store.sqlite.admin.export import VERSION
 
@@ -102,6 +108,84 @@ class Request(_Record):
     told_at: Annotated[int, Field(ge=EARLIEST_START, le=MAX_TIME)]
 
 
+_Amount = Annotated[int, Field(ge=0, le=MAX_USAGE_SUM)]
+_Tokens = Tokens | None
+_Cost = Annotated[int, Field(ge=0, le=MAX_COST_USD * MICROS)] | None
+
+
+class UsageTold(_Record):
+    """What a source has told of an attempt."""
+
+    attempt: Annotated[int, Field(ge=1, le=MAX_ATTEMPT)]
+    source: Annotated[Source, Field(strict=False)]
+    model: NameOrEmpty
+    input_tokens: _Tokens
+    output_tokens: _Tokens
+    cache_read_tokens: _Tokens
+    cache_write_tokens: _Tokens
+    cost_micros: _Cost
+
+
+class UsageAdded(_Record):
+    """What the task has added to the sums of a day (counted from the epoch)."""
+
+    day: Annotated[int, Field(ge=0, le=MAX_TIME // MS_PER_DAY)]
+    agent: Name
+    model: NameOrEmpty
+    input_tokens: _Amount
+    output_tokens: _Amount
+    cache_read_tokens: _Amount
+    cache_write_tokens: _Amount
+    cost_micros: _Amount
+
+
+class Usage(_Record):
+    told: list[UsageTold]
+    added: list[UsageAdded]
+
+    @property
+    def attempts(self) -> dict[int, usage.Attempt]:
+        """What was told, by the attempt's number."""
+        attempts: dict[int, usage.Attempt] = {}
+        for told in self.told:
+            totals = Told._make(getattr(told, name) for name in Told._fields)
+            attempts.setdefault(told.attempt, {})[told.source, told.model] = totals
+        return attempts
+
+    @property
+    def shares(self) -> dict[tuple[str, int, str], Amounts]:
+        """What was added, by model, day and agent."""
+        return {
+            (added.model, added.day, added.agent): Amounts._make(
+                getattr(added, name) for name in Amounts._fields
+            )
+            for added in self.added
+        }
+
+    @field_validator("told", "added")
+    @classmethod
+    def _nothing_twice(cls, items: list[_Record]) -> list[_Record]:
+        names = ("attempt", "source", "day", "agent", "model")
+        keys = [tuple(getattr(item, name, None) for name in names) for item in items]
+        if len(set(keys)) != len(keys):
+            raise ValueError("something is told twice")
+        return items
+
+    @model_validator(mode="after")
+    def _add_up(self) -> Usage:
+        """What was added is what of the told counts."""
+        told: dict[str, Amounts] = {}
+        for attempt in self.attempts.values():
+            for model, amounts in usage.counts(attempt).items():
+                told[model] = told.get(model, NOTHING).plus(amounts)
+        added: dict[str, Amounts] = {}
+        for (model, _, _), amounts in self.shares.items():
+            added[model] = added.get(model, NOTHING).plus(amounts)
+        if {of: amounts for of, amounts in told.items() if any(amounts)} != added:
+            raise ValueError("what was added to the sums is not what was told")
+        return self
+
+
 class Task(_Record):
     record: Literal["task"]
     id: _Id
@@ -131,7 +215,16 @@ class Task(_Record):
     silent_since: Annotated[int, Field(ge=EARLIEST_START, le=MAX_TIME)] | None = None
     metadata_truncated: Literal[0, 1] = 0
 
+    usage: Usage | None = None
+
     _ended = field_validator("finished_at", "duration_ms")(set_once_ended)
+
+    @field_validator("usage")
+    @classmethod
+    def _of_attempts_there_were(cls, of: Usage | None, info: ValidationInfo) -> Usage | None:
+        if of is not None and max(of.attempts, default=1) > info.data.get("attempt", MAX_ATTEMPT):
+            raise ValueError("this is of an attempt that has not begun")
+        return of
 
     @field_validator("silent_since")
     @classmethod
