@@ -182,11 +182,19 @@ class Client:
         *,
         status: str | None = None,
         agent: str | None = None,
+        session: str | None = None,
         q: str | None = None,
     ) -> Iterator[Json]:
         """A project's tasks, newest first; `q`: words to search for."""
         path = f"/api/projects/{_segment(project)}/tasks"
-        return self._pages(path, "tasks", shapes.TASKS, status=status, agent=agent, q=q)
+        wanted = {"status": status, "agent": agent, "session": session, "q": q}
+        return self._pages(path, "tasks", shapes.TASKS, **wanted)
+
+    def sessions(self, project: str | None = None, *, active: bool | None = None) -> Iterator[Json]:
+        """The conversations and runs that tasks belong to, those that reported last first; with
+        `active`, those that have a task that has not ended, or have none."""
+        wanted = {"project": project, "active": None if active is None else int(active)}
+        return self._pages("/api/sessions", "sessions", shapes.SESSIONS, **wanted)
 
     def task(self, project: str, task_id: str) -> Json:
         """One task with its history."""

@@ -107,6 +107,11 @@ _TASK: Final[dict[str, Shape]] = {
 PROJECTS: Final[Shape] = {"projects": [_PROJECT], "total": _integer}
 TASKS: Final[Shape] = {"tasks": [_TASK], "total": _integer}
 
+SESSIONS: Final[Shape] = {
+    "sessions": [{"project": _text, "session": _text, "agent": _text, "state": _text}],
+    "total": _integer,
+}
+
 _MESSAGE_FIELDS: Final[dict[str, Shape]] = {
     "type": _text,
     "timestamp": _time,

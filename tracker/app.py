@@ -10,6 +10,7 @@ from typing import Any
 import falcon
 import falcon.asgi
 
+from tracker.api.agent_sessions import AgentSessions
 from tracker.api.application import App
 from tracker.api.audit import Audit
 from tracker.api.errors import ErrorHandlers
@@ -133,6 +134,7 @@ def create_app(
         project: Project(store),
         f"{project}/tasks": Tasks(store),
         f"{project}/tasks/{{task_id:name}}": Task(store),
+        "/api/sessions": AgentSessions(store),
         "/api/events": Events(store),
         "/api/events/stream": EventStream(stream, timeouts),
         "/api/events/{event_id:name}": Event(store),

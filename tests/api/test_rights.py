@@ -24,7 +24,7 @@ OF_PROJECT = "/api/projects/{project_name}"
 OF_TASK = f"{OF_PROJECT}/tasks/{{task_id}}"
 READ = [
     *("/api/projects", OF_PROJECT, f"{OF_PROJECT}/tasks", OF_TASK),
-    *("/api/events", "/api/events/{event_id}", "/api/events/stream"),
+    *("/api/sessions", "/api/events", "/api/events/{event_id}", "/api/events/stream"),
     *("/api/stats", "/api/stats/projects/{project_name}", "/api/stats/trends", "/api/now"),
     *("/api/search", "/api/websocket/stats", "/db-check", "/redis-check", "/ws"),
 ]
@@ -78,6 +78,7 @@ def peopled(shared_server: Server) -> Server:
     for project in (INSIDE, OUTSIDE):
         for number, kind in enumerate(("start", "finish", "error")):
             fields = {"task": f"T {project}", "agent": f"agent {project}"}
+            fields |= {"session": f"session {project}", "usage": {"model": project, "cost_usd": 1}}
             assert shared_server.report(kind, project, f"{project} {number}", **fields).is_success
     found = lambda: shared_server.http.get("/api/search?q=T").json()["tasks"]  # noqa: E731
     wait_for(lambda: len(found()) == 6, 20, "the search index")

@@ -259,6 +259,7 @@ class Filters(TypedDict):
 
     status: NotRequired[str]
     agent: NotRequired[str]
+    session: NotRequired[str]
     date_from: NotRequired[str]
     date_to: NotRequired[str]
     q: NotRequired[str]
@@ -387,6 +388,34 @@ class TaskLine(Attention):
     updated_at: Timestamp
     session: str | None
     parent_task_id: str | None
+
+
+class AgentSession(TypedDict):
+    """A conversation or run that tasks belong to."""
+
+    project: str
+    session: str
+    agent: Annotated[str, Field(description="Whose task of it is the oldest.")]
+    first_report_at: Timestamp
+    last_report_at: Timestamp
+    state: Annotated[
+        Literal["working", "waiting", "your_turn", "ended"],
+        Field(
+            description="`waiting`: a task needs a person; `working`: one has not ended; "
+            "`your_turn` comes with agents that are plugged in."
+        ),
+    ]
+    tasks: TaskStats
+    usage: Annotated[Amounts, Field(description="Of its tasks.")]
+    active: Annotated[
+        list[TaskLine], Field(description="The newest five of its tasks that have not ended.")
+    ]
+
+
+class SessionsPage(_Page):
+    sessions: Annotated[
+        list[AgentSession], Field(description="Those that reported last come first.")
+    ]
 
 
 class Today(TypedDict):

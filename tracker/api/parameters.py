@@ -27,7 +27,14 @@ from tracker.domain.limits import (
     MAX_PAGE,
     MAX_SEARCH_TEXT,
 )
-from tracker.domain.queries import EventFilter, ProjectQuery, ProjectSort, TaskQuery, TaskSort
+from tracker.domain.queries import (
+    EventFilter,
+    ProjectQuery,
+    ProjectSort,
+    SessionQuery,
+    TaskQuery,
+    TaskSort,
+)
 
 _ID = Annotated[int, Field(ge=0, le=MAX_INTEGER)]
 _Offset = Annotated[int, Field(ge=0, le=MAX_INTEGER)]
@@ -87,6 +94,7 @@ class TasksQuery(Query):
     offset: _Offset = 0
     status: Status | None = None
     agent: str | None = None
+    session: str | None = None
     date_from: _From | None = Field(
         default=None, description="Started at or after; a date means its begin, UTC."
     )
@@ -106,12 +114,28 @@ class TasksQuery(Query):
             offset=self.offset,
             status=self.status,
             agent=self.agent,
+            session=self.session,
             date_from=self.date_from,
             date_to=self.date_to,
             q=(self.q or "").strip() or None,  # an emptied search box is no search
             sort_by=self.sort_by,
             descending=self.sort_order == "desc",
         )
+
+
+class SessionsQuery(Query):
+    """`GET /api/sessions`."""
+
+    project: str | None = None
+    active: bool | None = Field(
+        default=None, description="With a task that has not ended; or, with 0, without."
+    )
+    limit: _Limit = 50
+    offset: _Offset = 0
+
+    def to_query(self) -> SessionQuery:
+        """The store's form of it."""
+        return SessionQuery(self.project, self.active, self.limit, self.offset)
 
 
 class EventsQuery(Query):

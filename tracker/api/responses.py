@@ -7,7 +7,7 @@ The shapes stand in `tracker.api.answers`, the words of webhooks' answers in `tr
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import orjson
 
@@ -19,12 +19,14 @@ from tracker.domain.events import Event
 from tracker.domain.limits import MAX_MODELS
 from tracker.domain.messages import open_requests
 from tracker.domain.records import (
+    AgentSession,
     DayCount,
     Now,
     OverallStats,
     Page,
     ProjectStats,
     ProjectSummary,
+    StatusCounts,
     StorageHealth,
     TaskDetail,
     TaskLine,
@@ -135,6 +137,26 @@ def task_line(line: TaskLine) -> answers.TaskLine:
     }
 
 
+def agent_session(session: AgentSession) -> answers.AgentSession:
+    """An item of `/api/sessions`."""
+    state: Literal["waiting", "working", "ended"] = "ended"
+    if session.waits:
+        state = "waiting"
+    elif session.tasks.active:
+        state = "working"
+    return {
+        "project": session.project,
+        "session": session.name,
+        "agent": session.agent,
+        "first_report_at": iso(session.first_at),
+        "last_report_at": iso(session.last_at),
+        "state": state,
+        "tasks": _counts(session.tasks),
+        "usage": usage_responses.amounts(session.usage),
+        "active": [task_line(line) for line in session.active],
+    }
+
+
 def now(found: Now) -> answers.Now:
     """`/api/now`."""
     return {
@@ -187,13 +209,7 @@ def project_stats(stats: ProjectStats) -> answers.ProjectStats:
     counts = stats.tasks
     return {
         "project": stats.project,
-        "task_stats": {
-            "total": counts.total,
-            "completed": counts.completed,
-            "running": counts.running,
-            "failed": counts.failed,
-            "pending": counts.pending,
-        },
+        "task_stats": _counts(counts),
         "performance": _performance(
             counts.total, counts.completed, counts.failed, stats.duration_ms
         ),
@@ -244,6 +260,16 @@ def _attention(line: TaskSummary | TaskLine) -> answers.Attention:
         "silent_since": None if line.silent_since is None else iso(line.silent_since),
         "overdue": bool(line.overdue),
         "blocked": bool(line.blocked),
+    }
+
+
+def _counts(counts: StatusCounts) -> answers.TaskStats:
+    return {
+        "total": counts.total,
+        "completed": counts.completed,
+        "running": counts.running,
+        "failed": counts.failed,
+        "pending": counts.pending,
     }
 
 

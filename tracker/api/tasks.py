@@ -26,7 +26,7 @@ class Tasks:
         """A page of the project's tasks; `filters` tells which were given, as they were given."""
         query = read_query(req, TasksQuery)
         page = await self._store.tasks(scope_of(req), project_name, query.to_query())
-        filters = ("status", "agent", "date_from", "date_to", "q")
+        filters = ("status", "agent", "session", "date_from", "date_to", "q")
         send_json(
             req,
             resp,

@@ -19,7 +19,7 @@ from tracker.domain.events import Event
 from tracker.domain.idempotency import Idempotency
 from tracker.domain.keys import KeySpec, KeyUse, StoredKey
 from tracker.domain.principal import Scope
-from tracker.domain.queries import EventFilter, ProjectQuery, TaskQuery
+from tracker.domain.queries import EventFilter, ProjectQuery, SessionQuery, TaskQuery
 from tracker.domain.records import (
     Now,
     OverallStats,
@@ -27,6 +27,7 @@ from tracker.domain.records import (
     ProjectPage,
     ProjectStats,
     Recorded,
+    SessionPage,
     StorageHealth,
     TaskDetail,
     TaskLine,
@@ -101,6 +102,10 @@ class TaskStore(Protocol):
     async def search(self, scope: Scope, text: str, limit: int) -> Sequence[TaskLine]:
         """The newest tasks of any project that hold all the words of `text`, each at least as the
         beginning of a word. What was recorded within the last second may be missing."""
+
+    async def agent_sessions(self, scope: Scope, query: SessionQuery) -> SessionPage:
+        """A page of the conversations and runs that tasks belong to: those that reported last come
+        first."""
 
     async def delete_task(self, project: str, task_id: str, by: Actor) -> None:
         """Delete a task and its events; its project stays. Raises NotFound."""

@@ -7,7 +7,7 @@ from typing import Any, Final, Literal, NamedTuple
 TaskSort = Literal["started_at", "finished_at", "updated_at", "duration_seconds", "title"]
 ProjectSort = Literal["name", "created_at", "updated_at"]
 
-_TASK_FILTERS: Final = ("status", "agent", "date_from", "date_to", "q")
+_TASK_FILTERS: Final = ("status", "agent", "session", "date_from", "date_to", "q")
 
 
 class TaskQuery(NamedTuple):
@@ -21,6 +21,7 @@ class TaskQuery(NamedTuple):
     offset: int = 0
     status: str | None = None
     agent: str | None = None
+    session: str | None = None
     date_from: int | None = None
     date_to: int | None = None
     q: str | None = None
@@ -32,6 +33,16 @@ class TaskQuery(NamedTuple):
         """The filters that were given, by name."""
         filters = {name: getattr(self, name) for name in _TASK_FILTERS}
         return {name: value for name, value in filters.items() if value is not None}
+
+
+class SessionQuery(NamedTuple):
+    """A page of agents' sessions. `active`: with a task that has not ended, or without; None:
+    either."""
+
+    project: str | None = None
+    active: bool | None = None
+    limit: int = 50
+    offset: int = 0
 
 
 class ProjectQuery(NamedTuple):

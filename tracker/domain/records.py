@@ -153,6 +153,28 @@ class TaskLine(NamedTuple):
     blocked: int
 
 
+class AgentSession(NamedTuple):
+    """A conversation or run that tasks belong to: what it has reported first and last, whether a
+    task of it waits for a person, and the newest of its tasks that have not ended."""
+
+    project: str
+    name: str
+    agent: str
+    first_at: int
+    last_at: int
+    tasks: StatusCounts
+    waits: bool
+    usage: Amounts
+    active: Sequence[TaskLine]
+
+
+class SessionPage(NamedTuple):
+    """A page of sessions, and how many match in all."""
+
+    sessions: Sequence[AgentSession]
+    total: int
+
+
 class Now(NamedTuple):
     """What is running and what ended last. `today`: the tasks that ended today, in UTC; `last_id`:
     the last event that is reflected here."""

@@ -293,6 +293,24 @@ _LINE: Final = {
     "overdue": False,
     "blocked": False,
 }
+SESSIONS: Final = {
+    "sessions": [
+        {
+            "project": "my-project",
+            "session": "2f6c1a",
+            "agent": "claude-3-5-sonnet",
+            "first_report_at": _TIME,
+            "last_report_at": "2024-01-15T10:45:00.000Z",
+            "state": "working",
+            "tasks": {"total": 1, "completed": 0, "running": 1, "failed": 0, "pending": 0},
+            "usage": _AMOUNTS,
+            "active": [_LINE],
+        }
+    ],
+    "total": 1,
+    "limit": 50,
+    "offset": 0,
+}
 NOW: Final = {
     "today": {"completed": 3, "failed": 0},
     "active": [_LINE],

@@ -243,6 +243,15 @@ OPERATIONS: Final = (
         right=Right.ADMIN,
     ),
     _read(
+        "/api/sessions",
+        "list_sessions",
+        "Projects and tasks",
+        "List agents' sessions",
+        Response("A page of sessions.", answers.SessionsPage, examples.SESSIONS),
+        description="Conversations and runs: what reports name as `session`, within a project.",
+        query=parameters.SessionsQuery,
+    ),
+    _read(
         "/api/events",
         "list_events",
         "Events",

@@ -12,7 +12,7 @@ import apsw
 from tracker.clock import MS_PER_DAY
 from tracker.domain.durations import SAMPLE_SIZE, measure
 from tracker.domain.limits import MAX_LINE_TEXT, MAX_NAME
-from tracker.domain.principal import Scope
+from tracker.domain.principal import ALL_PROJECTS, Scope
 from tracker.domain.records import DayCount, Now, TaskLine, Trends
 from tracker.domain.tasks import ACTIVE
 from tracker.store.sqlite import events, projects
@@ -67,6 +67,11 @@ _TODAY = fill(
 """,
     in_scope=IN_SCOPE,
 )
+_AT_WORK_IN_SESSION = """
+  SELECT {columns} FROM tasks
+  WHERE project_id = :project_id AND session = :session AND finished_at IS NULL
+  ORDER BY started_at DESC, id DESC LIMIT :limit
+"""
 _DAYS = fill(
     """
   SELECT days.day, sum(days.completed), sum(days.failed)
@@ -103,6 +108,14 @@ def search(
         filter_ = _FOUND_IN_SCOPE if index == "search" else ""
     sql = _FOUND.replace("{index}", index).replace("{filter}", filter_)
     return _tasks(connection, at, sql, scope, limit, q=expression)
+
+
+def at_work(
+    connection: apsw.Connection, at: int, project_id: int, session: str, limit: int
+) -> list[TaskLine]:
+    """The newest tasks of an agent's session that have not ended."""
+    of = {"project_id": project_id, "session": session}
+    return _tasks(connection, at, _AT_WORK_IN_SESSION, ALL_PROJECTS, limit, **of)
 
 
 def trends(connection: apsw.Connection, scope: Scope, days: int) -> Trends:

@@ -20,7 +20,14 @@ from tracker.domain.idempotency import Idempotency
 from tracker.domain.keys import KeySpec, KeyUse, StoredKey
 from tracker.domain.limits import MAX_PAGE_BYTES
 from tracker.domain.principal import Scope, no_such_project
-from tracker.domain.queries import UNLIMITED, EventFilter, ProjectQuery, RetentionPolicy, TaskQuery
+from tracker.domain.queries import (
+    UNLIMITED,
+    EventFilter,
+    ProjectQuery,
+    RetentionPolicy,
+    SessionQuery,
+    TaskQuery,
+)
 from tracker.domain.records import (
     Now,
     OverallStats,
@@ -28,6 +35,7 @@ from tracker.domain.records import (
     ProjectPage,
     ProjectStats,
     Recorded,
+    SessionPage,
     StorageHealth,
     TaskDetail,
     TaskLine,
@@ -38,6 +46,7 @@ from tracker.errors import IdempotencyKeyReused, NotFound
 from tracker.store.changes import WriteRequest
 from tracker.store.group import GroupCommit
 from tracker.store.sqlite import (
+    agent_sessions,
     audit,
     dashboard,
     events,
@@ -255,6 +264,13 @@ class Store:
         if found is None:
             raise _no_such_task(project, task_id)
         return found
+
+    async def agent_sessions(self, scope: Scope, query: SessionQuery) -> SessionPage:
+        """A page of the conversations and runs that tasks belong to."""
+        now = self._clock.now_ms()
+        return await self._read(
+            lambda connection: agent_sessions.page(connection, now, scope, query)
+        )
 
     async def overall_stats(self, scope: Scope) -> OverallStats:
         """The figures over all projects."""

@@ -39,6 +39,7 @@ _DELETE = "DELETE FROM tasks WHERE id = ?"
 _FILTERS = {
     "status": "status = :status",
     "agent": "agent = :agent",
+    "session": "session = :session",
     "date_from": "started_at >= :date_from",
     "date_to": "finished_at <= :date_to",
     "q": "id IN (SELECT rowid FROM {index} WHERE {index} MATCH :q)",
