@@ -29,7 +29,11 @@ TABLES = {
     "usage": "SELECT * FROM usage ORDER BY task, attempt, source, model",
     "usage_shares": "SELECT * FROM usage_shares ORDER BY task, model, day, agent",
     "usage_sums": "SELECT * FROM usage_sums ORDER BY project_id, kind, name",
-    "agent_sessions": "SELECT * FROM agent_sessions ORDER BY project_id, session",
+    # When they reported is not kept of tasks that have left them.
+    "agent_sessions": """
+      SELECT project_id, session, pending, running, completed, failed FROM agent_sessions
+      ORDER BY project_id, session
+    """,
     "gaps": "SELECT * FROM gaps ORDER BY first",
     "last event": "SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'events'",
     "pruned": "SELECT pruned FROM marks",

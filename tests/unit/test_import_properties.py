@@ -24,11 +24,11 @@ from tracker.cli.records import READERS, WRITERS, write_jsonl
 from tracker.clock import SystemClock
 from tracker.domain.audit import Actor
 from tracker.domain.messages import DATA
-from tracker.domain.queries import EventFilter, ProjectQuery, TaskQuery
+from tracker.domain.queries import EventFilter, ProjectQuery, SessionQuery, TaskQuery
 from tracker.domain.tasks import Kind
 from tracker.errors import ConfigError
 from tracker.store.changes import WriteRequest
-from tracker.store.sqlite import dashboard, events, projects, stats
+from tracker.store.sqlite import agent_sessions, dashboard, events, projects, stats
 from tracker.store.sqlite import tasks as task_reads
 from tracker.store.sqlite.admin.export import export
 from tracker.store.sqlite.admin.importing import NumberedRecord, import_
@@ -70,6 +70,18 @@ BODIES = st.fixed_dictionaries(
         "result": TEXTS,
         "stack_trace": TEXTS,
         "duration_seconds": st.floats(0, 100 * 366 * 86_400),
+        "session": NAMES | st.sampled_from(["s", "=s"]),
+        "usage": st.lists(
+            st.fixed_dictionaries(
+                {},
+                optional={
+                    "model": NAMES | st.just("m"),
+                    "input_tokens": st.integers(0, 10**12),
+                    "cost_usd": st.floats(0, 10**6),
+                },
+            ),
+            max_size=3,
+        ),
     },
 )
 REPORTS = st.lists(st.tuples(st.sampled_from(Kind), BODIES, st.integers(0, 4 * 10**12)), max_size=8)
@@ -149,7 +161,8 @@ def real_records() -> Records:
                 (Kind.ERROR, {"stack_trace": "trace"}),
                 (Kind.FINISH, {"result": "fine", "duration_seconds": 1.5}),
                 (Kind.STATUS, {"status": "pending", "progress": 7}),  # late
-                (Kind.START, {"task_id": "u"}),
+                (Kind.START, {"task_id": "u", "session": "s",
+                              "usage": {"model": "m", "cost_usd": 1}}),
             ]):  # fmt: skip
                 with connection:
                     submission = WriteRequest(to_report(kind, basic | fields))
@@ -220,6 +233,8 @@ def serve(database: Path) -> None:
             assert (message["id"], message["data"]["project"]) == (event.id, event.project)
         orjson.dumps(responses.overall_stats(stats.overall(connection, only())))
         orjson.dumps(responses.now(dashboard.now(connection, only(), NOW, 10, 10)))
+        for session in agent_sessions.page(connection, NOW, only(), SessionQuery()).sessions:
+            orjson.dumps(responses.agent_session(session))
         orjson.dumps(responses.trends(dashboard.trends(connection, only(), 3660)))
         query = ProjectQuery(50, 0, "name", descending=False, activity_days=100)
         for project in projects.page(connection, only(), query).projects:

@@ -169,7 +169,7 @@ BEGIN
   INSERT INTO agent_sessions
     (project_id, session, first_at, last_at, pending, running, completed, failed)
   SELECT
-    NEW.project_id, NEW.session, NEW.reported_at, NEW.reported_at,
+    NEW.project_id, NEW.session, min(NEW.created_at, NEW.reported_at), NEW.reported_at,
     NEW.status = 'pending', NEW.status = 'running',
     NEW.status = 'completed', NEW.status = 'failed'
   WHERE NEW.session IS NOT NULL
