@@ -18,6 +18,7 @@ from pydantic import (
     WithJsonSchema,
     field_validator,
 )
+from typing_extensions import TypedDict
 
 from tracker.api.moments import parse_moment
 from tracker.domain import tasks
@@ -50,29 +51,31 @@ Moment = Annotated[
 ]
 
 
-class UsageBody(BaseModel):
+class UsageBody(TypedDict, total=False):
     """What an attempt has used so far; each field that is given replaces what it was."""
 
-    model_config = ConfigDict(extra="ignore")
+    # A dictionary, which is validated in half the time of a model.
 
-    input_tokens: Tokens | None = Field(
-        default=None, examples=[1200], description="Without those read from a cache."
+    input_tokens: Annotated[
+        Tokens | None, Field(examples=[1200], description="Without those read from a cache.")
+    ]
+    output_tokens: Annotated[Tokens | None, Field(examples=[340])]
+    cache_read_tokens: Tokens | None
+    cache_write_tokens: Tokens | None
+    cost_usd: Annotated[CostUsd | None, Field(examples=[0.42])]
+    model: Annotated[NameOrEmpty | None, Field(examples=["claude-sonnet-4-5"])]
+
+
+def _told(usage: UsageBody) -> ModelTold:
+    cost = usage.get("cost_usd")
+    told = Told(
+        usage.get("input_tokens"),
+        usage.get("output_tokens"),
+        usage.get("cache_read_tokens"),
+        usage.get("cache_write_tokens"),
+        None if cost is None else micros_of(cost),
     )
-    output_tokens: Tokens | None = Field(default=None, examples=[340])
-    cache_read_tokens: Tokens | None = None
-    cache_write_tokens: Tokens | None = None
-    cost_usd: CostUsd | None = Field(default=None, examples=[0.42])
-    model: NameOrEmpty | None = Field(default=None, examples=["claude-sonnet-4-5"])
-
-    @property
-    def told(self) -> Told:
-        """The totals that are given."""
-        cost = self.cost_usd
-        return Told(
-            *(self.input_tokens, self.output_tokens),
-            *(self.cache_read_tokens, self.cache_write_tokens),
-            None if cost is None else micros_of(cost),
-        )
+    return ModelTold(usage.get("model") or "", told)
 
 
 def _as_list(usage: Any) -> Any:
@@ -156,8 +159,9 @@ class _ReportBody(BaseModel):
         }
 
     def _usage(self) -> tuple[ModelTold, ...]:
-        told = (ModelTold(usage.model or "", usage.told) for usage in self.usage or ())
-        return tuple(usage for usage in told if usage.told != NOT_TOLD)
+        if not self.usage:
+            return ()
+        return tuple([told for told in map(_told, self.usage) if told.told != NOT_TOLD])
 
     def _attention(self) -> Attention | None:
         if self.attention:

@@ -19,13 +19,15 @@ MICROS: Final = 1_000_000
 class Source(StrEnum):
     """Who tells. Those that go before others come first."""
 
+    __hash__ = str.__hash__  # Enum's differs, and is written in Python
+
     REPORT = "report"
     OTLP = "otlp"
     HOOK = "hook"
 
 
 class Amounts(NamedTuple):
-    """What was used."""
+    """What was used; in a difference, below 0 what was used less."""
 
     input_tokens: int = 0
     output_tokens: int = 0
@@ -33,15 +35,19 @@ class Amounts(NamedTuple):
     cache_write_tokens: int = 0
     cost_micros: int = 0
 
+    # Written out: each report with usage comes here.
+
     def plus(self, other: Amounts) -> Amounts:
-        """Both together; no more than can be counted."""
-        return Amounts._make(
-            min(own + others, MAX_USAGE_SUM) for own, others in zip(self, other, strict=True)
-        )
+        """Both together."""
+        a, b, c, d, e = self
+        v, w, x, y, z = other
+        return Amounts(a + v, b + w, c + x, d + y, e + z)
 
     def minus(self, other: Amounts) -> Amounts:
-        """The difference, which may be below 0."""
-        return Amounts._make(own - others for own, others in zip(self, other, strict=True))
+        """The difference."""
+        a, b, c, d, e = self
+        v, w, x, y, z = other
+        return Amounts(a - v, b - w, c - x, d - y, e - z)
 
 
 NOTHING: Final = Amounts()
@@ -59,10 +65,13 @@ class Told(NamedTuple):
     @property
     def amounts(self) -> Amounts:
         """What is not told counts as nothing."""
-        return Amounts._make(total or 0 for total in self)
+        a, b, c, d, e = self
+        return Amounts(a or 0, b or 0, c or 0, d or 0, e or 0)
 
     def after(self, newer: Told) -> Told:
         """Each total that is given replaces the one before."""
+        if None not in newer:
+            return newer
         return Told._make(old if new is None else new for old, new in zip(self, newer, strict=True))
 
 
@@ -76,39 +85,59 @@ class ModelTold(NamedTuple):
     told: Told
 
 
-Attempt = dict[tuple[Source, str], Told]
+Attempt = dict[Source, dict[str, Told]]
 """What was told of an attempt, by source and model."""
 
 
-def tell(attempt: Attempt, source: Source, usage: Iterable[ModelTold], *, late: bool) -> None:
-    """Add to `attempt` what `source` tells. `late`: newer word came before, so that this only fills
-    what is empty. Models past `MAX_MODELS` of a source are left out."""
+def tell(
+    attempt: Attempt, source: Source, usage: Iterable[ModelTold], *, late: bool
+) -> dict[str, Amounts]:
+    """Add to `attempt` what `source` tells; how much more of it counts then, by model. `late`:
+    newer word came before, so that this only fills what is empty. Models past `MAX_MODELS` of a
+    source are left out."""
+    own = attempt.setdefault(source, {})
+    before = counts(attempt) if len(attempt) > 1 else None
+    changes: dict[str, Amounts] = {}
     for model, told in usage:
-        known = attempt.get((source, model))
+        known = own.get(model)
         if known is None:
-            if sum(of is source for of, _ in attempt) < MAX_MODELS:
-                attempt[source, model] = told
+            if len(own) < MAX_MODELS:
+                own[model] = told
+                changes[model] = told.amounts
         else:
-            attempt[source, model] = told.after(known) if late else known.after(told)
+            own[model] = told.after(known) if late else known.after(told)
+            change = own[model].amounts.minus(known.amounts)
+            changes[model] = changes.get(model, NOTHING).plus(change)
+    if before is None:  # all that a single source tells counts
+        return changes
+    after = counts(attempt)
+    return {
+        model: after.get(model, NOTHING).minus(before.get(model, NOTHING))
+        for model in before.keys() | after.keys()
+    }
 
 
-def shown(attempt: Attempt) -> set[tuple[Source, str]]:
+def shown(attempt: Attempt) -> dict[Source, set[str]]:
     """What of it counts: for each model the first source that tells of it. What is told of no
     model in particular may be of any, and so goes together with no other source's."""
     counted: set[str] = set()
-    keys: set[tuple[Source, str]] = set()
+    of_source = {}
     for source in Source:
-        models = {model for of, model in attempt if of is source}
+        models = set(attempt.get(source, ()))
         if counted:
             models = set() if "" in counted else models - counted - {""}
         counted |= models
-        keys |= {(source, model) for model in models}
-    return keys
+        of_source[source] = models
+    return of_source
 
 
 def counts(attempt: Attempt) -> dict[str, Amounts]:
     """What of it counts, by model."""
-    return {model: attempt[source, model].amounts for source, model in shown(attempt)}
+    return {
+        model: attempt[source][model].amounts
+        for source, models in shown(attempt).items()
+        for model in models
+    }
 
 
 class ModelUsage(NamedTuple):
@@ -126,11 +155,11 @@ class Usage(NamedTuple):
 
     @property
     def total(self) -> Amounts:
-        """Over all models."""
+        """Over all models; no more than can be counted."""
         total = NOTHING
         for model in self.models:
             total = total.plus(model.amounts)
-        return total
+        return Amounts._make(min(amount, MAX_USAGE_SUM) for amount in total)
 
 
 NO_USAGE: Final = Usage()

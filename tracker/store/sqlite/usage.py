@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, Final
 
 import apsw
@@ -24,7 +25,6 @@ from tracker.domain.usage import (
     Attempt,
     Source,
     Told,
-    counts,
     shown,
     tell,
 )
@@ -45,6 +45,11 @@ SumKey = tuple[int, str, str | int]
 """A project's number, what is summed by, and its name."""
 
 Sums = Mapping[SumKey, Amounts]
+
+Place = tuple[int, str | None]
+"""A task's project and session."""
+
+_NONE: Final[Sums] = MappingProxyType({})
 
 _COLUMNS: Final = listed(Amounts._fields)
 # What is past this would be no number of JavaScript's, and far past it none of SQLite's.
@@ -127,7 +132,7 @@ def leave_sessions(connection: apsw.Connection, changes: Changes) -> Sums:
         return {}
     left: defaultdict[SumKey, Amounts] = defaultdict(lambda: NOTHING)
     entered: defaultdict[SumKey, Amounts] = defaultdict(lambda: NOTHING)
-    for _, _, (task, *_), added in _shares_of(connection, moved):
+    for _, (task, *_), added in _shares_of(connection, moved):
         project_id, before, after = moved[task]
         if before is not None:
             left[project_id, "session", before] = left[project_id, "session", before].minus(added)
@@ -151,23 +156,17 @@ def record(
     if not told:
         _add_sums(connection, entered)
         return
-    attempts = _find(connection, {(changes[of.task_key].id, of.attempt) for of in told})
+    attempts = _find(connection, told, changes)
     shares = _Shares(connection, now // MS_PER_DAY)
+    places: dict[int, Place] = {}
     for of in told:
-        task = changes[of.task_key].id
-        attempt = attempts[task, of.attempt]
-        before = counts(attempt)
-        tell(attempt, Source.REPORT, of.usage, late=of.late)
-        shares.change(task, of.agent, before, counts(attempt))
+        change = changes[of.task_key]
+        places[change.id] = (of.task_key[1], change.after.session if change.after else None)
+        changed = tell(attempts[change.id, of.attempt], Source.REPORT, of.usage, late=of.late)
+        shares.change(change.id, of.agent, changed)
     _save(connection, attempts)
-    places = {}
-    for (_, project_id), change in changes.items():
-        places[change.id] = (project_id, None if change.after is None else change.after.session)
-    sums = defaultdict(lambda: NOTHING, entered)
-    for share, added in shares.added.items():
-        _count(sums, *places[share[0]], share, added)
     _add_shares(connection, shares.added)
-    _add_sums(connection, sums)
+    _add_sums(connection, _summed(places, shares.added, entered))
 
 
 def restore(
@@ -181,20 +180,19 @@ def restore(
     """Write all that is known of a task's usage. `shares`: what it has added to the sums, by model,
     day and agent."""
     _save(connection, {(task, number): attempt for number, attempt in attempts.items()})
-    sums: defaultdict[SumKey, Amounts] = defaultdict(lambda: NOTHING)
     added: dict[Share, Amounts] = {(task, *of): amounts for of, amounts in shares.items()}
-    for share, amounts in added.items():
-        _count(sums, project_id, session, share, amounts)
     _add_shares(connection, added)
-    _add_sums(connection, sums)
+    _add_sums(connection, _summed({task: (project_id, session)}, added))
 
 
 def take_back(connection: apsw.Connection, tasks: Iterable[int]) -> None:
     """Take from the sums what the tasks have added, which are about to be deleted."""
-    sums: defaultdict[SumKey, Amounts] = defaultdict(lambda: NOTHING)
-    for project_id, session, share, added in _shares_of(connection, tasks):
-        _count(sums, project_id, session, share, NOTHING.minus(added))
-    _add_sums(connection, sums)
+    places: dict[int, Place] = {}
+    shares: dict[Share, Amounts] = {}
+    for place, share, added in _shares_of(connection, tasks):
+        places[share[0]] = place
+        shares[share] = NOTHING.minus(added)
+    _add_sums(connection, _summed(places, shares))
 
 
 def take_back_project(connection: apsw.Connection, project_id: int) -> None:
@@ -219,21 +217,19 @@ class _Shares:
         self._connection = connection
         self._today = today
 
-    def change(
-        self, task: int, agent: str, before: Mapping[str, Amounts], after: Mapping[str, Amounts]
-    ) -> None:
-        """What counts of a task has changed, told by this agent."""
-        for model in before.keys() | after.keys():
-            change = after.get(model, NOTHING).minus(before.get(model, NOTHING))
-            more = Amounts._make(max(0, amount) for amount in change)
-            less = more.minus(change)
-            if any(more):
-                self._add((task, model, self._today, agent), more)
-            if any(less):
-                self._take(task, model, agent, less)
+    def change(self, task: int, agent: str, changes: Mapping[str, Amounts]) -> None:
+        """By so much more of a task counts, by model, as this agent tells."""
+        for model, change in changes.items():
+            more = change
+            if min(change) < 0:
+                more = Amounts._make(max(0, amount) for amount in change)
+            self._add((task, model, self._today, agent), more)
+            if more is not change:
+                self._take(task, model, agent, more.minus(change))
 
     def _add(self, share: Share, amounts: Amounts) -> None:
-        self.added[share] = self.added.get(share, NOTHING).plus(amounts)
+        known = self.added.get(share)
+        self.added[share] = amounts if known is None else known.plus(amounts)
 
     def _take(self, task: int, model: str, agent: str, amounts: Amounts) -> None:
         """From the latest day on back, and of a day from this agent's first."""
@@ -250,48 +246,68 @@ class _Shares:
             self._add(share, NOTHING.minus(taken))
 
 
-def _find(connection: apsw.Connection, keys: set[AttemptKey]) -> defaultdict[AttemptKey, Attempt]:
+def _find(
+    connection: apsw.Connection, told: Sequence[UsageTold], changes: Changes
+) -> defaultdict[AttemptKey, Attempt]:
+    """What was known of the attempts before."""
     found: defaultdict[AttemptKey, Attempt] = defaultdict(dict)
-    for _, rows in bulk.execute(connection, _FIND, list(keys)):
-        for task, number, source, model, *told in rows:
-            found[task, number][Source(source), model] = Told._make(told)
+    known = {
+        (change.id, of.attempt)
+        for of in told
+        if (change := changes[of.task_key]).before is not None
+        and change.before.attempt >= of.attempt
+    }
+    for _, rows in bulk.execute(connection, _FIND, list(known)):
+        for task, number, source, model, *totals in rows:
+            attempt = found[task, number]
+            attempt.setdefault(Source(source), {})[model] = Told._make(totals)
     return found
 
 
 def _save(connection: apsw.Connection, attempts: Mapping[AttemptKey, Attempt]) -> None:
     rows: list[bulk.Row] = []
     for key, attempt in attempts.items():
-        counted = shown(attempt)
-        rows += [(*key, *of, of in counted, *told) for of, told in attempt.items()]
+        alone = len(attempt) == 1
+        counted = {} if alone else shown(attempt)
+        for source, models in attempt.items():
+            for model, told in models.items():
+                rows.append((*key, source, model, alone or model in counted[source], *told))
     _run(connection, _SAVE, rows)
 
 
 def _shares_of(
     connection: apsw.Connection, tasks: Iterable[int]
-) -> Iterable[tuple[int, str | None, Share, Amounts]]:
-    """Of each share: the task's project and session, itself, and how much it is."""
+) -> Iterable[tuple[Place, Share, Amounts]]:
+    """Of each share: where its task is, itself, and how much it is."""
     of = (orjson.dumps([*tasks]).decode(),)
     rows: list[Any] = connection.execute(_SHARES_OF_TASKS, of).fetchall()
     for project_id, session, task, model, day, agent, *amounts in rows:
-        yield project_id, session, (task, model, day, agent), Amounts._make(amounts)
+        yield (project_id, session), (task, model, day, agent), Amounts._make(amounts)
 
 
-def _count(
-    sums: dict[SumKey, Amounts], project_id: int, session: str | None, share: Share, added: Amounts
-) -> None:
-    """Add a share to all the sums that it is part of."""
-    _, model, day, agent = share
-    keys: list[SumKey] = [
-        (ALL_PROJECTS, "agent", agent),
-        (ALL_PROJECTS, "model", model),
-        (project_id, "agent", agent),
-        (project_id, "model", model),
-        (project_id, "day", day),
-    ]
-    if session is not None:
-        keys.append((project_id, "session", session))
-    for key in keys:
-        sums[key] = sums[key].plus(added)
+def _summed(
+    places: Mapping[int, Place], shares: Mapping[Share, Amounts], entered: Sums = _NONE
+) -> Sums:
+    """What the shares of tasks add to the sums. `entered`: what else is to be added."""
+    together: dict[tuple[Place, str, int, str], Amounts] = {}
+    for (task, model, day, agent), added in shares.items():
+        key = (places[task], model, day, agent)
+        known = together.get(key)
+        together[key] = added if known is None else known.plus(added)
+    sums = defaultdict(lambda: NOTHING, entered)
+    for ((project_id, session), model, day, agent), added in together.items():
+        keys: list[SumKey] = [
+            (ALL_PROJECTS, "agent", agent),
+            (ALL_PROJECTS, "model", model),
+            (project_id, "agent", agent),
+            (project_id, "model", model),
+            (project_id, "day", day),
+        ]
+        if session is not None:
+            keys.append((project_id, "session", session))
+        for key_ in keys:
+            sums[key_] = sums[key_].plus(added)
+    return sums
 
 
 def _add_shares(connection: apsw.Connection, shares: Mapping[Share, Amounts]) -> None:

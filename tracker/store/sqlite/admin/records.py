@@ -149,7 +149,8 @@ class Usage(_Record):
         attempts: dict[int, usage.Attempt] = {}
         for told in self.told:
             totals = Told._make(getattr(told, name) for name in Told._fields)
-            attempts.setdefault(told.attempt, {})[told.source, told.model] = totals
+            attempt = attempts.setdefault(told.attempt, {})
+            attempt.setdefault(told.source, {})[told.model] = totals
         return attempts
 
     @property
