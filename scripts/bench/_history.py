@@ -16,6 +16,7 @@ import apsw
 
 from tracker.clock import MS_PER_DAY, SystemClock
 from tracker.domain.tasks import Kind, Report, Status
+from tracker.domain.usage import ModelTold, Told
 from tracker.store.changes import WriteRequest
 from tracker.store.sqlite import reports, search
 from tracker.store.sqlite.connection import open_writer
@@ -27,6 +28,10 @@ DAYS: Final = 90
 # A project that has as many tasks however many there are in all, among which they are spread.
 STEADY: Final = "steady"
 _STEADY_TASKS: Final = 400
+
+# Models that are used, and how many tasks after each other have one session's name.
+_MODELS: Final = 5
+_OF_SESSION: Final = 20
 
 # How many other tasks start between a task's first and second report.
 _OPEN: Final = 40
@@ -90,7 +95,8 @@ def _reports(tasks: int) -> Iterator[Report]:
         if number < tasks:
             rank = chance.choices(range(PROJECTS), cum_weights=weights)[0]
             of_project = project(number if number < PROJECTS else rank)
-            started.append(_start(chance, STEADY if _is_steady(number, tasks) else of_project))
+            of_project = STEADY if _is_steady(number, tasks) else of_project
+            started.append(_start(chance, of_project, number))
             yield started[number]
         if number >= _OPEN:
             yield _follow_up(chance, started[number - _OPEN])
@@ -103,7 +109,7 @@ def _is_steady(number: int, tasks: int) -> bool:
     return rest == 0 and 0 <= nth < _STEADY_TASKS
 
 
-def _start(chance: random.Random, of_project: str) -> Report:
+def _start(chance: random.Random, of_project: str, number: int) -> Report:
     return Report(
         Kind.START,
         of_project,
@@ -111,12 +117,16 @@ def _start(chance: random.Random, of_project: str) -> Report:
         title=" ".join(chance.choices(_WORDS, k=6)).capitalize(),
         agent=f"agent-{chance.randrange(AGENTS)}",
         metadata={"priority": "high", "estimated_duration": 3600},
+        session=f"session-{number // _OF_SESSION}",
     )
 
 
 def _follow_up(chance: random.Random, start: Report) -> Report:
-    """Of a hundred tasks 70 are completed, 15 have failed, 12 run and 3 wait."""
+    """Of a hundred tasks 70 are completed, 15 have failed, 12 run and 3 wait; each tells of its
+    usage."""
     drawn = chance.randrange(100)
+    told = Told(chance.randrange(10_000), chance.randrange(5_000), cost_micros=drawn * 1000)
+    start = start._replace(usage=(ModelTold(f"model-{drawn % _MODELS}", told),))
     if drawn < 70:
         result = " ".join(chance.choices(_WORDS, k=12))
         return start._replace(kind=Kind.FINISH, result=result, metadata={"lines_of_code": drawn})

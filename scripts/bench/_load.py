@@ -72,6 +72,21 @@ function request()
     .. 'Content-Length: ' .. #body .. '\\r\\n\\r\\n' .. body
 end
 """
+# The same with all that a report may tell of what it used, and of where it belongs.
+_USED = """
+local body = '{"project":"%(project)s","task":"Implement the feature","task_id":"%(task_id)s",'
+  .. '"agent":"claude-3-5-sonnet","metadata":{"priority":"high","estimated_duration":3600,'
+  .. '"dependencies":["task-100","task-101"]},%(told)s'
+  .. '"usage":{"model":"claude-sonnet-4-5","input_tokens":1200,"output_tokens":340,'
+  .. '"cache_read_tokens":5600,"cache_write_tokens":780,"cost_usd":0.42}}'
+local template = 'POST %(path)s HTTP/1.1\\r\\nHost: %(host)s\\r\\n%(headers)s'
+  .. 'Content-Length: ' .. #string.format(body, 0) .. '\\r\\n\\r\\n' .. body
+local number = 0
+function request()
+  number = number + 1
+  return string.format(template, number)
+end
+"""
 _GET = """
 local template = 'GET %(path)s HTTP/1.1\\r\\nHost: %(host)s\\r\\nX-API-Key: %(key)s\\r\\n\\r\\n'
 function request()
@@ -103,6 +118,12 @@ VARIANTS: Final = {
     NAMED: f"X-API-Key: %(named_key)s\\r\\n{_JSON}",
 }
 MIXED: Final = "start, status × 3, finish, each with a key"
+USED: Final = "usage"
+SESSION: Final = "usage, session and parent"
+_TOLD: Final = {
+    USED: "",
+    SESSION: '"session":"2f6c1a","parent_task_id":"task-100","stale_after_seconds":3600,',
+}
 BATCH_SIZE: Final = 100
 BATCH: Final = f"batches of {BATCH_SIZE}"
 
@@ -200,7 +221,8 @@ def post(
     """Report the start of one new task a request, unlike any other run's by their ids.
 
     `scattered`: ids in no order, like UUIDs, so that each lands elsewhere in the index; else
-    counted up. `variant`: what the requests look like, see VARIANTS, MIXED and BATCH;
+    counted up. `variant`: what the requests look like, see VARIANTS, MIXED, USED, SESSION
+    and BATCH;
     `named_key`: the key of NAMED.
     """
     run = f"{os.getpid():x}-{next(_runs):x}"
@@ -209,6 +231,8 @@ def post(
     values = {"project": project, "task_id": task_id, "headers": VARIANTS["plain"]}
     if variant == MIXED:
         script = _fill(_MIXED, url, **values)
+    elif variant in _TOLD:
+        script = _fill(_USED, url, told=_TOLD[variant], **values)
     elif variant == BATCH:
         script = _fill(_BATCH, url, size=BATCH_SIZE, **values)
     else:

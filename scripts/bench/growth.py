@@ -32,11 +32,15 @@ READS = {
     "GET a search that all tasks match": f"/api/projects/{STEADY}/tasks?q=task",
     "GET a search for two words": f"/api/projects/{STEADY}/tasks?q=verify+ag",
     "GET an agent's tasks": f"/api/projects/{STEADY}/tasks?agent=agent-3",
+    "GET a project's figures": f"/api/stats/projects/{_LARGEST}",
+    "GET /api/sessions": "/api/sessions",
+    "GET the sessions at work": f"/api/sessions?active=1&project={_LARGEST}",
 }
 # With a key for three projects, the one with the most tasks among them.
 READS_OF_SOME = {
     "GET /api/stats, three projects": "/api/stats",
     "GET /api/now, three projects": "/api/now",
+    "GET /api/sessions, three projects": "/api/sessions",
     "GET the newest events, three projects": "/api/events?newest=100",
 }
 KEY_OF_SOME = {"name": "some", "role": "read", "projects": [project(0), project(5), STEADY]}

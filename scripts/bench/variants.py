@@ -10,7 +10,7 @@ from pathlib import Path
 
 import _venv  # noqa: F401 - goes on in .venv
 from _environment import run_script
-from _load import BATCH, BATCH_SIZE, MIXED, NAMED, PROJECT, VARIANTS, post
+from _load import BATCH, BATCH_SIZE, MIXED, NAMED, PROJECT, SESSION, USED, VARIANTS, post
 from _machine import cores, workspace
 from _report import Report, Table, Target, arguments_of_load, progress, run, spread
 from _servers import Server, answer_to_copy, floor, last_event, tracker, warm_up
@@ -31,6 +31,8 @@ REQUIRED = {
     "Idempotency-Key": 0.34,
     NAMED: 0.38,
     MIXED: 0.33,
+    USED: 0.3,
+    SESSION: 0.3,
     BATCH: 0.6,
 }
 # The part of the requests with the master key that those with another have to reach.

@@ -60,8 +60,12 @@ def test_growth_makes_the_tasks_and_asks_every_question() -> None:
         "GET a search that all tasks match": True,
         "GET a search for two words": True,
         "GET an agent's tasks": True,
+        "GET a project's figures": True,
+        "GET /api/sessions": True,
+        "GET the sessions at work": True,
         "GET /api/stats, three projects": True,
         "GET /api/now, three projects": True,
+        "GET /api/sessions, three projects": True,
         "GET the newest events, three projects": True,
         "POST /webhook/start": True,
     }
