@@ -21,6 +21,11 @@ MAX_ATTENTION: Final = 1000
 MAX_DURATION: Final = 100 * 366 * 86_400
 MAX_STALE_AFTER: Final = 30 * 86_400
 
+# Of an attempt.
+MAX_MODELS: Final = 100
+MAX_TOKENS: Final = 10**12
+MAX_COST_USD: Final = 10**6
+
 STATUSES: Final = ("pending", "running", "completed", "failed")
 
 # Of results, error types and messages: theirs is the body's limit. In characters.
@@ -120,7 +125,7 @@ def _usage(value: Any) -> Any:
     if isinstance(value, Mapping):
         return _usage_of(value) or _DROPPED
     if isinstance(value, Iterable) and not isinstance(value, str | bytes):
-        each = [_usage_of(item) for item in islice(value, 100) if isinstance(item, Mapping)]
+        each = [_usage_of(item) for item in islice(value, MAX_MODELS) if isinstance(item, Mapping)]
         return [item for item in each if item] or _DROPPED
     return _DROPPED
 
@@ -128,10 +133,10 @@ def _usage(value: Any) -> Any:
 def _usage_of(value: Mapping[Any, Any]) -> Fields:
     usage: Fields = {}
     for name in _TOKENS:
-        number = _number(value.get(name), 0, 2**53 - 1)
+        number = _number(value.get(name), 0, MAX_TOKENS)
         if number is not _DROPPED:
             usage[name] = int(number)
-    cost = _number(value.get("cost_usd"), 0, 1e9)
+    cost = _number(value.get("cost_usd"), 0, MAX_COST_USD)
     if cost is not _DROPPED:
         usage["cost_usd"] = cost
     if value.get("model"):

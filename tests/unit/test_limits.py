@@ -18,6 +18,7 @@ from tracker.api import answers
 from tracker.domain import limits
 from tracker.domain.messages import DATA, Event
 from tracker.domain.tasks import ACTIVE, ENDED, EVENT_TYPES, EventType, Kind, Status
+from tracker.domain.usage import Source
 from tracker.store.sqlite.connection import open_writer
 
 APP = ROOT / "tracker" / "web" / "app"
@@ -49,6 +50,7 @@ def test_the_schema_takes_the_words_there_are(schema: apsw.Connection) -> None:
     ended = words_in(tasks, "CHECK ((status IN (LIST)) = (finished_at IS NOT NULL))")
     assert set(ended) == ENDED
     assert words_in(events, "CHECK (type IN (LIST))") == list(EventType)
+    assert words_in(table(schema, "usage"), "CHECK (source IN (LIST))") == list(Source)
 
 
 def test_the_schema_takes_texts_as_long_as_they_may_be(schema: apsw.Connection) -> None:
@@ -104,6 +106,11 @@ def test_the_sdk_knows_the_server_s_limits() -> None:
         limits.MAX_DURATION_SECONDS,
     )
     assert list(fields.STATUSES) == list(Status)
+    assert (fields.MAX_MODELS, fields.MAX_TOKENS, fields.MAX_COST_USD) == (
+        limits.MAX_MODELS,
+        limits.MAX_TOKENS,
+        limits.MAX_COST_USD,
+    )
     assert (sdk._PAGE, sdk._EVENT_PAGE) == (limits.MAX_PAGE, limits.MAX_EVENTS_PAGE)
     assert sdk._BEYOND_ANY_EVENT == limits.MAX_INTEGER
 
