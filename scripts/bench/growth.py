@@ -34,7 +34,7 @@ READS = {
     "GET an agent's tasks": f"/api/projects/{STEADY}/tasks?agent=agent-3",
     "GET a project's figures": f"/api/stats/projects/{_LARGEST}",
     "GET /api/sessions": "/api/sessions",
-    "GET the sessions at work": f"/api/sessions?active=1&project={_LARGEST}",
+    "GET the sessions at work": "/api/sessions?active=1",
 }
 # With a key for three projects, the one with the most tasks among them.
 READS_OF_SOME = {

@@ -29,7 +29,6 @@ _NEWEST: Final = """
   SELECT id FROM agent_sessions WHERE {condition}
   ORDER BY last_at DESC, id DESC LIMIT :limit OFFSET :offset
 """
-# Those at work are few: a project's are found without a look at the others.
 _NEWEST_BY_PROJECT: Final = fill(
     """
   SELECT agent_sessions.id FROM projects CROSS JOIN agent_sessions ON agent_sessions.id IN (
@@ -80,32 +79,26 @@ def page(connection: apsw.Connection, now: int, scope: Scope, query: SessionQuer
         "offset": query.offset,
         "upto": min(query.limit + query.offset, MAX_INTEGER),
     }
-    by_project = scope.projects is not None or query.active
     condition, count = _CONDITIONS[query.active], _COUNTS[query.active]
-    newest = fill(_NEWEST_BY_PROJECT if by_project else _NEWEST, condition=condition, count=count)
+    newest = fill(
+        _NEWEST if scope.projects is None else _NEWEST_BY_PROJECT,
+        condition=condition,
+        count=count,
+    )
     rows: list[Any] = connection.execute(_PAGE.replace("{newest}", newest), of).fetchall()
     total = connection.execute(fill(_TOTAL, count=count), of).get
-    return SessionPage([_session(connection, now, *row) for row in rows], int(total))
-
-
-def _session(
-    connection: apsw.Connection,
-    now: int,
-    project_id: int,
-    project: str,
-    name: str,
-    agent: str,
-    first_at: int,
-    last_at: int,
-    waits: int,
-    *figures: int,
-) -> AgentSession:
-    counts = StatusCounts._make(figures[:_STATUSES])
-    at_work = (
-        dashboard.at_work(connection, now, project_id, name, _TASKS_SHOWN) if counts.active else []
-    )
-    return AgentSession(
-        *(project, name, agent, first_at, last_at, counts, bool(waits)),
-        Amounts._make(figures[_STATUSES:]),
-        at_work,
+    keys = [(project_id, name) for project_id, _, name, *_ in rows]
+    at_work = dashboard.at_work(connection, now, keys, _TASKS_SHOWN)
+    return SessionPage(
+        [
+            AgentSession(
+                *(project, name, agent, first_at, last_at),
+                StatusCounts._make(figures[:_STATUSES]),
+                bool(waits),
+                Amounts._make(figures[_STATUSES:]),
+                at_work.get((project, name), []),
+            )
+            for _, project, name, agent, first_at, last_at, waits, *figures in rows
+        ],
+        int(total),
     )

@@ -31,7 +31,7 @@ DERIVED: Final = {
     "blocked": """(
       status = 'pending' AND json_type(metadata, '$.dependencies') = 'array' AND EXISTS (
         SELECT 1 FROM json_each(tasks.metadata, '$.dependencies') AS named
-        JOIN tasks AS needed ON needed.task_id = named.value
+        CROSS JOIN tasks AS needed ON needed.task_id = named.value
           AND needed.project_id = tasks.project_id
         WHERE named.key < 100 AND needed.status <> 'completed'
       )

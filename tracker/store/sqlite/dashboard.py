@@ -5,14 +5,17 @@ Texts are cut: these are lines of a list. Every read is bounded by a limit and a
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Sequence
 from typing import Any
 
 import apsw
+import orjson
 
 from tracker.clock import MS_PER_DAY
 from tracker.domain.durations import SAMPLE_SIZE, measure
 from tracker.domain.limits import MAX_LINE_TEXT, MAX_NAME
-from tracker.domain.principal import ALL_PROJECTS, Scope
+from tracker.domain.principal import Scope
 from tracker.domain.records import DayCount, Now, TaskLine, Trends
 from tracker.domain.tasks import ACTIVE
 from tracker.store.sqlite import events, projects
@@ -67,10 +70,16 @@ _TODAY = fill(
 """,
     in_scope=IN_SCOPE,
 )
-_AT_WORK_IN_SESSION = """
-  SELECT {columns} FROM tasks
-  WHERE project_id = :project_id AND session = :session AND finished_at IS NULL
-  ORDER BY started_at DESC, id DESC LIMIT :limit
+# Of each session by itself: one that has many tasks takes no room from the others.
+_AT_WORK_IN_SESSIONS = """
+  SELECT session, {columns} FROM tasks WHERE id IN (
+    SELECT found.id FROM json_each(:sessions) AS wanted CROSS JOIN tasks AS found ON found.id IN (
+      SELECT id FROM tasks
+      WHERE project_id = wanted.value ->> 0 AND session = wanted.value ->> 1
+        AND finished_at IS NULL
+      ORDER BY started_at DESC, id DESC LIMIT :limit
+    )
+  ) ORDER BY started_at DESC, id DESC
 """
 _DAYS = fill(
     """
@@ -111,11 +120,16 @@ def search(
 
 
 def at_work(
-    connection: apsw.Connection, at: int, project_id: int, session: str, limit: int
-) -> list[TaskLine]:
-    """The newest tasks of an agent's session that have not ended."""
-    of = {"project_id": project_id, "session": session}
-    return _tasks(connection, at, _AT_WORK_IN_SESSION, ALL_PROJECTS, limit, **of)
+    connection: apsw.Connection, at: int, sessions: Sequence[tuple[int, str]], limit: int
+) -> dict[tuple[str, str], list[TaskLine]]:
+    """By project and session, the newest tasks of agents' sessions that have not ended: `limit` of
+    each, which is given by its project's number and its name."""
+    of = {"now": at, "sessions": orjson.dumps(sessions).decode(), "limit": limit}
+    found: defaultdict[tuple[str, str], list[TaskLine]] = defaultdict(list)
+    for session, *columns in connection.execute(_AT_WORK_IN_SESSIONS.format(columns=_COLUMNS), of):
+        line = TaskLine._make(columns)
+        found[line.project, str(session)].append(line)
+    return found
 
 
 def trends(connection: apsw.Connection, scope: Scope, days: int) -> Trends:

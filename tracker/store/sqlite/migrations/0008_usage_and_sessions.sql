@@ -73,10 +73,12 @@ INSERT INTO agent_sessions
     sum(status = 'completed'), sum(status = 'failed')
   FROM tasks WHERE session IS NOT NULL GROUP BY project_id, session;
 
--- Those that reported last, of all projects and of one, and of one those that are at work.
+-- Those that reported last, of all projects and of one; and of them those that are at work.
 CREATE INDEX agent_sessions_by_time ON agent_sessions (last_at, id);
 CREATE INDEX agent_sessions_in_project ON agent_sessions (project_id, last_at, id);
-CREATE INDEX agent_sessions_at_work ON agent_sessions (project_id, last_at, id)
+CREATE INDEX agent_sessions_at_work ON agent_sessions (last_at, id)
+  WHERE pending + running > 0;
+CREATE INDEX agent_sessions_at_work_in_project ON agent_sessions (project_id, last_at, id)
   WHERE pending + running > 0;
 
 -- A session's tasks, the newest first, and those of them that have not ended.
