@@ -82,6 +82,7 @@ _PROJECT: Final[Shape] = {
 # What somebody may have to see to. Servers before it existed tell nothing of it.
 _ATTENTION: Final[dict[str, Shape]] = {
     "attention?": _or_null(_text),
+    "attention_since?": _or_null(_time),
     "requests?": [{"text": _text, "since": _time}],
     "silent_since?": _or_null(_time),
 }

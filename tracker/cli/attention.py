@@ -24,8 +24,11 @@ def shown_status(task: Mapping[str, Any]) -> str:
 
 
 def asked(task: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Its open requests, the oldest first."""
-    return (task.get("requests") or []) if shown_status(task) == WAITING else []
+    """Its open requests, the oldest first; of what was cut, at least that one."""
+    if shown_status(task) != WAITING:
+        return []
+    oldest = {"text": task["attention"], "since": task.get("attention_since")}
+    return task.get("requests") or [oldest]
 
 
 def opened(event: Mapping[str, Any]) -> str | None:

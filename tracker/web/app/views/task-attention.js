@@ -28,7 +28,8 @@ export function asked(requests) {
 /** @param {Task} task */
 export function noted(task) {
 	const { project, metadata } = task;
-	const needed = isBlocked(task) ? metadata?.dependencies ?? [] : [];
+	const given = isBlocked(task) && metadata?.dependencies;
+	const needed = Array.isArray(given) ? given.filter((id) => typeof id === "string") : [];
 	return {
 		silent: isSilent(task),
 		overdue: isOverdue(task) && (metadata?.estimated_duration ?? 0),
