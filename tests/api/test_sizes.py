@@ -81,6 +81,25 @@ def test_a_page_of_tasks_leaves_none_out(shared_server: Server, project: str) ->
         assert ("log" in task["metadata"]) is not task["truncated"]
 
 
+def test_of_long_requests_lists_have_the_oldest(shared_server: Server, project: str) -> None:
+    task = {"kind": "status", "project": project, "task": "T", "task_id": "t", "agent": "a"}
+    reports = [
+        {**task, "attention": f"{name}{'😀' * 990}", "attention_id": name}
+        for name in map(str, range(100))
+    ]
+    assert shared_server.http.post("/webhook/batch", json={"reports": reports}).is_success
+    (line,) = (
+        task
+        for task in shared_server.http.get("/api/now").json()["active"]
+        if task["project"] == project
+    )
+    page = shared_server.http.get(f"/api/projects/{quote(project)}/tasks").json()
+    for listed in (line, *page["tasks"]):
+        assert [request["id"] for request in listed["requests"]] == ["0"]
+        assert listed["attention"] == listed["requests"][0]["text"] == f"0{'😀' * 990}"
+    assert len(shared_server.task(project, "t")["requests"]) == 100
+
+
 def test_a_page_of_events_ends_before_it_is_too_large(shared_server: Server, project: str) -> None:
     for number in range(50):
         metadata = {"log": "x" * 250_000}

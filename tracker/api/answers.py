@@ -368,7 +368,8 @@ class WebSocketStats(TypedDict):
 
 
 class TaskLine(Attention):
-    """A task in brief: its texts are cut after 500 characters."""
+    """A task in brief: its texts are cut after 500 characters; of long requests there is the
+    oldest."""
 
     id: int
     project: str

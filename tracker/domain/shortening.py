@@ -12,6 +12,8 @@ from typing import Any, Final
 
 import orjson
 
+from tracker.domain import attention
+from tracker.domain.attention import Requests
 from tracker.domain.limits import MAX_MESSAGE_BYTES
 
 # What surrounds an event's data in a message, of SSE too.
@@ -25,6 +27,7 @@ _MAX_ITEM_TEXT: Final = 500  # characters, in a list
 _MAX_ITEMS: Final = 20
 _MAX_METADATA: Final = 64 * 1024  # bytes
 _MAX_VALUE: Final = 4096  # bytes, of a name in it
+_MAX_REQUESTS: Final = 8 * 1024  # bytes, of a task in a list
 
 
 def event_data(data: bytes) -> bytes:
@@ -51,6 +54,15 @@ def metadata(content: Mapping[str, Any], limit: int = _MAX_METADATA) -> dict[str
             limit -= size
             kept[name] = value
     return kept
+
+
+def requests(dumped: str | None) -> str | None:
+    """A task's requests in a list of tasks, as `Requests.dump` in JSON: all, or the one that has
+    waited for longest if they are long."""
+    if dumped is None or len(dumped.encode()) <= _MAX_REQUESTS:
+        return dumped
+    oldest = Requests(attention.load(orjson.loads(dumped)).open[:1])
+    return orjson.dumps(oldest.dump()).decode()
 
 
 def _cut(value: Any, most: int) -> Any:

@@ -13,6 +13,7 @@ import apsw
 import orjson
 
 from tracker.clock import MS_PER_DAY
+from tracker.domain import shortening
 from tracker.domain.durations import SAMPLE_SIZE, measure
 from tracker.domain.limits import MAX_LINE_TEXT, MAX_NAME
 from tracker.domain.principal import Scope
@@ -148,4 +149,5 @@ def _tasks(
 ) -> list[TaskLine]:
     parameters |= {"now": at, "scope": parameter(scope), "limit": limit}
     rows = connection.execute(sql.format(columns=_COLUMNS), parameters)
-    return [TaskLine._make(row) for row in rows]
+    lines = (TaskLine._make(row) for row in rows)
+    return [line._replace(requests=shortening.requests(line.requests)) for line in lines]

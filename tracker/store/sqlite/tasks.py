@@ -97,7 +97,7 @@ def _shortened(task: TaskSummary) -> TaskSummary:
     content = {**task._asdict(), "metadata": orjson.loads(task.metadata)}
     cut = shortening.fields(content, _SMALL_TASK)
     cut["metadata"] = orjson.dumps(cut["metadata"]).decode()
-    return TaskSummary(**{**cut, "requests": task.requests, "truncated": 1})
+    return TaskSummary(**{**cut, "requests": shortening.requests(task.requests), "truncated": 1})
 
 
 def one(connection: apsw.Connection, now: int, project: str, task_id: str) -> TaskDetail | None:
