@@ -6,7 +6,6 @@ import os
 import shlex
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -66,8 +65,8 @@ SCRIPTS = {
     "not found by path": "$RUN ./none 2>/dev/null; echo $?",
     "a folder": "$RUN / 2>/dev/null; echo $?",
     "not executable": "echo >plain; $RUN ./plain 2>/dev/null; echo $?",
-    "a script without #!": "echo 'echo script $1' >s; chmod +x s; $RUN ./s one; PATH=.:$PATH; "
-    "$RUN s two",
+    "a script without #!": "echo 'echo script $1' >s; chmod +x s; $RUN ./s one; "
+    "export PATH=.:$PATH; $RUN s two",
     "an empty name": "$RUN '' 2>/dev/null; echo $?",
     "broken pipe": "($RUN yes; echo $? >&2) | head -n 2",
     "broken pipe that is noticed": f"($RUN {PY} -c 'while 1: print(1)' 2>/dev/null; echo $? >&2)"
@@ -227,9 +226,10 @@ def test_a_command_that_is_stopped_stops_us_until_we_are_continued(
     with waiting(given, tmp_path) as job:
         assert job.stdout is not None
         pid = int(job.stdout.readline())
+        ours = parent(pid)  # of the executable in one file it is not the one that was started
         os.kill(pid, signal.SIGSTOP)
-        wait_for(lambda: state(job.pid) == "T", what="stopped")
-        os.kill(job.pid, signal.SIGCONT)
+        wait_for(lambda: state(ours) == "T", what="stopped")
+        os.kill(ours, signal.SIGCONT)
         wait_for(lambda: state(pid) == "S", what="continued")
         job.terminate()
         assert job.wait(30) == 9
@@ -240,28 +240,21 @@ def state(pid: int) -> str:
     return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
 
 
+def parent(pid: int) -> int:
+    return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+
+
 def test_signals_while_nobody_reads_what_is_left_end_us(
     given: dict[str, str], tmp_path: Path
 ) -> None:
     """The command has ended, its output has not been read: as a command that still writes it."""
-    with subprocess.Popen(
-        [*RUN, PYTHON, "-c", "import os; os.write(1, b'x' * 100_000)"],
-        cwd=tmp_path,
-        env=given,
-        stdout=subprocess.PIPE,
-    ) as job:
-        assert job.stdout is not None
-        wait_for(lambda: not children(job.pid), what="the command's end")
+    script = "import os; os.write(2, b'%d\\n' % os.getpid()); os.write(1, b'x' * 100_000)"
+    with waiting(given, tmp_path, script=script) as job:
+        assert job.stderr is not None
+        pid = int(job.stderr.readline())
+        wait_for(lambda: not is_alive(pid), what="the command's end")
         end = time.monotonic() + 30
         while job.poll() is None and time.monotonic() < end:
             job.terminate()
             time.sleep(0.05)
         assert job.wait(30) == -signal.SIGTERM
-
-
-def children(pid: int) -> list[str]:
-    if sys.platform != "linux":
-        return []
-    started = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    # Until it has started one there is nothing to see.
-    return started or ([] if len(list(Path(f"/proc/{pid}/task").iterdir())) > 1 else ["none yet"])

@@ -191,6 +191,21 @@ def test_keys_that_end(key: str, name: str, screen: Open) -> None:
     assert job.wait() == -signal.Signals[name]
 
 
+def test_ctrl_c_comes_once_where_the_command_is_in_our_group(screen: Open) -> None:
+    """In a pipeline: the terminal sends to all of it, and nobody sends once more."""
+    counts = (
+        "import signal, sys; n = []; signal.signal(signal.SIGINT, lambda *_: n.append(1));"
+        "sys.stderr.write('ready\\n'); sys.stdin.readline(); print('interrupts', len(n))"
+    )
+    command = shlex.join([*RUN, PYTHON, "-c", counts])
+    job = screen("sh", "-c", f"trap : INT; {command} | (trap '' INT; exec cat)")
+    job.read_until("ready")
+    job.type("\x03")
+    job.read_until("C")  # the terminal has sent it
+    job.type("\n")
+    job.read_until("interrupts 1\r\n")
+
+
 def test_the_end_of_the_input(screen: Open) -> None:
     job = screen(*RUN, "cat")
     job.type("one\n")
