@@ -153,12 +153,14 @@ class Sender:
 
 
 def patient(seconds: float) -> Callable[[float], bool]:
-    """Waiting that ends after so many seconds in all, for `Sender.deliver`."""
-    end = time.monotonic() + seconds
+    """Waiting that takes no longer than that in all, for `Sender.deliver`."""
+    left = seconds
 
     def wait(pause: float) -> bool:
-        if time.monotonic() + pause > end:
+        nonlocal left
+        if pause > left:
             return False
+        left -= pause
         time.sleep(pause)
         return True
 

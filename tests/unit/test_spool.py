@@ -17,6 +17,7 @@ from agent_task_tracker.folders import default_database, spool_folder
 from agent_task_tracker.handover import Handover
 from agent_task_tracker.journal import Journal, recover
 from agent_task_tracker.report import Report, Reports
+from agent_task_tracker.sender import patient
 from agent_task_tracker.spool import Spool, Unusable, Waiting, seal
 from tests.support.platforms import needs_posix
 from tests.support.reporting import files
@@ -241,6 +242,11 @@ def test_what_comes_faster_than_it_is_kept_is_bounded(tmp_path: Path) -> None:
     assert handover.close() == len(kinds) - handover.lost
     assert recover(Spool(tmp_path)) == len(kinds) - handover.lost
     assert files(tmp_path)[-1].suffix == ".finish"
+
+
+def test_patience_is_for_waiting_not_for_work() -> None:
+    wait = patient(0.02)
+    assert [wait(pause) for pause in (0, 0.01, 0, 0.01, 0, 0.01, 0)] == [True] * 5 + [False, True]
 
 
 @pytest.mark.parametrize(
