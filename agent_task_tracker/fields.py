@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from itertools import islice
 from typing import Any, Final
 
@@ -68,6 +68,9 @@ def clean(kind: str, given: Mapping[str, Any], note: Note) -> Fields:
         if is_changed:
             note(f"{name}: shortened, or converted to what this field takes")
         fields[_text(name, MAX_NAME)] = cleaned
+    if fields.get("parent_task_id") == fields["task_id"]:
+        del fields["parent_task_id"]
+        note("parent_task_id: left out, for a task cannot have started itself")
     return fields
 
 
@@ -161,7 +164,7 @@ def _time(value: Any) -> Any:
     """A time without a zone is local, as `datetime.now()` gives it."""
     try:
         moment = value if isinstance(value, datetime) else datetime.fromisoformat(value)
-        return moment.astimezone().isoformat()
+        return moment.astimezone(UTC).isoformat(timespec="milliseconds")
     except (TypeError, ValueError, OverflowError, OSError):
         return _DROPPED
 

@@ -105,12 +105,14 @@ def test_it_is_delivered_in_order_with_its_time_and_once(
     assert (task["status"], task["attempt"], task["started_at"]) == ("completed", 1, first)
 
 
+@pytest.mark.parametrize("prefix", ["", "/tracker"])
 def test_a_server_takes_what_waits_when_it_starts(
-    start_server: Callable[..., Server], spool: Path
+    start_server: Callable[..., Server], spool: Path, prefix: str
 ) -> None:
     port = free_port()
-    said = keep(f"http://localhost:{port}", spool, "p")
-    server = start_server("--port", str(port), variables={"TRACKER_SPOOL": str(spool)})
+    said = keep(f"http://localhost:{port}{prefix}", spool, "p")
+    flags = ("--port", str(port), *(("--root-path", prefix) if prefix else ()))
+    server = start_server(*flags, variables={"TRACKER_SPOOL": str(spool)})
     wait_for(lambda: not files(spool))
     assert messages(server, "p") == said
     assert server.task("p", "t")["status"] == "completed"

@@ -45,6 +45,8 @@ class SpoolDelivery:
             urls.append(f"unix:{settings.unix_socket}")
         if not is_loopback(settings.host):
             urls.append(f"{scheme}://{socket.gethostname()}:{port}")
+        if settings.root_path:
+            urls += [f"{url}{settings.root_path}" for url in urls if not url.startswith("unix:")]
         self._destinations = list(dict.fromkeys(_named(urls, credentials.key_id)))
         self._stopping = threading.Event()
         self._told: str | None = None
