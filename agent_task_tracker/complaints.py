@@ -15,7 +15,7 @@ from typing import Final
 # Seconds.
 _INTERVAL: Final = 60.0
 
-# So many things are told apart; what there is beyond them is not told.
+# Of fields so many things are told apart; what there is beyond them is not told.
 _MAX_KINDS: Final = 100
 
 
@@ -38,7 +38,7 @@ class Complaints:
     def say(self, kind: str, text: str, interval: float = _INTERVAL) -> None:
         """Have it logged, unless something of its kind was within the interval, in seconds."""
         now = self._monotonic()
-        if now < self._said.get(kind, 0.0) or len(self._said) > _MAX_KINDS:
+        if now < self._said.get(kind, 0.0):
             return
         self._said[kind] = now + interval
         self._unsaid.append(text)
@@ -55,4 +55,5 @@ class Complaints:
 
     def note(self, text: str) -> None:
         """Something about a report's field: see `fields.clean`."""
-        self.say(text, f"a report's {text}")
+        if text in self._said or len(self._said) < _MAX_KINDS:
+            self.say(text, f"a report's {text}")
