@@ -5,6 +5,7 @@ from __future__ import annotations
 import queue
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple
 
@@ -34,7 +35,9 @@ class Item(NamedTuple):
 class Flush:
     """Asks the sending thread to say when all that was handed over before is with the server."""
 
-    def __init__(self) -> None:
+    def __init__(self, position: int) -> None:
+        """`position`: how many reports that is."""
+        self.position = position
         self.is_done = False
         self.answered = threading.Event()
 
@@ -48,12 +51,16 @@ class Handover:
         self._limit = limit
         self._complaints = complaints
         self._journal = Journal(spool)
-        self._queue: queue.SimpleQueue[Item | Flush | None] = queue.SimpleQueue()
+        self._queue: queue.SimpleQueue[Item | None] = queue.SimpleQueue()
+        self.flushes: deque[Flush] = deque()
         self.lock = threading.RLock()  # a signal handler may report while its own thread does
         self.overflowed = False
         """Whether there are reports in the journal that are not in the queue: see `spill`."""
         self.lost = 0
         self._put = self._taken = 0  # bytes
+        self._count = 0
+        self.settled = 0
+        """How many reports went on, from the first on."""
         self._no_disk_until = 0.0
 
     def put(self, report: Report, destination: Destination) -> None:
@@ -62,33 +69,37 @@ class Handover:
             self._lose("reports come faster than they can be kept: statuses are lost")
             return
         in_journal = self._note(report, destination)
+        self._count += 1
         is_full = self._queue.qsize() >= _MOST or self._put - self._taken >= _MOST_BYTES
         if in_journal and (self.overflowed or is_full):
             self.overflowed = True
         elif is_full and report.kind == "status":
+            self._count -= 1
             self._lose("disk and memory are full: statuses are lost")
         else:
             self._put += len(report.content)
             self._queue.put(Item(report, destination, in_journal))
 
-    def ask(self, flush: Flush) -> None:
+    def ask(self) -> Flush:
         """See `Flush`."""
-        self._queue.put(flush)
+        flush = Flush(self._count)
+        self.flushes.append(flush)
+        self.wake()
+        return flush
 
     def wake(self) -> None:
         """End the sending thread's waiting."""
         self._queue.put(None)
 
-    def take(self, wait: float | None, most: int) -> list[Item | Flush]:
+    def take(self, wait: float | None, most: int) -> list[Item]:
         """What was handed over, at most so much: waits for it so many seconds, or for ever."""
-        taken: list[Item | Flush] = []
+        taken: list[Item] = []
         try:
             while len(taken) < most:
                 item = self._queue.get(block=wait != 0, timeout=wait)
                 wait = 0
                 if item is not None:
                     taken.append(item)
-                if isinstance(item, Item):
                     self._taken += len(item.report.content)
         except queue.Empty:
             pass
@@ -96,21 +107,22 @@ class Handover:
 
     def settle(self, items: Sequence[Item]) -> None:
         """These, the first that were not settled yet, are with the server or in the spool."""
+        self.settled += len(items)
         self._journal.settle(sum(item.in_journal for item in items))
         if self._journal.wants_segment:
             self._begin_segment()
 
-    def spill(self, held: Sequence[Item], make_room: Callable[[], None]) -> list[Item | Flush]:
+    def spill(self, held: Sequence[Item], make_room: Callable[[], None]) -> list[Item]:
         """After an overflow: put all that is in the journal into the spool. `held`: what was taken
         and is not settled. Returns what of it, and of what was not taken, is in no journal.
         `make_room`: in the spool. Raises OSError: try again later."""
         segment = self._journal.new_segment()
         with self.lock:
             self._journal.begin_segment(segment)
-            left: list[Item | Flush] = [item for item in held if not item.in_journal]
+            left = [item for item in held if not item.in_journal]
             while not self._queue.empty():
                 item = self._queue.get()
-                if isinstance(item, Flush) or (item is not None and not item.in_journal):
+                if item is not None and not item.in_journal:
                     left.append(item)
             self._taken = self._put
             self.overflowed = False
@@ -118,6 +130,7 @@ class Handover:
             for found in self._journal.unsettled():
                 if found is not None and self._spool.put(*found):
                     make_room()
+                self.settled += 1
                 self._journal.settle(1)
         except OSError:
             self.overflowed = True
@@ -130,8 +143,12 @@ class Handover:
         return self._queue.empty() and not self.overflowed
 
     def close(self) -> int:
-        """Let go of the journal; how many reports in it are for others to deliver."""
+        """Let go of the journal; how many reports in it are for others to deliver. Those that are
+        in none are lost."""
         with self.lock:
+            while not self._queue.empty():
+                item = self._queue.get()
+                self.lost += item is not None and not item.in_journal
             unsettled = self._journal.unsettled_count
             self._journal.close()
         return unsettled

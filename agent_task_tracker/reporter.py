@@ -19,7 +19,7 @@ from typing import Any, Final, NamedTuple
 
 from agent_task_tracker.complaints import Complaints
 from agent_task_tracker.finding import Found, Whereabouts
-from agent_task_tracker.handover import Flush, Handover, complain_of_disk
+from agent_task_tracker.handover import Handover, complain_of_disk
 from agent_task_tracker.journal import recover
 from agent_task_tracker.link import TIMEOUT
 from agent_task_tracker.report import Reports, process_of
@@ -98,9 +98,8 @@ class Reporter:
         does not answer. Whether it is."""
         if self._thread is None or not self._thread.is_alive():
             return not self._handed
-        asked = Flush()
+        asked = self._handover.ask()
         self._worker.hurry()
-        self._handover.ask(asked)
         asked.answered.wait(seconds)
         return asked.is_done
 
@@ -151,8 +150,8 @@ class Reporter:
 
     def _let_go(self) -> None:
         """Leave to others what is not settled, in files if that is quick."""
-        self._lost += self._worker.leave() + self._handover.lost
         unsettled = self._handover.close()
+        self._lost += self._worker.leave() + self._handover.lost
         try:
             if 0 < unsettled <= _FILED_AT_THE_END:
                 recover(self._spool)

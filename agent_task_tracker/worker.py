@@ -9,7 +9,6 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Sequence
 from typing import Final
 
 from agent_task_tracker.address import Address
@@ -28,6 +27,9 @@ _GATHER: Final = 0.01
 # Seconds until a server that did not answer is tried again: twice as long each time.
 _FIRST_PAUSE: Final = 0.2
 _MAX_PAUSE: Final = 15.0
+
+# Seconds until a disk is tried again that took nothing.
+_WITHOUT_DISK: Final = 1.0
 
 # Seconds until the spool is looked at again that another process is delivering.
 _WHILE_ANOTHER_SENDS: Final = 0.1
@@ -95,7 +97,7 @@ class Worker:
 
     def leave(self) -> int:
         """Nobody waits for the thread any longer. How many reports it leaves that are nowhere."""
-        for flush in self._flushes:
+        for flush in (*self._flushes, *self._handover.flushes):
             flush.answered.set()
         return sum(not item.in_journal for item in self._held)
 
@@ -105,33 +107,33 @@ class Worker:
             self._courier.close()
 
     def _take(self) -> None:
-        self._hold(self._handover.take(self._wait(), MAX_REPORTS - len(self._held)))
+        wait, room = self._wait(), MAX_REPORTS - len(self._held)
+        if room:
+            self._held.extend(self._handover.take(wait, room))
+        else:  # neither server nor disk take anything
+            self._hurry.wait(wait)
         if self._held and not self._hurry.wait(_GATHER):
-            self._hold(self._handover.take(0, MAX_REPORTS - len(self._held)))
-
-    def _hold(self, items: Sequence[Item | Flush]) -> None:
-        for item in items:
-            if isinstance(item, Flush):
-                self._flushes.append(item)
-                self._retry_at = None
-                self.is_stuck = False
-            else:
-                self._held.append(item)
+            self._held.extend(self._handover.take(0, MAX_REPORTS - len(self._held)))
+        if self._handover.flushes and not self._flushes:  # somebody waits: try at once
+            self._retry_at = None
+            self.is_stuck = False
+        while self._handover.flushes:
+            self._flushes.append(self._handover.flushes.popleft())
 
     def _wait(self) -> float | None:
         """How long to wait for reports; None: there is nothing else to do."""
-        if self._end is not None or self._handover.overflowed:
+        if self._end is not None:
             return 0
         if self._retry_at is not None:
             return max(0.0, self._retry_at - time.monotonic())
-        return 0 if self._held or self._flushes else None
+        return 0 if self._held or self._flushes or self._handover.overflowed else None
 
     def _work(self) -> None:
         if not self._has_recovered:
             self._has_recovered = True
             self._recover()
-        if self._handover.overflowed:
-            self._spill()
+        if self._handover.overflowed and not self._spill():
+            return
         if self.is_stuck and self._retry_at is not None and time.monotonic() < self._retry_at:
             self._file_held()
             return
@@ -164,14 +166,15 @@ class Worker:
         except OSError as error:
             self._complain_of_disk(error)
 
-    def _spill(self) -> None:
+    def _spill(self) -> bool:
         try:
             left = self._handover.spill(self._held, self._make_room)
         except OSError as error:
             self._complain_of_disk(error)
-            return
-        self._flushes += [item for item in left if isinstance(item, Flush)]
-        self._held = deque(item for item in left if isinstance(item, Item))
+            self._retry_at = time.monotonic() + _WITHOUT_DISK
+            return False
+        self._held = deque(left)
+        return True
 
     def _file_held(self) -> None:
         """Put what is held into the spool; what it does not take goes on being held."""
@@ -220,7 +223,7 @@ class Worker:
             self._complain_of_disk(error)
 
     def _take_and_file(self) -> None:
-        self._hold(self._handover.take(0, MAX_REPORTS - len(self._held)))
+        self._held.extend(self._handover.take(0, MAX_REPORTS - len(self._held)))
         self._file_held()
 
     def _tell_of(self, delivery: Delivery) -> None:
@@ -292,12 +295,17 @@ class Worker:
     def _answer_flushes(self) -> None:
         if not self._flushes:
             return
-        is_done = self._is_all_sent()
-        if is_done or (self._is_stopped() and not self._another_sends):
-            for flush in self._flushes:
-                flush.is_done = is_done
+        is_stopped = self._is_stopped() and not self._another_sends
+        is_sent = not self.is_stuck and not self._sender().is_needed()
+        left = []
+        for flush in self._flushes:
+            flush.is_done = is_sent and self._handover.settled >= flush.position
+            if flush.is_done or is_stopped:
                 flush.answered.set()
-            self._flushes = []
+            else:
+                left.append(flush)
+        self._flushes = left
+        if not left:
             self._another_sends = False
             if self._end is None:
                 self._hurry.clear()
