@@ -44,6 +44,8 @@ class Verdict(NamedTuple):
     reason: str | None = None
     is_final: bool = True
     """Whether it was taken, or can never be."""
+    is_soon: bool = False
+    """Whether it may be taken in a moment: the database was busy."""
 
 
 _TAKEN: Final = Verdict()
@@ -106,7 +108,8 @@ def _verdict(result: Any) -> Verdict:
     status = result.get("status") if isinstance(result, dict) else None
     if isinstance(status, int) and 200 <= status < 300:
         return _TAKEN
-    return Verdict(_told(status, result), is_final=status in _NEVER)
+    is_soon = isinstance(status, int) and (status >= 500 or status == 429)
+    return Verdict(_told(status, result), is_final=status in _NEVER, is_soon=is_soon)
 
 
 def _is_of_a_report(answer: Answer) -> bool:

@@ -16,9 +16,10 @@ import contextlib
 import errno
 import os
 import secrets
+import threading
 from collections import deque
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 from typing import Final
@@ -49,6 +50,8 @@ class Segment:
     appended: int = 0
     settled: int = 0
     bytes: int = 0
+    is_closed: bool = False
+    lock: threading.Lock = field(default_factory=threading.Lock)
 
     @property
     def is_settled(self) -> bool:
@@ -58,15 +61,19 @@ class Segment:
     def settle(self, count: int) -> None:
         """So many more are settled. If that cannot be noted, they are sent again after a crash,
         which the server recognises."""
-        self.settled += count
-        with contextlib.suppress(OSError):
-            _note_settled(self.header, self.settled)
+        with self.lock:  # once it is closed, another file may have its descriptor
+            self.settled += count
+            if not self.is_closed:
+                with contextlib.suppress(OSError):
+                    _note_settled(self.header, self.settled)
 
     def close(self) -> None:
         """Let go of the file, and remove it if it is not needed."""
-        for descriptor in (self.descriptor, self.header):
-            with contextlib.suppress(OSError):
-                os.close(descriptor)
+        with self.lock:
+            self.is_closed = True
+            for descriptor in (self.descriptor, self.header):
+                with contextlib.suppress(OSError):
+                    os.close(descriptor)
         if self.is_settled:
             with contextlib.suppress(OSError):
                 self.path.unlink()
@@ -162,6 +169,7 @@ class Journal:
         while self._segments:
             segment = self._segments.popleft()
             segment.appended = segment.settled + 1  # it stays
+            segment.lock = threading.Lock()  # a thread of the parent's may have held it
             segment.close()
 
 

@@ -13,6 +13,9 @@ from agent_task_tracker.journal import recover
 from agent_task_tracker.report import MAX_REPORTS, Report
 from agent_task_tracker.spool import Spool, Waiting
 
+# Seconds until a report is sent again for which the server had no time.
+_SOON: Final = 0.5
+
 # Bytes of reports in one request.
 BATCH_BYTES: Final = 512 * 1024
 
@@ -32,11 +35,19 @@ class Delivery:
         self.sent = 0
         self.rejected = 0
         self.problem: str | None = None
+        self.is_soon = False
+        """Whether some of what is kept may be taken in a moment."""
 
     @property
     def kept(self) -> int:
         """How many are not delivered although they were looked at."""
         return len(self._kept)
+
+    def look_again(self) -> None:
+        """Begin another pass: what was kept is tried again."""
+        self._kept.clear()
+        self._blocked.clear()
+        self.problem, self.is_soon = None, False
 
     def step(self) -> bool:
         """Send one request; whether there may be more to send. Raises Kept, OSError."""
@@ -52,6 +63,7 @@ class Delivery:
         if not verdict.is_final:
             self._keep(waiting, report)
             self.problem = verdict.reason
+            self.is_soon |= verdict.is_soon
             return
         try:
             if verdict.reason is None:
@@ -140,7 +152,13 @@ class Sender:
         with self.delivery() as delivery:
             while delivery is not None:
                 try:
-                    if not delivery.step() or not wait(self.courier.pause):
+                    if delivery.step():
+                        goes_on = wait(self.courier.pause)
+                    else:
+                        goes_on = delivery.is_soon and wait(_SOON)
+                        if goes_on:
+                            delivery.look_again()
+                    if not goes_on:
                         break
                 except Kept as kept:
                     delivery.problem = str(kept)

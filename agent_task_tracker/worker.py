@@ -233,7 +233,8 @@ class Worker:
             self._complaints.say("refused", f"reports are {what}: {delivery.problem}")
         self.rejected += delivery.rejected
         if delivery.kept:  # not for want of a server: what comes next is tried at once
-            self._retry_at = time.monotonic() + _MAX_PAUSE
+            pause = _FIRST_PAUSE if delivery.is_soon else _MAX_PAUSE
+            self._retry_at = time.monotonic() + pause
 
     def _send_held(self, courier: Courier) -> None:
         """Straight to the server."""

@@ -134,7 +134,7 @@ def _spooled(report: Report, options: argparse.Namespace, server: Server, folder
         seconds = time.perf_counter() - began
     peak = max(before, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
     if done.returncode or _count(server, "many") != count + 2:
-        report.failures.append("not all that waited is in the log")
+        report.failures.append(f"not all that waited is in the log: {done}")
     report.measured.append(
         {"waiting": count, **waiting, "delivery": seconds, "peak": peak / 1000, "disk": on_disk}
     )

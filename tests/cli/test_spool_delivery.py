@@ -307,6 +307,28 @@ def test_a_kept_report_holds_back_its_own_task_only(spool: Path) -> None:
     assert requests == [["a start", "b start", "a status", "b finish"], ["a start", "a status"]]
 
 
+def test_a_database_that_is_busy_is_tried_again(spool: Path, tmp_path: Path) -> None:
+    """503 for one report of a batch, once: `flush` does not end with it."""
+    requests: list[int] = []
+
+    def answer(_connection: object, request: bytes) -> bytes:
+        reports = json.loads(request.partition(b"\r\n\r\n")[2])["reports"]
+        requests.append(len(reports))
+        status = 503 if len(requests) == 1 else 200
+        return reply({"results": [{"status": status}] * len(reports)})
+
+    port = free_port()
+    keep(f"http://127.0.0.1:{port}", spool, "p")
+    with Trap(port=port, answer=answer) as trap:
+        done = run(
+            *("flush", "--url", trap.url),
+            home=tmp_path,
+            variables={"TRACKER_SPOOL": str(spool), "API_KEY": KEY},
+        )
+    assert (done.returncode, done.stderr, requests) == (0, b"", [7, 7])
+    assert files(spool) == []
+
+
 def test_an_answer_that_is_lost_makes_no_second_event(
     shared_server: Server, spool: Path, project: str
 ) -> None:
