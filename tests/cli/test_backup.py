@@ -113,6 +113,7 @@ def test_what_is_no_backup_is_refused_and_changes_nothing(tmp_path: Path) -> Non
         "missing.db": None,
         "notes.txt": b"These are my notes.\n" * 500,
         "broken.db": healthy[:middle] + b"\xa5" * 8192 + healthy[middle + 8192 :],
+        "schema.db": healthy[:8192] + b"\xa5" * 8192 + healthy[16384:],
         "empty.db": b"",
     }
     for name, content in bad.items():

@@ -116,14 +116,15 @@ def _replace(
     with translate_errors(str(path)), files.translate_errors(path):
         files.make_private(part)
         copy_into(part, source, progress)
-        with closing(apsw.Connection(str(part))) as copy:
+        with _damage_is_of(source), closing(apsw.Connection(str(part))) as copy:
             with copy:
                 _skip_ids(copy, path)
                 keys = access.carry_over(copy, path, kept_by_restores(path))
                 details = {"file": source.name, **checks.contents(copy)}
                 audit.add(copy, clock.now_ms(), Deed(Action.RESTORED, by, details=details))
             copy.pragma("journal_mode", "delete")
-        contents = check_copy(part, source)
+        with _damage_is_of(source):
+            contents = check_copy(part, source)
         files.sync(part)
         _merge_wal(path)
     kept = _kept_path(path)
@@ -142,6 +143,16 @@ def _replace(
         if checks.contents(connection) != contents:
             raise ConfigError(f"{path}: is not what was restored; the database before it is {kept}")
     return Restored(contents, keys, kept)
+
+
+@contextlib.contextmanager
+def _damage_is_of(source: Path) -> Iterator[None]:
+    """What is broken in the copy was broken in the backup, not in the database. Raises
+    ConfigError."""
+    try:
+        yield
+    except (apsw.CorruptError, apsw.NotADBError) as error:
+        raise ConfigError(f"{source}: cannot be used as the database: {error}") from None
 
 
 def _skip_ids(copy: apsw.Connection, path: Path) -> None:
