@@ -98,6 +98,10 @@ def test_of_long_requests_lists_have_the_oldest(shared_server: Server, project: 
         assert [request["id"] for request in listed["requests"]] == ["0"]
         assert listed["attention"] == listed["requests"][0]["text"] == f"0{'😀' * 990}"
     assert len(shared_server.task(project, "t")["requests"]) == 100
+    # Nor does each further report write all of them into the log.
+    event_id = shared_server.report("status", project, "t").json()["event_id"]
+    data = shared_server.http.get(f"/api/events/{event_id}").json()["data"]
+    assert [request["id"] for request in data["requests"]] == ["0"]
 
 
 def test_a_page_of_events_ends_before_it_is_too_large(shared_server: Server, project: str) -> None:

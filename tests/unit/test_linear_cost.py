@@ -1,4 +1,4 @@
-"""Nothing on the event loop costs more than linear in what a client sends."""
+"""Nothing that all clients wait for costs more than linear in what one of them sends."""
 
 from __future__ import annotations
 
@@ -6,14 +6,19 @@ import asyncio
 import time
 import zlib
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import closing, suppress
 
 import pytest
 
+from tests.support.bench import report
 from tracker.api.body import read_body
 from tracker.api.content_coding import CODINGS, expand
 from tracker.domain.parsing import parse
+from tracker.domain.usage import ModelTold, Told
 from tracker.errors import TrackerError
+from tracker.store.changes import WriteRequest
+from tracker.store.sqlite import reports
+from tracker.store.sqlite.connection import open_writer
 
 # Eight times as much costs eight times as much; a square would be 64 times.
 TIMES = 8
@@ -93,3 +98,23 @@ def test_a_body_in_small_blocks_is_expanded_in_linear_time() -> None:
 
     size = 10_000
     assert cpu_seconds(work(TIMES * size)) <= AT_MOST * cpu_seconds(work(size))
+
+
+def test_usage_that_goes_down_is_written_in_linear_time() -> None:
+    def work(tasks: int) -> Callable[[], object]:
+        def tell(tokens: int) -> list[WriteRequest]:
+            usage = tuple(ModelTold(f"{number}", Told(tokens)) for number in range(50))
+            return [
+                WriteRequest(report("status", task_id=f"{number}", usage=usage))
+                for number in range(tasks)
+            ]
+
+        def run() -> None:
+            with closing(open_writer(None, "normal")) as connection, connection:
+                reports.record(connection, 0, tell(2))
+                reports.record(connection, 0, tell(1))
+
+        return run
+
+    size = 10  # a square of less would hide behind SQLite's part
+    assert cpu_seconds(work(2 * TIMES * size)) <= 2 * AT_MOST * cpu_seconds(work(size))

@@ -13,6 +13,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, WithJsonSchem
 from typing_extensions import TypeAliasType, TypedDict
 
 from tracker.clock import iso
+from tracker.domain import shortening
 from tracker.domain.attention import Requests
 from tracker.domain.fields import (
     AttentionText,
@@ -134,7 +135,8 @@ class EventData(BaseModel):
     )
     attention_since: Timestamp | None = Field(default=None, description="With `attention`.")
     requests: Annotated[list[OpenRequest], Field(max_length=MAX_OPEN_REQUESTS)] | None = Field(
-        default=None, description="With `attention`: all that is open, the oldest first."
+        default=None,
+        description="With `attention`: all that is open, the oldest first; if long, the oldest.",
     )
     usage: Annotated[list[ModelUsageTold], Field(max_length=MAX_MODELS)] | None = Field(
         default=None, description="The report's own: what its agent has used in this attempt."
@@ -278,7 +280,7 @@ def _task_data(project: str, task_id: str, title: str, agent: str, task: Task) -
         data["parent_task_id"] = task.parent_task_id
     if task.stale_after_ms is not None:
         data["stale_after_seconds"] = seconds(task.stale_after_ms)
-    if task.requests and (opened := open_requests(task.requests)):
+    if task.requests and (opened := open_requests(shortening.requests_in_event(task.requests))):
         data["attention"] = opened[0]["text"]
         data["attention_since"] = opened[0]["since"]
         data["requests"] = opened

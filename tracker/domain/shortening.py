@@ -27,7 +27,7 @@ _MAX_ITEM_TEXT: Final = 500  # characters, in a list
 _MAX_ITEMS: Final = 20
 _MAX_METADATA: Final = 64 * 1024  # bytes
 _MAX_VALUE: Final = 4096  # bytes, of a name in it
-_MAX_REQUESTS: Final = 8 * 1024  # bytes, of a task in a list
+_MAX_REQUESTS: Final = 8 * 1024  # bytes, of a task in a list or in an event
 
 
 def event_data(data: bytes) -> bytes:
@@ -61,8 +61,17 @@ def requests(dumped: str | None) -> str | None:
     waited for longest if they are long."""
     if dumped is None or len(dumped.encode()) <= _MAX_REQUESTS:
         return dumped
-    oldest = Requests(attention.load(orjson.loads(dumped)).open[:1])
-    return orjson.dumps(oldest.dump()).decode()
+    return orjson.dumps(_oldest(attention.load(orjson.loads(dumped))).dump()).decode()
+
+
+def requests_in_event(known: Requests) -> Requests:
+    """The same for an event: each report writes one, and all of a task's requests may be thousands
+    of times as long as a report."""
+    return known if len(orjson.dumps(known.dump())) <= _MAX_REQUESTS else _oldest(known)
+
+
+def _oldest(known: Requests) -> Requests:
+    return Requests(known.open[:1])
 
 
 def _cut(value: Any, most: int) -> Any:

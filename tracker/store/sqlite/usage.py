@@ -214,6 +214,7 @@ class _Shares:
     def __init__(self, connection: apsw.Connection, today: int) -> None:
         self.added: dict[Share, Amounts] = {}
         """How much more; below 0: how much less."""
+        self._of_models: defaultdict[tuple[int, str], list[Share]] = defaultdict(list)
         self._connection = connection
         self._today = today
 
@@ -229,6 +230,8 @@ class _Shares:
 
     def _add(self, share: Share, amounts: Amounts) -> None:
         known = self.added.get(share)
+        if known is None:
+            self._of_models[share[:2]].append(share)
         self.added[share] = amounts if known is None else known.plus(amounts)
 
     def _take(self, task: int, model: str, agent: str, amounts: Amounts) -> None:
@@ -237,9 +240,8 @@ class _Shares:
             (task, model, day, by): Amounts._make(added)
             for day, by, *added in self._connection.execute(_SHARES_OF_MODEL, (task, model))
         }
-        for share, added in self.added.items():
-            if share[:2] == (task, model):
-                shares[share] = shares.get(share, NOTHING).plus(added)
+        for share in self._of_models[task, model]:
+            shares[share] = shares.get(share, NOTHING).plus(self.added[share])
         for share in sorted(shares, key=lambda share: (-share[2], share[3] != agent, share[3])):
             taken = Amounts._make(map(min, shares[share], amounts))
             amounts = amounts.minus(taken)
