@@ -83,6 +83,23 @@ def test_a_start_from_before_the_end_opens_no_attempt() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    "late",
+    [
+        at(10, "status", progress=50, message="half"),
+        at(10, "status", attention=Attention("a", "A?")),
+        at(20, "finish", result="of the first"),
+        at(20, "error"),
+    ],
+)
+@pytest.mark.parametrize("end", [[], [at(40, "finish")], [at(40, "error")]])
+def test_how_an_attempt_before_went_is_not_told_of_the_present_one(
+    late: Report, end: list[Report]
+) -> None:
+    second = [START, at(25, "finish"), at(30, "start"), *end]
+    assert told(*second, late) == told(*second)
+
+
 def test_what_does_not_say_when_it_happened_is_never_late() -> None:
     ahead = at(3_659, "status")  # by a clock that is a minute ahead
     task = told(START, ahead, report("finish"))

@@ -189,25 +189,32 @@ def _fill(task: Task, report: Report, at: int, now: int) -> Task:
     start, a missing end."""
     after = task._replace(
         title=report.title if report.title and task.title == report.task_id else task.title,
-        message=report.message if task.message is None else task.message,
-        progress=task.progress or report.progress or 0,
         session=task.session or report.session,
         parent_task_id=task.parent_task_id or report.parent_task_id,
         stale_after_ms=task.stale_after_ms or report.stale_after_ms,
     )
     if report.metadata:
         after = _merge(after, {**report.metadata, **task.metadata})
+    # How an attempt before this one went, and what it needed a person for, is in the history only.
+    if is_of_present_attempt(task, report, now):
+        after = _fill_attempt(after, report, at)
+    return task if after == task else after._replace(updated_at=now)
+
+
+def _fill_attempt(task: Task, report: Report, at: int) -> Task:
+    task = task._replace(
+        message=report.message if task.message is None else task.message,
+        progress=task.progress or report.progress or 0,
+    )
     # Of another attempt it is not known when the one before it ended.
     if task.attempt == 1 and at < task.started_at and report.status is not Status.PENDING:
-        after = _begun_at(after, at)
-    end = _ENDS.get((report.kind, report.status))
+        task = _begun_at(task, at)
     if task.status in ENDED:
-        after = _fill_outcome(after, report)
-    elif end is not None and at >= after.started_at:
-        after = end(after, report, at)
-    else:
-        after = after._replace(requests=after.requests.after(report.attention, at, late=True))
-    return task if after == task else after._replace(updated_at=now)
+        return _fill_outcome(task, report)
+    end = _ENDS.get((report.kind, report.status))
+    if end is not None and at >= task.started_at:
+        return end(task, report, at)
+    return task._replace(requests=task.requests.after(report.attention, at, late=True))
 
 
 def _begun_at(task: Task, at: int) -> Task:
