@@ -14,10 +14,12 @@ from tests.support.bench import report
 from tracker.api.body import read_body
 from tracker.api.content_coding import CODINGS, expand
 from tracker.domain.parsing import parse
+from tracker.domain.queries import TaskQuery
+from tracker.domain.tasks import Status
 from tracker.domain.usage import ModelTold, Told
 from tracker.errors import TrackerError
 from tracker.store.changes import WriteRequest
-from tracker.store.sqlite import reports
+from tracker.store.sqlite import reports, tasks
 from tracker.store.sqlite.connection import open_writer
 
 # Eight times as much costs eight times as much; a square would be 64 times.
@@ -118,3 +120,25 @@ def test_usage_that_goes_down_is_written_in_linear_time() -> None:
 
     size = 10  # a square of less would hide behind SQLite's part
     assert cpu_seconds(work(2 * TIMES * size)) <= 2 * AT_MOST * cpu_seconds(work(size))
+
+
+def test_a_list_looks_at_a_hundred_dependencies_of_a_task() -> None:
+    def steps(count: int) -> int:
+        """Of SQLite's virtual machine, in hundreds."""
+        taken = 0
+
+        def count_them() -> bool:
+            nonlocal taken
+            taken += 1
+            return False
+
+        metadata = {"dependencies": ["unknown"] * count}
+        waiting = report("status", status=Status.PENDING, metadata=metadata)
+        with closing(open_writer(None, "normal")) as connection, connection:
+            reports.record(connection, 0, [WriteRequest(waiting)])
+            connection.set_progress_handler(count_them, 100)
+            tasks.page(connection, 0, 1, TaskQuery())
+            connection.set_progress_handler(None)
+        return taken
+
+    assert steps(20_000) <= 2 * steps(100)

@@ -30,10 +30,12 @@ DERIVED: Final = {
     )""",
     "blocked": """(
       status = 'pending' AND json_type(metadata, '$.dependencies') = 'array' AND EXISTS (
-        SELECT 1 FROM json_each(tasks.metadata, '$.dependencies') AS named
+        SELECT 1 FROM (
+          SELECT value FROM json_each(tasks.metadata, '$.dependencies') LIMIT 100
+        ) AS named
         CROSS JOIN tasks AS needed ON needed.task_id = named.value
           AND needed.project_id = tasks.project_id
-        WHERE named.key < 100 AND needed.status <> 'completed'
+        WHERE needed.status <> 'completed'
       )
     )""",
     "truncated": "0",
