@@ -195,3 +195,31 @@ def test_blocked(clocked: ClockedServer, dependencies: object, blocked: bool) ->
     assert clocked.task("p", "waits")["blocked"] is blocked
     clocked.report("start", "p", "waits")
     assert clocked.task("p", "waits")["blocked"] is False
+
+
+@pytest.mark.parametrize("attempts", [1, 2])
+def test_a_clock_that_was_ahead_and_is_put_back(clocked: ClockedServer, attempts: int) -> None:
+    """Every report of the SDK says when it happened: none may count as late until then."""
+    clocked.clock.set("2024-01-16T10:00:00")  # a day ahead
+    for _ in range(attempts - 1):
+        clocked.report("start", "p")
+        clocked.report("finish", "p")
+    clocked.report("start", "p")
+    clocked.report("finish", "p", "restarted")
+    clocked.clock.set("2024-01-15T10:00:00")
+
+    def report(kind: str, seconds: int, task_id: str = "task-1", **fields: Any) -> None:
+        occurred_at = f"2024-01-15T09:59:{seconds:02}.000Z"
+        clocked.report(kind, "p", task_id, occurred_at=occurred_at, **fields)
+
+    report("status", 51, progress=50)
+    assert clocked.task("p")["progress"] == 50
+    report("status", 53, progress=70)
+    report("finish", 52)  # which comes late now
+    task = clocked.task("p")
+    assert (task["status"], task["attempt"]) == ("completed", attempts)
+    assert task["finished_at"] == "2024-01-15T09:59:52.000Z"
+    report("finish", 50, "restarted")
+    report("start", 51, "restarted")
+    task = clocked.task("p", "restarted")
+    assert (task["status"], task["attempt"]) == ("running", 2)

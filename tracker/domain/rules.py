@@ -24,17 +24,19 @@ def moment(report: Report, now: int) -> int:
 def is_late(task: Task | None, report: Report, now: int) -> bool:
     """Whether the task has gone on since what `report` tells: newer reports were applied, or it has
     ended. Then the report only fills what is empty. One that does not say when it happened
-    is only late as a status of a task that has ended."""
+    is only late as a status of a task that has ended. No report can have told of a time that is
+    still to come: if it has, this server's clock was put back, and what comes now is newer."""
     if task is None:
         return False
     if report.kind is Kind.STATUS and task.status in ENDED:
         return True
     if report.occurred_at is None:
         return False
-    at = moment(report, now)
-    if report.kind is Kind.START and task.finished_at is not None and at <= task.finished_at:
+    at, latest = moment(report, now), now + MAX_CLOCK_AHEAD
+    ended_at = task.finished_at
+    if report.kind is Kind.START and ended_at is not None and at <= ended_at <= latest:
         return True
-    return at < task.reported_at
+    return at < task.reported_at <= latest
 
 
 def is_of_present_attempt(task: Task, report: Report, now: int) -> bool:
@@ -54,6 +56,8 @@ def apply(task: Task | None, report: Report, now: int) -> Task:
     elif is_late(task, report, now):
         return task if report.occurred_at is None else _fill(task, report, at, now)
     else:
+        if task.reported_at > now + MAX_CLOCK_AHEAD:  # the clock was put back
+            task = task._replace(reported_at=at, started_at=min(at, task.started_at))
         task = task._replace(
             title=report.title or task.title,
             agent=report.agent,
