@@ -100,7 +100,7 @@ def test_the_documentation(prefixed: Server, browser: Browser, path: str, shown:
         page.close()
 
 
-@pytest.mark.parametrize("path", ["/a b", "/ä", "/a?b", "/a//b", "/../b", "/."])
+@pytest.mark.parametrize("path", ["/a b", "/ä", "/a?b", "/a//b", "/../b", "/.", "/api", "ws/"])
 def test_what_is_no_prefix(start_server: Callable[..., Any], path: str) -> None:
     with pytest.raises(AssertionError, match="such as /tracker"):
         start_server("--root-path", path)

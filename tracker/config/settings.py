@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Final, Literal, get_args
 
 import platformdirs
 
@@ -131,7 +131,13 @@ def _prefix(text: str) -> str:
     path = "/" + text.strip("/")
     if not re.fullmatch(r"(/[A-Za-z0-9._~-]+)*|/", path) or {".", ".."} & set(path.split("/")):
         raise ValueError("a path such as /tracker: letters, digits, . _ ~ - and slashes")
+    if path in _OWN_ADDRESSES:
+        raise ValueError(f"a path such as /tracker: addresses under {path} are the tracker's own")
     return path.rstrip("/")
+
+
+# Since everything is served without the prefix too, /api/projects would have two meanings.
+_OWN_ADDRESSES: Final = frozenset({"/api", "/hooks", "/mcp", "/v1", "/webhook", "/ws"})
 
 
 _days = _number(100_000, "a number of days")
