@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+from contextlib import closing
 from typing import Any
 
+import apsw
 import orjson
 import pytest
 
@@ -14,6 +17,7 @@ from tracker.clock import iso
 from tracker.domain.attention import Attention
 from tracker.domain.queries import EventFilter, ProjectQuery
 from tracker.domain.tasks import EventType, Status
+from tracker.errors import Unavailable
 from tracker.store.sqlite import silence_watch
 
 STALE_AFTER_MS = 900_000
@@ -167,6 +171,34 @@ def test_a_machine_that_slept_does_not_count(driven: Bench) -> None:
     assert told(driven) == []
     pass_(driven, 2000)
     assert told(driven) == ["task-1"]
+
+
+def test_time_in_which_nothing_could_be_recorded_does_not_count(lasting_driven: Bench) -> None:
+    bench = lasting_driven
+    bench.record(report("start"))
+    with closing(apsw.Connection(bench.engine.name)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        bench.clock.advance(milliseconds=STALE_AFTER_MS)
+        for _ in range(3):
+            assert isinstance(refused(bench), Unavailable)
+        bench.clock.advance(milliseconds=STALE_AFTER_MS)
+    look(bench)
+    assert told(bench) == []
+    pass_(bench, STALE_AFTER_MS)
+    assert told(bench) == ["task-1"]
+
+
+def refused(bench: Bench) -> Any:
+    """What becomes of a report that waits for another program until it cannot any longer."""
+
+    async def record() -> Any:
+        future = bench.engine.record(report("status"), None, 100)
+        while not future.done():
+            bench.clock.advance(seconds=1)
+            await asyncio.sleep(0.01)
+        return future.exception()
+
+    return bench.run(record())
 
 
 def test_told_once_over_restarts(lasting_driven: Bench) -> None:

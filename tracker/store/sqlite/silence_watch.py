@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from itertools import islice
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from tracker.domain.tasks import Status
 from tracker.errors import Unavailable
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from tracker.store.changes import Changes
     from tracker.store.sqlite.readers import Readers
     from tracker.store.sqlite.writer import Group
+
+T = TypeVar("T")
 
 # Seconds between two looks; fewer where silence begins after few.
 _INTERVAL = 5.0
@@ -67,6 +69,10 @@ class SilenceWatch:
         self._rules: Silence | None = None
         self._seen = _Instant(0, 0, 0)
         self._noted_at = clock.monotonic()
+        # When something was recorded last, and, once the database has refused what the watch had to
+        # write, when that was before: who reports in vain is not silent.
+        self._recorded_at = clock.now_ms()
+        self._deaf_since: int | None = None
 
     def saved(self, changes: Changes) -> None:
         """These tasks have reported; `group_done` follows. Called on the writer's thread."""
@@ -83,6 +89,7 @@ class SilenceWatch:
         """What was saved can be read now, or was refused. Between groups, when the writer waits."""
         if committed:
             self._deadlines.update(self._uncommitted)
+            self._recorded_at = self._clock.now_ms()
         self._uncommitted.clear()
 
     async def run(self) -> None:
@@ -106,16 +113,26 @@ class SilenceWatch:
             await self._look_at(rules, ids, now)
         if self._deadlines and self._clock.monotonic() - self._noted_at >= _ALIVE_INTERVAL:
             self._noted_at = self._clock.monotonic()
-            await self._group.submit_low_priority(silence.stay_alive)
+            await self._write(lambda: self._group.submit_low_priority(silence.stay_alive))
 
     async def _look_at(self, rules: Silence, ids: Sequence[int], now: int) -> None:
         deadlines = await self._readers.run(lambda connection: rules.deadlines(connection, ids))
         silent = [id_ for id_, at in deadlines.items() if at <= now]
         if silent:
-            await self._group.submit_events(partial(_tell, rules, silent, now))
+            tell = partial(_tell, rules, silent, now)
+            await self._write(lambda: self._group.submit_events(tell))
         for id_ in ids:
             if self._deadlines.get(id_, _NEVER) <= now:  # or it has reported meanwhile
                 self._deadlines[id_] = _NEVER if id_ in silent else deadlines.get(id_, _NEVER)
+
+    async def _write(self, submit: Callable[[], asyncio.Future[T]]) -> None:
+        try:
+            await submit()
+        except Unavailable:
+            if self._deaf_since is None:
+                self._deaf_since = self._recorded_at
+            raise
+        self._recorded_at = self._clock.now_ms()
 
     async def _current_rules(self) -> Silence:
         """By all that is known of downtimes. Raises Unavailable: until it is known, everybody would
@@ -123,17 +140,20 @@ class SilenceWatch:
         seen = _Instant(
             asyncio.get_running_loop().time(), self._clock.monotonic(), self._clock.now_ms()
         )
+        overslept = self._seen.is_long_before(seen, self._interval + _MAX_DELAY)
         if self._rules is None:
             downtimes = await self._group.submit(partial(silence.wake, self._last_sign))
             running = await self._readers.run(silence.running)
             self._deadlines = {**dict.fromkeys(running, 0), **self._deadlines}
-        elif self._seen.is_long_before(seen, self._interval + _MAX_DELAY):
-            downtimes = await self._group.submit(partial(silence.wake, self._seen.now_ms))
+        elif overslept or self._deaf_since is not None:
+            began = self._seen.now_ms if self._deaf_since is None else self._deaf_since
+            downtimes = await self._group.submit(partial(silence.wake, began))
             self._deadlines = dict.fromkeys(self._deadlines, 0)
         else:
             self._seen = seen
             return self._rules
         self._seen = seen
+        self._recorded_at, self._deaf_since = self._clock.now_ms(), None
         self._rules = Silence(self._stale_after_ms, downtimes)
         return self._rules
 
