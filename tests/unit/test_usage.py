@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from contextlib import closing
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.support.bench import report
+from tracker.domain.limits import MAX_MODELS
+from tracker.domain.principal import Scope
 from tracker.domain.usage import (
     NOTHING,
     Amounts,
@@ -113,3 +116,22 @@ def test_a_store_takes_all_sources() -> None:
         reports.record(connection, 0, [WriteRequest(report("status", usage=tuple(told("n", 5))))])
         assert usage_reads.of_tasks(connection, [1])[1].total == Amounts(85)
         assert recount(connection) == []
+
+
+@pytest.mark.parametrize("scope", [Scope(), Scope(frozenset({"project"}))])
+def test_sums_name_as_many_models_as_are_answered(scope: Scope) -> None:
+    """Agents may tell of any number: what is read must not grow with them."""
+    names = [f"{number:03}" for number in range(2 * MAX_MODELS)]
+    with closing(open_writer(None, "normal")) as connection, connection:
+        for half in (names[:MAX_MODELS], names[MAX_MODELS:]):
+            of = tuple(ModelTold(name, Told(int(name), cost_micros=int(name) % 3)) for name in half)
+            task = report("start", task_id=half[0], usage=of)
+            reports.record(connection, 0, [WriteRequest(task)])
+        ordered = sorted(names, key=lambda name: (-(int(name) % 3), -int(name)))
+        for found in (
+            usage_reads.overall(connection, scope),
+            usage_reads.of_project(connection, 1),
+        ):
+            assert [model.model for model in found.models] == ordered[:MAX_MODELS]
+            assert found.total.input_tokens == sum(map(int, names))
+            assert found.total.cost_micros == sum(int(name) % 3 for name in names)

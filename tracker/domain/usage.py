@@ -149,14 +149,16 @@ class ModelUsage(NamedTuple):
 
 
 class Usage(NamedTuple):
-    """What was used, by model; those with the highest cost first."""
+    """What was used, by model; those with the highest cost first. `rest`: of models that are not
+    among them, for there may be any number."""
 
     models: Sequence[ModelUsage] = ()
+    rest: Amounts = NOTHING
 
     @property
     def total(self) -> Amounts:
         """Over all models; no more than can be counted."""
-        total = NOTHING
+        total = self.rest
         for model in self.models:
             total = total.plus(model.amounts)
         return Amounts._make(min(amount, MAX_USAGE_SUM) for amount in total)

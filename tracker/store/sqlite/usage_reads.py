@@ -10,7 +10,7 @@ from typing import Any, Final
 import apsw
 import orjson
 
-from tracker.domain.limits import MAX_DESCENDANTS, MAX_USAGE_SUM
+from tracker.domain.limits import MAX_DESCENDANTS, MAX_MODELS, MAX_USAGE_SUM
 from tracker.domain.principal import Scope
 from tracker.domain.records import AgentFigures, DayUsage
 from tracker.domain.usage import Amounts, ModelUsage, Usage
@@ -21,7 +21,7 @@ from tracker.store.sqlite.usage import ALL_PROJECTS
 _COLUMNS: Final = listed(Amounts._fields)
 # `sum` fails past 64 bits.
 _SUMS: Final = ", ".join(
-    f"CAST(min(total({name}), {MAX_USAGE_SUM}) AS INTEGER)" for name in Amounts._fields
+    f"CAST(min(total({name}), {MAX_USAGE_SUM}) AS INTEGER) AS {name}" for name in Amounts._fields
 )
 _OF_TASKS = fill(
     """
@@ -58,6 +58,15 @@ _KEPT_IN_SCOPE = fill(
     sums=_SUMS,
     in_scope=IN_SCOPE,
 )
+# As `_by_cost` has them.
+_COSTLIEST = fill(
+    """
+  SELECT * FROM ({sums_by_name}) ORDER BY cost_micros DESC, {tokens} DESC, name LIMIT {limit}
+""",
+    tokens=" + ".join(name for name in Amounts._fields if name != "cost_micros"),
+    limit=str(MAX_MODELS),
+)
+_ALL = fill("SELECT {sums} FROM ({sums_by_name})", sums=_SUMS)
 _OF_NAMES = " AND usage_sums.name IN (SELECT value FROM json_each(:names))"
 _LATEST = " ORDER BY name DESC LIMIT :limit"
 
@@ -80,9 +89,7 @@ def of_family(connection: apsw.Connection, task: int) -> Amounts | None:
 
 def overall(connection: apsw.Connection, scope: Scope) -> Usage:
     """All that was used in the scope, by model."""
-    return _by_cost(
-        ModelUsage(name, None, amounts) for name, amounts in _kept(connection, scope, "model")
-    )
+    return _by_model(connection, *_in(scope, "model"))
 
 
 def with_usage(
@@ -91,7 +98,9 @@ def with_usage(
     """The agents, each with what it has told of."""
     known = list(agents)
     names = _json(agent.name for agent in known)
-    used = dict(_kept(connection, scope, "agent", names))
+    sql, of = _in(scope, "agent", _OF_NAMES)
+    rows = connection.execute(sql, {**of, "names": names})
+    used = {name: Amounts._make(amounts) for name, *amounts in rows}
     return [
         agent._replace(usage=used[agent.name]) if agent.name in used else agent for agent in known
     ]
@@ -99,11 +108,7 @@ def with_usage(
 
 def of_project(connection: apsw.Connection, project_id: int) -> Usage:
     """All that was used in the project, by model."""
-    of = {"project_id": project_id, "kind": "model"}
-    return _by_cost(
-        ModelUsage(name, None, Amounts._make(amounts))
-        for name, *amounts in connection.execute(_KEPT, of)
-    )
+    return _by_model(connection, _KEPT, {"project_id": project_id, "kind": "model"})
 
 
 def by_day(connection: apsw.Connection, project_id: int, days: int) -> tuple[DayUsage, ...]:
@@ -122,18 +127,22 @@ def of_sessions(
     return {name: Amounts._make(amounts) for name, *amounts in rows}
 
 
-def _kept(
-    connection: apsw.Connection, scope: Scope, kind: str, names: str | None = None
-) -> list[tuple[str, Amounts]]:
-    of: dict[str, Any] = {"kind": kind, "names": names}
-    condition = "" if names is None else _OF_NAMES
+def _in(scope: Scope, kind: str, condition: str = "") -> tuple[str, dict[str, Any]]:
+    """The SQL of a scope's sums by name, and its parameters."""
     if scope.projects is None:
-        of["project_id"] = ALL_PROJECTS
-        rows = connection.execute(_KEPT + condition, of)
-    else:
-        of["scope"] = parameter(scope)
-        rows = connection.execute(_KEPT_IN_SCOPE.replace("{condition}", condition), of)
-    return [(name, Amounts._make(amounts)) for name, *amounts in rows]
+        return _KEPT + condition, {"kind": kind, "project_id": ALL_PROJECTS}
+    sql = _KEPT_IN_SCOPE.replace("{condition}", condition)
+    return sql, {"kind": kind, "scope": parameter(scope)}
+
+
+def _by_model(connection: apsw.Connection, sums_by_name: str, of: dict[str, Any]) -> Usage:
+    """As many models as are answered; what is over them is added up by SQLite: agents may have told
+    of any number."""
+    rows: list[Any] = connection.execute(fill(_COSTLIEST, sums_by_name=sums_by_name), of).fetchall()
+    costliest = _by_cost(ModelUsage(name, None, Amounts._make(amounts)) for name, *amounts in rows)
+    total = Amounts._make(connection.execute(fill(_ALL, sums_by_name=sums_by_name), of).get)
+    rest = total.minus(costliest.total)
+    return costliest._replace(rest=Amounts._make(max(0, amount) for amount in rest))
 
 
 def _by_cost(models: Iterable[ModelUsage]) -> Usage:
