@@ -23,6 +23,11 @@ FORGOTTEN_BY_A_NEW_ATTEMPT = (
     *("error_type", "error_message", "stack_trace"),
 )
 MS_PER_DAY = 86_400_000
+# Its agents tell of none.
+NO_USAGE = {
+    **{"input_tokens": 0, "output_tokens": 0, "cache_read_tokens": 0, "cache_write_tokens": 0},
+    "cost_usd": 0,
+}
 
 
 def seconds(ms: float) -> float:
@@ -182,6 +187,7 @@ class SimpleModel:
                 {"date": dates(day), **{state: ends.count((day, state)) for state in ENDED}}
                 for day in sorted({day for day, _ in ends})
             ],
+            "usage": {**NO_USAGE, "models": [], "days": []},
         }
 
     def stats(self, times: Any) -> dict[str, Any]:
@@ -207,7 +213,11 @@ class SimpleModel:
                 ),
             },
             "agents": [
-                {"name": agent, "task_count": len(of_agent), **self.performance(of_agent)}
+                {
+                    **{"name": agent, "task_count": len(of_agent)},
+                    **self.performance(of_agent),
+                    "usage": NO_USAGE,
+                }
                 for agent, of_agent in sorted(
                     agents.items(), key=lambda item: (-len(item[1]), item[0])
                 )
@@ -221,4 +231,5 @@ class SimpleModel:
                 }
                 for event in self.events[:-11:-1]
             ],
+            "usage": {**NO_USAGE, "models": []},
         }
