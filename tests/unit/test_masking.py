@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import time
 
 import pytest
 from hypothesis import given
@@ -103,7 +104,22 @@ def test_no_text_breaks_it(words: list[str], text: str) -> None:
     masking.text(text)
 
 
-def test_it_takes_time_in_proportion_to_the_text() -> None:
-    """Lines that were made up to keep patterns searching; the limit on a test's time ends it."""
-    for part in ("a" * 64, "--a-", "token ", "x://", "-----BEGIN PRIVATE KEY-----", "'\"", "_KEY"):
-        NOTHING_KNOWN.text(part * (65_536 // len(part)))
+def cpu_seconds(text: str) -> float:
+    """The least of a few runs, of this thread's own time: what others do does not count."""
+    runs = []
+    for _ in range(3):
+        begun = time.thread_time()
+        NOTHING_KNOWN.text(text)
+        runs.append(time.thread_time() - begun)
+    return min(runs)
+
+
+def test_lines_that_keep_patterns_searching_cost_little_more_than_others() -> None:
+    """It is done before `tracker run` ends, so it holds up whoever waits for the command."""
+    size = 16_384
+    ordinary = cpu_seconds("2024-01-01 10:00:00 INFO something happened here\n" * (size // 48))
+    for part in (
+        *("a" * 64, "--a-", "token ", "x://", "-----BEGIN PRIVATE KEY-----", "'\"", "_KEY"),
+        *("jwt", "token-", "password", "sk-", "eyJaaaaaaaaa."),
+    ):
+        assert cpu_seconds(part * (size // len(part))) < 8 * ordinary, part

@@ -36,7 +36,7 @@ _PATTERNS: Final = (
     (re.compile(r"(?i)(\b(?:bearer|basic)\s+)[A-Za-z0-9+/=._~-]{8,}"), rf"\1{MASK}"),
     (re.compile(r"(\b[a-zA-Z][a-zA-Z0-9+.-]{0,30}://[^\s:/@]*):[^\s/@]+@"), rf"\1:{MASK}@"),
     (
-        re.compile(rf"""(?i)([\w.-]{{0,64}}{_NAME}[\w-]{{0,32}}["']?\s?(?:=>|[:=])\s?){_VALUE}"""),
+        re.compile(rf"""(?i)({_NAME}[\w-]{{0,32}}["']?\s?(?:=>|[:=])\s?){_VALUE}"""),
         rf"\1{MASK}",
     ),
     (re.compile(r"""((?:^|[\s"'])\w{0,64}_KEY=)[^\s"']+"""), rf"\1{MASK}"),
