@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import Final
 
 from agent_task_tracker.destination import Destination
-from agent_task_tracker.locks import try_lock
+from agent_task_tracker.locks import let_go, try_lock
 from agent_task_tracker.report import Report, is_name
 from agent_task_tracker.spool import HANDOVER, Damaged, Spool, seal, unseal
 
@@ -193,7 +193,7 @@ def recover(spool: Spool) -> int:
                         count += 1
                     _note_settled(descriptor, number)
         finally:
-            os.close(descriptor)
+            let_go(descriptor)
         path.unlink(missing_ok=True)
     if is_large:
         spool.make_room()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import sys
@@ -19,12 +20,19 @@ if sys.platform == "win32":
         os.lseek(descriptor, _OFFSET, os.SEEK_SET)
         msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
 
+    def _unlock(descriptor: int) -> None:
+        os.lseek(descriptor, _OFFSET, os.SEEK_SET)
+        msvcrt.locking(descriptor, msvcrt.LK_UNLCK, 1)
+
 else:
     import fcntl
 
     def _lock(descriptor: int) -> None:
         # Not `lockf`: its locks end when the process closes any descriptor of the file.
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+    def _unlock(descriptor: int) -> None:
+        fcntl.flock(descriptor, fcntl.LOCK_UN)
 
 
 def try_lock(descriptor: int) -> bool:
@@ -35,3 +43,11 @@ def try_lock(descriptor: int) -> bool:
     except OSError as error:
         return error.errno not in _HELD
     return True
+
+
+def let_go(descriptor: int) -> None:
+    """Close the file, and its lock, if there is one, is nobody's. By closing alone it would go on
+    being held by the children that were forked meanwhile, which have the descriptor too."""
+    with contextlib.suppress(OSError):
+        _unlock(descriptor)
+    os.close(descriptor)

@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from agent_task_tracker.destination import Destination
-from agent_task_tracker.locks import try_lock
+from agent_task_tracker.locks import let_go, try_lock
 from agent_task_tracker.report import MAX_BYTES, Report, is_name, kind_of
 
 LIMIT: Final = 64 * 1024 * 1024
@@ -149,7 +149,7 @@ class Spool:
         try:
             yield try_lock(descriptor)
         finally:
-            os.close(descriptor)
+            let_go(descriptor)
 
     def make_room(self) -> int:
         """Count what there is, and if it is too large remove the oldest, statuses first. Returns

@@ -197,6 +197,25 @@ def test_the_journal_of_a_process_that_is_there_is_its_own(tmp_path: Path) -> No
     assert list((tmp_path / "handover").iterdir()) == []
 
 
+@needs_posix
+def test_a_child_that_is_forked_meanwhile_does_not_keep_the_lock(tmp_path: Path) -> None:
+    """It has the descriptor too, and may live for long, as those of a pool do."""
+    spool = Spool(tmp_path)
+    read, write = os.pipe()
+    with spool.locked(HERE) as is_ours:
+        assert is_ours
+        child = os.fork()
+        if child == 0:
+            os.close(write)
+            os.read(read, 1)
+            os._exit(0)
+    with spool.locked(HERE) as is_ours:
+        assert is_ours
+    os.close(write)
+    os.close(read)
+    assert os.waitpid(child, 0)[1] == 0
+
+
 def test_a_journal_that_breaks_off_in_a_line_gives_the_lines_before(tmp_path: Path) -> None:
     spool = Spool(tmp_path)
     journal = Journal(spool)
