@@ -154,7 +154,7 @@ def _pause(limit: str | None) -> float:
         requests, wait = int(left.strip()[2:]), int(seconds.strip()[2:])
     except ValueError:
         return 0.0
-    return 0.0 if requests > _SPARE else min(wait, _LONGEST_WAIT) / max(requests, 1)
+    return 0.0 if requests > _SPARE else min(max(wait, 0), _LONGEST_WAIT) / max(requests, 1)
 
 
 def _named(error: Exception) -> str:

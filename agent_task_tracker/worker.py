@@ -252,9 +252,9 @@ class Worker:
             self._file_held()
             return
         self._succeed()
-        self._settle(batch)
         for item, verdict in zip(batch, verdicts, strict=True):
             self._note(item, verdict)
+        self._settle(batch)  # only now: what the server did not take is in the spool
         self._pause_if_asked(courier)
 
     def _note(self, item: Item, verdict: Verdict) -> None:
