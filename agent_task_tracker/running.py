@@ -194,7 +194,8 @@ class Task:
         """It is done."""
         self._end()
         told = self.result if result is None else result
-        self._report("finish", result=told, duration_seconds=self._seconds(), **further)
+        known = {"result": told, "duration_seconds": self._seconds()}
+        self._report("finish", **{**known, **further})
 
     def fail(
         self,
@@ -209,13 +210,8 @@ class Task:
         if isinstance(error, BaseException):
             error_type = error_type or _type_of(error)
             stack_trace = stack_trace or _trace_of(error)
-        self._report(
-            "error",
-            error_type=error_type or "Error",
-            error_message=_words_of(error),
-            stack_trace=stack_trace,
-            **further,
-        )
+        known = {"error_type": error_type or "Error", "error_message": _words_of(error)}
+        self._report("error", **{**known, "stack_trace": stack_trace, **further})
 
     def __enter__(self) -> Self:
         self.start()
@@ -295,7 +291,7 @@ class Task:
     def _seconds(self) -> float | None:
         return round(time.monotonic() - self._began, 3) if self._began else None
 
-    def _report(self, kind: str, **fields: Any) -> None:
+    def _report(self, kind: str, /, **fields: Any) -> None:
         names = {"project": self.project, "task": self.title, "task_id": self.task_id}
         self._tracker.report(kind, {**fields, **names, "agent": self.agent})
 
