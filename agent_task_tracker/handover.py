@@ -68,17 +68,24 @@ class Handover:
         if self._journal.bytes > self._limit and report.kind == "status":
             self._lose("reports come faster than they can be kept: statuses are lost")
             return
-        in_journal = self._note(report, destination)
-        self._count += 1
         is_full = self._queue.qsize() >= _MOST or self._put - self._taken >= _MOST_BYTES
-        if in_journal and (self.overflowed or is_full):
-            self.overflowed = True
-        elif is_full and report.kind == "status":
-            self._count -= 1
-            self._lose("disk and memory are full: statuses are lost")
-        else:
-            self._put += len(report.content)
-            self._queue.put(Item(report, destination, in_journal))
+        noted, unnoted = Item(report, destination, True), Item(report, destination, False)
+        size, is_status, enqueue = len(report.content), report.kind == "status", self._queue.put
+        try:
+            self._note(report, destination)
+        finally:
+            # Also if a signal handler raises: what is in the journal is counted, and in the queue.
+            # It could raise after each call, so nothing is called here before that.
+            in_journal = self._journal.last == report.name
+            if in_journal and (self.overflowed or is_full):
+                self._count += 1
+                self.overflowed = True
+            elif is_full and is_status:
+                self._lose("disk and memory are full: statuses are lost")
+            else:
+                self._count += 1
+                self._put += size
+                enqueue(noted if in_journal else unnoted)
 
     def ask(self) -> Flush:
         """See `Flush`."""
@@ -112,20 +119,21 @@ class Handover:
         if self._journal.wants_segment:
             self._begin_segment()
 
-    def spill(self, held: Sequence[Item], make_room: Callable[[], None]) -> list[Item]:
+    def spill(self, held: deque[Item], make_room: Callable[[], None]) -> None:
         """After an overflow: put all that is in the journal into the spool. `held`: what was taken
-        and is not settled. Returns what of it, and of what was not taken, is in no journal.
-        `make_room`: in the spool. Raises OSError: try again later."""
+        and is not settled; afterwards, also if this fails, what of it, and of what was not taken,
+        is in no journal. `make_room`: in the spool. Raises OSError: try again later."""
         segment = self._journal.new_segment()
         with self.lock:
             self._journal.begin_segment(segment)
-            left = [item for item in held if not item.in_journal]
-            while not self._queue.empty():
-                item = self._queue.get()
-                if item is not None and not item.in_journal:
-                    left.append(item)
+            held.extend(self._queued())
             self._taken = self._put
             self.overflowed = False
+            if not self._journal.is_there:
+                self._give_up_journal(held)
+        left = [item for item in held if not item.in_journal]
+        held.clear()
+        held.extend(left)
         try:
             for found in self._journal.unsettled():
                 if found is not None and self._spool.put(*found):
@@ -135,7 +143,24 @@ class Handover:
         except OSError:
             self.overflowed = True
             raise
-        return left
+
+    def _queued(self) -> list[Item]:
+        items = []
+        while not self._queue.empty():
+            item = self._queue.get()
+            if item is not None:
+                items.append(item)
+        return items
+
+    def _give_up_journal(self, held: deque[Item]) -> None:
+        """Somebody removed it: what is in memory is all there is."""
+        gone = self._journal.unsettled_count
+        lost = gone - sum(item.in_journal for item in held)
+        self._journal.settle(gone)
+        self.settled += lost
+        self.lost += lost
+        for _ in range(len(held)):
+            held.append(held.popleft()._replace(in_journal=False))
 
     @property
     def is_empty(self) -> bool:
@@ -146,9 +171,7 @@ class Handover:
         """Let go of the journal; how many reports in it are for others to deliver. Those that are
         in none are lost."""
         with self.lock:
-            while not self._queue.empty():
-                item = self._queue.get()
-                self.lost += item is not None and not item.in_journal
+            self.lost += sum(not item.in_journal for item in self._queued())
             unsettled = self._journal.unsettled_count
             self._journal.close()
         return unsettled
@@ -161,17 +184,16 @@ class Handover:
         self.lost += 1
         self._complaints.say_once("lost", why)
 
-    def _note(self, report: Report, destination: Destination) -> bool:
+    def _note(self, report: Report, destination: Destination) -> None:
         if self._no_disk_until and time.monotonic() < self._no_disk_until:
-            return False
+            return
         try:
             self._journal.append(report, destination)
         except OSError as error:
             complain_of_disk(self._complaints, self._spool, error)
             self._no_disk_until = time.monotonic() + _DISK_INTERVAL
-            return False
-        self._no_disk_until = 0.0
-        return True
+        else:
+            self._no_disk_until = 0.0
 
     def _begin_segment(self) -> None:
         try:

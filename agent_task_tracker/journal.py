@@ -88,6 +88,8 @@ class Journal:
         self._segments: deque[Segment] = deque()
         # Counted apart, for two threads do.
         self._appended = self._removed = 0
+        self.last: str | None = None
+        """The name of the report that was noted last."""
 
     def append(self, report: Report, destination: Destination) -> None:
         """Note the report, in the order in which they are settled. Raises OSError."""
@@ -95,13 +97,21 @@ class Journal:
             self._segments.append(self.new_segment())
         segment = self._segments[-1]
         line = b"%s %s\n" % (report.name.encode(), seal(report, destination))
-        written = os.write(segment.descriptor, line)
-        if written != len(line):  # a full disk
+        size = written = len(line)
+        try:
+            written = os.write(segment.descriptor, line)
+        except BaseException:  # perhaps a signal handler's, after it was written
+            written = os.fstat(segment.descriptor).st_size - segment.bytes
+            raise
+        finally:
+            if written >= size:  # no calls here: between these no signal handler can raise
+                segment.appended += 1
+                segment.bytes += size
+                self._appended += size
+                self.last = report.name
+        if written != size:  # a full disk
             os.ftruncate(segment.descriptor, segment.bytes)
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(segment.path))
-        segment.appended += 1
-        segment.bytes += len(line)
-        self._appended += len(line)
 
     @property
     def wants_segment(self) -> bool:
@@ -148,6 +158,11 @@ class Journal:
         """The reports that are not settled, from all files but the last; None: a damaged one."""
         for segment in list(self._segments)[:-1]:
             yield from islice(_reports_in(segment.path), segment.settled, segment.appended)
+
+    @property
+    def is_there(self) -> bool:
+        """Whether nobody has removed its files."""
+        return all(segment.path.exists() for segment in self._segments)
 
     @property
     def bytes(self) -> int:

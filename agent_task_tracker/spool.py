@@ -81,7 +81,7 @@ class Spool:
     def __init__(self, folder: Path, limit: int = LIMIT) -> None:
         self.folder = folder
         self._limit = limit
-        self._checked: set[Path] = set()
+        self._made: set[Path] = set()
 
     def is_there(self) -> bool:
         """Whether there is a spool. Raises OSError: in its place is what is not this user's."""
@@ -94,13 +94,8 @@ class Spool:
     def put(self, report: Report, destination: Destination) -> bool:
         """Keep the report. Returns whether the spool is too large by now, see `make_room`. Raises
         OSError."""
-        folder = self._folder_of(destination)
         content = seal(report, destination)
-        try:
-            self._write(folder / report.name, content)
-        except FileNotFoundError:  # somebody removed the folder
-            self._checked.clear()
-            self._write(self._folder_of(destination) / report.name, content)
+        self._write(self._folder_of(destination) / report.name, content)
         return self._count(len(content)) > self._limit
 
     def is_empty(self, destination: Destination) -> bool:
@@ -221,11 +216,15 @@ class Spool:
 
     def _folder(self, name: str) -> Path:
         path = self.folder / name
-        if path not in self._checked:
-            self.folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            _make_private(self.folder)
-            _make_private(path)
-            self._checked.add(path)
+        if path in self._made:  # somebody may have removed it meanwhile, or put a link in its place
+            with contextlib.suppress(FileNotFoundError):
+                _check(self.folder)
+                _check(path)
+                return path
+        self.folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        _make_private(self.folder)
+        _make_private(path)
+        self._made.add(path)
         return path
 
     def _write(self, path: Path, content: bytes) -> None:

@@ -124,9 +124,11 @@ class Worker:
         """How long to wait for reports; None: there is nothing else to do."""
         if self._end is not None:
             return 0
-        if self._retry_at is not None:
+        if self._retry_at is not None and not self._handover.flushes:
             return max(0.0, self._retry_at - time.monotonic())
-        return 0 if self._held or self._flushes or self._handover.overflowed else None
+        # A flush may have been asked for while reports were taken elsewhere: nothing wakes us then.
+        is_asked = self._flushes or self._handover.flushes
+        return 0 if self._held or is_asked or self._handover.overflowed else None
 
     def _work(self) -> None:
         if not self._has_recovered:
@@ -168,12 +170,11 @@ class Worker:
 
     def _spill(self) -> bool:
         try:
-            left = self._handover.spill(self._held, self._make_room)
+            self._handover.spill(self._held, self._make_room)
         except OSError as error:
             self._complain_of_disk(error)
             self._retry_at = time.monotonic() + _WITHOUT_DISK
             return False
-        self._held = deque(left)
         return True
 
     def _file_held(self) -> None:

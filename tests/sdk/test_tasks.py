@@ -8,7 +8,9 @@ import logging
 import os
 import pickle
 import threading
+import time
 from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -16,8 +18,12 @@ import pytest
 from rich.progress import Progress
 
 from agent_task_tracker import Task, TaskHandler, Tracker, current_task
+from agent_task_tracker.handover import Flush
+from agent_task_tracker.report import Reports
+from agent_task_tracker.sender import Delivery
+from agent_task_tracker.spool import Spool
 from tests.support.platforms import needs_posix
-from tests.support.reporting import all_events
+from tests.support.reporting import NAMES, all_events, found, reporter
 from tests.support.server import Server
 
 
@@ -555,3 +561,39 @@ def test_what_cannot_be_right_raises_nothing(tmp_path: Any, caplog: Any) -> None
         assert tracker.close(5).spooled == 2
     assert "reports are kept" in caplog.text
     assert "key with" not in caplog.text
+
+
+def test_fields_of_the_webhooks_that_are_given_anyway_raise_nothing(
+    shared_server: Server, tracker: Tracker
+) -> None:
+    given: Any = {"kind": "nightly", "duration_seconds": 3, "error_message": "no"}
+    tracker.task("Nightly", **given).start().finish("done", **given)
+    tracker.task("Daily", **given).start().fail("no reason", **given)
+    assert told(shared_server, tracker)
+    assert only_task(shared_server, tracker, "Nightly")["duration_seconds"] == 3
+    assert only_task(shared_server, tracker, "Daily")["error_message"] == "no"
+
+
+def test_a_flush_that_is_asked_for_during_a_delivery_is_answered(
+    shared_server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reports = reporter(shared_server.url, tmp_path)
+    asked: list[Flush] = []
+    step = Delivery.step
+
+    def asking(delivery: Delivery) -> bool:
+        may_go_on = step(delivery)
+        if not asked:
+            asked.append(reports._handover.ask())
+        return may_go_on
+
+    monkeypatch.setattr(Delivery, "step", asking)
+    fields = {"project": "flushed", "task_id": "t", **NAMES}
+    here = found(shared_server.url).destinations()[0]
+    Spool(tmp_path).put(Reports().make("status", fields, lambda _: None), here)
+    reports.report("status", fields)
+    while not asked:
+        time.sleep(0.01)
+    assert asked[0].answered.wait(10)
+    assert asked[0].is_done
+    reports.close()

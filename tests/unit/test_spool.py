@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
+import signal
 import stat
+from collections import deque
 from pathlib import Path
 
 import pytest
@@ -14,7 +17,7 @@ from hypothesis import strategies as st
 from agent_task_tracker.complaints import Complaints
 from agent_task_tracker.destination import Destination, destination
 from agent_task_tracker.folders import default_database, spool_folder
-from agent_task_tracker.handover import Handover
+from agent_task_tracker.handover import Handover, Item
 from agent_task_tracker.journal import Journal, recover
 from agent_task_tracker.report import Report, Reports
 from agent_task_tracker.sender import patient
@@ -29,6 +32,11 @@ ELSEWHERE = Destination("http://localhost:8001", "0123456789abcdef")
 
 def nothing(_text: str) -> None:
     """No note is expected to matter."""
+
+
+def full(*_: object) -> None:
+    """In place of what writes."""
+    raise OSError("the disk is full")
 
 
 def report(kind: str = "status", task_id: str = "t", reports: Reports | None = None) -> Report:
@@ -214,6 +222,100 @@ def test_a_child_that_is_forked_meanwhile_does_not_keep_the_lock(tmp_path: Path)
     os.close(write)
     os.close(read)
     assert os.waitpid(child, 0)[1] == 0
+
+
+def test_a_folder_that_is_removed_or_replaced_by_a_link_while_in_use(tmp_path: Path) -> None:
+    spool = Spool(tmp_path / "spool")
+    spool.put(report(), HERE)
+    (tmp_path / "spool").rename(tmp_path / "elsewhere")
+    spool.put(report(), HERE)
+    assert len(names(spool, HERE)) == 1
+    (tmp_path / "spool").rename(tmp_path / "before")
+    (tmp_path / "spool").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(Unusable):
+        spool.put(report(), HERE)
+    assert len(files(tmp_path / "elsewhere")) == 1
+
+
+def test_a_journal_that_is_removed_while_in_use(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is in memory is kept and goes on; the rest is known to be lost."""
+    monkeypatch.setattr("agent_task_tracker.handover._MOST", 5)
+    spool = Spool(tmp_path / "spool")
+    handover = Handover(spool, Complaints())
+    for _ in range(8):
+        handover.put(report(), HERE)
+    held = deque(handover.take(0, 2))
+    assert handover.overflowed
+    shutil.rmtree(tmp_path / "spool")
+    handover.spill(held, lambda: None)
+    assert (len(held), handover.lost, handover.overflowed) == (5, 3, False)
+    handover.put(report(), HERE)
+    asked = handover.ask()
+    items = [*held, *handover.take(0, 10)]
+    handover.settle(items)
+    assert (len(items), asked.position, handover.settled) == (6, 9, 9)
+    assert handover.close() == 0
+
+
+def test_what_is_in_memory_alone_stays_there_if_the_spool_takes_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("agent_task_tracker.handover._MOST", 5)
+    spool = Spool(tmp_path)
+    handover = Handover(spool, Complaints())
+    monkeypatch.setattr(Journal, "append", full)
+    handover.put(report(), HERE)
+    monkeypatch.undo()
+    monkeypatch.setattr("agent_task_tracker.handover._MOST", 5)
+    monkeypatch.setattr("agent_task_tracker.handover._DISK_INTERVAL", 0)
+    handover._no_disk_until = 0.0
+    for _ in range(8):
+        handover.put(report(), HERE)
+    held: deque[Item] = deque()
+    with monkeypatch.context() as patch:
+        patch.setattr(Spool, "put", full)
+        with pytest.raises(OSError, match="full"):
+            handover.spill(held, lambda: None)
+    assert [item.in_journal for item in held] == [False]
+    handover.spill(held, lambda: None)
+    assert (len(held), len(files(tmp_path))) == (1, 8)
+
+
+@needs_posix
+def test_signal_handlers_that_raise_leave_no_report_between_journal_and_queue(
+    tmp_path: Path,
+) -> None:
+    class Raised(BaseException):  # as KeyboardInterrupt
+        pass
+
+    def handler(*_: object) -> None:
+        nonlocal is_wanted
+        if is_wanted:
+            is_wanted = False
+            raise Raised
+
+    handover = Handover(Spool(tmp_path), Complaints())
+    is_wanted, taken = False, 0
+    before = signal.signal(signal.SIGVTALRM, handler)
+    item = report()
+    try:
+        for number in range(200):
+            is_wanted = True
+            try:
+                signal.setitimer(signal.ITIMER_VIRTUAL, 0.0005 + number / 1e6)
+                while is_wanted:
+                    handover.put(item._replace(name=report().name), HERE)
+            except Raised:
+                items = handover.take(0, 100_000)
+                handover.settle(items)
+                taken += len(items)
+    finally:
+        signal.setitimer(signal.ITIMER_VIRTUAL, 0)
+        signal.signal(signal.SIGVTALRM, before)
+    assert taken == handover.ask().position
+    assert handover.close() == 0
 
 
 def test_a_journal_that_breaks_off_in_a_line_gives_the_lines_before(tmp_path: Path) -> None:
