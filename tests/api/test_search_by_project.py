@@ -47,7 +47,7 @@ def found(connection: apsw.Connection, project: str, **query: Any) -> list[str]:
     project_id = projects.find(connection, project)
     if project_id is None:
         return []
-    page, total = tasks.page(connection, 0, project_id, TaskQuery(limit=10_000, **query))
+    page, total, _ = tasks.page(connection, 0, project_id, TaskQuery(limit=10_000, **query))
     assert total == len(page)
     return [task.task_id for task in page]
 
@@ -188,7 +188,7 @@ def test_neither_texts_nor_projects_run_into_each_other() -> None:
 
 
 def page_of_ids(connection: apsw.Connection, query: TaskQuery) -> tuple[list[int], int]:
-    page, total = tasks.page(connection, 0, 1, query)
+    page, total, _ = tasks.page(connection, 0, 1, query)
     return [task.id for task in page], total
 
 

@@ -53,7 +53,7 @@ def keep_key(database: Path, key: str) -> None:
 def test_any_env_gives_keys_and_limits_and_nothing_that_opens_or_names_or_removes() -> None:
     assert {setting.name for setting in SETTINGS if setting.in_any_dotenv} == {
         *("api_key", "secret_key", "rate_limit_webhook", "rate_limit_api", "ws_per_project"),
-        *("log_level", "log_format", "idle_timeout"),
+        *("stale_after", "log_level", "log_format", "idle_timeout"),
     }
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import apsw
+import orjson
 import pytest
 
 from tests.support.cli import run
@@ -43,6 +44,28 @@ def fill(database: Path, project: str, count: int) -> None:
             for kind in (Kind.START, Kind.FINISH):
                 report = Report(kind, project, f"task {number}", "Title", "agent", {"n": "x" * 999})
                 reports.record(connection, 1_700_000_000_000 + number, [WriteRequest(report)])
+
+
+# As the first tracker wrote an ended task and its events.
+_ENDED_BEFORE = """
+  INSERT OR IGNORE INTO projects (id, name, created_at, updated_at) VALUES (1, :project, 0, 0);
+  INSERT INTO tasks (
+    project_id, task_id, title, agent, status, progress, attempt, started_at, finished_at,
+    duration_ms, metadata, created_at, updated_at
+  ) VALUES (1, 'task ' || :number, 'Title', 'agent', 'completed', 100, 1, 0, 9, 9, :metadata, 0, 9);
+  INSERT INTO events (project_id, task, type, at, data)
+    SELECT 1, max(id), 'task_started', 0, '{}' FROM tasks
+    UNION ALL SELECT 1, max(id), 'task_finished', 9, '{}' FROM tasks;
+"""
+
+
+def fill_as_before(database: Path, project: str, count: int) -> None:
+    """The same in a database of the first tracker's."""
+    metadata = orjson.dumps({"n": "x" * 999}).decode()
+    with closing(open_writer(database, "full")) as connection, connection:
+        for number in range(count):
+            row = {"project": project, "number": number, "metadata": metadata}
+            connection.execute(_ENDED_BEFORE, row)
 
 
 def add_key(database: Path, name: str) -> None:
@@ -242,7 +265,7 @@ def test_an_upgrade_is_made_or_not(
     all_steps = migrations.steps()
     with monkeypatch.context() as older:
         older.setattr(migrations, "steps", lambda: all_steps[:1])
-        fill(original / "tracker.db", "old", 40)
+        fill_as_before(original / "tracker.db", "old", 40)
     trials = kill_at_each_step(tmp_path, "import", "nothing.jsonl", "--db", "tracker.db", most=25)
     assert {"SQLite writes", "link", "fsync"} <= {killed.before for killed in trials}
     for killed in trials:

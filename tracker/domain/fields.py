@@ -9,6 +9,7 @@ from typing import Annotated, Final, TypeVar
 
 from pydantic import (
     AfterValidator,
+    BeforeValidator,
     Field,
     StringConstraints,
     ValidationError,
@@ -41,6 +42,11 @@ def _at_most_10_kb(text: str) -> str:
     return text
 
 
+def _whole(number: object) -> object:
+    """5.0 is 5, as in JSON Schema."""
+    return int(number) if type(number) is float and number.is_integer() else number
+
+
 Name = Annotated[
     str, StringConstraints(strict=True, min_length=1, max_length=MAX_NAME, pattern=_WITHOUT_NUL)
 ]
@@ -63,7 +69,7 @@ AttentionText = Annotated[Text, Field(max_length=MAX_ATTENTION)]
 StaleAfter = Annotated[
     float, Field(strict=True, gt=0, le=MAX_STALE_AFTER_SECONDS, allow_inf_nan=False)
 ]
-Tokens = Annotated[int, Field(strict=True, ge=0, le=MAX_TOKENS)]
+Tokens = Annotated[int, Field(strict=True, ge=0, le=MAX_TOKENS), BeforeValidator(_whole)]
 CostUsd = Annotated[float, Field(strict=True, ge=0, le=MAX_COST_USD, allow_inf_nan=False)]
 Progress = Annotated[float, Field(strict=True, ge=0, le=100, allow_inf_nan=False)]
 

@@ -18,7 +18,7 @@ export class Shell {
 	#state = h("div.state", { role: "status" });
 	#who = h("a.who", { href: paths.settings(), hidden: true });
 	#scope = h("p.scope", { hidden: true });
-	#refused = h("p.scope", { role: "alert", hidden: true });
+	#refused = h("p.refused", { role: "alert", hidden: true });
 	#links = Object.fromEntries(PLACES.map((name) =>
 		[name, h("a.nav-link", { href: paths[name]() }, icon(name), h("span", t(`nav.${name}`)))]));
 
