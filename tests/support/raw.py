@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import select
 import socket
 from collections.abc import Iterable
 from contextlib import closing, suppress
@@ -76,14 +75,18 @@ def exchange(server: Server, data: bytes) -> Answer:
         with suppress(ConnectionError):  # it may close before all is sent
             connection.sendall(data)
         received = b""
-        while select.select([connection], [], [], TIMEOUT)[0]:
-            try:
-                chunk = connection.recv(65_536)
-            except ConnectionError:
-                chunk = b""
-            if not chunk:
-                return parse(received)
-            received += chunk
+        whole = connection.gettimeout()
+        connection.settimeout(TIMEOUT)  # not `select`, which a flood's descriptors are too many for
+        with suppress(TimeoutError):
+            while True:
+                try:
+                    chunk = connection.recv(65_536)
+                except ConnectionError:
+                    chunk = b""
+                if not chunk:
+                    return parse(received)
+                received += chunk
+        connection.settimeout(whole)
         with suppress(OSError):
             connection.shutdown(socket.SHUT_WR)
         return parse(received + read_all(connection))
