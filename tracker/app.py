@@ -10,12 +10,15 @@ from typing import Any
 import falcon
 import falcon.asgi
 
+from tracker.agents.processes import LocalProcesses
+from tracker.agents.receiving import process_ended
 from tracker.api.agent_sessions import AgentSessions
 from tracker.api.application import App
 from tracker.api.audit import Audit
 from tracker.api.errors import ErrorHandlers
 from tracker.api.events import Event, Events, EventStream
 from tracker.api.health import Alive, DatabaseCheck, Health, HubCheck, Ready
+from tracker.api.hooks import HookRoute, Hooks, PluggedIn
 from tracker.api.info import Info
 from tracker.api.keys import Key, KeyRotation, Keys
 from tracker.api.middleware.auth import Authenticator, Resource
@@ -47,6 +50,7 @@ from tracker.auth.startup_key import StartupKey
 from tracker.auth.wrong_keys import WrongKeys
 from tracker.clock import Clock, SystemClock
 from tracker.config.settings import Settings, not_default
+from tracker.domain.hooks import Liveness
 from tracker.domain.keys import MASTER
 from tracker.domain.lease import Lease
 from tracker.domain.ports import Engine
@@ -87,6 +91,7 @@ def create_app(
             settings.retain_days, settings.retain_bytes, settings.retain_audit_days
         ),
         stale_after_ms=round(settings.stale_after * 1000),
+        liveness=Liveness(LocalProcesses(), process_ended),
     )
     hub.begin_after(store.last_id)
     keys = obtain_keys(settings, database)
@@ -104,7 +109,7 @@ def create_app(
     limits = RateLimits(settings.rate_limit_webhook, settings.rate_limit_api, clock)
     errors = ErrorHandlers(clock)
     origins = Origins(settings.cors_origin)
-    webhooks = Webhooks(Reports(store), guard, authenticator, limits, origins, errors)
+    webhooks = Webhooks(Reports(store), Hooks(store), guard, authenticator, limits, origins, errors)
 
     middleware: list[Any] = [
         RawPath(),
@@ -130,11 +135,13 @@ def create_app(
     project = "/api/projects/{project_name:name}"
     routes: dict[str, Resource] = {
         **dict.fromkeys(webhooks.paths, WebhookRoute()),
+        "/hooks/{agent:name}": HookRoute(),
         "/api/projects": Projects(store),
         project: Project(store),
         f"{project}/tasks": Tasks(store),
         f"{project}/tasks/{{task_id:name}}": Task(store),
         "/api/sessions": AgentSessions(store),
+        "/api/agents": PluggedIn(store),
         "/api/events": Events(store),
         "/api/events/stream": EventStream(stream, timeouts),
         "/api/events/{event_id:name}": Event(store),

@@ -37,6 +37,7 @@ OPEN = [
 ]
 NEEDED = {
     **{("POST", path): "report" for path in WEBHOOKS},
+    ("POST", "/hooks/{agent}"): "report",
     **{("GET", path): "read" for path in READ},
     **{("GET", path): "open" for path in OPEN},
     ("DELETE", OF_PROJECT): "admin",
@@ -44,6 +45,7 @@ NEEDED = {
     ("GET", "/api/info"): "signed in",
     ("POST", "/api/session"): "read",
     ("DELETE", "/api/session"): "signed in",
+    ("GET", "/api/agents"): "admin",
     ("GET", "/api/keys"): "admin",
     ("POST", "/api/keys"): "admin",
     ("DELETE", "/api/keys/{name}"): "admin",

@@ -39,8 +39,12 @@ ROOMS: dict[str, tuple[set[str], set[str]]] = {
     "admin": ({"store.sqlite.admin"}, {"sdk", "leaves", "domain", "sqlite"}),
     "store": ({"store"}, {"leaves", "domain", "config", "sqlite"}),
     "ws": ({"ws"}, {"leaves", "domain"}),
-    "api": ({"api"}, {"sdk", "leaves", "domain", "config", "keys", "auth", "ws"}),
-    "app": ({"app"}, {"leaves", "domain", "config", "keys", "auth", "store", "ws", "api"}),
+    "agents": ({"agents"}, {"leaves", "domain"}),
+    "api": ({"api"}, {"sdk", "leaves", "domain", "config", "keys", "auth", "ws", "agents"}),
+    "app": (
+        {"app"},
+        {"leaves", "domain", "config", "keys", "auth", "store", "ws", "agents", "api"},
+    ),
     "server": ({"server"}, {"sdk", "leaves", "domain", "config", "keys", "ws", "api"}),
     # Nearly all of it is imported before a command runs, or while it does.
     "run": ({"run"}, {"sdk", "leaves"}),

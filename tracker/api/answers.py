@@ -396,14 +396,18 @@ class AgentSession(TypedDict):
 
     project: str
     session: str
-    agent: Annotated[str, Field(description="Whose task of it is the oldest.")]
+    agent: Annotated[
+        str | None,
+        Field(description="That is plugged in, else whose task of it is the oldest."),
+    ]
+    host: Annotated[str | None, Field(description="The machine that an agent's hook has told.")]
     first_report_at: Timestamp
     last_report_at: Timestamp
     state: Annotated[
         Literal["working", "waiting", "your_turn", "ended"],
         Field(
             description="`waiting`: a task needs a person; `working`: one has not ended; "
-            "`your_turn` comes with agents that are plugged in."
+            "`your_turn`: an agent that is plugged in waits for its user's next prompt."
         ),
     ]
     tasks: TaskStats
@@ -411,6 +415,38 @@ class AgentSession(TypedDict):
     active: Annotated[
         list[TaskLine], Field(description="The newest five of its tasks that have not ended.")
     ]
+
+
+class HookAnswer(TypedDict):
+    """The answer to an agent's payload."""
+
+    status: Literal["recorded"]
+    agent: str
+    session: str
+    event_ids: Annotated[
+        list[int],
+        Field(description="Of what it came to: nothing for most, or if it was recorded before."),
+    ]
+    timestamp: Timestamp
+
+
+class PluggedInAgent(TypedDict):
+    """An agent whose hook has sent something."""
+
+    agent: str
+    sessions: int
+    payloads: int
+    last_at: Timestamp
+    unknown: Annotated[
+        dict[str, int],
+        Field(description="Events of which the tracker knows nothing, and how often each came."),
+    ]
+
+
+class PluggedInAgents(TypedDict):
+    """`/api/agents`."""
+
+    agents: list[PluggedInAgent]
 
 
 class SessionsPage(_Page):

@@ -10,6 +10,7 @@ import orjson
 
 from tracker.api.errors import STATUSES, error_object
 from tracker.api.reply import Reply
+from tracker.api.request_head import RequestHead
 from tracker.api.schemas import BatchBody, to_report, validate
 from tracker.clock import iso
 from tracker.domain.idempotency import Idempotency, idempotency
@@ -41,7 +42,7 @@ class Pending(Protocol):
     """A webhook whose reports are being recorded."""
 
     @property
-    def recorded(self) -> Sequence[asyncio.Future[Recorded]]:
+    def recorded(self) -> Sequence[asyncio.Future[Any]]:
         """All of these have to be done before `reply` is called."""
 
     @property
@@ -58,15 +59,15 @@ class Reports:
     def __init__(self, store: ReportStore) -> None:
         self._store = store
 
-    def submit(self, kind: Kind, body: bytes, key: str | None, sender: Principal) -> Pending:
-        """Start to record the report in a webhook's body; `key`: its `Idempotency-Key`. Raises
-        InvalidJSON, ValidationFailed, Forbidden, Unavailable."""
-        return self._submit(kind, parse_object(body), key, body, sender)
+    def submit(self, kind: Kind, body: bytes, head: RequestHead, sender: Principal) -> Pending:
+        """Start to record the report in a webhook's body. Raises InvalidJSON, ValidationFailed,
+        Forbidden, Unavailable."""
+        return self._submit(kind, parse_object(body), head.get(_KEY), body, sender)
 
-    def submit_batch(self, body: bytes, key: str | None, sender: Principal) -> Pending:
+    def submit_batch(self, body: bytes, head: RequestHead, sender: Principal) -> Pending:
         """Start to record each report of a batch by itself (docs/contract.md, "Webhooks"). Raises
         ValidationFailed, InvalidJSON: it is no batch."""
-        if key is not None:
+        if head.get(_KEY) is not None:
             message = "A batch has no Idempotency-Key: give each report an idempotency_key."
             raise ValidationFailed(message, [Issue("Idempotency-Key", message)])
         return _PendingBatch([self._submit_one(item, sender) for item in read_batch(body)])
@@ -172,6 +173,8 @@ def _result(item: _PendingReport | TrackerError) -> dict[str, Any]:
     return {**item.content(recorded), "status": item.status(recorded), **replayed}
 
 
+_KEY: Final = b"idempotency-key"
+
 # Of an item of a batch, beside the report's own fields.
 _BATCH_FIELDS: Final = ("kind", "idempotency_key")
 _SORTED: Final = orjson.OPT_SORT_KEYS
@@ -192,9 +195,14 @@ def _parse_kind(text: object) -> Kind:
 
 
 def _idempotency_key(owner: int, key: str, report: Report, body: bytes) -> Idempotency:
+    check_idempotency_key(key)
+    return idempotency(owner, key, report, body)
+
+
+def check_idempotency_key(key: str) -> None:
+    """Raises ValidationFailed."""
     if not 1 <= len(key) <= MAX_IDEMPOTENCY_KEY:
         raise _invalid_key("Idempotency-Key")
-    return idempotency(owner, key, report, body)
 
 
 def _invalid_key(field: str) -> ValidationFailed:

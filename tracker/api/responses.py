@@ -139,15 +139,18 @@ def task_line(line: TaskLine) -> answers.TaskLine:
 
 def agent_session(session: AgentSession) -> answers.AgentSession:
     """An item of `/api/sessions`."""
-    state: Literal["waiting", "working", "ended"] = "ended"
+    state: Literal["waiting", "working", "your_turn", "ended"] = "ended"
     if session.waits:
         state = "waiting"
     elif session.tasks.active:
         state = "working"
+    elif session.lives:
+        state = "your_turn"
     return {
         "project": session.project,
         "session": session.name,
         "agent": session.agent,
+        "host": session.host,
         "first_report_at": iso(session.first_at),
         "last_report_at": iso(session.last_at),
         "state": state,

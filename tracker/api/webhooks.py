@@ -1,4 +1,5 @@
-"""`POST /webhook/{start,status,finish,error,batch}`: the agents' side, by one handler.
+"""`POST /webhook/{start,status,finish,error,batch}` and `POST /hooks/AGENT`: the agents' side, by
+one handler.
 
 It takes a head and a body and gives a reply, and knows of no framework: a connection of ours asks
 it directly (`tracker.server.http`), any other ASGI server through `WebhookMount`. All rules that
@@ -18,6 +19,7 @@ from tracker.api.accepted import say_accepted
 from tracker.api.body import ASGI, Receive, check_body, read_body
 from tracker.api.content_coding import Coding, expand
 from tracker.api.errors import ErrorHandlers
+from tracker.api.hooks import Hooks
 from tracker.api.middleware.auth import Authenticator, Rights, require_access
 from tracker.api.middleware.guard import Guard
 from tracker.api.middleware.origin import Origins
@@ -30,8 +32,9 @@ from tracker.domain.tasks import Kind
 from tracker.errors import Forbidden, TrackerError
 
 BATCH: Final = "batch"
+_PREFIX: Final = "/webhook/"
 
-Submit = Callable[[bytes, str | None, Principal], Pending]
+Submit = Callable[[bytes, RequestHead, Principal], Pending]
 
 
 class _Webhook(NamedTuple):
@@ -43,7 +46,7 @@ class _Webhook(NamedTuple):
 class WebhookRequest:
     """A webhook's request whose head was checked."""
 
-    __slots__ = ("coding", "head", "headers", "key", "principal", "refusal", "webhook")
+    __slots__ = ("coding", "head", "headers", "principal", "refusal", "webhook")
 
     principal: Principal
     """Who sent it, unless it is refused."""
@@ -52,7 +55,6 @@ class WebhookRequest:
         """`headers`: the answer's, so far."""
         self.webhook = webhook
         self.head = head
-        self.key = head.get(b"idempotency-key")
         self.headers = headers
         self.coding: Coding | None = None
         """How its body is compressed."""
@@ -71,17 +73,21 @@ class Webhooks:
     def __init__(
         self,
         reports: Reports,
+        hooks: Hooks,
         guard: Guard,
         authenticator: Authenticator,
         limits: RateLimits,
         origins: Origins,
         errors: ErrorHandlers,
     ) -> None:
-        submits: dict[str, Submit] = {kind: partial(reports.submit, kind) for kind in Kind}
-        submits[BATCH] = reports.submit_batch
+        submits: dict[str, Submit] = {
+            **{f"{_PREFIX}{kind}": partial(reports.submit, kind) for kind in Kind},
+            f"{_PREFIX}{BATCH}": reports.submit_batch,
+            **{f"/hooks/{agent}": partial(hooks.submit, agent) for agent in hooks.agents},
+        }
         self._webhooks = {
             path.encode() + suffix: _Webhook(path, submit, limits.find(path))
-            for path, submit in ((f"/webhook/{name}", submit) for name, submit in submits.items())
+            for path, submit in submits.items()
             for suffix in (b"", b"/")
         }
         self._guard = guard
@@ -92,8 +98,9 @@ class Webhooks:
 
     @property
     def paths(self) -> list[str]:
-        """The paths that are answered here."""
-        return list(dict.fromkeys(webhook.path for webhook in self._webhooks.values()))
+        """The paths that are answered here, but for those of `HookRoute`."""
+        found = dict.fromkeys(webhook.path for webhook in self._webhooks.values())
+        return [path for path in found if path.startswith(_PREFIX)]
 
     def handles(self, path: bytes) -> bool:
         """Whether a POST to this path, as it was sent, is answered here."""
@@ -122,7 +129,7 @@ class Webhooks:
             require_access(request.principal)
             if request.coding is not None:
                 body = expand(body, request.coding)
-            pending = request.webhook.submit(body, request.key, request.principal)
+            pending = request.webhook.submit(body, request.head, request.principal)
             if pending.has_forbidden:
                 self._note_refusal(request)
         except Exception as error:  # noqa: BLE001 - as above
@@ -155,6 +162,8 @@ class Webhooks:
         try:
             return self._with_headers(request, pending.reply())
         except Exception as error:  # noqa: BLE001 - as above
+            if isinstance(error, Forbidden):
+                self._note_refusal(request)
             return self.refuse(request, error)
 
     def _with_headers(self, request: WebhookRequest, reply: Reply) -> Reply:

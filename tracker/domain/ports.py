@@ -16,6 +16,7 @@ from typing import Any, Protocol
 
 from tracker.domain.audit import Actor, AuditPage, AuditQuery, Deed
 from tracker.domain.events import Event
+from tracker.domain.hooks import AgentLine, Heard, HookRequest
 from tracker.domain.idempotency import Idempotency
 from tracker.domain.keys import KeySpec, KeyUse, StoredKey
 from tracker.domain.principal import Scope
@@ -61,6 +62,23 @@ class ReportStore(Protocol):
             IdempotencyKeyReused: `key` belongs to another request.
             Unavailable: nothing was recorded; the same request may succeed later.
         """
+
+
+class HookStore(Protocol):
+    """Where payloads of agents that are plugged in go."""
+
+    def hear(self, request: HookRequest, size: int) -> asyncio.Future[Heard]:
+        """Write what a payload comes to; done once it has been committed and published. `size`: its
+        body's, in bytes.
+
+        The future's error, or raised at once:
+            Forbidden: it is of a project that its sender may not report to.
+            IdempotencyKeyReused: its key belongs to another request.
+            Unavailable: nothing was recorded; the same request may succeed later.
+        """
+
+    async def plugged_in(self) -> Sequence[AgentLine]:
+        """The agents whose hooks have sent anything, by name."""
 
 
 class EventLog(Protocol):
@@ -199,6 +217,7 @@ class StorageCheck(Protocol):
 
 class Engine(
     ReportStore,
+    HookStore,
     EventLog,
     TaskStore,
     ProjectStore,

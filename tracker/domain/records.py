@@ -25,6 +25,11 @@ class Recorded(NamedTuple):
     event: Event | None
 
     @property
+    def events(self) -> tuple[Event, ...]:
+        """What it has added to the log."""
+        return () if self.event is None else (self.event,)
+
+    @property
     def outcome(self) -> tuple[int, int, bool, int | None]:
         """What is remembered with its idempotency key."""
         return self.event_id, self.at, self.created, self.duration_ms
@@ -155,11 +160,14 @@ class TaskLine(NamedTuple):
 
 class AgentSession(NamedTuple):
     """A conversation or run that tasks belong to: what it has reported first and last, whether a
-    task of it waits for a person, and the newest of its tasks that have not ended."""
+    task of it waits for a person, and the newest of its tasks that have not ended. `host`, `lives`:
+    of an agent that is plugged in, where it runs, and whether the session has not ended."""
 
     project: str
     name: str
-    agent: str
+    agent: str | None
+    host: str | None
+    lives: bool
     first_at: int
     last_at: int
     tasks: StatusCounts

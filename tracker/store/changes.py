@@ -85,13 +85,19 @@ class KeyedGroup:
         return results, new_keys
 
 
+def reused(key: Idempotency, used: UsedKey) -> IdempotencyKeyReused | None:
+    """The error if another request had the key before."""
+    if used.fingerprint == key.fingerprint:
+        return None
+    return IdempotencyKeyReused(
+        "This Idempotency-Key was used for another request before; "
+        "use a new key for each new report."
+    )
+
+
 def _replay(key: Idempotency, used: UsedKey) -> Recorded | IdempotencyKeyReused:
-    if used.fingerprint != key.fingerprint:
-        return IdempotencyKeyReused(
-            "This Idempotency-Key was used for another request before; "
-            "use a new key for each new report."
-        )
-    return Recorded(used.event_id, used.at, used.created, used.duration_ms, event=None)
+    recorded = Recorded(used.event_id, used.at, used.created, used.duration_ms, event=None)
+    return reused(key, used) or recorded
 
 
 # Tasks and events.

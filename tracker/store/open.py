@@ -7,6 +7,7 @@ from pathlib import Path
 
 from tracker.clock import Clock
 from tracker.config.settings import Durability
+from tracker.domain.hooks import Liveness
 from tracker.domain.ports import CommitListener, Engine
 from tracker.domain.queries import RetentionPolicy
 from tracker.store.sqlite.store import Store
@@ -21,11 +22,13 @@ def open_engine(
     on_death: Callable[[], None],
     retention: RetentionPolicy,
     stale_after_ms: int,
+    liveness: Liveness,
 ) -> Engine:
     """Open, make or upgrade the database: SQLite's file; None: in memory, gone at the end.
 
     `on_death` is called if it can no longer record anything and never will. `retention`: what
     exceeds it is pruned. `stale_after_ms`: how long the silence of a running task is normal.
+    `liveness`: of agents that are plugged in.
 
     Raises:
         InUse: another server has it.
@@ -36,4 +39,5 @@ def open_engine(
         on_death=on_death,
         retention=retention,
         stale_after_ms=stale_after_ms,
+        liveness=liveness,
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from functools import partial
+from itertools import chain
 from typing import Final
 
 import falcon.asgi
@@ -15,7 +16,7 @@ from tracker.errors import RateLimited
 WINDOW: Final = 60.0
 
 # Which paths count against which limit; all others are free (docs/contract.md, "Errors").
-_PREFIXES: Final = {"webhook": "/webhook/", "api": "/api/"}
+_PREFIXES: Final = {"webhook": ("/webhook/", "/hooks/"), "api": ("/api/",)}
 
 
 class Limit:
@@ -101,4 +102,4 @@ class RateLimits:
 
 def is_limited(path: str) -> bool:
     """Whether requests to the path count against a limit, if one is set."""
-    return path.startswith(tuple(_PREFIXES.values()))
+    return path.startswith(tuple(chain.from_iterable(_PREFIXES.values())))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
+from tracker.agents.receiving import READERS
 from tracker.api.errors import INTERNAL_ERROR, STATUSES
 from tracker.api.middleware.auth import FOREIGN_PAGE
 from tracker.api.proof import NO_SUCH_KEY
@@ -214,6 +215,18 @@ PARAMETERS: Final = {
         _segment("task_id", "task-123"),
         _segment("name", "ci"),
         _segment("event_id", "1"),
+        {
+            **_segment("agent", "claude-code"),
+            "description": "The agent's name.",
+            "schema": {"type": "string", "enum": list(READERS)},
+        },
+        _request_header(
+            "Tracker-Context",
+            {"type": "string"},
+            "What the hook adds, as JSON in ASCII, all of it optional: `at` (when it happened), "
+            "`host`, `worktree`, `branch`, `remote`, and the agent's process as `pid`, `started`, "
+            "`boot_id` and `pid_namespace`.",
+        ),
         _request_header(
             "Idempotency-Key",
             {"type": "string", "minLength": 1, "maxLength": MAX_IDEMPOTENCY_KEY},

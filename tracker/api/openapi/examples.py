@@ -299,6 +299,7 @@ SESSIONS: Final = {
             "project": "my-project",
             "session": "2f6c1a",
             "agent": "claude-3-5-sonnet",
+            "host": None,
             "first_report_at": _TIME,
             "last_report_at": "2024-01-15T10:45:00.000Z",
             "state": "working",
@@ -310,6 +311,25 @@ SESSIONS: Final = {
     "total": 1,
     "limit": 50,
     "offset": 0,
+}
+HOOK: Final = {
+    "session_id": "2f6c1a",
+    "prompt_id": "p1",
+    "cwd": "/home/you/app",
+    "hook_event_name": "UserPromptSubmit",
+    "prompt": "Mend the tests",
+}
+HEARD: Final = {
+    "status": "recorded",
+    "agent": "claude-code",
+    "session": "2f6c1a",
+    "event_ids": [1],
+    "timestamp": _TIME,
+}
+AGENTS: Final = {
+    "agents": [
+        {"agent": "claude-code", "sessions": 2, "payloads": 40, "last_at": _TIME, "unknown": {}}
+    ]
 }
 NOW: Final = {
     "today": {"completed": 3, "failed": 0},

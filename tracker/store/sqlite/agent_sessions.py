@@ -21,7 +21,7 @@ from tracker.store.sqlite.scope import IN_SCOPE, parameter
 # So many of a session's tasks that run are shown with it.
 _TASKS_SHOWN: Final = 5
 
-_AT_WORK: Final = "pending + running > 0"
+_AT_WORK: Final = "pending + running + lives > 0"
 _CONDITIONS: Final = {None: "TRUE", True: _AT_WORK, False: f"NOT ({_AT_WORK})"}
 _COUNTS: Final = {None: "sessions", True: "sessions_at_work", False: "sessions - sessions_at_work"}
 
@@ -45,11 +45,11 @@ _TOTAL: Final = fill(
 )
 _PAGE: Final = fill(
     """
-  SELECT projects.id, projects.name, session, (
+  SELECT projects.id, projects.name, session, coalesce(agent_sessions.agent, (
       SELECT agent FROM tasks
       WHERE tasks.project_id = projects.id AND tasks.session = agent_sessions.session
       ORDER BY started_at, id LIMIT 1
-    ),
+    )), host, lives,
     first_at, last_at, EXISTS (
       SELECT 1 FROM tasks
       WHERE tasks.project_id = projects.id AND tasks.session = agent_sessions.session
@@ -92,13 +92,13 @@ def page(connection: apsw.Connection, now: int, scope: Scope, query: SessionQuer
     return SessionPage(
         [
             AgentSession(
-                *(project, name, agent, first_at, last_at),
+                *(project, name, agent, host, bool(lives), first_at, last_at),
                 StatusCounts._make(figures[:_STATUSES]),
                 bool(waits),
                 Amounts._make(figures[_STATUSES:]),
                 at_work.get((project, name), []),
             )
-            for _, project, name, agent, first_at, last_at, waits, *figures in rows
+            for _, project, name, agent, host, lives, first_at, last_at, waits, *figures in rows
         ],
         int(total),
     )

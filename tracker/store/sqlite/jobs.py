@@ -12,10 +12,12 @@ from typing import TYPE_CHECKING
 
 import apsw
 
+from tracker.clock import MS_PER_DAY
 from tracker.errors import Unavailable
-from tracker.store.sqlite import events, idempotency_keys, search
+from tracker.store.sqlite import events, hooks, idempotency_keys, search
 
 if TYPE_CHECKING:
+    from tracker.store.sqlite.process_watch import ProcessWatch
     from tracker.store.sqlite.readers import Readers
     from tracker.store.sqlite.retention import Retention
     from tracker.store.sqlite.silence_watch import SilenceWatch
@@ -40,6 +42,9 @@ _EXPIRY_BATCH = 200
 _EXPIRY_PAUSE = 0.05
 _EXPIRY_INTERVAL = 60.0
 
+# What is remembered of agents' sessions to read their payloads with; their tasks stay.
+_SESSIONS_KEPT_MS = 31 * MS_PER_DAY
+
 # Seconds. Until then a subscriber may still be sent what was pruned.
 _PRUNING_POLL_INTERVAL = 1.0
 
@@ -53,6 +58,7 @@ class Jobs:
         readers: Readers,
         retention: Retention,
         silence: SilenceWatch,
+        processes: ProcessWatch,
         on_pruned: Callable[[], None],
         newest: int,
     ) -> None:
@@ -62,6 +68,7 @@ class Jobs:
         self._readers = readers
         self._retention = retention
         self._silence = silence
+        self._processes = processes
         self._on_pruned = on_pruned
         self._newest = newest
         self._index_needed = asyncio.Event()
@@ -79,6 +86,8 @@ class Jobs:
             self._expire(self._retention.expire_audit),
             self._retention.run(),
             self._silence.run(),
+            self._processes.run(),
+            self._expire(_expire_some_sessions),
         )
         self._tasks = [asyncio.create_task(job) for job in jobs]
         for task in self._tasks:
@@ -154,6 +163,10 @@ class Jobs:
 
 def _expire_some_keys(connection: apsw.Connection, now: int) -> bool:
     return idempotency_keys.delete_expired(connection, now, _EXPIRY_BATCH)
+
+
+def _expire_some_sessions(connection: apsw.Connection, now: int) -> bool:
+    return hooks.delete_old(connection, now - _SESSIONS_KEPT_MS, _EXPIRY_BATCH)
 
 
 def _log_failure(task: asyncio.Task[None]) -> None:

@@ -72,7 +72,7 @@ def _write(
     reports: Sequence[Report],
     saved: Callable[[Changes], None],
 ) -> list[Recorded]:
-    projects = _projects(connection, now, dict.fromkeys(report.project for report in reports))
+    projects = ensure_projects(connection, now, dict.fromkeys(report.project for report in reports))
     task_keys = [(report.task_id, projects[report.project]) for report in reports]
     changes = _find_tasks(connection, set(task_keys))
     applied = Applied(reports, task_keys, changes, now)
@@ -85,10 +85,10 @@ def _write(
     return recorded
 
 
-def _projects(connection: apsw.Connection, now: int, task_keys: Iterable[str]) -> dict[str, int]:
+def ensure_projects(connection: apsw.Connection, now: int, names: Iterable[str]) -> dict[str, int]:
     """The projects' ids; those never seen are made."""
     ids = {}
-    for name in task_keys:
+    for name in names:
         found = connection.execute(_FIND_PROJECT, (name,)).fetchone()
         if found is None:
             connection.execute(_INSERT_PROJECT, (name, now, now))

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeVar
 from tracker.domain.tasks import Status
 from tracker.errors import Unavailable
 from tracker.store.sqlite import silence
-from tracker.store.sqlite.silence import Silence
+from tracker.store.sqlite.silence import Busy, Silence
 
 if TYPE_CHECKING:
     import apsw
@@ -51,10 +51,17 @@ class SilenceWatch:
     """Tells of tasks that have become silent."""
 
     def __init__(
-        self, group: Group, readers: Readers, clock: Clock, stale_after_ms: int, last_sign: int
+        self,
+        group: Group,
+        readers: Readers,
+        clock: Clock,
+        stale_after_ms: int,
+        last_sign: int,
+        busy: Callable[[], Busy] = frozenset,
     ) -> None:
-        """`stale_after_ms`: see `Silence`; `last_sign`: see `silence.last_sign`, before this
-        start."""
+        """`stale_after_ms`, `busy`: see `Silence`; `last_sign`: see `silence.last_sign`, before
+        this start."""
+        self._busy = busy
         self._group = group
         self._readers = readers
         self._clock = clock
@@ -116,7 +123,9 @@ class SilenceWatch:
             await self._write(lambda: self._group.submit_low_priority(silence.stay_alive))
 
     async def _look_at(self, rules: Silence, ids: Sequence[int], now: int) -> None:
-        deadlines = await self._readers.run(lambda connection: rules.deadlines(connection, ids))
+        deadlines = await self._readers.run(
+            lambda connection: rules.deadlines(connection, ids, now)
+        )
         silent = [id_ for id_, at in deadlines.items() if at <= now]
         if silent:
             tell = partial(_tell, rules, silent, now)
@@ -154,7 +163,7 @@ class SilenceWatch:
             return self._rules
         self._seen = seen
         self._recorded_at, self._deaf_since = self._clock.now_ms(), None
-        self._rules = Silence(self._stale_after_ms, downtimes)
+        self._rules = Silence(self._stale_after_ms, downtimes, self._busy)
         return self._rules
 
 

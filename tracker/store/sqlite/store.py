@@ -16,6 +16,7 @@ import apsw
 from agent_task_tracker.folders import MEMORY
 from tracker.domain.audit import Action, Actor, AuditPage, AuditQuery, Deed
 from tracker.domain.events import Event
+from tracker.domain.hooks import AgentLine, Heard, HookRequest, Liveness
 from tracker.domain.idempotency import Idempotency
 from tracker.domain.keys import KeySpec, KeyUse, StoredKey
 from tracker.domain.limits import MAX_PAGE_BYTES
@@ -42,8 +43,8 @@ from tracker.domain.records import (
     TaskPage,
     Trends,
 )
-from tracker.errors import IdempotencyKeyReused, NotFound
-from tracker.store.changes import WriteRequest
+from tracker.errors import NotFound, TrackerError
+from tracker.store.changes import Changes, WriteRequest
 from tracker.store.group import GroupCommit
 from tracker.store.sqlite import (
     agent_sessions,
@@ -51,9 +52,9 @@ from tracker.store.sqlite import (
     dashboard,
     events,
     health,
+    hooks,
     keys,
     projects,
-    reports,
     sessions,
     silence,
     stats,
@@ -63,6 +64,7 @@ from tracker.store.sqlite.checkpoint import PAGES, Checkpoints
 from tracker.store.sqlite.connection import open_writer
 from tracker.store.sqlite.jobs import Jobs
 from tracker.store.sqlite.lock import DatabaseLock, check_links
+from tracker.store.sqlite.process_watch import ProcessWatch
 from tracker.store.sqlite.readers import FileReaders, Readers, WriterReaders
 from tracker.store.sqlite.recovery import recover
 from tracker.store.sqlite.retention import Retention
@@ -102,15 +104,16 @@ class Store:
         on_death: Callable[[], None],
         retention: RetentionPolicy = UNLIMITED,
         stale_after_ms: int = 0,
+        liveness: Liveness | None = None,
         vfs: str | None = None,
         checkpoint_pages: int = PAGES,
     ) -> None:
         """Open, make or upgrade the database. `path` None: in memory, gone at the end.
 
         `on_death` is called if the store can no longer record anything and never will. `retention`:
-        what exceeds it is pruned. `stale_after_ms`: see `tracker.store.sqlite.silence`. `vfs`: the
-        SQLite file system to write through; tests have one that loses power. `checkpoint_pages`:
-        see `tracker.store.sqlite.checkpoint`.
+        what exceeds it is pruned. `stale_after_ms`: see `tracker.store.sqlite.silence`.
+        `liveness`: of agents that are plugged in. `vfs`: the SQLite file system to write through;
+        tests have one that loses power. `checkpoint_pages`: see `tracker.store.sqlite.checkpoint`.
 
         Raises:
             InUse: another server has it.
@@ -150,14 +153,17 @@ class Store:
         self._readers: Readers = (
             WriterReaders(self._group, clock) if path is None else FileReaders(path, clock)
         )
+        self._processes = ProcessWatch(self._group, self._readers, liveness, self._saved)
         self._watch = SilenceWatch(
-            self._group, self._readers, clock, stale_after_ms, silence.last_sign(connection)
+            *(self._group, self._readers, clock, stale_after_ms, silence.last_sign(connection)),
+            busy=lambda: self._processes.busy,
         )
         self._jobs = Jobs(
             self._group,
             self._readers,
             Retention(retention, self._group, clock),
             self._watch,
+            self._processes,
             on_pruned=listener.forget,
             newest=self.last_id,
         )
@@ -199,6 +205,20 @@ class Store:
             Unavailable: nothing was recorded; the same request may succeed later.
         """
         return self._group.submit_item(WriteRequest(report, key), size)
+
+    def hear(self, request: HookRequest, size: int) -> asyncio.Future[Heard]:
+        """Write what a payload comes to; done once it is committed. `size` is its body's, in bytes.
+
+        The future's error, or raised at once:
+            Forbidden: it is of a project that its sender may not report to.
+            IdempotencyKeyReused: its key belongs to another request.
+            Unavailable: nothing was recorded; the same request may succeed later.
+        """
+        return self._group.submit_item(request, size)
+
+    async def plugged_in(self) -> Sequence[AgentLine]:
+        """The agents whose hooks have sent anything, by name."""
+        return await self._read(hooks.agents)
 
     async def delete_task(self, project: str, task_id: str, by: Actor) -> None:
         """Delete a task and its events, the oldest first. Raises NotFound, Unavailable."""
@@ -391,18 +411,21 @@ class Store:
     async def _read(self, query: Callable[[apsw.Connection], T]) -> T:
         return await self._readers.run(query)
 
-    def _committed(self, recorded: Sequence[Recorded]) -> None:
+    def _committed(self, recorded: Sequence[Recorded | Heard]) -> None:
         self._watch.group_done(committed=bool(recorded))
-        committed = [result.event for result in recorded if result.event is not None]
+        committed = [event for result in recorded for event in result.events]
         if committed:
             self.last_id = committed[-1].id
             self._listener.publish(committed)
             self._jobs.events_added(self.last_id)
 
     def _record(
-        self, connection: apsw.Connection, now: int, requests: Sequence[WriteRequest]
-    ) -> list[Recorded | IdempotencyKeyReused]:
-        return reports.record(connection, now, requests, saved=self._watch.saved)
+        self, connection: apsw.Connection, now: int, requests: Sequence[WriteRequest | HookRequest]
+    ) -> list[Recorded | Heard | TrackerError]:
+        return hooks.record(connection, now, requests, saved=self._watch.saved)
+
+    def _saved(self, changes: Changes) -> None:
+        self._watch.saved(changes)
 
     def _release(self) -> None:
         if self._lock is not None:

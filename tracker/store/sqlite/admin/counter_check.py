@@ -49,8 +49,9 @@ _DAYS_RECOUNTED = fill(
 )
 _SESSION_COUNTS = summed(f"tasks.status = '{status}'" for status in STATUSES)
 _SESSIONS = fill(
-    "SELECT session || ' in project ' || project_id, {counts} FROM agent_sessions",
+    "SELECT session || ' in project ' || project_id, {counts} FROM agent_sessions WHERE {any}",
     counts=listed(STATUSES),
+    any=f"{' + '.join(STATUSES)} > 0",  # one that was plugged in may have no task yet
 )
 _SESSIONS_RECOUNTED = fill(
     """
@@ -62,7 +63,9 @@ _SESSIONS_RECOUNTED = fill(
 _SESSIONS_OF_PROJECTS = "SELECT 'sessions of ' || name, sessions, sessions_at_work FROM projects"
 _SESSIONS_OF_PROJECTS_RECOUNTED = """
   SELECT 'sessions of ' || projects.name, count(agent_sessions.id),
-    coalesce(sum(agent_sessions.pending + agent_sessions.running > 0), 0)
+    coalesce(sum(
+      agent_sessions.pending + agent_sessions.running + agent_sessions.lives > 0
+    ), 0)
   FROM projects LEFT JOIN agent_sessions ON agent_sessions.project_id = projects.id
   GROUP BY projects.id
 """

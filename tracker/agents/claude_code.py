@@ -1,0 +1,187 @@
+"""Claude Code's payloads, and those of agents that have taken over its events
+(docs/agents/claude-code.md)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from tracker.agents.reader import Fields
+from tracker.agents.steps import (
+    Answered,
+    Asked,
+    Idle,
+    Prompted,
+    Reading,
+    Said,
+    SessionBegan,
+    SessionEnded,
+    Step,
+    SubagentBegan,
+    SubagentEnded,
+    ToolBegan,
+    ToolEnded,
+    TurnEnded,
+    TurnFailed,
+    TurnInterrupted,
+)
+from tracker.agents.texts import first_line, signature, text_of, tool_line
+
+# Tools that ask their user, and wait for the answer.
+_ASKING: Final = frozenset({"AskUserQuestion", "ExitPlanMode"})
+
+# Tools that start a sub-agent; the former name is `Task`.
+_STARTING: Final = frozenset({"Agent", "Task"})
+
+# Notifications that say that a person is needed now.
+_NEEDING: Final = frozenset({"permission_prompt", "elicitation_dialog", "elicitation_url_dialog"})
+
+# Events that say nothing of tasks.
+_SILENT: Final = frozenset(
+    {
+        *("Setup", "UserPromptExpansion", "PostToolBatch", "MessageDisplay", "InstructionsLoaded"),
+        *("ConfigChange", "CwdChanged", "DirectoryAdded", "FileChanged", "TeammateIdle"),
+        *("PreModelSwitch", "PostModelSwitch", "PreSkillShellCommand", "WorktreeRemove"),
+    }
+)
+
+
+def read(payload: Mapping[str, Any]) -> Reading:
+    """Raises ValidationFailed."""
+    fields = Fields(payload)
+    event = fields.text("hook_event_name") or fields.text("event")
+    steps = _STEPS.get(event)
+    return Reading(
+        session=fields.required("session_id"),
+        event=event,
+        steps=() if steps is None else steps(fields),
+        is_known=steps is not None or event in _SILENT,
+        turn=fields.text("prompt_id") or fields.text("turn_id"),
+        subagent=(fields.text("agent_id"), fields.text("agent_type")),
+        cwd=fields.text("cwd"),
+        model=fields.text("model"),
+    )
+
+
+def _session_start(fields: Fields) -> tuple[Step, ...]:
+    if fields.text("source") == "compact":
+        return (Said("Compacted the conversation"),)
+    return (SessionBegan(fields.text("model")),)
+
+
+def _tool_began(fields: Fields) -> tuple[Step, ...]:
+    tool, given = fields.text("tool_name"), fields.get("tool_input")
+    call = fields.text("tool_use_id")
+    told = Fields(given)
+    kind = told.text("subagent_type") or told.text("agent_type")
+    starts = (kind, told.text("description") or first_line(told.text("prompt")))
+    began = ToolBegan(
+        call,
+        signature(tool, given),
+        tool_line(tool, given, fields.text("cwd")),
+        starts if tool in _STARTING else None,
+    )
+    if tool not in _ASKING:
+        return (began,)
+    return (began, Asked(_question(tool, told), call, signature(tool, given)))
+
+
+def _question(tool: str, told: Fields) -> str:
+    if tool == "ExitPlanMode":
+        plan = first_line(told.text("plan"))
+        return f"Approve the plan: {plan}" if plan else "Approve the plan"
+    questions = [one.text("question") for one in told.each("questions")]
+    return " ".join(filter(None, questions)) or told.text("question") or "A question"
+
+
+def _tool_ended(fields: Fields) -> tuple[Step, ...]:
+    tool, given = fields.text("tool_name"), fields.get("tool_input")
+    error = first_line(text_of(fields.get("error")))
+    if fields.event == "PostToolUseFailure" and not error:
+        error = "no reason given"
+    ended = ToolEnded(
+        fields.text("tool_use_id"),
+        signature(tool, given),
+        tool_line(tool, given, fields.text("cwd")),
+        error,
+    )
+    if fields.get("is_interrupt") is True:
+        return (ended, TurnInterrupted())
+    return (ended,)
+
+
+def _permission(fields: Fields) -> tuple[Step, ...]:
+    tool, given = fields.text("tool_name"), fields.get("tool_input")
+    line = tool_line(tool, given, fields.text("cwd"))
+    return (Asked(f"Allow {line}?", signature=signature(tool, given)),)
+
+
+def _permission_denied(fields: Fields) -> tuple[Step, ...]:
+    tool, given = fields.text("tool_name"), fields.get("tool_input")
+    line = tool_line(tool, given, fields.text("cwd"))
+    reason = first_line(fields.text("reason"))
+    said = f"{line} was denied{f': {reason}' if reason else ''}"
+    return (Answered(fields.text("tool_use_id"), signature(tool, given)), Said(said))
+
+
+def _notification(fields: Fields) -> tuple[Step, ...]:
+    kind = fields.text("notification_type")
+    if kind in _NEEDING:
+        return (Asked(fields.text("message") or "A person is needed"),)
+    return (Idle(),) if kind == "idle_prompt" else ()
+
+
+def _elicitation(fields: Fields) -> tuple[Step, ...]:
+    server, message = fields.text("mcp_server_name"), fields.text("message")
+    return (Asked(f"{server}: {message}", _elicited(fields)),)
+
+
+def _elicited(fields: Fields) -> str:
+    return f"elicitation {fields.text('mcp_server_name')}"
+
+
+def _stop(fields: Fields) -> tuple[Step, ...]:
+    names = [
+        one.text("description") or one.text("command") or one.text("id")
+        for one in fields.each("background_tasks")
+        if one.text("status") in ("running", "pending", "")
+    ]
+    in_background = f"In the background: {first_line(', '.join(names))}" if names else ""
+    return (TurnEnded(fields.text("last_assistant_message"), in_background),)
+
+
+def _stop_failure(fields: Fields) -> tuple[Step, ...]:
+    message = fields.text("last_assistant_message") or fields.text("error_details")
+    return (TurnFailed(text_of(fields.get("error")) or "StopFailure", message),)
+
+
+def _subagent_stop(fields: Fields) -> tuple[Step, ...]:
+    result = fields.text("last_assistant_message")
+    return (SubagentEnded(fields.text("agent_id"), fields.text("agent_type"), result),)
+
+
+_STEPS: Final[Mapping[str, Callable[[Fields], tuple[Step, ...]]]] = {
+    "SessionStart": _session_start,
+    "SessionEnd": lambda _: (SessionEnded(),),
+    "UserPromptSubmit": lambda fields: (Prompted(fields.text("prompt")),),
+    "PreToolUse": _tool_began,
+    "PostToolUse": _tool_ended,
+    "PostToolUseFailure": _tool_ended,
+    "PermissionRequest": _permission,
+    "PermissionDenied": _permission_denied,
+    "Notification": _notification,
+    "Elicitation": _elicitation,
+    "ElicitationResult": lambda fields: (Answered(_elicited(fields)),),
+    "SubagentStart": lambda fields: (
+        SubagentBegan(fields.text("agent_id"), fields.text("agent_type")),
+    ),
+    "SubagentStop": _subagent_stop,
+    "TaskCreated": lambda fields: (Said(f"Task: {first_line(fields.text('task_subject'))}"),),
+    "TaskCompleted": lambda fields: (Said(f"Done: {first_line(fields.text('task_subject'))}"),),
+    "WorktreeCreate": lambda _: (Said("Made a worktree"),),
+    "PreCompact": lambda _: (Said("Compacting the conversation"),),
+    "PostCompact": lambda _: (Said("Compacted the conversation"),),
+    "Stop": _stop,
+    "StopFailure": _stop_failure,
+    "Interrupt": lambda _: (TurnInterrupted(),),
+}

@@ -1,0 +1,85 @@
+"""From what a hook sends to what the store is handed: which agents there are, and what of a payload
+is the same for all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from tracker.agents import claude_code
+from tracker.agents.reader import Fields
+from tracker.agents.session import Context, end_process, interpret
+from tracker.agents.steps import Reading
+from tracker.agents.texts import as_name, shorten
+from tracker.domain.hooks import Interpreted, Payload, Place, Process, State
+from tracker.domain.limits import MAX_NAME
+
+Reader = Callable[[Mapping[str, Any]], Reading]
+
+READERS: Final[Mapping[str, Reader]] = {
+    "claude-code": claude_code.read,
+    "codex": claude_code.read,
+}
+"""By the agents' names."""
+
+_MAX_EVENT: Final = 100
+_MAX_PATH: Final = 4096
+
+
+def receive(agent: str, content: Mapping[str, Any], told: Mapping[str, Any]) -> Payload:
+    """A payload of one of `READERS`; `told`: what its hook adds, all of it optional, `at` being
+    milliseconds since the epoch. Raises ValidationFailed: it is of no session."""
+    reading = READERS[agent](content)
+    context = Fields(told)
+    at = told.get("at")
+    place = Place(
+        _bounded(context, "host"),
+        _bounded(context, "worktree")
+        or shorten(reading.cwd, _MAX_PATH)
+        or _bounded(context, "cwd"),
+        _bounded(context, "remote"),
+    )
+    shown = {
+        "host": place.host,
+        "cwd": reading.cwd or _bounded(context, "cwd"),
+        "branch": _bounded(context, "branch"),
+        "remote": place.remote,
+    }
+    metadata = {name: value for name, value in shown.items() if value}
+
+    def interpreted(
+        known: State | None, of: str, project: str, subagent: str, now: int
+    ) -> Interpreted:
+        where = Context(agent, of, project, at if isinstance(at, int) else reading.at, metadata)
+        return interpret(where, reading, subagent, known, now)
+
+    return Payload(
+        agent,
+        as_name(reading.session),
+        as_name(reading.parent),
+        shorten(reading.event, _MAX_EVENT),
+        reading.is_known,
+        place,
+        _process(context),
+        interpreted,
+    )
+
+
+def process_ended(agent: str, session: str, project: str, known: State, now: int) -> Interpreted:
+    """What it comes to that the process of a session is gone."""
+    return end_process(Context(agent, session, project, None, {}), known, now)
+
+
+def _bounded(context: Fields, name: str) -> str:
+    return shorten(context.text(name), _MAX_PATH)
+
+
+def _process(context: Fields) -> Process | None:
+    pid = context.get("pid")
+    if not isinstance(pid, int) or isinstance(pid, bool) or not 0 < pid < 2**31:
+        return None
+    boot_id, namespace = context.text("boot_id"), context.text("pid_namespace")
+    started = context.text("started")
+    if not (boot_id and started):
+        return None
+    return Process(boot_id[:MAX_NAME], namespace[:MAX_NAME], pid, started[:MAX_NAME])

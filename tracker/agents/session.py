@@ -1,0 +1,371 @@
+"""What the steps of a session do to its tasks: the same for all agents (docs/contract.md, "Agents
+that are plugged in"). A prompt is a task, and so is a sub-agent. Pure: state in, reports and state
+out.
+
+Hooks are processes of their own, so their payloads may overtake each other; each says when it
+happened. What is late fills what is empty and opens nothing again.
+"""
+
+from __future__ import annotations
+
+from functools import singledispatchmethod
+from typing import Any, Final, NamedTuple
+
+from tracker.agents.state import Memory, OpenTask
+from tracker.agents.steps import (
+    Answered,
+    Asked,
+    Idle,
+    Prompted,
+    Reading,
+    Said,
+    SessionBegan,
+    SessionEnded,
+    Step,
+    SubagentBegan,
+    SubagentEnded,
+    ToolBegan,
+    ToolEnded,
+    TurnEnded,
+    TurnFailed,
+    TurnInterrupted,
+)
+from tracker.agents.texts import as_name, first_line, shorten
+from tracker.domain.attention import Attention
+from tracker.domain.hooks import PROCESS_ENDED, Interpreted, State
+from tracker.domain.limits import MAX_ATTENTION, MAX_MESSAGE, MAX_NAME
+from tracker.domain.tasks import Kind, Report
+
+INTERRUPTED: Final = "Interrupted"
+"""The `error_type` of a turn that its user stopped, or that ended with its session."""
+
+# Milliseconds between two messages of a task.
+_MESSAGE_INTERVAL: Final = 1000
+
+# Sub-agents at once; more are an agent gone wild.
+_MOST_OPEN: Final = 500
+
+_MAX_PROMPT: Final = 4000  # characters, in the metadata
+
+
+class Context(NamedTuple):
+    """Whose session it is. `at`: when what is told happened, if that is known. `metadata`: what
+    the tasks of turns are shown with."""
+
+    agent: str
+    session: str
+    project: str
+    at: int | None
+    metadata: dict[str, Any]
+
+
+def interpret(
+    context: Context, reading: Reading, subagent: str, known: State | None, now: int
+) -> Interpreted:
+    """What a payload comes to. `subagent`: whose own session it is of; empty: of none."""
+    session = _Session(context, known, now)
+    session.play(reading, subagent)
+    return session.interpreted()
+
+
+def end_process(context: Context, known: State, now: int) -> Interpreted:
+    """What it comes to that the session's process is gone."""
+    session = _Session(context, known, now)
+    session.end_all(PROCESS_ENDED, "The agent's process is gone.")
+    return session.interpreted()
+
+
+class _Session:
+    def __init__(self, context: Context, known: State | None, now: int) -> None:
+        self._context = context
+        self._memory = Memory.load(known)
+        self._at = now if context.at is None else context.at
+        self._reports: list[Report] = []
+        self._reading: Reading
+        self._here = ""  # what the steps are of: a turn or a sub-agent
+
+    def interpreted(self) -> Interpreted:
+        memory = self._memory
+        busy = [self._task_id(name) for name, task in memory.open.items() if task.calls]
+        return Interpreted(self._reports, memory.dump(), not memory.ended, busy)
+
+    def play(self, reading: Reading, subagent: str) -> None:
+        memory = self._memory
+        self._reading = reading
+        self._subagent = (as_name(subagent), "") if subagent else reading.subagent
+        if reading.model:
+            memory.model = reading.model
+        if self._at > memory.ended:
+            memory.ended = 0
+        for step in reading.steps:
+            self._here = self._subagent[0] or self._turn()
+            self._play(step)
+
+    def end_all(self, error_type: str, message: str) -> None:
+        """The session ends, and what runs of it."""
+        for name, task in list(self._memory.open.items()):
+            if task.result is not None:
+                self._finish(name, task, task.result)
+            else:
+                self._fail(name, task, error_type, message)
+        self._memory.ended = self._at
+
+    def _turn(self) -> str:
+        """The turn that the payload is of: the present one if it does not say."""
+        memory = self._memory
+        return as_name(self._reading.turn) or memory.turn or str(memory.turns + 1)
+
+    # The steps.
+
+    @singledispatchmethod
+    def _play(self, step: Step) -> None:
+        raise NotImplementedError(step)
+
+    @_play.register
+    def _(self, step: SessionBegan) -> None:
+        memory = self._memory
+        memory.model = step.model or memory.model
+        for name, task in list(memory.open.items()):  # its process had died, and it is resumed
+            if task.began < self._at:
+                self._fail(name, task, INTERRUPTED, "The session began anew.")
+
+    @_play.register
+    def _(self, _: SessionEnded) -> None:
+        self.end_all(INTERRUPTED, "The session ended before this was done.")
+
+    @_play.register
+    def _(self, step: Prompted) -> None:
+        memory = self._memory
+        if self._subagent[0]:
+            self._begin(self._here, title=first_line(step.text))
+            return
+        named = as_name(self._reading.turn)
+        name = named or str(memory.turns + 1)
+        if name not in memory.open and name not in memory.done:
+            memory.turns += 1
+        before = memory.open.get(memory.turn)
+        if before is None or name == memory.turn or self._at >= before.began:
+            for other, task in list(memory.open.items()):
+                if other != name and not task.parent and task.began <= self._at:
+                    self._interrupt(other, task, "The next prompt came before this was done.")
+            memory.turn = name
+        title = first_line(step.text) or f"Prompt {memory.turns}"
+        text = shorten(step.text.strip(), _MAX_PROMPT)
+        prompt = {} if text in ("", title) else {"prompt": text}
+        self._begin(name, title=title, metadata={**self._metadata(), **prompt})
+
+    @_play.register
+    def _(self, step: TurnEnded) -> None:
+        if self._subagent[0]:
+            self._end_here(step.result)
+            return
+        task = self._open(self._here)
+        if step.in_background:
+            if task is not None:
+                task.result = step.result
+                self._say(self._here, task, step.in_background, at_once=True)
+            return
+        if task is not None:
+            self._finish(self._here, task, step.result)
+        for name, other in list(self._memory.open.items()):
+            if other.result is not None:
+                self._finish(name, other, other.result)
+
+    @_play.register
+    def _(self, step: TurnFailed) -> None:
+        task = self._open(self._here)
+        if task is not None:
+            self._fail(self._here, task, step.error_type, step.message)
+
+    @_play.register
+    def _(self, step: TurnInterrupted) -> None:
+        task = self._open(self._here)
+        if task is not None:
+            self._interrupt(self._here, task, step.message or "The user interrupted it.")
+
+    @_play.register
+    def _(self, _: Idle) -> None:
+        task = self._memory.open.get(self._here)
+        if task is not None and task.result is None and task.began < self._at:
+            self._interrupt(self._here, task, "The agent waits for the next prompt.")
+
+    @_play.register
+    def _(self, step: ToolBegan) -> None:
+        ended = self._memory.done.get(self._here)
+        if ended is not None and self._context.at is not None and ended < self._at:
+            del self._memory.done[self._here]  # it goes on, as when a hook of others keeps it from
+        task = self._open(self._here)
+        if task is None:
+            return
+        if self._memory.answered.get(step.signature, -1) < self._at:
+            task.calls[step.call or step.signature] = step.signature
+        if step.starts is not None:
+            task.starting.append(list(step.starts))
+        self._say(self._here, task, step.line)
+
+    @_play.register
+    def _(self, step: ToolEnded) -> None:
+        self._memory.answered.pop(step.signature, None)  # the newest is kept longest
+        self._memory.answered[step.signature] = self._at
+        task = self._open(self._here)
+        if task is None:
+            return
+        task.calls.pop(step.call or step.signature, None)
+        self._answer(task, step.call, step.signature)
+        if step.error:
+            self._say(self._here, task, f"{step.line} failed: {step.error}".lstrip())
+
+    @_play.register
+    def _(self, step: Asked) -> None:
+        task = self._open(self._here)
+        if task is None or self._memory.answered.get(step.signature, -1) >= self._at:
+            return
+        by_call = (call for call, signature in task.calls.items() if signature == step.signature)
+        id_ = as_name(step.id or next(by_call, step.signature))
+        if id_ in task.asked or (not id_ and (task.asked or task.is_asking)):
+            return
+        if id_:
+            task.asked[id_] = step.signature
+        task.is_asking = task.is_asking or not id_
+        self._tell(self._here, task, attention=Attention(id_, shorten(step.text, MAX_ATTENTION)))
+
+    @_play.register
+    def _(self, step: Answered) -> None:
+        if step.signature:
+            self._memory.answered[step.signature] = self._at
+        task = self._open(self._here)
+        if task is not None:
+            self._answer(task, step.id, step.signature)
+
+    @_play.register
+    def _(self, step: SubagentBegan) -> None:
+        turn = self._turn()
+        parent = self._memory.open.get(turn)
+        starting = parent.starting if parent is not None else []
+        found = next((one for one in starting if one[0] == step.type), None)
+        if found is not None:
+            starting.remove(found)
+        title = step.title or (found[1] if found is not None else "") or step.type
+        name = as_name(step.name)
+        self._begin(name, title=first_line(title), of=step.type, parent=turn)
+
+    @_play.register
+    def _(self, step: SubagentEnded) -> None:
+        self._here, self._subagent = as_name(step.name), (as_name(step.name), step.type)
+        self._end_here(step.result)
+
+    @_play.register
+    def _(self, step: Said) -> None:
+        task = self._open(self._here)
+        if task is not None:
+            self._say(self._here, task, step.text)
+
+    # What they have in common.
+
+    def _open(self, name: str) -> OpenTask | None:
+        """The task, which begins if it was not heard of; None: it has ended."""
+        task = self._memory.open.get(name)
+        if task is None and name not in self._memory.done:
+            task = self._begin(name, metadata={} if self._subagent[0] else self._metadata())
+        return task
+
+    def _begin(
+        self,
+        name: str,
+        *,
+        title: str = "",
+        metadata: dict[str, Any] | None = None,
+        of: str = "",
+        parent: str = "",
+    ) -> OpenTask | None:
+        """Report its start; None: it has ended already. `of`: the type of a sub-agent."""
+        memory = self._memory
+        is_subagent = bool(of or parent or self._subagent[0])
+        task = memory.open.get(name)
+        if task is None:
+            kind = of or self._subagent[1]
+            agent = self._context.agent + (f"/{kind}" if kind else "")
+            up = parent or (memory.turn if is_subagent else "")
+            task = OpenTask(agent[:MAX_NAME], up if up != name else "", self._at)
+            ended = memory.done.get(name)
+            if ended is not None and (ended >= self._at or self._context.at is None):
+                late = {"title": title, "metadata": metadata, "occurred_at": min(ended, self._at)}
+                self._report(Kind.START, name, task, **late)
+                return None
+            memory.done.pop(name, None)
+            if not is_subagent and not memory.turn:
+                memory.turn, memory.turns = name, max(memory.turns, 1)
+            self._make_room()
+            memory.open[name] = task
+        self._report(Kind.START, name, task, title=title, metadata=metadata)
+        return task
+
+    def _make_room(self) -> None:
+        memory = self._memory
+        while len(memory.open) >= _MOST_OPEN:
+            name, task = next(iter(memory.open.items()))
+            self._fail(name, task, INTERRUPTED, "Too many sub-agents run at once.")
+
+    def _end_here(self, result: str) -> None:
+        task = self._open(self._here)
+        if task is not None:
+            self._finish(self._here, task, result)
+
+    def _finish(self, name: str, task: OpenTask, result: str) -> None:
+        self._close(name)
+        self._report(Kind.FINISH, name, task, result=result or None)
+
+    def _fail(self, name: str, task: OpenTask, error_type: str, message: str) -> None:
+        self._close(name)
+        told = {"error_type": shorten(error_type, MAX_NAME), "error_message": message}
+        self._report(Kind.ERROR, name, task, **told)
+
+    def _close(self, name: str) -> None:
+        self._memory.open.pop(name, None)
+        self._memory.done[name] = self._at
+
+    def _interrupt(self, name: str, task: OpenTask, message: str) -> None:
+        """A turn is over, with the sub-agents that it waited for; one that had ended but for what
+        it left running is done."""
+        if task.result is not None:
+            self._finish(name, task, task.result)
+            return
+        self._fail(name, task, INTERRUPTED, message)
+        for other, child in list(self._memory.open.items()):
+            if child.parent == name:
+                self._fail(other, child, INTERRUPTED, message)
+
+    def _answer(self, task: OpenTask, id_: str, signature: str) -> None:
+        for request, of in list(task.asked.items()):
+            if request == as_name(id_) or (signature and of == signature):
+                del task.asked[request]
+                self._tell(self._here, task, attention=Attention(request, None))
+
+    def _say(self, name: str, task: OpenTask, text: str, *, at_once: bool = False) -> None:
+        if at_once or task.is_asking or self._at - task.said_at >= _MESSAGE_INTERVAL:
+            task.said_at = max(task.said_at, self._at)
+            task.is_asking = False  # whatever comes next answers a request without name
+            self._tell(name, task, message=shorten(text, MAX_MESSAGE))
+
+    def _tell(self, name: str, task: OpenTask, **told: Any) -> None:
+        self._report(Kind.STATUS, name, task, **told)
+
+    def _report(self, kind: Kind, name: str, task: OpenTask, **told: Any) -> None:
+        of: dict[str, Any] = {
+            "kind": kind,
+            "project": self._context.project,
+            "task_id": self._task_id(name),
+            "title": "",
+            "agent": task.agent,
+            "session": self._context.session,
+            "parent_task_id": self._task_id(task.parent) if task.parent else None,
+            "occurred_at": self._context.at,
+        }
+        self._reports.append(Report(**{**of, **told}))
+
+    def _task_id(self, name: str) -> str:
+        return as_name(f"{self._context.session}/{name}")
+
+    def _metadata(self) -> dict[str, Any]:
+        model = {"model": self._memory.model} if self._memory.model else {}
+        return {**self._context.metadata, **model}

@@ -1,0 +1,74 @@
+"""What is remembered of a session: as JSON in the store, as objects here. Times are milliseconds
+since the epoch."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from typing import Any, Final
+
+from tracker.domain.hooks import State
+
+# So much is remembered at once: more than any session needs.
+_MOST_CALLS: Final = 200
+_MOST_DONE: Final = 100
+
+
+@dataclass(slots=True)
+class OpenTask:
+    """A turn or a sub-agent that runs.
+
+    `parent`: of a sub-agent, the turn that started it. `said_at`: when its last message was sent.
+    `calls`: open tool calls, with their signatures; `asked`: open requests, with those of the tools
+    that they are for. `is_asking`: there is one without a name. `starting`: type and title of
+    sub-agents that it has called and that have not begun. `result`: of a turn that has ended, but
+    for what still runs in the background.
+    """
+
+    agent: str
+    parent: str = ""
+    began: int = 0
+    said_at: int = 0
+    calls: dict[str, str] = field(default_factory=dict)
+    asked: dict[str, str] = field(default_factory=dict)
+    is_asking: bool = False
+    starting: list[list[str]] = field(default_factory=list)
+    result: str | None = None
+
+
+@dataclass(slots=True)
+class Memory:
+    """A session. `turn`: the present or last one, of so many. `done`: turns and sub-agents that
+    have ended, and when; `answered`: signatures of tool calls, and when they were through. `ended`:
+    when the session has; 0: it lives."""
+
+    turn: str = ""
+    turns: int = 0
+    model: str = ""
+    ended: int = 0
+    open: dict[str, OpenTask] = field(default_factory=dict)
+    done: dict[str, int] = field(default_factory=dict)
+    answered: dict[str, int] = field(default_factory=dict)
+
+    @classmethod
+    def load(cls, state: State | None) -> Memory:
+        """From what `dump` made; None: of a session never heard of."""
+        if state is None:
+            return cls()
+        opened = {name: OpenTask(**task) for name, task in state["open"].items()}
+        return cls(**{**state, "open": opened})
+
+    def dump(self) -> State:
+        """As JSON, bounded."""
+        keep_newest(self.done)
+        keep_newest(self.answered)
+        for task in self.open.values():
+            keep_newest(task.calls, _MOST_CALLS)
+            keep_newest(task.asked, _MOST_CALLS)
+            del task.starting[:-_MOST_CALLS]
+        return asdict(self)
+
+
+def keep_newest(entries: dict[str, Any], most: int = _MOST_DONE) -> None:
+    """Forget those that were added first."""
+    for name in list(entries)[: max(0, len(entries) - most)]:
+        del entries[name]

@@ -1,0 +1,83 @@
+"""Sessions of agents whose process runs on this machine, in the caller's transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Final, NamedTuple
+
+import apsw
+import orjson
+
+from tracker.domain.hooks import EndProcess, Process
+from tracker.domain.records import Recorded
+from tracker.store.changes import Changes, WriteRequest
+from tracker.store.sqlite import hooks, reports
+
+_LIVING: Final = """
+  SELECT agent, session, project, busy, seen, boot_id, pid_namespace, pid, started
+  FROM hook_sessions
+  WHERE lives AND pid IS NOT NULL
+    AND ((boot_id = ?1 AND pid_namespace = ?2) OR (seen AND host = ?3))
+"""
+_MARK_SEEN: Final = """
+  UPDATE hook_sessions SET seen = 1
+  WHERE agent = ? AND session = ? AND (boot_id, pid_namespace, pid, started) = (?, ?, ?, ?)
+"""
+_FIND: Final = """
+  SELECT project, state FROM hook_sessions
+  WHERE agent = ? AND session = ? AND lives
+    AND (boot_id, pid_namespace, pid, started) = (?, ?, ?, ?)
+"""
+
+
+class Living(NamedTuple):
+    """A session that lives, and its process. `busy`: the ids of its tasks with an open tool call;
+    `seen`: the process was alive when the server looked."""
+
+    agent: str
+    session: str
+    project: str
+    busy: Sequence[str]
+    seen: bool
+    process: Process
+
+
+def living(
+    connection: apsw.Connection, boot_id: str, pid_namespace: str, host: str
+) -> list[Living]:
+    """Those whose process can be looked at here, or was before a reboot."""
+    rows = connection.execute(_LIVING, (boot_id, pid_namespace, host))
+    return [
+        Living(agent, session, project, orjson.loads(busy), bool(seen), Process(*process))
+        for agent, session, project, busy, seen, *process in rows
+    ]
+
+
+def mark_seen(connection: apsw.Connection, _now: int, found: Sequence[Living]) -> None:
+    """Remember that these processes were alive."""
+    for one in found:
+        connection.execute(_MARK_SEEN, (one.agent, one.session, *one.process))
+
+
+def end(
+    connection: apsw.Connection,
+    now: int,
+    gone: Sequence[Living],
+    end_process: EndProcess,
+    saved: Callable[[Changes], None],
+) -> list[Recorded]:
+    """The processes of these are gone: end what runs of the sessions, unless another process has
+    gone on with them meanwhile."""
+    requests: list[WriteRequest] = []
+    for one in gone:
+        row = connection.execute(_FIND, (one.agent, one.session, *one.process)).fetchone()
+        if row is None:
+            continue
+        project, state = row
+        ended = end_process(one.agent, one.session, project, orjson.loads(state), now)
+        requests += [WriteRequest(report) for report in ended.reports]
+        hooks.save(connection, now, one.agent, one.session, project, ended)
+        shown = {"project": project, "session": one.session, "agent": one.agent}
+        hooks.show(connection, {**shown, "host": "", "lives": ended.lives, "at": now})
+    recorded = reports.record(connection, now, requests, saved=saved)
+    return [one for one in recorded if isinstance(one, Recorded)]

@@ -1,0 +1,299 @@
+"""Payloads of agents that are plugged in: their sessions' states, and what they come to, in the
+caller's transaction. What they mean is worked out by who hands them in (tracker.domain.hooks)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import islice
+from typing import Any, Final, NamedTuple, cast
+
+import apsw
+import orjson
+
+from tracker.domain.hooks import (
+    UNNAMED,
+    AgentLine,
+    Heard,
+    HookRequest,
+    Interpreted,
+    Payload,
+    Place,
+    project_names,
+)
+from tracker.domain.idempotency import OwnedKey
+from tracker.domain.records import Recorded
+from tracker.errors import Forbidden, TrackerError
+from tracker.store.changes import Changes, UsedKey, WriteRequest, reused
+from tracker.store.sqlite import idempotency_keys, reports
+
+_FIND_SESSION = """
+  SELECT parent, project, state FROM hook_sessions WHERE agent = ? AND session = ?
+"""
+_FIND_FOLDER = "SELECT project FROM hook_folders WHERE host = ? AND folder = ?"
+_FIND_PROJECT = "SELECT remote FROM hook_folders WHERE project = ?"
+_INSERT_FOLDER = "INSERT INTO hook_folders (host, folder, remote, project) VALUES (?, ?, ?, ?)"
+_SAVE_CHILD = """
+  INSERT INTO hook_sessions (agent, session, parent, last_at) VALUES (?, ?, ?, ?)
+  ON CONFLICT (agent, session) DO UPDATE SET last_at = excluded.last_at
+"""
+_SAVE_SESSION = """
+  INSERT INTO hook_sessions (agent, session, project, state, busy, lives, last_at, host)
+  VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+  ON CONFLICT (agent, session) DO UPDATE SET
+    state = excluded.state, busy = excluded.busy, lives = excluded.lives, last_at = excluded.last_at
+"""
+_SAVE_PROCESS = """
+  UPDATE hook_sessions SET boot_id = ?1, pid_namespace = ?2, pid = ?3, started = ?4, seen = 0
+  WHERE agent = ?5 AND session = ?6
+    AND (boot_id, pid_namespace, pid, started) IS NOT (?1, ?2, ?3, ?4)
+"""
+_COUNT_EVENT = """
+  INSERT INTO hook_events (agent, event, known, count, last_at) VALUES (?, ?, ?, 1, ?)
+  ON CONFLICT (agent, event) DO UPDATE SET
+    known = excluded.known, count = count + 1, last_at = excluded.last_at
+"""
+_EVENTS_OF_AGENT = "SELECT count(*) FROM hook_events WHERE agent = ?"
+_IS_COUNTED = "SELECT 1 FROM hook_events WHERE agent = ? AND event = ?"
+_SHOW_SESSION = """
+  INSERT INTO agent_sessions
+    (project_id, session, first_at, last_at, agent, host, lives,
+    pending, running, completed, failed)
+  SELECT id, :session, :at, :at, :agent, nullif(:host, ''), :lives, 0, 0, 0, 0
+  FROM projects WHERE name = :project
+  ON CONFLICT (project_id, session) DO UPDATE SET
+    last_at = max(last_at, excluded.last_at), lives = excluded.lives,
+    agent = excluded.agent, host = coalesce(excluded.host, host)
+"""
+_HIDE_SESSION = """
+  DELETE FROM agent_sessions
+  WHERE project_id = (SELECT id FROM projects WHERE name = :project) AND session = :session
+    AND NOT lives AND pending + running + completed + failed = 0
+"""
+_AGENTS = """
+  SELECT hook_agents.agent, sessions, sum(count), max(last_at),
+    json_group_object(event, count) FILTER (WHERE NOT known)
+  FROM hook_agents JOIN hook_events ON hook_events.agent = hook_agents.agent
+  GROUP BY hook_agents.agent ORDER BY hook_agents.agent
+"""
+_DELETE_OLD = """
+  DELETE FROM hook_sessions WHERE (agent, session) IN (
+    SELECT agent, session FROM hook_sessions WHERE last_at < ? ORDER BY last_at LIMIT ?
+  )
+"""
+
+# An agent's further events are counted together: their names are its own choice.
+_MOST_EVENTS: Final = 200
+_OTHERS: Final = "(others)"
+
+_LONGEST_NAME: Final = 1000  # names that a folder may take, until one is free
+
+
+class Known(NamedTuple):
+    """A session that was heard of."""
+
+    project: str
+    state: Any
+
+
+def record(
+    connection: apsw.Connection,
+    now: int,
+    requests: Sequence[WriteRequest | HookRequest],
+    saved: Callable[[Changes], None],
+) -> list[Recorded | Heard | TrackerError]:
+    """Write what came, in order; for each what became of it, or the error that is its own. `saved`:
+    see `reports.record`."""
+    if HookRequest not in set(map(type, requests)):
+        plain = cast("Sequence[WriteRequest]", requests)
+        return [*reports.record(connection, now, plain, saved=saved)]
+    group = _Group(connection, now)
+    written: list[WriteRequest] = []
+    spans: list[range | Heard | TrackerError] = []
+    for request in requests:
+        begin = len(written)
+        if isinstance(request, WriteRequest):
+            written.append(request)
+            spans.append(range(begin, begin + 1))
+            continue
+        try:
+            heard = group.hear(request)
+        except TrackerError as error:
+            spans.append(error)
+            continue
+        if heard is None:
+            written.extend(group.take())
+            spans.append(range(begin, len(written)))
+        else:
+            spans.append(heard)
+    recorded = reports.record(connection, now, written, saved=saved)
+    results: list[Recorded | Heard | TrackerError] = []
+    for request, span in zip(requests, spans, strict=True):
+        if not isinstance(span, range):
+            results.append(span)
+        elif isinstance(request, WriteRequest):
+            results.append(recorded[span.start])
+        else:
+            made = [one for one in recorded[span.start : span.stop] if isinstance(one, Recorded)]
+            results.append(group.settle(request, made))
+    group.save()
+    return results
+
+
+class _Group:
+    """The payloads of a transaction."""
+
+    def __init__(self, connection: apsw.Connection, now: int) -> None:
+        self._connection = connection
+        self._now = now
+        self._reports: list[WriteRequest] = []
+        self._keys: dict[OwnedKey, UsedKey] = {}
+        self._shown: dict[tuple[str, str], dict[str, Any]] = {}
+
+    def hear(self, request: HookRequest) -> Heard | None:
+        """Work out what it comes to; or that it was recorded before. Raises Forbidden,
+        IdempotencyKeyReused."""
+        key = request.key
+        if key is not None:
+            used = self._keys.get(key.key) or idempotency_keys.find(
+                self._connection, self._now, [key.key]
+            ).get(key.key)
+            if used is not None:
+                error = reused(key, used)
+                if error is not None:
+                    raise error
+                return Heard(used.at, [], was_known=True)
+        self._interpret(request)
+        if key is not None:
+            expires_at = self._now + key.lifetime_ms
+            self._keys[key.key] = UsedKey(key.fingerprint, 0, self._now, False, None, expires_at)
+        return None
+
+    def take(self) -> list[WriteRequest]:
+        """The reports of what was heard last."""
+        taken, self._reports = self._reports, []
+        return taken
+
+    def settle(self, request: HookRequest, recorded: Sequence[Recorded]) -> Heard:
+        """What has become of it, and of its reports."""
+        events = [event for one in recorded for event in one.events]
+        if request.key is not None and events:
+            used = self._keys[request.key.key]
+            self._keys[request.key.key] = used._replace(event_id=events[-1].id)
+        return Heard(self._now, events)
+
+    def save(self) -> None:
+        """Remember keys, and show the sessions, whose tasks are there now."""
+        idempotency_keys.remember(self._connection, self._keys)
+        for (project, _), shown in self._shown.items():
+            reports.ensure_projects(self._connection, self._now, [project])
+            show(self._connection, shown)
+
+    def _interpret(self, request: HookRequest) -> None:
+        payload, connection = request.payload, self._connection
+        owner, subagent, known = self._find(payload)
+        project = known.project if known is not None else self._project(payload.place)
+        if not request.scope.includes(project):
+            raise Forbidden(
+                f"The key that the hook of {payload.agent} sends is not for the project "
+                f"{project!r}; /api/info lists those that it is for."
+            )
+        state = None if known is None else known.state
+        interpreted = payload.interpret(state, owner, project, subagent, self._now)
+        self._reports += [WriteRequest(report) for report in interpreted.reports]
+        if subagent:
+            child = (payload.agent, payload.session, owner, self._now)
+            connection.execute(_SAVE_CHILD, child)
+        host = payload.place.host
+        save(connection, self._now, payload.agent, owner, project, interpreted, host)
+        if payload.process is not None and not subagent:
+            connection.execute(_SAVE_PROCESS, (*payload.process, payload.agent, owner))
+        self._count(payload)
+        self._shown[project, owner] = {
+            **{"project": project, "session": owner, "agent": payload.agent},
+            **{"host": host, "lives": interpreted.lives, "at": self._now},
+        }
+
+    def _find(self, payload: Payload) -> tuple[str, str, Known | None]:
+        """The session that the payload counts to, the sub-agent of it whose own session it is of,
+        and what is known of it."""
+        row = self._row(payload.agent, payload.session)
+        parent = row[0] if row is not None else payload.parent or None
+        if parent is None or parent == payload.session:
+            return payload.session, "", _known(row)
+        above = self._row(payload.agent, parent)
+        if above is not None and above[0] is not None:  # a sub-agent's sub-agent
+            parent = above[0]
+            above = self._row(payload.agent, parent)
+        return parent, payload.session, _known(above)
+
+    def _row(self, agent: str, session: str) -> Any:
+        return self._connection.execute(_FIND_SESSION, (agent, session)).fetchone()
+
+    def _project(self, place: Place) -> str:
+        """The name of the folder's project, which stays: of two folders of the same name that are
+        not clones of one repository, the second is told apart."""
+        connection = self._connection
+        if not place.folder:
+            return UNNAMED
+        found = connection.execute(_FIND_FOLDER, (place.host, place.folder)).get
+        if found is not None:
+            return str(found)
+        name = next(self._free_names(place))
+        row = (place.host, place.folder, place.remote, name)
+        connection.execute(_INSERT_FOLDER, row)
+        return name
+
+    def _free_names(self, place: Place) -> Iterator[str]:
+        for name in islice(project_names(place.folder), _LONGEST_NAME):
+            remotes = {remote for (remote,) in self._connection.execute(_FIND_PROJECT, (name,))}
+            if not remotes or (place.remote and place.remote in remotes):
+                yield name
+        yield UNNAMED
+
+    def _count(self, payload: Payload) -> None:
+        connection, event = self._connection, payload.event
+        if connection.execute(_IS_COUNTED, (payload.agent, event)).get is None:
+            counted = connection.execute(_EVENTS_OF_AGENT, (payload.agent,)).get
+            event = event if counted < _MOST_EVENTS else _OTHERS
+        row = (payload.agent, event, payload.is_known, self._now)
+        connection.execute(_COUNT_EVENT, row)
+
+
+def _known(row: Any) -> Known | None:
+    return None if row is None else Known(row[1], orjson.loads(row[2]))
+
+
+def save(
+    connection: apsw.Connection,
+    now: int,
+    agent: str,
+    session: str,
+    project: str,
+    after: Interpreted,
+    host: str = "",
+) -> None:
+    """Keep what the session's next payload is read with."""
+    state, busy = orjson.dumps(after.state).decode(), orjson.dumps(after.busy).decode()
+    row = (agent, session, project, state, busy, after.lives, now, host)
+    connection.execute(_SAVE_SESSION, row)
+
+
+def show(connection: apsw.Connection, shown: Mapping[str, Any]) -> None:
+    """Have it in the list of sessions, unless it ended without any task."""
+    connection.execute(_SHOW_SESSION, shown)
+    if not shown["lives"]:
+        connection.execute(_HIDE_SESSION, shown)
+
+
+def agents(connection: apsw.Connection) -> list[AgentLine]:
+    """Those that have sent anything, by name."""
+    return [
+        AgentLine(agent, sessions, payloads, last_at, orjson.loads(unknown or "{}"))
+        for agent, sessions, payloads, last_at, unknown in connection.execute(_AGENTS)
+    ]
+
+
+def delete_old(connection: apsw.Connection, before: int, limit: int) -> bool:
+    """Forget some sessions that were not heard of since then. True when none is left."""
+    connection.execute(_DELETE_OLD, (before, limit))
+    return connection.changes() < limit

@@ -1,0 +1,79 @@
+"""Notices in the background that the process of an agent is gone, which no hook tells."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Final
+
+from tracker.domain.hooks import EndProcess, Liveness
+from tracker.errors import Unavailable
+from tracker.store.sqlite import hook_processes
+from tracker.store.sqlite.hook_processes import Living
+
+if TYPE_CHECKING:
+    import apsw
+
+    from tracker.domain.records import Recorded
+    from tracker.store.changes import Changes
+    from tracker.store.sqlite.readers import Readers
+    from tracker.store.sqlite.writer import Group
+
+# Seconds between two looks: an end is told within 10.
+_INTERVAL: Final = 4.0
+
+
+class ProcessWatch:
+    """Looks at the processes of sessions that live."""
+
+    def __init__(
+        self,
+        group: Group,
+        readers: Readers,
+        liveness: Liveness | None,
+        saved: Callable[[Changes], None],
+    ) -> None:
+        """`liveness` None: nothing is looked at. `saved`: see `reports.record`."""
+        self._group = group
+        self._readers = readers
+        self._liveness = liveness
+        self._saved = saved
+        self.busy: frozenset[tuple[str, str]] = frozenset()
+        """Tasks, by project and id, with an open tool call, whose agent's process is alive."""
+
+    async def run(self) -> None:
+        """Look now and then, until cancelled."""
+        liveness = self._liveness
+        while liveness is not None and liveness.processes.boot_id:
+            with contextlib.suppress(Unavailable):  # the next look tries again
+                await self._look(liveness)
+            await asyncio.sleep(_INTERVAL)
+
+    async def _look(self, liveness: Liveness) -> None:
+        processes = liveness.processes
+        here = (processes.boot_id, processes.pid_namespace, socket.gethostname())
+        found = await self._readers.run(lambda connection: hook_processes.living(connection, *here))
+        alive = [
+            one
+            for one in found
+            if one.process.boot_id == processes.boot_id and processes.is_alive(one.process)
+        ]
+        gone = [one for one in found if one.seen and one not in alive]
+        self.busy = frozenset((one.project, task) for one in alive for task in one.busy)
+        unseen = [one for one in alive if not one.seen]
+        if unseen:
+            await self._group.submit_low_priority(partial(_mark_seen, unseen))
+        if gone:
+            await self._group.submit_events(partial(self._end, gone, liveness.end))
+
+    def _end(
+        self, gone: Sequence[Living], end: EndProcess, connection: apsw.Connection, now: int
+    ) -> Sequence[Recorded]:
+        return hook_processes.end(connection, now, gone, end, self._saved)
+
+
+def _mark_seen(found: Sequence[Living], connection: apsw.Connection, now: int) -> None:
+    hook_processes.mark_seen(connection, now, found)
