@@ -11,8 +11,11 @@ import orjson
 
 from tests.support.access import only
 from tests.support.clocked import ManualClock
+from tracker.agents.processes import LocalProcesses
+from tracker.agents.receiving import process_ended
 from tracker.domain import attention
 from tracker.domain.events import Event
+from tracker.domain.hooks import Liveness
 from tracker.domain.idempotency import Idempotency
 from tracker.domain.ports import Engine
 from tracker.domain.queries import UNLIMITED, EventFilter, RetentionPolicy, TaskQuery
@@ -126,6 +129,7 @@ class Bench:
             *(self.clock, self.heard),
             on_death=self._die,
             retention=retention,
+            liveness=Liveness(LocalProcesses(), process_ended),
             stale_after_ms=self.stale_after_ms,
         )
 

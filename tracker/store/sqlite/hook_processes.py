@@ -16,7 +16,7 @@ from tracker.store.sqlite import hooks, reports
 _LIVING: Final = """
   SELECT agent, session, project, busy, seen, boot_id, pid_namespace, pid, started
   FROM hook_sessions
-  WHERE lives AND pid IS NOT NULL
+  WHERE lives AND pid IS NOT NULL AND ?1 <> ''
     AND ((boot_id = ?1 AND pid_namespace = ?2) OR (seen AND host = ?3))
 """
 _MARK_SEEN: Final = """

@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Set
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from tracker.domain.hooks import EndProcess, Liveness
+from tracker.domain.hooks import EndProcess, Liveness, Processes
 from tracker.errors import Unavailable
 from tracker.store.sqlite import hook_processes
 from tracker.store.sqlite.hook_processes import Living
@@ -41,8 +41,6 @@ class ProcessWatch:
         self._readers = readers
         self._liveness = liveness
         self._saved = saved
-        self.busy: frozenset[tuple[str, str]] = frozenset()
-        """Tasks, by project and id, with an open tool call, whose agent's process is alive."""
 
     async def run(self) -> None:
         """Look now and then, until cancelled."""
@@ -52,22 +50,32 @@ class ProcessWatch:
                 await self._look(liveness)
             await asyncio.sleep(_INTERVAL)
 
+    async def busy(self) -> Set[tuple[str, str]]:
+        """Tasks, by project and id, with an open tool call, whose agent's process is alive."""
+        if self._liveness is None:
+            return frozenset()
+        alive, _ = await self._find(self._liveness.processes)
+        return {(one.project, task) for one in alive for task in one.busy}
+
     async def _look(self, liveness: Liveness) -> None:
-        processes = liveness.processes
-        here = (processes.boot_id, processes.pid_namespace, socket.gethostname())
-        found = await self._readers.run(lambda connection: hook_processes.living(connection, *here))
-        alive = [
-            one
-            for one in found
-            if one.process.boot_id == processes.boot_id and processes.is_alive(one.process)
-        ]
-        gone = [one for one in found if one.seen and one not in alive]
-        self.busy = frozenset((one.project, task) for one in alive for task in one.busy)
+        alive, gone = await self._find(liveness.processes)
         unseen = [one for one in alive if not one.seen]
         if unseen:
             await self._group.submit_low_priority(partial(_mark_seen, unseen))
         if gone:
             await self._group.submit_events(partial(self._end, gone, liveness.end))
+
+    async def _find(self, processes: Processes) -> tuple[list[Living], list[Living]]:
+        """Those that are alive, and those that were."""
+        here = (processes.boot_id, processes.pid_namespace, socket.gethostname())
+        found = await self._readers.run(lambda connection: hook_processes.living(connection, *here))
+        alive, gone = [], []
+        for one in found:
+            if one.process.boot_id == processes.boot_id and processes.is_alive(one.process):
+                alive.append(one)
+            elif one.seen:
+                gone.append(one)
+        return alive, gone
 
     def _end(
         self, gone: Sequence[Living], end: EndProcess, connection: apsw.Connection, now: int

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence, Set
+from collections.abc import Iterator, Sequence, Set
 from typing import NamedTuple
 
 import apsw
@@ -62,24 +62,30 @@ _MIN_DOWNTIME_MS = 1000
 class Silence:
     """Finds and tells it, by these rules."""
 
-    def __init__(self, stale_after_ms: int, downtimes: Downtimes, busy: Callable[[], Busy]) -> None:
-        """`stale_after_ms`: for tasks that have not said how long theirs is normal; 0: for ever.
-        `busy`: tasks that are seen to be at work now, although they say nothing."""
+    def __init__(self, stale_after_ms: int, downtimes: Downtimes) -> None:
+        """`stale_after_ms`: for tasks that have not said how long theirs is normal; 0: for ever."""
         self._stale_after = stale_after_ms
         self._downtimes = downtimes
-        self._busy = busy
 
-    def deadlines(self, connection: apsw.Connection, ids: Sequence[int], at: int) -> dict[int, int]:
-        """When each of the tasks, by their numbers, becomes silent, as it looks at `at`. Those that
-        will not be, and those that are, are left out."""
-        found = {row.id: self._deadline(row, at) for row in _find(connection, ids)}
-        return {id_: at for id_, at in found.items() if at is not None}
+    def deadlines(
+        self, connection: apsw.Connection, ids: Sequence[int], at: int, busy: Busy
+    ) -> dict[int, int]:
+        """When each of the tasks, by their numbers, becomes silent. Those that will not be, and
+        those that are, are left out. `busy`: those that are seen to be at work at `at`, although
+        they say nothing."""
+        found: dict[int, int] = {}
+        for row in _find(connection, ids):
+            deadline = self._deadline(row.task)
+            if deadline is not None:
+                is_busy = deadline <= at and (row.project, row.task_id) in busy
+                found[row.id] = at + _LOOK_AGAIN_MS if is_busy else deadline
+        return found
 
     def tell(
         self, connection: apsw.Connection, now: int, ids: Sequence[int], at: int
     ) -> list[Recorded]:
         """Mark those of the tasks that were silent at `at`; an event for each."""
-        silent = [row for row in _find(connection, ids) if self._is_silent(row, at)]
+        silent = [row for row in _find(connection, ids) if self._is_silent(row.task, at)]
         marks: list[bulk.Row] = [(row.id, row.task.reported_at) for row in silent]
         for _ in bulk.execute(connection, _MARK, marks):
             pass
@@ -96,20 +102,17 @@ class Silence:
         ]
         return [Recorded(event.id, now, False, None, event) for event in events]
 
-    def _is_silent(self, row: _Row, at: int) -> bool:
-        deadline = self._deadline(row, at)
+    def _is_silent(self, task: Task, at: int) -> bool:
+        deadline = self._deadline(task)
         return deadline is not None and deadline <= at
 
-    def _deadline(self, row: _Row, at: int) -> int | None:
-        task = row.task
+    def _deadline(self, task: Task) -> int | None:
         stale_after = task.stale_after_ms or self._stale_after
         if not stale_after or task.status is not Status.RUNNING or task.silent_since is not None:
             return None
         if task.requests.oldest is not None:  # it waits for a person
             return None
-        deadline = self._downtimes.silent_at(task.reported_at, stale_after)
-        is_busy = deadline <= at and (row.project, row.task_id) in self._busy()
-        return at + _LOOK_AGAIN_MS if is_busy else deadline
+        return self._downtimes.silent_at(task.reported_at, stale_after)
 
 
 class _Row(NamedTuple):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
@@ -57,10 +57,10 @@ class SilenceWatch:
         clock: Clock,
         stale_after_ms: int,
         last_sign: int,
-        busy: Callable[[], Busy] = frozenset,
+        busy: Callable[[], Awaitable[Busy]],
     ) -> None:
-        """`stale_after_ms`, `busy`: see `Silence`; `last_sign`: see `silence.last_sign`, before
-        this start."""
+        """`stale_after_ms`, and what `busy` finds: see `Silence`; `last_sign`: see
+        `silence.last_sign`, before this start."""
         self._busy = busy
         self._group = group
         self._readers = readers
@@ -123,8 +123,9 @@ class SilenceWatch:
             await self._write(lambda: self._group.submit_low_priority(silence.stay_alive))
 
     async def _look_at(self, rules: Silence, ids: Sequence[int], now: int) -> None:
+        busy = await self._busy()
         deadlines = await self._readers.run(
-            lambda connection: rules.deadlines(connection, ids, now)
+            lambda connection: rules.deadlines(connection, ids, now, busy)
         )
         silent = [id_ for id_, at in deadlines.items() if at <= now]
         if silent:
@@ -163,7 +164,7 @@ class SilenceWatch:
             return self._rules
         self._seen = seen
         self._recorded_at, self._deaf_since = self._clock.now_ms(), None
-        self._rules = Silence(self._stale_after_ms, downtimes, self._busy)
+        self._rules = Silence(self._stale_after_ms, downtimes)
         return self._rules
 
 

@@ -156,7 +156,7 @@ class Store:
         self._processes = ProcessWatch(self._group, self._readers, liveness, self._saved)
         self._watch = SilenceWatch(
             *(self._group, self._readers, clock, stale_after_ms, silence.last_sign(connection)),
-            busy=lambda: self._processes.busy,
+            busy=self._processes.busy,
         )
         self._jobs = Jobs(
             self._group,
