@@ -7,14 +7,24 @@ on the import path, by PYTHONPATH or from the working directory.
 from __future__ import annotations
 
 import sys
-from importlib import import_module
-from importlib.machinery import PathFinder
-from importlib.util import module_from_spec
-from pathlib import Path
+
+
+def run_hook() -> None:
+    """`tracker hook AGENT`, and nothing after it: an agent waits, so nothing else is imported."""
+    if sys.argv[1:2] == ["hook"] and sys.argv[2:3] not in ([], ["--help"]):
+        from agent_task_tracker.hook.command import main as hook
+
+        hook(sys.argv[2:])
 
 
 def main() -> None:
     """Run the command. In this process `tracker` is our package from now on."""
+    run_hook()
+    from importlib import import_module
+    from importlib.machinery import PathFinder
+    from importlib.util import module_from_spec
+    from pathlib import Path
+
     beside = str(Path(__file__).parents[1])
     spec = PathFinder.find_spec("tracker", [beside])
     if spec is None or spec.loader is None:

@@ -6,7 +6,6 @@ import http.client
 import os
 import socket
 import ssl
-import stat
 from functools import cached_property
 from pathlib import Path
 from typing import Final
@@ -14,6 +13,7 @@ from urllib.parse import urlsplit
 
 from agent_task_tracker import bounded
 from agent_task_tracker.errors import ClientError, Unverified
+from agent_task_tracker.plain_url import why_untrusted
 
 # A whole response may take so many times the timeout, which limits silence.
 _RESPONSE_TIMEOUTS: Final = 6
@@ -22,8 +22,6 @@ _UNIX: Final = "unix:"
 
 # OpenSSL's X509_V_ERR_HOSTNAME_MISMATCH and X509_V_ERR_IP_ADDRESS_MISMATCH.
 _MISMATCHES: Final = (62, 64)
-
-_WRITABLE_BY_OTHERS: Final = stat.S_IWGRP | stat.S_IWOTH
 
 
 class Address:
@@ -108,20 +106,8 @@ class UnixConnection(http.client.HTTPConnection):
             raise
 
     def why_untrusted(self) -> str | None:
-        """Why another user than this one, or root, may have made the socket; None: none can have.
-        Raises OSError."""
-        user, found = os.geteuid(), self.path.lstat()
-        if not stat.S_ISSOCK(found.st_mode) or found.st_uid != user:
-            return "it is not this user's"
-        if found.st_mode & _WRITABLE_BY_OTHERS:
-            return "others may write to it"
-        for folder in self.path.parents:
-            found = folder.lstat()
-            if found.st_uid not in (user, 0):
-                return f"{folder} is another user's"
-            if found.st_mode & _WRITABLE_BY_OTHERS and not found.st_mode & stat.S_ISVTX:
-                return f"others may write to {folder}"
-        return None
+        """See `plain_url.why_untrusted`."""
+        return why_untrusted(str(self.path))
 
 
 class _TlsConnection(http.client.HTTPSConnection):

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from http.client import HTTPException
+from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
 from agent_task_tracker import bounded
 from agent_task_tracker.address import Address
 from agent_task_tracker.credentials import Credentials
 from agent_task_tracker.errors import ClientError
+from agent_task_tracker.hook_request import HookRequest, is_recorded
 from agent_task_tracker.link import TIMEOUT, Answer, Link
-from agent_task_tracker.report import Report
+from agent_task_tracker.report import HOOK, Report
 
 _PATH: Final = "/webhook/batch"
 
@@ -22,6 +24,10 @@ _NEVER: Final = frozenset({400, 413, 422})
 _OF_A_REPORT: Final = frozenset(
     {"INVALID_JSON", "VALIDATION_ERROR", "IDEMPOTENCY_KEY_REUSED", "PAYLOAD_TOO_LARGE"}
 )
+
+# Of a hook's event it says nothing of others: the key may not report to that project, or the server
+# stumbles over what is in it.
+_OF_ITSELF: Final = frozenset({403, 500})
 
 # Once so few requests are left in a minute, the rest of them are spread over what is left of it.
 _SPARE: Final = 50
@@ -64,9 +70,12 @@ class Courier:
         """Seconds to wait before the next request, so that the server's limit lasts."""
 
     def send(self, reports: Sequence[Report]) -> list[Verdict]:
-        """Send them in one request, or in several if that is refused because of one of them.
-        Returns a verdict on each. Raises Kept."""
-        answer = self._post(reports)
+        """Send them in one request, or in several if that is refused because of one of them. What
+        an agent's hook told is sent alone. Returns a verdict on each. Raises Kept."""
+        if reports[0].kind == HOOK:
+            return [self._send_hook(reports[0])]
+        body = b'{"reports":[' + b",".join(report.content for report in reports) + b"]}"
+        answer = self._post(_PATH, body)
         if answer.status == 200:
             return self._verdicts(answer, len(reports))
         reason = _reason(answer)
@@ -86,10 +95,31 @@ class Courier:
         """Close the connection; the next report opens another."""
         self._link.close()
 
-    def _post(self, reports: Sequence[Report]) -> Answer:
-        body = b'{"reports":[' + b",".join(report.content for report in reports) + b"]}"
+    def _send_hook(self, report: Report) -> Verdict:
         try:
-            answer = self._link.post(_PATH, body)
+            request = HookRequest.of(report.content)
+        except ValueError as error:
+            return Verdict(f"this is no event of an agent: {error}")
+        answer = self._post(request.path, request.body, request.headers)
+        if answer.status == 200:
+            if not is_recorded(answer.body):
+                raise Kept(f"{self.url}: what answers there is no tracker; check the address")
+            return _TAKEN
+        if answer.status == 404:
+            words = f"404: the server knows no agent {request.agent}, or is older than this program"
+            return Verdict(f"{self.url}: {words}; upgrade it", is_final=False)
+        reason = f"{self.url}: {_told(answer.status, _json(answer))}"
+        if _is_of_a_report(answer):
+            return Verdict(reason)
+        if answer.status in _OF_ITSELF:
+            return Verdict(reason, is_final=False)
+        raise Kept(reason, _retry_after(answer))
+
+    def _post(
+        self, path: str, body: bytes, headers: Mapping[str, str] = MappingProxyType({})
+    ) -> Answer:
+        try:
+            answer = self._link.post(path, body, headers)
         except ClientError as error:
             raise Kept(str(error)) from None
         except (OSError, HTTPException, ValueError) as error:

@@ -10,9 +10,10 @@ import secrets
 from http.client import HTTPConnection, HTTPException
 from typing import Final, Protocol
 
-from agent_task_tracker.address import UnixConnection
+from agent_task_tracker.address import Address, UnixConnection
+from agent_task_tracker.connections import Connection
 from agent_task_tracker.errors import ClientError, Unreachable
-from agent_task_tracker.keys import is_generated
+from agent_task_tracker.keys import is_loopback, public_id
 from agent_task_tracker.proof import encode, is_proof, key_id
 
 # Bytes; a proof is far shorter.
@@ -50,10 +51,8 @@ class ExplicitKey:
 
     @property
     def key_id(self) -> str:
-        """See `Credentials`. Of a key that can be guessed it is too short to check guesses by."""
-        if is_generated(self._key):
-            return key_id(self._key)
-        return self._key and f"chosen-{key_id(self._key)[:4]}"
+        """See `Credentials`."""
+        return public_id(self._key)
 
     def headers(self, _connection: HTTPConnection, _prefix: str) -> dict[str, str]:
         """See `Credentials`."""
@@ -129,6 +128,14 @@ class MissingKey:
         """See `Credentials`. Connects first: that there is no server is the better message."""
         connection.connect()
         raise self.reason
+
+
+def of_connection(connection: Connection) -> Credentials:
+    """The key of a connected agent."""
+    host = Address(connection.url).host
+    if connection.is_proven and is_loopback(host):
+        return StoredKey(connection.key, "connections.json")
+    return ExplicitKey(connection.key)
 
 
 def _proof_in(body: bytes) -> object:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 from typing import NamedTuple
 
-from agent_task_tracker.address import Address
+from agent_task_tracker.digests import sha256
 from agent_task_tracker.keys import is_loopback
+from agent_task_tracker.plain_url import PORTS, Place, plain, socket_path
 
 
 class Destination(NamedTuple):
@@ -19,7 +19,7 @@ class Destination(NamedTuple):
     @property
     def folder_name(self) -> str:
         """The name of its folder in the spool."""
-        return hashlib.sha256(f"{self.address}\n{self.key_id}".encode()).hexdigest()[:20]
+        return sha256(f"{self.address}\n{self.key_id}".encode()).hex()[:20]
 
     @property
     def without_key(self) -> Destination:
@@ -29,11 +29,20 @@ class Destination(NamedTuple):
 
 def destination(url: str, key_id: str) -> Destination:
     """The destination of a server's URL. Raises ClientError: that is no server's address."""
-    address = Address(url)
-    if url.startswith("unix:"):
-        return Destination(f"unix:{address.socket_path}", key_id)
-    host = "localhost" if is_loopback(address.host) else address.host.lower()
-    scheme, _, _ = url.partition(":")
-    port = address.port or (443 if scheme == "https" else 80)
+    place = plain(url)
+    if place is None:
+        path = socket_path(url)
+        if path:
+            return Destination(f"unix:{path}", key_id)
+        place = _read(url)
+    host = "localhost" if is_loopback(place.host) else place.host.lower()
     name = f"[{host}]" if ":" in host else host
-    return Destination(f"{scheme.lower()}://{name}:{port}{address.prefix}", key_id)
+    return Destination(f"{place.scheme}://{name}:{place.port}{place.prefix}", key_id)
+
+
+def _read(url: str) -> Place:
+    from agent_task_tracker.address import Address  # noqa: PLC0415 - much, and seldom needed
+
+    address = Address(url)
+    port = address.port or PORTS[address.scheme]
+    return Place(address.scheme, address.host, port, address.prefix)

@@ -5,20 +5,19 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from pathlib import Path
 from typing import Final
 
 MAX_READY_FILE_BYTES: Final = 64 * 1024
 
 
-def read_regular(path: Path, limit: int) -> bytes:
+def read_regular(path: str | os.PathLike[str], limit: int) -> bytes:
     """The content of a regular file of at most `limit` bytes. Under a name that others chose may be
     a pipe, which blocks, or a device without end.
 
     Raises:
         OSError: also if it is no regular file, or larger.
     """
-    if not stat.S_ISREG(path.stat().st_mode):  # before opening, which has effects on devices
+    if not stat.S_ISREG(os.stat(path).st_mode):  # before opening, which has effects on devices
         raise OSError(errno.EINVAL, "this is no regular file", str(path))
     flags = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
     descriptor = os.open(path, os.O_RDONLY | flags)

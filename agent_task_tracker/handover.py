@@ -13,7 +13,8 @@ from agent_task_tracker.complaints import Complaints
 from agent_task_tracker.destination import Destination
 from agent_task_tracker.journal import Journal
 from agent_task_tracker.report import Report
-from agent_task_tracker.spool import LIMIT, Spool
+from agent_task_tracker.spool import Spool
+from agent_task_tracker.spool_files import LIMIT
 
 # So much waits in memory. What is more the sending thread reads from the journal, once it gets to
 # it; if there is none (a full disk) statuses beyond it are lost.

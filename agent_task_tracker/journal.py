@@ -27,7 +27,8 @@ from typing import Final
 from agent_task_tracker.destination import Destination
 from agent_task_tracker.locks import let_go, try_lock
 from agent_task_tracker.report import Report, is_name
-from agent_task_tracker.spool import HANDOVER, Damaged, Spool, seal, unseal
+from agent_task_tracker.spool import HANDOVER, Spool
+from agent_task_tracker.spool_files import Damaged, seal, unseal
 
 _SUFFIX: Final = ".journal"
 

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-import ipaddress
 import re
-import string
 import zlib
-from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from agent_task_tracker.files import read_regular
+from agent_task_tracker.proof import key_id
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 PREFIX: Final = "att_"
 SECRET_LENGTH: Final = 43  # the smallest number of digits that holds 256 bits
 API_KEY_SUFFIX: Final = "api-key"
 
 _CHECKSUM_LENGTH: Final = 6
-_DIGITS: Final = string.digits + string.ascii_uppercase + string.ascii_lowercase
+_DIGITS: Final = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _FORM: Final = re.compile(rf"{PREFIX}[0-9A-Za-z]{{{SECRET_LENGTH + _CHECKSUM_LENGTH}}}")
 
 # What `secrets.token_urlsafe(32)` gives: 43 characters, the last one of which carries 4 bits.
@@ -43,6 +44,14 @@ def is_generated(key: str) -> bool:
     )
 
 
+def public_id(key: str) -> str:
+    """Tells keys of one server apart, and reveals none. Of a key that can be guessed it is too
+    short to check guesses by."""
+    if is_generated(key):
+        return key_id(key)
+    return key and f"chosen-{key_id(key)[:4]}"
+
+
 def read_key_file(path: Path) -> str:
     """The key in the file. Raises OSError, also if that is no regular file; UnicodeDecodeError."""
     return read_regular(path, _MAX_KEY_FILE_BYTES).decode("utf-8").strip()
@@ -55,8 +64,10 @@ def kept_in(database: Path, suffix: str = API_KEY_SUFFIX) -> Path:
 
 def is_loopback(host: str) -> bool:
     """Whether an address to bind can only be reached from this machine."""
-    if host.lower() == "localhost":
+    if host.lower() in ("localhost", "127.0.0.1", "::1"):
         return True
+    import ipaddress  # noqa: PLC0415 - seldom needed, and a hook is waited for
+
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import select
 import time
+from collections.abc import Mapping
 from contextlib import suppress
 from http.client import HTTPConnection, HTTPException, HTTPMessage
+from types import MappingProxyType
 from typing import Final, NamedTuple
 
 from agent_task_tracker import bounded
@@ -40,7 +42,9 @@ class Link:
         self._headers: dict[str, str] = {}
         self._used_at = 0.0
 
-    def post(self, path: str, body: bytes) -> Answer:
+    def post(
+        self, path: str, body: bytes, headers: Mapping[str, str] = MappingProxyType({})
+    ) -> Answer:
         """Send JSON, over a new connection if the server has closed the one there was.
 
         Raises:
@@ -51,12 +55,12 @@ class Link:
             self.close()
         is_reused = self._connection is not None
         try:
-            return self._post(path, body)
+            return self._post(path, body, headers)
         except (OSError, HTTPException):
             # It may just have been closed. A hanging server is not asked twice.
             if not is_reused or time.monotonic() - self._used_at >= self._timeout:
                 raise
-        return self._post(path, body)
+        return self._post(path, body, headers)
 
     def close(self) -> None:
         """Close the connection; the next request opens another."""
@@ -65,11 +69,12 @@ class Link:
             with suppress(OSError):
                 connection.close()
 
-    def _post(self, path: str, body: bytes) -> Answer:
+    def _post(self, path: str, body: bytes, headers: Mapping[str, str]) -> Answer:
         try:
             connection = self._connection or self._connect()
             self._used_at = time.monotonic()
-            connection.request("POST", self._address.prefix + path, body, self._headers)
+            all_headers = {**self._headers, **headers}
+            connection.request("POST", self._address.prefix + path, body, all_headers)
             with connection.getresponse() as response:
                 content = bounded.read(response)
                 if response.will_close:

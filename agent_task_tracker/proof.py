@@ -9,12 +9,15 @@ docs/api.md describes it for authors of clients.
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import hmac
-import ipaddress
+import binascii
 import re
-from typing import Final
+from _operator import _compare_digest as compare_digest  # hmac's, which loads OpenSSL
+from typing import TYPE_CHECKING, Final
+
+from agent_task_tracker.digests import hmac_sha256, sha256
+
+if TYPE_CHECKING:
+    import ipaddress
 
 LABEL: Final = b"tracker-proof"
 _KEY_ID_LABEL: Final = b"tracker-key-id"
@@ -37,25 +40,27 @@ def proof(key: str, nonce: bytes, address: str, port: int) -> str:
 
 def secret_of(key: str) -> bytes:
     """What proofs are made with: the key's SHA-256, which a server may keep in the key's place."""
-    return hashlib.sha256(key.encode()).digest()
+    return sha256(key.encode())
 
 
 def id_of(secret: bytes) -> str:
     """See `key_id`."""
-    return hashlib.sha256(_KEY_ID_LABEL + secret).hexdigest()[:16]
+    return sha256(_KEY_ID_LABEL + secret).hex()[:16]
 
 
 def prove(secret: bytes, nonce: bytes, address: str, port: int) -> str:
     """See `proof`."""
-    end = f"{canonical(address)} {port}".encode()
+    # A socket tells these two in their canonical form, and a hook is waited for.
+    known = address in ("127.0.0.1", "::1")
+    end = f"{address if known else canonical(address)} {port}".encode()
     message = LABEL + bytes([len(nonce)]) + nonce + end
-    return encode(hmac.digest(secret, message, "sha256"))
+    return encode(hmac_sha256(secret, message))
 
 
 def is_proof(given: object, key: str, nonce: bytes, address: str, port: int) -> bool:
     """Whether that is the proof, compared in constant time."""
     expected = proof(key, nonce, address, port)
-    return isinstance(given, str) and hmac.compare_digest(
+    return isinstance(given, str) and compare_digest(
         given.encode("utf-8", "replace"), expected.encode()
     )
 
@@ -63,6 +68,8 @@ def is_proof(given: object, key: str, nonce: bytes, address: str, port: int) -> 
 def canonical(address: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
     """An IP address in canonical form: IPv4 instead of IPv4-mapped IPv6, and without a zone. Raises
     ValueError."""
+    import ipaddress  # noqa: PLC0415
+
     parsed = ipaddress.ip_address(address.partition("%")[0])
     mapped = getattr(parsed, "ipv4_mapped", None)
     return parsed if mapped is None else mapped
@@ -70,11 +77,13 @@ def canonical(address: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
 
 def encode(data: bytes) -> str:
     """Base64url (RFC 4648, 5) without padding."""
-    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
+    text = binascii.b2a_base64(data, newline=False).decode()
+    return text.rstrip("=").replace("+", "-").replace("/", "_")
 
 
 def decode_nonce(text: str) -> bytes:
     """The nonce that `text` carries. Raises ValueError."""
     if not re.fullmatch(NONCE_PATTERN, text) or len(text) % 4 == 1:
         raise ValueError("expected base64url, without padding, of 16 to 64 bytes")
-    return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
+    plain = text.replace("-", "+").replace("_", "/")
+    return binascii.a2b_base64(plain + "=" * (-len(text) % 4))

@@ -1,37 +1,30 @@
 """A report on its way to a server: made once, and from then on the same bytes, however often and by
-whom it is sent."""
+whom it is sent.
+
+Little is imported here: a hook, which an agent waits for, needs it.
+"""
 
 from __future__ import annotations
 
-import itertools
-import json
-import os
 import re
-import secrets
 import time
-from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
-from typing import Any, Final, NamedTuple
-
-from agent_task_tracker.fields import Note, clean
+from typing import Final, NamedTuple
 
 KINDS: Final = ("start", "status", "finish", "error")
+HOOK: Final = "hook"
+"""The kind of what an agent told by a hook: the server makes reports of it."""
 
 # The server's limits on a request, less what surrounds a report in it.
 MAX_REPORTS: Final = 500
 MAX_BYTES: Final = 1_000_000
 
-# What a report of that size is made of, in the order in which it is left out.
-_LARGE: Final = ("metadata", "stack_trace", "result", "error_message", "message")
-
-_MILLISECOND: Final = 1_000_000  # nanoseconds
-
-_NAME: Final = re.compile(rf"\d{{20}}-\d{{7,}}-\d{{6,}}\.({'|'.join(KINDS)})")
+_NAME: Final = re.compile(rf"\d{{20}}-\d{{7,}}-\d{{6,}}\.({'|'.join(KINDS)}|{HOOK})")
 
 
 class Report(NamedTuple):
     """One report. `name` sorts by when it was handed over, across processes, and ends with the
-    kind; `content` is the JSON object that a batch takes."""
+    kind; `content` is the JSON object that a batch takes, or of a hook what `hook_request` takes
+    apart."""
 
     name: str
     project: str
@@ -40,13 +33,19 @@ class Report(NamedTuple):
 
     @property
     def kind(self) -> str:
-        """Start, status, finish or error."""
+        """Start, status, finish, error or hook."""
         return kind_of(self.name)
 
     @property
-    def task(self) -> tuple[str, str]:
-        """What names its task."""
-        return self.project, self.task_id
+    def task(self) -> tuple[bool, str, str]:
+        """What names its task, or of a hook agent and session: these stay in order."""
+        return self.kind == HOOK, self.project, self.task_id
+
+
+def name_of(now_ns: int, process: int, number: int, kind: str) -> str:
+    """The name of a report that is handed over at that time, in nanoseconds since 1970. `number`
+    tells those of a process apart; of a hook it is 0 for what is vital, else 1."""
+    return f"{now_ns:020d}-{process:07d}-{number:06d}.{kind}"
 
 
 def kind_of(name: str) -> str:
@@ -64,56 +63,16 @@ def is_name(name: str) -> bool:
     return _NAME.fullmatch(name) is not None
 
 
-class Reports:
-    """Makes reports. Any thread may; those of one thread sort in the order they were made in."""
-
-    def __init__(self, now_ns: Callable[[], int] = time.time_ns) -> None:
-        """`now_ns`: nanoseconds since 1970."""
-        self._now_ns = now_ns
-        self._numbers = itertools.count()
-        self._last = self._last_end = 0
-        self._unique = secrets.token_urlsafe(12)
-
-    def make(self, kind: str, given: Mapping[str, Any], note: Note) -> Report:
-        """A report of now, unless `given` has an `occurred_at`. See `fields.clean`. Never
-        raises."""
-        # A clock that is set back does not change the order. Two threads may get the same time: the
-        # number tells their reports apart.
-        now = max(self._now_ns(), self._last)
-        if kind == "start":  # by milliseconds it has to be later than an end to open an attempt
-            now = max(now, self._last_end + _MILLISECOND)
-        elif kind in ("finish", "error"):
-            self._last_end = now
-        self._last = now
-        number = next(self._numbers)
-        process = os.getpid()
-        fields = clean(kind, given, note)
-        fields.setdefault("occurred_at", iso(now))
-        fields["kind"] = kind
-        # Unique for each object of this class; a forked child's differs by the process.
-        fields["idempotency_key"] = f"{self._unique}-{process}-{number}"
-        return Report(
-            f"{now:020d}-{process:07d}-{number:06d}.{kind}",
-            fields["project"],
-            fields["task_id"],
-            _encode(fields, note),
-        )
+def is_vital(name: str) -> bool:
+    """Whether it is a start or an end, without which a task's other reports say little; of hooks
+    all but what tells of tools."""
+    kind = kind_of(name)
+    if kind == HOOK:
+        return name.rpartition("-")[2].startswith("000000.")
+    return kind != "status"
 
 
 def iso(now_ns: int) -> str:
     """A time in UTC with milliseconds, as the server writes them."""
-    moment = datetime.fromtimestamp(now_ns // 1_000_000 / 1000, UTC)
-    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
-def _encode(fields: dict[str, Any], note: Note) -> bytes:
-    content = json.dumps(fields, ensure_ascii=False, allow_nan=False).encode()
-    for name in _LARGE:
-        if len(content) <= MAX_BYTES:
-            break
-        if fields.pop(name, None) is not None:
-            note(f"{name}: left out, for the report would be larger than any that the server takes")
-            if name == "error_message":
-                fields[name] = ""
-            content = json.dumps(fields, ensure_ascii=False, allow_nan=False).encode()
-    return content
+    seconds, rest = divmod(now_ns, 1_000_000_000)
+    return f"{time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime(seconds))}.{rest // 1_000_000:03d}Z"

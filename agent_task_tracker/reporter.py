@@ -22,7 +22,8 @@ from agent_task_tracker.finding import Found, Whereabouts
 from agent_task_tracker.handover import Handover, complain_of_disk
 from agent_task_tracker.journal import recover
 from agent_task_tracker.link import TIMEOUT
-from agent_task_tracker.report import Reports, process_of
+from agent_task_tracker.report import process_of
+from agent_task_tracker.reports import Reports
 from agent_task_tracker.spool import Spool
 from agent_task_tracker.worker import Worker
 

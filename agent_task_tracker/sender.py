@@ -10,7 +10,7 @@ from typing import Final
 from agent_task_tracker.courier import Courier, Kept, Verdict
 from agent_task_tracker.destination import Destination
 from agent_task_tracker.journal import recover
-from agent_task_tracker.report import MAX_REPORTS, Report
+from agent_task_tracker.report import HOOK, MAX_REPORTS, Report
 from agent_task_tracker.spool import Spool, Waiting
 
 # Seconds until a report is sent again for which the server had no time.
@@ -31,7 +31,7 @@ class Delivery:
         self._waiting: Iterator[Waiting] = iter(())
         self._following: tuple[Waiting, Report] | None = None
         self._kept: set[str] = set()
-        self._blocked: set[tuple[str, str]] = set()
+        self._blocked: set[tuple[bool, str, str]] = set()
         self.sent = 0
         self.rejected = 0
         self.problem: str | None = None
@@ -88,11 +88,14 @@ class Delivery:
             if following is None:
                 break
             self._following = following
-            size += len(following[1].content)
-            if batch and size > BATCH_BYTES:
+            report = following[1]
+            size += len(report.content)
+            if batch and (size > BATCH_BYTES or report.kind == HOOK):
                 break
             batch.append(following)
             self._following = None
+            if report.kind == HOOK:  # goes alone
+                break
         return batch
 
     def _next(self, *, again: bool) -> tuple[Waiting, Report] | None:

@@ -15,27 +15,34 @@ half-written is recognised, and thrown away.
 from __future__ import annotations
 
 import contextlib
-import errno
 import json
 import os
-import stat
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from agent_task_tracker.destination import Destination
-from agent_task_tracker.locks import let_go, try_lock
-from agent_task_tracker.report import MAX_BYTES, Report, is_name, kind_of
-
-LIMIT: Final = 64 * 1024 * 1024
-"""Bytes that wait, of all destinations together."""
+from agent_task_tracker.locks import let_go
+from agent_task_tracker.report import Report, is_name, is_vital
+from agent_task_tracker.spool_files import (
+    LIMIT,
+    PART,
+    UNIT,
+    Damaged,
+    check,
+    lock_file,
+    open_usage,
+    private_folder,
+    put,
+    read,
+    seal,
+    unseal,
+    write,
+)
 
 REJECTED: Final = "rejected"
 HANDOVER: Final = "handover"
-
-_VERSION: Final = 1
-_UNIT: Final = 64  # bytes
 
 # Past the limit so much is freed at once, so that it need not be counted again for each report.
 _ROOM: Final = 1 / 8
@@ -43,21 +50,8 @@ _ROOM: Final = 1 / 8
 # Bytes of rejected reports, which come on top.
 _REJECTED_LIMIT: Final = 8 * 1024 * 1024
 
-_MAX_FILE: Final = 2 * MAX_BYTES
-
 # Seconds after which an unfinished file is a killed process's.
 _ABANDONED: Final = 600.0
-
-_PART: Final = ".part-"
-_NO_LINK: Final = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
-
-
-class Unusable(OSError):
-    """A folder of the spool cannot be trusted; the text says why."""
-
-
-class Damaged(Exception):
-    """A file of the spool holds no report, as after a power cut."""
 
 
 class Waiting(NamedTuple):
@@ -81,12 +75,11 @@ class Spool:
     def __init__(self, folder: Path, limit: int = LIMIT) -> None:
         self.folder = folder
         self._limit = limit
-        self._made: set[Path] = set()
 
     def is_there(self) -> bool:
         """Whether there is a spool. Raises OSError: in its place is what is not this user's."""
         try:
-            _check(self.folder)
+            check(str(self.folder))
         except FileNotFoundError:
             return False
         return True
@@ -94,9 +87,7 @@ class Spool:
     def put(self, report: Report, destination: Destination) -> bool:
         """Keep the report. Returns whether the spool is too large by now, see `make_room`. Raises
         OSError."""
-        content = seal(report, destination)
-        self._write(self._folder_of(destination) / report.name, content)
-        return self._count(len(content)) > self._limit
+        return put(str(self.folder), report, destination) > self._limit
 
     def is_empty(self, destination: Destination) -> bool:
         """Whether nothing waits for the destination."""
@@ -112,7 +103,7 @@ class Spool:
         OSError."""
         path = self._path(waiting)
         try:
-            content = _read(path)
+            content = read(str(path))
         except FileNotFoundError:
             return None
         try:
@@ -131,7 +122,7 @@ class Spool:
         folder = self._folder(REJECTED)
         content = seal(report, destination)[:-1]
         why = json.dumps({"at": int(time.time()), "reason": reason}).encode()
-        self._write(folder / report.name, content + b',"rejected":' + why + b"}")
+        write(str(folder / report.name), content + b',"rejected":' + why + b"}")
         self.remove(Waiting(report.name, destination))
         _shrink(_sizes(folder), _REJECTED_LIMIT)
 
@@ -139,10 +130,9 @@ class Spool:
     def locked(self, destination: Destination) -> Iterator[bool]:
         """Whether nobody else sends what waits for the destination, until the block ends. Raises
         OSError."""
-        path = self._folder_of(destination) / ".lock"
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | _NO_LINK, 0o600)
+        descriptor, is_ours = lock_file(str(self._folder(destination.folder_name)))
         try:
-            yield try_lock(descriptor)
+            yield is_ours
         finally:
             let_go(descriptor)
 
@@ -153,12 +143,12 @@ class Spool:
         total = sum(size for _, size in sizes)
         removed = 0
         if total > self._limit:
-            statuses_first = sorted(sizes, key=lambda item: (_is_vital(item[0]), item[0].name))
+            statuses_first = sorted(sizes, key=lambda item: (is_vital(item[0].name), item[0].name))
             removed = _shrink(statuses_first, int(self._limit * (1 - _ROOM)))
             total = min(total, int(self._limit * (1 - _ROOM)))
-        descriptor = self._open_usage()
+        descriptor = open_usage(str(self.folder))
         try:
-            os.ftruncate(descriptor, total // _UNIT)
+            os.ftruncate(descriptor, total // UNIT)
         finally:
             os.close(descriptor)
         return removed
@@ -167,7 +157,7 @@ class Spool:
         """Remove what killed processes left unfinished. Raises OSError."""
         for folder in (*self._destinations(), self.folder / REJECTED):
             for entry in _entries(folder):
-                if entry.name.startswith(_PART):
+                if entry.name.startswith(PART):
                     with contextlib.suppress(FileNotFoundError):
                         if time.time() - entry.stat(follow_symlinks=False).st_mtime > _ABANDONED:
                             Path(entry.path).unlink()
@@ -188,7 +178,7 @@ class Spool:
         found = []
         for path, _ in sorted(_sizes(self.folder / REJECTED)):
             with contextlib.suppress(OSError, ValueError):
-                content = json.loads(_read(path))
+                content = json.loads(read(str(path)))
                 if isinstance(content, dict):
                     found.append(content)
         return found
@@ -211,118 +201,16 @@ class Spool:
             if entry.name not in (REJECTED, HANDOVER) and entry.is_dir(follow_symlinks=False)
         ]
 
-    def _folder_of(self, destination: Destination) -> Path:
-        return self._folder(destination.folder_name)
-
     def _folder(self, name: str) -> Path:
-        path = self.folder / name
-        if path in self._made:  # somebody may have removed it meanwhile, or put a link in its place
-            with contextlib.suppress(FileNotFoundError):
-                _check(self.folder)
-                _check(path)
-                return path
-        self.folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        _make_private(self.folder)
-        _make_private(path)
-        self._made.add(path)
-        return path
-
-    def _write(self, path: Path, content: bytes) -> None:
-        part = f"{path.parent}{os.sep}{_PART}{path.name}"
-        descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | _NO_LINK, 0o600)
-        try:
-            try:
-                if os.write(descriptor, content) != len(content):
-                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
-            finally:
-                os.close(descriptor)
-            os.replace(part, path)  # noqa: PTH105 - half the time of Path's
-        except BaseException:
-            with contextlib.suppress(OSError):
-                os.unlink(part)  # noqa: PTH108
-            raise
-
-    def _count(self, size: int) -> int:
-        """Add to what is in the spool, and return how much that is: at least, for what is removed
-        is not counted before `make_room`."""
-        descriptor = self._open_usage()
-        try:
-            os.write(descriptor, b"." * (size // _UNIT + 1))
-            return os.fstat(descriptor).st_size * _UNIT
-        finally:
-            os.close(descriptor)
-
-    def _open_usage(self) -> int:
-        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | _NO_LINK
-        return os.open(self.folder / ".usage", flags, 0o600)
-
-
-def seal(report: Report, destination: Destination) -> bytes:
-    """The content of a report's file."""
-    return b'{"version":%d,"to":%s,"key_id":%s,"report":%s}' % (
-        _VERSION,
-        json.dumps(destination.address).encode(),
-        json.dumps(destination.key_id).encode(),
-        report.content,
-    )
-
-
-def unseal(name: str, content: bytes) -> tuple[Report, Destination | None]:
-    """The report in a file's content, and for whom it is; None: for a newer program to send. Raises
-    Damaged."""
-    try:
-        whole = json.loads(content)
-        report, to = whole["report"], Destination(whole["to"], whole["key_id"])
-        project, task_id = report["project"], report["task_id"]
-        is_ours = whole["version"] == _VERSION and report["kind"] == kind_of(name)
-        item = json.dumps(report, ensure_ascii=False, allow_nan=False).encode()
-    except (ValueError, KeyError, TypeError, RecursionError):
-        raise Damaged from None
-    return Report(name, str(project), str(task_id), item), to if is_ours else None
+        return Path(private_folder(str(self.folder), name))
 
 
 def _destination_in(path: Path) -> Destination | None:
     try:
-        content = json.loads(_read(path))
+        content = json.loads(read(str(path)))
         return Destination(str(content["to"]), str(content["key_id"]))
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None
-
-
-def _read(path: Path) -> bytes:
-    descriptor = os.open(path, os.O_RDONLY | _NO_LINK | getattr(os, "O_NONBLOCK", 0))
-    try:
-        found = os.fstat(descriptor)
-        if not stat.S_ISREG(found.st_mode) or _is_foreign(found):
-            raise Unusable(errno.EPERM, "no regular file of this user's", str(path))
-        parts = []
-        while part := os.read(descriptor, _MAX_FILE):
-            parts.append(part)
-        return b"".join(parts)
-    finally:
-        os.close(descriptor)
-
-
-def _make_private(path: Path) -> None:
-    """Make the folder, unless it is there and is ours. Raises OSError."""
-    with contextlib.suppress(FileExistsError):
-        path.mkdir(mode=0o700)
-    if os.name == "posix" and stat.S_IMODE(_check(path).st_mode) != 0o700:
-        path.chmod(0o700)
-
-
-def _check(path: Path) -> os.stat_result:
-    """Raises OSError: it is no folder of ours."""
-    found = path.lstat()
-    if not stat.S_ISDIR(found.st_mode):
-        raise Unusable(errno.ENOTDIR, "a link or a file where the spool's folder is", str(path))
-    if _is_foreign(found):
-        raise Unusable(errno.EPERM, "another user's folder where the spool's is", str(path))
-    return found
-
-
-def _is_foreign(found: os.stat_result) -> bool:
-    return hasattr(os, "geteuid") and found.st_uid != os.geteuid()
 
 
 def _entries(folder: Path) -> Iterator[os.DirEntry[str]]:
@@ -352,8 +240,3 @@ def _shrink(sizes: list[tuple[Path, int]], limit: int) -> int:
         total -= size
         removed += 1
     return removed
-
-
-def _is_vital(path: Path) -> bool:
-    """Whether it is a start or an end, without which a task's other reports say little."""
-    return kind_of(path.name) != "status"

@@ -1,6 +1,9 @@
-"""`python -m tracker` is the `tracker` command."""
+"""`python -m tracker` is the `tracker` command; the executable starts here, too."""
 
-from tracker.cli import main
+from agent_task_tracker.__main__ import run_hook
 
 if __name__ == "__main__":
+    run_hook()
+    from tracker.cli import main
+
     main()

@@ -15,9 +15,10 @@ import pytest
 from agent_task_tracker.credentials import ExplicitKey, MissingKey
 from agent_task_tracker.errors import ClientError
 from agent_task_tracker.finding import Found
-from agent_task_tracker.report import Reports
 from agent_task_tracker.reporter import Reporter
-from agent_task_tracker.spool import Spool, unseal
+from agent_task_tracker.reports import Reports
+from agent_task_tracker.spool import Spool
+from agent_task_tracker.spool_files import unseal
 from tests.cli.test_client import receive_message
 from tests.support.cli import run
 from tests.support.reporting import (

@@ -19,7 +19,7 @@ from rich.progress import Progress
 
 from agent_task_tracker import Task, TaskHandler, Tracker, current_task
 from agent_task_tracker.handover import Flush
-from agent_task_tracker.report import Reports
+from agent_task_tracker.reports import Reports
 from agent_task_tracker.sender import Delivery
 from agent_task_tracker.spool import Spool
 from tests.support.platforms import needs_posix

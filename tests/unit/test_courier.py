@@ -14,7 +14,8 @@ from agent_task_tracker.address import Address
 from agent_task_tracker.courier import Courier
 from agent_task_tracker.credentials import ExplicitKey
 from agent_task_tracker.destination import Destination
-from agent_task_tracker.report import Report, Reports
+from agent_task_tracker.report import Report
+from agent_task_tracker.reports import Reports
 from agent_task_tracker.sender import Sender, patient
 from agent_task_tracker.spool import Spool
 from tests.support.reporting import NAMES, reporter

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agent_task_tracker.report import KINDS, MAX_BYTES, Reports
+from agent_task_tracker.report import KINDS, MAX_BYTES
+from agent_task_tracker.reports import Reports
 from tracker.api.schemas import to_report
 from tracker.clock import SystemClock
 from tracker.domain.parsing import parse_object

@@ -18,9 +18,11 @@ from agent_task_tracker.destination import Destination, destination
 from agent_task_tracker.folders import default_database, spool_folder
 from agent_task_tracker.handover import Handover, Item
 from agent_task_tracker.journal import Journal, recover
-from agent_task_tracker.report import Report, Reports
+from agent_task_tracker.report import Report
+from agent_task_tracker.reports import Reports
 from agent_task_tracker.sender import patient
-from agent_task_tracker.spool import Spool, Unusable, Waiting, seal
+from agent_task_tracker.spool import Spool, Waiting
+from agent_task_tracker.spool_files import Unusable, seal
 from tests.support.platforms import needs_posix
 from tests.support.reporting import files
 from tracker.config import settings as server_settings

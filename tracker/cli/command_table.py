@@ -12,6 +12,7 @@ COMMANDS = {
     "status": ("webhooks", "Report how far a task is."),
     "finish": ("webhooks", "Report that a task is done."),
     "error": ("webhooks", "Report that a task failed."),
+    "hook": ("hook", "Report what an agent's hook is told."),
     "flush": ("flush", "Deliver the reports that wait for the server."),
     "ls": ("ls", "List projects, or a project's tasks."),
     "show": ("show", "Show one task with its history."),

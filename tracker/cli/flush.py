@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final
 
 import click
 
+from agent_task_tracker import connections
 from agent_task_tracker.address import Address
 from agent_task_tracker.courier import Courier
+from agent_task_tracker.credentials import Credentials, of_connection
+from agent_task_tracker.destination import Destination
 from agent_task_tracker.folders import spool_folder
 from agent_task_tracker.journal import recover
-from agent_task_tracker.sender import Sender, patient
+from agent_task_tracker.report import HOOK
+from agent_task_tracker.sender import Delivery, Sender, patient
 from agent_task_tracker.spool import Spool
 from tracker.cli import env_file
 from tracker.cli.connection import with_options
@@ -50,7 +55,7 @@ def flush(*, timeout: float, any_key: bool, as_json: bool, **options: str | None
     env_file.warn(warnings)
     spool = Spool(spool_folder(os.environ))
     server = found.found()
-    courier = Courier(Address(server.url, server.ca_file), server.credentials)
+    address = Address(server.url, server.ca_file)
     destinations = server.destinations()
     try:
         if any_key:
@@ -59,16 +64,19 @@ def flush(*, timeout: float, any_key: bool, as_json: bool, **options: str | None
             kept = (item.destination for item in spool.contents())
             others = (other for other in kept if other.address in addresses)
             destinations = list(dict.fromkeys([*destinations, *others]))
-        delivery = Sender(spool, courier, *destinations).deliver(patient(timeout))
+        wait = patient(timeout)
+        done = [_deliver(spool, address, server.credentials, destinations, wait)]
+        for credentials, agents in _connected(destinations[0].address):
+            done.append(_deliver(spool, address, credentials, [agents], wait))
+            destinations.append(agents)
         contents, rejected = spool.contents(), spool.rejected()
     except OSError as error:
         raise ConfigError(f"{spool.folder}: {error.strerror or error}") from None
-    finally:
-        courier.close()
+    problems = [_problem(delivery) for delivery in done]
     result = {
         "url": server.url,
         "spool": str(spool.folder),
-        "delivered": delivery.sent if delivery else 0,
+        "delivered": sum(delivery.sent for delivery in done if delivery),
         "kept": [
             {
                 **{"to": item.destination.address, "key_id": item.destination.key_id},
@@ -77,13 +85,38 @@ def flush(*, timeout: float, any_key: bool, as_json: bool, **options: str | None
             for item in contents
         ],
         "rejected": [_line_of(content) for content in rejected],
-        "problem": delivery.problem if delivery else "another process is delivering them",
+        "problem": next((problem for problem in problems if problem), None),
     }
     if as_json:
         print_json(result)
     else:
         _print(result)
     sys.exit(_UNREACHABLE if any(item.destination in destinations for item in contents) else 0)
+
+
+def _deliver(
+    spool: Spool,
+    address: Address,
+    credentials: Credentials,
+    destinations: Sequence[Destination],
+    wait: Callable[[float], bool],
+) -> Delivery | None:
+    courier = Courier(address, credentials)
+    try:
+        return Sender(spool, courier, *destinations).deliver(wait)
+    finally:
+        courier.close()
+
+
+def _connected(address: str) -> Iterator[tuple[Credentials, Destination]]:
+    """The keys of agents that are connected to the same server: what their hooks kept is sent with
+    the key that it was kept for."""
+    for connection in connections.to_server(os.environ, [address]):
+        yield of_connection(connection), connection.destination
+
+
+def _problem(delivery: Delivery | None) -> str | None:
+    return delivery.problem if delivery else "another process is delivering them"
 
 
 def _line_of(content: dict[str, Any]) -> dict[str, Any]:
@@ -105,9 +138,12 @@ def _print(result: dict[str, Any]) -> None:
     if result["problem"] and result["kept"]:
         print_text(f"tracker: {result['problem']}", err=True)
     for put_aside in result["rejected"]:
-        print_text(
-            f"rejected: {put_aside['kind']} of {put_aside['project']}/{put_aside['task_id']}: "
-            f"{put_aside['reason']}"
-        )
+        print_text(f"rejected: {put_aside['kind']} of {_whose(put_aside)}: {put_aside['reason']}")
     if result["rejected"]:
         print_text(f"What was rejected is in {result['spool']}{os.sep}rejected")
+
+
+def _whose(put_aside: dict[str, Any]) -> str:
+    """A task, or an agent's session."""
+    separator = " session " if put_aside["kind"] == HOOK else "/"
+    return f"{put_aside['project']}{separator}{put_aside['task_id']}"

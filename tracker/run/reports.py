@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any, Final, Protocol
 
 from agent_task_tracker.defaults import project_name
+from agent_task_tracker.masking import Masking
 from agent_task_tracker.naming import id_of
 from tracker.run.arguments import Job
-from tracker.run.masking import Masking
 from tracker.run.outcome import Outcome
 from tracker.run.tail import Tail
 from tracker.run.words import Words, cut

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from math import isfinite
 from typing import Final
 
-from tracker.run.masking import Masking
+from agent_task_tracker.masking import Masking
 from tracker.run.tail import Tail
 
 _MAX_MESSAGE: Final = 1000

@@ -79,7 +79,7 @@ def run(
         delivery = None
         if not (settings.ephemeral or database is None):
             spool = Spool(spool_folder(os.environ))
-            delivery = SpoolDelivery(spool, settings, app.keys.api, listener)
+            delivery = SpoolDelivery(spool, settings, app.keys.api, listener, os.environ)
 
         def on_ready() -> None:
             notifier.notify()

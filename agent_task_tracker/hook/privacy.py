@@ -1,0 +1,68 @@
+"""`options.private`: what stays of a payload without its texts.
+
+Kept are numbers, truth values, and of texts only what a known name says to be a name or an id and
+looks like one; prompts, messages, what tools are given and answer, titles and the paths of files
+are left out. The folder in which the agent works stays: projects are named by it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any, Final
+
+# Without what lies below these: it is what a person or a tool said.
+_CONTENTS: Final = frozenset(
+    {
+        *("toolinput", "toolargs", "toolresponse", "toolresult", "tooloutput", "toolcalls"),
+        *("args", "arguments", "content", "contents", "parts", "messages", "llmrequest", "plan"),
+        *("llmresponse", "edits", "diff", "diffs", "patch", "todos", "questions", "answers"),
+        *("attachments", "inputmessages", "env", "environment", "headers", "memory", "summary"),
+    }
+)
+
+# Names of what is an id, a kind or a state, in lower case and without separators.
+_NAMES: Final = frozenset(
+    {
+        *("hookeventname", "hookname", "hook", "type", "event", "agentactionname", "toolname"),
+        *("tool", "agent", "agenttype", "subagenttype", "model", "modelname", "status", "state"),
+        *("reason", "source", "trigger", "permissionmode", "mode", "notificationtype", "level"),
+        *("errortype", "version", "role", "provider", "timestamp", "finish", "stopreason"),
+        *("cursorversion", "clineversion", "servername", "mcpservername", "decision"),
+    }
+)
+_FOLDERS: Final = frozenset({"cwd", "directory", "worktree", "workspaceroots"})
+
+_NAME: Final = r"[\w.:@/+#-]{1,200}"
+
+
+def without_texts(value: Mapping[str, Any]) -> dict[str, Any]:
+    """What may be told of a private session."""
+    kept: dict[str, Any] = {}
+    for name, item in value.items():
+        plain = re.sub(r"[^a-z]", "", name.lower())
+        if plain in _CONTENTS or not re.fullmatch(_NAME, name):
+            continue
+        if isinstance(item, str):
+            if plain in _FOLDERS or (_is_name(plain) and re.fullmatch(_NAME, item)):
+                kept[name] = item
+        elif isinstance(item, dict):
+            kept[name] = without_texts(item)
+        elif isinstance(item, list):
+            kept[name] = _items(item, plain)
+        else:
+            kept[name] = item
+    return kept
+
+
+def _items(items: list[Any], plain: str) -> list[Any]:
+    """Of a list: that there is something stays, as with the tasks that an agent has running."""
+    return [
+        without_texts(item) if isinstance(item, dict) else item
+        for item in items
+        if isinstance(item, dict | int | float) or (plain in _FOLDERS and isinstance(item, str))
+    ]
+
+
+def _is_name(plain: str) -> bool:
+    return plain in _NAMES or plain.endswith(("id", "ids"))

@@ -1,0 +1,154 @@
+"""Makes of an agent's payload what may be kept and sent: secrets masked, what is long cut."""
+
+from __future__ import annotations
+
+import math
+import re
+from typing import Any, Final
+
+from agent_task_tracker.hook_request import encode
+from agent_task_tracker.masking import BEGIN_KEY, END_KEY, MASK, Masking, is_secret
+from agent_task_tracker.trimming import head_and_tail
+
+MAX_TEXT: Final = 8192
+"""Of one text, in bytes of UTF-8."""
+
+MAX_PAYLOAD: Final = 880_000
+"""Of all of it, in bytes: the server takes a little more."""
+
+# Of a text: so much is looked at beyond what is kept, for a secret may begin there.
+_MARGIN: Final = 8192
+
+# What is tried until the whole is small enough: bytes of a text, and values in all. The last fits
+# in any case, even if each character has to be escaped.
+_LEAST: Final = 64
+_LEVELS: Final = ((MAX_TEXT, 20_000), (2048, 5_000), (512, 2_000), (_LEAST, 800))
+
+# Texts up to here are kept however many there are; of longer ones there is so much in all.
+_SHORT: Final = 256
+_LONG_TEXTS: Final = 400_000
+
+_MAX_DEPTH: Final = 40
+_LEFT_OUT: Final = "..."
+
+_KEY: Final = "-----BEGIN PRIVATE KEY-----"
+
+_PAIRS: Final = ("name", "key")
+
+
+class Reduced:
+    """An agent's payload, reduced. `is_cut`: something is left out."""
+
+    def __init__(self, payload: dict[str, Any], masking: Masking) -> None:
+        self.is_cut = False
+        for text, values in _LEVELS:
+            reduction = _Reduction(masking, text, values)
+            payload = reduction.of_object(payload, 0, hidden=False)
+            self.is_cut |= reduction.is_cut
+            self.content = encode(payload)
+            if len(self.content) <= MAX_PAYLOAD:
+                break
+        self.payload = payload
+
+
+class _Reduction:
+    def __init__(self, masking: Masking, max_text: int, max_values: int) -> None:
+        self._masking = masking
+        self._max_text = max_text
+        self._values_left = max_values
+        self._long_left = _LONG_TEXTS
+        self._secret_names: dict[str, bool] = {}
+        self.is_cut = False
+
+    def of_object(self, value: dict[str, Any], depth: int, *, hidden: bool) -> dict[str, Any]:
+        reduced: dict[str, Any] = {}
+        pair = next((value[name] for name in _PAIRS if isinstance(value.get(name), str)), None)
+        has_secret = pair is not None and self._is_secret(pair)
+        for name, item in value.items():
+            if not self._has_room():
+                break
+            is_value = name == "value" and has_secret
+            reduced[self._text(name, _SHORT)] = self._of(
+                item, depth + 1, hidden=hidden or is_value or self._is_secret(name)
+            )
+        return reduced
+
+    def _of(self, value: object, depth: int, *, hidden: bool) -> Any:
+        if isinstance(value, str):
+            return (value and MASK) if hidden else self._text(value, self._max_text)
+        if isinstance(value, dict | list):
+            if depth > _MAX_DEPTH:
+                self.is_cut = True
+                return _LEFT_OUT
+            if isinstance(value, dict):
+                return self.of_object(value, depth, hidden=hidden)
+            return self._of_list(value, depth, hidden=hidden)
+        if isinstance(value, float) and not math.isfinite(value):
+            return str(value)
+        return value
+
+    def _of_list(self, value: list[Any], depth: int, *, hidden: bool) -> list[Any]:
+        if len(value) > self._values_left:
+            value = value[: self._values_left]
+            self.is_cut = True
+        self._values_left -= len(value)
+        if not hidden and value and all(isinstance(item, str) for item in value):
+            return self._of_texts(value)
+        return [self._of(item, depth + 1, hidden=hidden) for item in value]
+
+    def _of_texts(self, texts: list[str]) -> list[str]:
+        """They may be the words of a command line, or the lines of a file."""
+        masked: list[str] = []
+        is_key = False
+        for text in texts:
+            begins = _begins_key(text)
+            masked.append(MASK if is_key and not begins else self._text(text, self._max_text))
+            is_key = (is_key or begins) and END_KEY not in text.rpartition("-----BEGIN ")[2]
+        if any(len(text) > _SHORT for text in masked):
+            return masked
+        return self._masking.words(masked)
+
+    def _text(self, text: str, limit: int) -> str:
+        if not text.isascii():  # a surrogate alone is no character
+            text = text.encode("utf-8", "replace").decode()
+        if len(text) > _SHORT:
+            if self._long_left <= 0:
+                return self._beginning(text)
+            self._long_left -= min(len(text), limit)
+        if len(text) <= limit + 2 * _MARGIN:
+            encoded = self._masking.text(text).encode()
+            if len(encoded) <= limit:
+                return encoded.decode()
+            self.is_cut = True
+            return head_and_tail(encoded, encoded, len(encoded), limit)
+        self.is_cut = True
+        head = self._masking.text(text[: limit + _MARGIN])
+        rest = len(text) - limit - _MARGIN
+        start = text.rfind("-----BEGIN ", 0, rest)
+        goes_on = start >= 0 and _begins_key(text[start : start + 80])
+        before = _KEY if goes_on and text.find(END_KEY, start, rest) < 0 else ""
+        tail = self._masking.text(before + text[rest:])
+        return head_and_tail(head.encode(), tail.encode(), len(text.encode()), limit)
+
+    def _beginning(self, text: str) -> str:
+        """Without looking at all of it: there are many such texts."""
+        self.is_cut = True
+        head = self._masking.text(text[: 2 * _SHORT]).encode()
+        return head_and_tail(head, b"", len(text), _LEAST)
+
+    def _has_room(self) -> bool:
+        self._values_left -= 1
+        if self._values_left < 0:
+            self.is_cut = True
+            return False
+        return True
+
+    def _is_secret(self, name: str) -> bool:
+        known = self._secret_names.get(name)
+        if known is None:
+            known = self._secret_names[name] = is_secret(name[:_SHORT])
+        return known
+
+
+def _begins_key(text: str) -> bool:
+    return "PRIVATE KEY" in text and re.search(BEGIN_KEY, text) is not None
