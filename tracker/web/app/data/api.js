@@ -78,6 +78,7 @@ export const api = {
 		return info;
 	},
 	now: () => call("/api/now"),
+	sessions: (query) => call(withQuery("/api/sessions", query)),
 	search: (q, options) => call(withQuery("/api/search", { q, limit: 12 }), options),
 	projects: (query) => call(withQuery("/api/projects", query)),
 	tasks: (project, query) =>

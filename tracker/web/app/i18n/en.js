@@ -196,6 +196,7 @@ export default {
 		ended: "Latest ended",
 		failedToday: "Failed today",
 		nothingRuns: "Nothing runs at the moment.",
+		sessions: "Agents’ sessions",
 	},
 	problem: {
 		retry: "Try again",
@@ -227,6 +228,10 @@ export default {
 		project: "Project",
 		results: "Found",
 		title: "Search",
+	},
+	session: {
+		idle: "Waits for your next prompt",
+		others: { one: "{count} more at work", other: "{count} more at work" },
 	},
 	settings: {
 		connect: "Connect an agent",
@@ -304,6 +309,7 @@ export default {
 		running: "Running",
 		silent: "Silent",
 		waiting: "Needs you",
+		yours: "Your turn",
 	},
 	task: {
 		agent: "Agent",
@@ -330,6 +336,7 @@ export default {
 		silentNote: "Nothing has been heard of it for long. The agent may be stuck, or gone; the task has not failed.",
 		since: "since",
 		started: "Started",
+		subtasks: "Started by it",
 		trace: "Stack trace",
 	},
 	theme: {

@@ -196,6 +196,7 @@ export default {
 		ended: "Недавно закончились",
 		failedToday: "Ошибок сегодня",
 		nothingRuns: "Сейчас ничего не выполняется.",
+		sessions: "Сессии агентов",
 	},
 	problem: {
 		retry: "Повторить",
@@ -227,6 +228,10 @@ export default {
 		project: "Проект",
 		results: "Найдено",
 		title: "Поиск",
+	},
+	session: {
+		idle: "Ждёт вашего следующего запроса",
+		others: { one: "ещё {count} в работе", few: "ещё {count} в работе", other: "ещё {count} в работе" },
 	},
 	settings: {
 		connect: "Подключить агента",
@@ -304,6 +309,7 @@ export default {
 		running: "В работе",
 		silent: "Молчит",
 		waiting: "Ждёт вас",
+		yours: "Ваш ход",
 	},
 	task: {
 		agent: "Агент",
@@ -330,6 +336,7 @@ export default {
 		silentNote: "От неё давно нет сообщений: возможно, агент завис. Ошибкой это не считается.",
 		since: "с",
 		started: "Начало",
+		subtasks: "Запущенные ею",
 		trace: "Стек вызовов",
 	},
 	theme: {

@@ -8,6 +8,7 @@ export * from "./json-tree.js";
 export * from "./layout.js";
 export * from "./marks.js";
 export * from "./names-field.js";
+import "./session-line.js";
 export * from "./snippets.js";
 export * from "./task-line.js";
 export * from "./view.js";

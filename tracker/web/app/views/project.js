@@ -7,7 +7,7 @@ import "./project-board.js";
 import "./project-table.js";
 import "./project-timeline.js";
 
-const FILTERS = ["q", "status", "agent", "date_from", "date_to"];
+const FILTERS = ["q", "status", "agent", "session", "date_from", "date_to"];
 const TABS = { "": "task-table", board: "task-board", timeline: "task-timeline" };
 const TYPING_MS = 250;
 
@@ -99,6 +99,7 @@ class ProjectView extends View {
 				h("option", { value: "" }, t("filter.anyStatus")),
 				STATUSES.map((s) => h("option", { value: s, selected: s === filters.status }, t(`status.${s}`)))),
 			input("agent", "text", { placeholder: t("filter.agent"), list: "agents", autocomplete: "off" }),
+			filters.session && input("session", "search", { placeholder: t("task.session") }),
 			h("label.field", h("span", t("filter.from")), input("date_from", "date")),
 			h("label.field", h("span", t("filter.to")), input("date_to", "date")),
 			this.#agents);

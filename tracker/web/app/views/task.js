@@ -1,6 +1,6 @@
 // @ts-check
 // Task: what it is, how it goes or went, why it failed, everything it has reported.
-import { duration, fill, h, isolate, number, paths, t, text, throttle } from "../lib/index.js";
+import { duration, fill, h, isolate, keyed, number, paths, t, text, throttle } from "../lib/index.js";
 import { api, ENDED, keyOf, serverNow, shownStatus, store } from "../data/index.js";
 import {
 	copyButton, jsonTree, progressBar, progressChart, section, showStatus, timeShown, View,
@@ -9,6 +9,8 @@ import { asked, noted, notes, requestsOf } from "./task-attention.js";
 import { failure } from "./task-failure.js";
 import { history } from "./task-history.js";
 import { asPrompt } from "./task-prompt.js";
+
+const MOST_OF_SESSION = 200;
 
 /** @typedef {import("../data/store.js").Task} Task */
 /** @typedef {import("../data/store.js").LogEvent} LogEvent */
@@ -23,6 +25,9 @@ class TaskView extends View {
 	#status = h("span");
 	#title = h("h1", { tabindex: "-1" }, isolate(""));
 	#asked = h("div");
+	#subtasks = h("div.lines", { role: "list", "aria-label": t("task.subtasks") });
+	#subtasksSection = section(t("task.subtasks"), this.#subtasks);
+	#showSubtasks = keyed(this.#subtasks, () => h("task-line"), (line, task) => (line.task = task));
 	#notes = h("div.notes");
 	#facts = h("dl.facts");
 	#bar = progressBar();
@@ -52,10 +57,10 @@ class TaskView extends View {
 				this.#actions),
 			this.#asked,
 			h("div.task-now", h("div.task-progress", this.#bar.element, this.#percent), this.#message),
-			this.#facts, this.#notes, h("div.task-columns", this.#main, this.#aside));
+			this.#facts, this.#notes, this.#subtasksSection, h("div.task-columns", this.#main, this.#aside));
 		this.#actions.append(
 			copyButton(t("task.copyPrompt"), () => asPrompt(/** @type {Task} */ (this.#task), this.#events), ".button-strong"));
-		this.#actions.hidden = true;
+		this.#actions.hidden = this.#subtasksSection.hidden = true;
 	}
 
 	async load() {
@@ -64,11 +69,23 @@ class TaskView extends View {
 		const newest = events.at(-1)?.id ?? 0;
 		this.#events = [...events, ...this.#events.filter((event) => event.id > newest)];
 		this.#show();
+		await this.#loadSubtasks();
+	}
+
+	/** Those that it has started are of its session. */
+	async #loadSubtasks() {
+		const { session } = /** @type {Task} */ (this.#task);
+		if (!session) return;
+		const { tasks } = await api.tasks(this.#project, { session, limit: MOST_OF_SESSION });
+		const own = tasks.filter((task) => task.parent_task_id === this.#id).map((task) => store.merge({ project: this.#project, ...task }));
+		this.#showSubtasks(own.reverse(), keyOf);
+		this.#subtasksSection.hidden = own.length === 0;
 	}
 
 	update(events) {
 		const key = keyOf({ project: this.#project, task_id: this.#id });
 		const own = events.filter(({ data }) => keyOf(data) === key);
+		if (events.some(({ data }) => data.parent_task_id === this.#id && data.project === this.#project)) this.#reloadSoon();
 		const needed = this.#task?.metadata?.dependencies;
 		if (Array.isArray(needed) && events.some(({ data }) => needed.includes(data.task_id))) this.#reloadSoon();
 		if (!own.length) return;
@@ -105,7 +122,8 @@ class TaskView extends View {
 		fill(this.#facts, [
 			this.#fact("task.agent", task.agent, isolate),
 			this.#fact("task.id", task.task_id, code),
-			this.#fact("task.session", task.session, code),
+			this.#fact("task.session", task.session, (session) =>
+				h("a", { href: `${paths.project(this.#project)}?${new URLSearchParams({ session })}` }, code(session))),
 			this.#fact("task.parent", task.parent_task_id, (id) => h("a", { href: paths.task(this.#project, id) }, code(id))),
 			this.#fact("task.attempts", task.attempt, number),
 			this.#fact("task.started", task.started_at, (at) => timeShown(at, "clock")),
