@@ -31,7 +31,8 @@ def receive(agent: str, content: Mapping[str, Any], told: Mapping[str, Any]) -> 
     milliseconds since the epoch. Raises ValidationFailed: it is of no session."""
     reading = READERS[agent](content)
     context = Fields(told)
-    at = told.get("at")
+    given = told.get("at")
+    at = given if isinstance(given, int) else reading.at
     place = Place(
         _bounded(context, "host"),
         _bounded(context, "worktree")
@@ -50,7 +51,7 @@ def receive(agent: str, content: Mapping[str, Any], told: Mapping[str, Any]) -> 
     def interpreted(
         known: State | None, of: str, project: str, subagent: str, now: int
     ) -> Interpreted:
-        where = Context(agent, of, project, at if isinstance(at, int) else reading.at, metadata)
+        where = Context(agent, of, project, at, metadata)
         return interpret(where, reading, subagent, known, now)
 
     return Payload(
@@ -59,6 +60,7 @@ def receive(agent: str, content: Mapping[str, Any], told: Mapping[str, Any]) -> 
         as_name(reading.parent),
         shorten(reading.event, _MAX_EVENT),
         reading.is_known,
+        at,
         place,
         _process(context),
         interpreted,

@@ -15,8 +15,9 @@ _MAX_LINE: Final = 200  # characters
 
 # What tells most of a tool's input, by the names that agents use, the most telling first.
 _TELLING: Final = (
-    *("command", "cmd", "file_path", "filePath", "absolute_path", "notebook_path", "path"),
-    *("pattern", "query", "url", "description", "prompt", "name"),
+    *("command", "cmd", "pattern", "query", "url"),
+    *("file_path", "filePath", "absolute_path", "notebook_path", "path"),
+    *("description", "prompt", "name"),
 )
 _PATHS: Final = frozenset({"file_path", "filePath", "absolute_path", "notebook_path", "path"})
 

@@ -69,13 +69,15 @@ EndProcess = Callable[[str, str, str, State, int], Interpreted]
 
 class Payload(NamedTuple):
     """One that was read. `parent`: the session that started this one, as that of a sub-agent; empty
-    if the payload does not say so. `is_known`: what it means is known."""
+    if the payload does not say so. `is_known`: what it means is known. `at`: when it happened, if
+    that was not just now."""
 
     agent: str
     session: str
     parent: str
     event: str
     is_known: bool
+    at: int | None
     place: Place
     process: Process | None
     interpret: Interpret

@@ -210,7 +210,8 @@ class _Group:
         self._count(payload)
         self._shown[project, owner] = {
             **{"project": project, "session": owner, "agent": payload.agent},
-            **{"host": host, "lives": interpreted.lives, "at": self._now},
+            **{"host": host, "lives": interpreted.lives},
+            "at": self._now if payload.at is None else min(payload.at, self._now),
         }
 
     def _find(self, payload: Payload) -> tuple[str, str, Known | None]:

@@ -40,6 +40,7 @@ class TaskLine extends HTMLElement {
 		text(this.#agent, task.agent);
 		text(this.#notes, notesOf(task).join(" · "));
 		text(this.#words, summaryOf(task));
+		this.toggleAttribute("data-unmeasured", isUnmeasured(task));
 		const percent = `${number(task.progress)} %`;
 		this.#bar.update(task.progress, `${t("task.progress")}: ${percent}`);
 		text(this.#percent, percent);
@@ -53,6 +54,14 @@ class TaskLine extends HTMLElement {
 		this.#time.replaceChildren(
 			h("span", duration(task.duration_seconds ?? 0)), timeShown(task.finished_at));
 	}
+}
+
+/**
+ * Of what agents do in their sessions nobody knows how far it is, unless they say so.
+ * @param {import("../data/store.js").Task} task
+ */
+export function isUnmeasured({ progress, session }) {
+	return !progress && Boolean(session);
 }
 
 /** Since when it has been as it is shown: what waits for a person is measured by how long it does. */

@@ -3,7 +3,7 @@
 import { duration, fill, h, isolate, keyed, number, paths, t, text, throttle } from "../lib/index.js";
 import { api, ENDED, keyOf, serverNow, shownStatus, store } from "../data/index.js";
 import {
-	copyButton, jsonTree, progressBar, progressChart, section, showStatus, timeShown, View,
+	copyButton, isUnmeasured, jsonTree, progressBar, progressChart, section, showStatus, timeShown, View,
 } from "../parts/index.js";
 import { asked, noted, notes, requestsOf } from "./task-attention.js";
 import { failure } from "./task-failure.js";
@@ -113,6 +113,7 @@ class TaskView extends View {
 		showStatus(this.#status, shownStatus(task));
 		text(this.#title.firstChild, task.title);
 		this.dataset.status = task.status;
+		this.toggleAttribute("data-unmeasured", isUnmeasured(task));
 		const percent = `${number(task.progress, 1)} %`;
 		this.#bar.update(task.progress, `${t("task.progress")}: ${percent}`);
 		text(this.#percent, percent);
@@ -166,7 +167,7 @@ class TaskView extends View {
 	#chart(task) {
 		const ofAttempt = this.#events.filter(({ data }) => data.attempt === task.attempt && !data.late);
 		const points = ofAttempt.map(({ data, timestamp }) => ({ at: Date.parse(timestamp), progress: data.progress }));
-		if (points.length < 3) return null;
+		if (points.length < 3 || points.every(({ progress }) => !progress)) return null;
 		const end = task.finished_at ? Date.parse(task.finished_at) : serverNow();
 		return section(t("task.overTime"), progressChart(points, points[0].at, end));
 	}
