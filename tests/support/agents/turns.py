@@ -1,0 +1,52 @@
+"""What a mock model does next, as a test scripts it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Text:
+    """The model says something, which ends its turn."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class Tool:
+    """The model calls a tool by the name that the program gave it."""
+
+    name: str
+    input: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Tools:
+    """The model calls several tools at once."""
+
+    calls: Sequence[Tool]
+
+
+@dataclass(frozen=True)
+class Fail:
+    """The service refuses, every time that it is asked."""
+
+    status: int
+    kind: str = "api_error"
+    message: str = "the mock model fails, as it was told"
+
+
+@dataclass(frozen=True)
+class Hold:
+    """The answer does not come until the test lets it, or until the client is gone."""
+
+    released: threading.Event = field(default_factory=threading.Event)
+    text: str = "Released."
+
+
+Turn = Text | Tool | Tools | Fail | Hold
+# By a text that the user's prompt contains, or a sub-agent's: its turns in order.
+Script = Mapping[str, Sequence[Turn]]
