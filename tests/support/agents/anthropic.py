@@ -43,7 +43,7 @@ class AnthropicModel(Model):
             reply.json({"type": "error", "error": error}, answer.status)
             return
         number = len(self.requests)
-        blocks = _blocks(answer, number)
+        blocks = _blocks(answer, number, body)
         reason = "end_turn" if isinstance(answer, Text) else "tool_use"
         message = {
             **{"id": f"msg_mock_{number}", "type": "message", "role": "assistant"},
@@ -66,12 +66,12 @@ class AnthropicModel(Model):
         reply.event({"type": kind, **fields}, kind)
 
 
-def _blocks(answer: Text | Tools, number: int) -> list[dict[str, Any]]:
+def _blocks(answer: Text | Tools, number: int, body: dict[str, Any]) -> list[dict[str, Any]]:
     if isinstance(answer, Text):
         return [{"type": "text", "text": answer.text}]
     return [
         {"type": "tool_use", "id": f"toolu_mock_{number}_{index}", "name": call.name}
-        | {"input": dict(call.input)}
+        | {"input": call.arguments(body)}
         for index, call in enumerate(answer.calls)
     ]
 

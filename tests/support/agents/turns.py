@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,10 +17,15 @@ class Text:
 
 @dataclass(frozen=True)
 class Tool:
-    """The model calls a tool by the name that the program gave it."""
+    """The model calls a tool by the name that the program gave it. What it calls it with may depend
+    on the request: an agent started before goes by an id that only the program knows."""
 
     name: str
-    input: Mapping[str, Any]
+    input: Mapping[str, Any] | Callable[[Mapping[str, Any]], Mapping[str, Any]]
+
+    def arguments(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        """What it is called with in answer to this request."""
+        return dict(self.input(request) if callable(self.input) else self.input)
 
 
 @dataclass(frozen=True)
