@@ -29,6 +29,8 @@ class Git(NamedTuple):
 
 def git_facts(folder: str) -> Git:
     """What is known of the repository that the folder is in."""
+    if not os.path.isabs(folder):
+        return Git()
     for _ in range(_MAX_LEVELS):
         link = os.path.join(folder, ".git")
         found = _stat(link)

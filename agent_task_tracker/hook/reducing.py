@@ -63,14 +63,13 @@ class _Reduction:
     def of_object(self, value: dict[str, Any], depth: int, *, hidden: bool) -> dict[str, Any]:
         reduced: dict[str, Any] = {}
         pair = next((value[name] for name in _PAIRS if isinstance(value.get(name), str)), None)
-        has_secret = pair is not None and self._is_secret(pair)
+        has_secret = pair is not None and self._is_secret(pair[:_SHORT])
         for name, item in value.items():
             if not self._has_room():
                 break
-            is_value = name == "value" and has_secret
-            reduced[self._text(name, _SHORT)] = self._of(
-                item, depth + 1, hidden=hidden or is_value or self._is_secret(name)
-            )
+            shown = self._text(name, min(_SHORT, self._max_text))
+            is_secret_one = self._is_secret(shown) or (has_secret and name == "value")
+            reduced[shown] = self._of(item, depth + 1, hidden=hidden or is_secret_one)
         return reduced
 
     def _of(self, value: object, depth: int, *, hidden: bool) -> Any:
@@ -146,7 +145,7 @@ class _Reduction:
     def _is_secret(self, name: str) -> bool:
         known = self._secret_names.get(name)
         if known is None:
-            known = self._secret_names[name] = is_secret(name[:_SHORT])
+            known = self._secret_names[name] = is_secret(name)
         return known
 
 
