@@ -15,7 +15,6 @@ Standard library only, and nothing of `tracker`: a project's own `tracker.py` ma
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from agent_task_tracker.errors import (
@@ -48,6 +47,8 @@ else:
 
     def __getattr__(name: str) -> Any:
         """Import the rest on first use: every run of pytest loads the plugin, few need it."""
+        from importlib import import_module  # noqa: PLC0415 - hooks do without
+
         if name not in _HOMES:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
         found = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)

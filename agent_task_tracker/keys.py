@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import binascii
 import re
-import zlib
 from typing import TYPE_CHECKING, Final
 
 from agent_task_tracker.files import read_regular
@@ -76,7 +76,7 @@ def is_loopback(host: str) -> bool:
 
 def checksum(secret: str) -> str:
     """The end of a generated key, by which one is recognised that lost characters on its way."""
-    return base62(zlib.crc32(secret.encode()), _CHECKSUM_LENGTH)
+    return base62(binascii.crc32(secret.encode()), _CHECKSUM_LENGTH)
 
 
 def base62(number: int, length: int) -> str:

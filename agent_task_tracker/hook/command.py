@@ -12,9 +12,6 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any, Final, NoReturn
 
-from agent_task_tracker import connections, user_folders
-from agent_task_tracker.hook_request import encode, is_agent
-
 # What an agent demands on standard output. Others take nothing for "no opinion".
 _ANSWERS: Final = {"cline": b'{"cancel": false}\n'}
 
@@ -43,6 +40,10 @@ def main(arguments: Sequence[str]) -> NoReturn:
 
 
 def _run(arguments: Sequence[str], started_ns: int) -> None:
+    # Not before there are handlers: an agent may be interrupted at any time.
+    from agent_task_tracker import connections
+    from agent_task_tracker.hook_request import is_agent
+
     match arguments:
         case [agent, "--send", *options]:
             from agent_task_tracker.hook.background import send_in_background
@@ -86,6 +87,8 @@ def _leave(_number: int, _frame: object) -> None:
 def _note(error: BaseException) -> None:
     """For `tracker agents`: why the last event was not told."""
     with contextlib.suppress(Exception):
+        from agent_task_tracker import user_folders
+        from agent_task_tracker.hook_request import encode
         from agent_task_tracker.report import iso
         from agent_task_tracker.spool_files import write
 

@@ -111,9 +111,12 @@ class Home:
         connections.save(str(self.connections), entries)
 
     @property
+    def variables(self) -> dict[str, str]:
+        return {"TRACKER_SPOOL": str(self.spool), "TRACKER_CONNECTIONS": str(self.connections)}
+
+    @property
     def environment(self) -> dict[str, str]:
-        ours = {"TRACKER_SPOOL": self.spool, "TRACKER_CONNECTIONS": self.connections}
-        return environment(self.folder, **{name: str(path) for name, path in ours.items()})
+        return environment(self.folder, **self.variables)
 
     def hook(
         self,

@@ -19,7 +19,7 @@ from tracker.config.settings import NOT_EPHEMERAL, SETTINGS, Setting, load
 
 # Variables of client commands, not settings of the server.
 _CLIENT_VARIABLES: Final = (
-    *("TRACKER_URL", "TRACKER_CA_FILE", "TRACKER_SPOOL"),
+    *("TRACKER_URL", "TRACKER_CA_FILE", "TRACKER_SPOOL", "TRACKER_CONNECTIONS"),
     *("TRACKER_PROJECT", "TRACKER_AGENT", "TRACKER_SESSION", "TRACKER_QUIET"),
 )
 
