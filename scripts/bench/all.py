@@ -11,6 +11,7 @@ import _venv  # noqa: F401 - goes on in .venv
 import command
 import fanout
 import growth
+import hook
 import ingest
 import sdk
 import startup
@@ -22,6 +23,7 @@ from _report import machine_text, progress
 BENCHMARKS = {
     "startup": startup,
     "command": command,
+    "hook": hook,
     "sdk": sdk,
     "ingest": ingest,
     "variants": variants,

@@ -150,6 +150,14 @@ def test_blocks_are_replaced_between_their_markers_only(tmp_path: Path) -> None:
 
 
 @on_linux
+def test_hook_tells_every_event_once_whatever_the_server_does() -> None:
+    report = bench("hook", "--rounds", "2")
+    ways = {row["way"]: len(row["ms"]) for row in report["measured"]}
+    assert ways.items() >= {"python -c pass": 2, "the server answers": 2, "it hangs": 2}.items()
+    assert report["failures"] == []
+
+
+@on_linux
 def test_command_runs_it_in_every_way_and_finds_all_of_its_output() -> None:
     report = bench("command", "--rounds", "1", "--megabytes", "3")
     assert len(report["measured"]) == 5
