@@ -30,6 +30,9 @@ from agent_task_tracker.trimming import trim_stack_trace
 _PAGE: Final = 500
 _EVENT_PAGE: Final = 1000
 
+# Names that a path cannot carry: on the way they are taken for steps in it.
+_NO_SEGMENTS: Final = (".", "..")
+
 _BEYOND_ANY_EVENT: Final = 2**63 - 1
 
 
@@ -178,16 +181,19 @@ class Client:
 
     def tasks(
         self,
-        project: str,
+        project: str | None = None,
         *,
         status: str | None = None,
         agent: str | None = None,
         session: str | None = None,
         q: str | None = None,
     ) -> Iterator[Json]:
-        """A project's tasks, newest first; `q`: words to search for."""
-        path = f"/api/projects/{_segment(project)}/tasks"
+        """A project's tasks, newest first; None: those of all projects, each with its `project`.
+        `q`: words to search for."""
         wanted = {"status": status, "agent": agent, "session": session, "q": q}
+        if project is None or project in _NO_SEGMENTS:
+            return self._pages("/api/tasks", "tasks", shapes.ALL_TASKS, project=project, **wanted)
+        path = f"/api/projects/{_segment(project)}/tasks"
         return self._pages(path, "tasks", shapes.TASKS, **wanted)
 
     def sessions(self, project: str | None = None, *, active: bool | None = None) -> Iterator[Json]:

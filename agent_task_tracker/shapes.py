@@ -107,6 +107,7 @@ _TASK: Final[dict[str, Shape]] = {
 }
 PROJECTS: Final[Shape] = {"projects": [_PROJECT], "total": _integer}
 TASKS: Final[Shape] = {"tasks": [_TASK], "total": _integer}
+ALL_TASKS: Final[Shape] = {"tasks": [{**_TASK, "project": _text}], "total": _integer}
 
 SESSIONS: Final[Shape] = {
     "sessions": [{"project": _text, "session": _text, "agent": _text, "state": _text}],

@@ -38,7 +38,7 @@ from tracker.api.search import Search
 from tracker.api.session import Session
 from tracker.api.sockets import SocketAdmission, WebSocketRoute
 from tracker.api.stats import ProjectStats, Stats, Trends, WebSocketStats
-from tracker.api.tasks import Task, Tasks
+from tracker.api.tasks import AllTasks, Task, Tasks
 from tracker.api.webhooks import WebhookMount, WebhookRoute, Webhooks
 from tracker.auth.audit import Audit as AuditNotes
 from tracker.auth.holders import Holders
@@ -140,6 +140,7 @@ def create_app(
         project: Project(store),
         f"{project}/tasks": Tasks(store),
         f"{project}/tasks/{{task_id:name}}": Task(store),
+        "/api/tasks": AllTasks(store),
         "/api/sessions": AgentSessions(store),
         "/api/agents": PluggedIn(store),
         "/api/events": Events(store),

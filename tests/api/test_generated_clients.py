@@ -97,6 +97,8 @@ class TestPython:
         assert [(task.title, task.finished_at is None) for task in tasks.tasks] == [
             ("Задача", False)
         ]
+        everywhere = self.call("projects_and_tasks.list_all_tasks", project="org/repo")
+        assert [(task.project, task.title) for task in everywhere.tasks] == [("org/repo", "Задача")]
         task = self.call("projects_and_tasks.get_task", "org/repo", "a/b")
         assert task.metadata["priority"] == "high"
         kinds = [

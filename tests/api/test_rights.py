@@ -24,7 +24,7 @@ OF_PROJECT = "/api/projects/{project_name}"
 OF_TASK = f"{OF_PROJECT}/tasks/{{task_id}}"
 READ = [
     *("/api/projects", OF_PROJECT, f"{OF_PROJECT}/tasks", OF_TASK),
-    *("/api/sessions", "/api/events", "/api/events/{event_id}", "/api/events/stream"),
+    *("/api/tasks", "/api/sessions", "/api/events", "/api/events/{event_id}", "/api/events/stream"),
     *("/api/stats", "/api/stats/projects/{project_name}", "/api/stats/trends", "/api/now"),
     *("/api/search", "/api/websocket/stats", "/db-check", "/redis-check", "/ws"),
 ]

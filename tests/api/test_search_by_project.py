@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -16,10 +15,11 @@ from hypothesis import strategies as st
 
 from tests.support.clocked import ClockedServer
 from tests.support.server import wait_for
+from tests.support.sqlite_work import work
 from tracker.domain.queries import TaskQuery
 from tracker.domain.tasks import Kind, Report
 from tracker.store.changes import WriteRequest
-from tracker.store.sqlite import jobs, migrations, projects, reports, search, tasks
+from tracker.store.sqlite import jobs, migrations, projects, reports, search, task_pages, tasks
 from tracker.store.sqlite.connection import open_writer
 
 PATH = "/api/projects/p/tasks"
@@ -47,7 +47,9 @@ def found(connection: apsw.Connection, project: str, **query: Any) -> list[str]:
     project_id = projects.find(connection, project)
     if project_id is None:
         return []
-    page, total, _ = tasks.page(connection, 0, project_id, TaskQuery(limit=10_000, **query))
+    page, total, *_ = task_pages.of_project(
+        connection, 0, project_id, TaskQuery(limit=10_000, **query)
+    )
     assert total == len(page)
     return [task.task_id for task in page]
 
@@ -164,7 +166,7 @@ def test_pages_and_orders() -> None:
         queries = [
             TaskQuery(q="word", limit=4, offset=offset, sort_by=column, descending=descending)
             for offset in (0, 4, 16, 40)
-            for column in tasks.SORTABLE
+            for column in task_pages.SORTABLE
             for descending in (False, True)
         ]
         before = [page_of_ids(connection, query) for query in queries]
@@ -188,7 +190,7 @@ def test_neither_texts_nor_projects_run_into_each_other() -> None:
 
 
 def page_of_ids(connection: apsw.Connection, query: TaskQuery) -> tuple[list[int], int]:
-    page, total, _ = tasks.page(connection, 0, 1, query)
+    page, total, *_ = task_pages.of_project(connection, 0, 1, query)
     return [task.id for task in page], total
 
 
@@ -229,28 +231,6 @@ def test_marks_that_go_back() -> None:
 # --- What it costs
 
 
-def work(connection: apsw.Connection, question: Callable[[], object]) -> tuple[int, int]:
-    """How many steps SQLite's virtual machine takes, and how many pages are looked at."""
-    steps = 0
-
-    def step() -> bool:
-        nonlocal steps
-        steps += 1
-        return False
-
-    def pages() -> int:
-        return sum(
-            connection.status(of)[0]
-            for of in (apsw.SQLITE_DBSTATUS_CACHE_HIT, apsw.SQLITE_DBSTATUS_CACHE_MISS)
-        )
-
-    before = pages()
-    connection.set_progress_handler(step, 1)
-    question()
-    connection.set_progress_handler(None)
-    return steps, pages() - before
-
-
 @pytest.fixture(scope="module", params=["task", "wo", "agent-1 word", "word 7", "nothing"])
 def q(request: pytest.FixtureRequest) -> str:
     return str(request.param)
@@ -269,7 +249,7 @@ def test_work_does_not_grow_with_other_projects(q: str, filters: dict[str, str])
             while not search.index_some_by_project(connection, 1000):
                 pass
             query = TaskQuery(q=q, **filters)
-            return work(connection, lambda: tasks.page(connection, 0, 1, query))
+            return work(connection, lambda: task_pages.of_project(connection, 0, 1, query))
 
     few, many = of_others(200), of_others(4000)
     assert many[0] <= 1.5 * few[0]

@@ -182,6 +182,13 @@ class ServerAndModel(RuleBasedStateMachine):
             for task in listed:
                 self._compare(task, self.model.tasks[project, task["task_id"]])
 
+        listed = self._get("/api/tasks", limit=500)
+        names = [(task["project"], task["task_id"]) for task in listed["tasks"]]
+        assert names == self.model.tasks_of(None)
+        assert listed["total"] == len(names)
+        for name, task in zip(names, listed["tasks"], strict=True):
+            self._compare(task, self.model.tasks[name])
+
     def teardown(self) -> None:
         self.look_at_everything()
         database = str(self.server.database)

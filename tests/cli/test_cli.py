@@ -100,7 +100,6 @@ def test_a_failure_with_its_log_from_standard_input(
         (("start", "--project", "p", "--task", "T" * 256), "give --task-id"),
         (("start", "--project", "p", "--task", "T", "--metadata", "[1]"), "expected an object"),
         (("status", "--project", "p", "--task", "T", "--progress", "101"), "--progress"),
-        (("ls", "--status", "failed"), "need a PROJECT"),
         (("wait",), "--ready"),
         (("nonsense",), "nonsense"),
     ],
@@ -160,6 +159,12 @@ def test_lists_for_programs(shared_server: Server, run: Run, project: str) -> No
     assert [task["task_id"] for task in running] == ["t2"]
     assert len(json_lines(run("ls", project, "-n", "1", "--json").stdout)) == 1
     assert project in [p["name"] for p in json_lines(run("ls", "--json").stdout)]
+    everywhere = json_lines(run("ls", "--status", "running", "-n", "500", "--json").stdout)
+    assert (project, "t2") in [(task["project"], task["task_id"]) for task in everywhere]
+    assert "completed" not in [task["status"] for task in everywhere]
+    (newest,) = json_lines(run("ls", "--tasks", "-n", "1", "--json").stdout)
+    assert (newest["project"], newest["task_id"]) == (project, "t2")
+    assert run("ls", "--tasks", "-n", "1").stdout.decode().split()[:2] == ["PROJECT", "TASK"]
     (shown,) = json_lines(run("show", project, "t1", "--json").stdout)
     assert [event["type"] for event in shown["events"]] == ["task_started", "task_finished"]
     (stats,) = json_lines(run("stats", project, "--json").stdout)

@@ -87,6 +87,12 @@ def receive_message(connection: socket.socket) -> bytes:
         received += connection.recv(65_536)
 
 
+@pytest.mark.parametrize("name", [".", ".."])
+def test_a_project_whose_name_a_path_cannot_carry(client: Client, name: str) -> None:
+    client.start(name, "Title", "t", "agent")
+    assert [(t["project"], t["task_id"]) for t in client.tasks(name)] == [(name, "t")]
+
+
 def types(client: Client, project: str) -> list[str]:
     return [event["type"] for event in client.events(project=project)]
 
@@ -102,6 +108,8 @@ def test_a_task_is_reported_and_read(client: Client, project: str) -> None:
     assert task["metadata"] == {"a": 1}
     assert [t["task_id"] for t in client.tasks(project, status="completed")] == ["org/task 1?"]
     assert list(client.tasks(project, status="failed")) == []
+    everywhere = [(t["project"], t["task_id"]) for t in client.tasks(status="completed")]
+    assert (project, "org/task 1?") in everywhere
     assert client.stats(project)["task_stats"]["completed"] == 1
     assert client.stats()["overview"]["total_tasks"] >= 1
     assert project in [p["name"] for p in client.projects()]

@@ -119,6 +119,7 @@ ANSWERS = {
     "/health": shapes.HEALTH,
     "/api/projects": shapes.PROJECTS,
     "/api/projects/p/tasks": shapes.TASKS,
+    "/api/tasks": shapes.ALL_TASKS,
     "/api/stats": shapes.STATS,
     "/api/stats/projects/p": shapes.PROJECT_STATS,
     "/api/events": shapes.EVENTS,

@@ -28,7 +28,7 @@ from tracker.domain.queries import EventFilter, ProjectQuery, SessionQuery, Task
 from tracker.domain.tasks import Kind
 from tracker.errors import ConfigError
 from tracker.store.changes import WriteRequest
-from tracker.store.sqlite import agent_sessions, dashboard, events, projects, stats
+from tracker.store.sqlite import agent_sessions, dashboard, events, projects, stats, task_pages
 from tracker.store.sqlite import tasks as task_reads
 from tracker.store.sqlite.admin.export import export
 from tracker.store.sqlite.admin.importing import NumberedRecord, import_
@@ -242,7 +242,7 @@ def serve(database: Path) -> None:
             figures = stats.of_project(connection, project.name, 3660)
             assert figures is not None
             orjson.dumps(responses.project_stats(figures))
-            for task in task_reads.page(connection, 0, project.id, TaskQuery()).tasks:
+            for task in task_pages.of_project(connection, 0, project.id, TaskQuery()).tasks:
                 detail = task_reads.one(connection, 0, project.name, task.task_id)
                 assert detail is not None
                 orjson.dumps(responses.task_with_history(detail))

@@ -19,7 +19,7 @@ from tracker.domain.tasks import Status
 from tracker.domain.usage import ModelTold, Told
 from tracker.errors import TrackerError
 from tracker.store.changes import WriteRequest
-from tracker.store.sqlite import reports, tasks
+from tracker.store.sqlite import reports, task_pages
 from tracker.store.sqlite.connection import open_writer
 
 # Eight times as much costs eight times as much; a square would be 64 times.
@@ -137,7 +137,7 @@ def test_a_list_looks_at_a_hundred_dependencies_of_a_task() -> None:
         with closing(open_writer(None, "normal")) as connection, connection:
             reports.record(connection, 0, [WriteRequest(waiting)])
             connection.set_progress_handler(count_them, 100)
-            tasks.page(connection, 0, 1, TaskQuery())
+            task_pages.of_project(connection, 0, 1, TaskQuery())
             connection.set_progress_handler(None)
         return taken
 

@@ -270,8 +270,21 @@ class TasksPage(_Page):
     filters: Filters
 
 
-class TaskWithHistory(Task):
+class TaskOfProject(Task):
     project: str
+
+
+class AllFilters(Filters):
+    project: NotRequired[str]
+    task_id: NotRequired[str]
+
+
+class AllTasksPage(_Page):
+    tasks: list[TaskOfProject]
+    filters: AllFilters
+
+
+class TaskWithHistory(TaskOfProject):
     stack_trace: str | None
     usage_total: Annotated[
         Amounts | None,

@@ -123,6 +123,17 @@ class TasksQuery(Query):
         )
 
 
+class AllTasksQuery(TasksQuery):
+    """`GET /api/tasks`."""
+
+    project: str | None = None
+    task_id: str | None = None
+
+    def to_query(self) -> TaskQuery:
+        """The store's form of it."""
+        return super().to_query()._replace(project=self.project, task_id=self.task_id)
+
+
 class SessionsQuery(Query):
     """`GET /api/sessions`."""
 

@@ -88,6 +88,11 @@ def task(summary: TaskSummary, usage: Usage | None) -> answers.Task:
     }
 
 
+def task_of(project: str, summary: TaskSummary, usage: Usage | None) -> answers.TaskOfProject:
+    """An item of `/api/tasks`."""
+    return {**task(summary, usage), "project": project}
+
+
 def task_with_history(detail: TaskDetail) -> answers.TaskWithHistory:
     """`/api/projects/{project_name}/tasks/{task_id}`."""
     total = detail.usage_total

@@ -1,15 +1,22 @@
-"""`/api/projects/{project_name}/tasks`: a page, one with its history, deleting one."""
+"""`/api/projects/{project_name}/tasks`: a page, one with its history, deleting one; and
+`/api/tasks`: a page over all projects."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
 
 import falcon.asgi
 
 from tracker.api import responses
 from tracker.api.middleware.auth import Rights, actor_of, scope_of
-from tracker.api.parameters import TasksQuery
+from tracker.api.parameters import AllTasksQuery, TasksQuery
 from tracker.api.resources import read_query, send_json
 from tracker.domain.ports import TaskStore
 from tracker.domain.principal import Right
+from tracker.domain.records import TaskPage
+
+_FILTERS = ("status", "agent", "session", "date_from", "date_to", "q")
 
 
 class Tasks:
@@ -26,18 +33,45 @@ class Tasks:
         """A page of the project's tasks; `filters` tells which were given, as they were given."""
         query = read_query(req, TasksQuery)
         page = await self._store.tasks(scope_of(req), project_name, query.to_query())
-        filters = ("status", "agent", "session", "date_from", "date_to", "q")
-        send_json(
-            req,
-            resp,
-            {
-                "tasks": [responses.task(task, page.usage.get(task.id)) for task in page.tasks],
-                "total": page.total,
-                "limit": query.limit,
-                "offset": query.offset,
-                "filters": {name: req.get_param(name) for name in filters if req.get_param(name)},
-            },
-        )
+        items = [responses.task(task, page.usage.get(task.id)) for task in page.tasks]
+        _send_page(req, resp, items, page, query, _FILTERS)
+
+
+class AllTasks:
+    """`/api/tasks`."""
+
+    rights = Rights(get=Right.READ)
+
+    def __init__(self, store: TaskStore) -> None:
+        self._store = store
+
+    async def on_get(self, req: falcon.asgi.Request, resp: falcon.asgi.Response) -> None:
+        """A page of the tasks of all projects, each with its project."""
+        query = read_query(req, AllTasksQuery)
+        page = await self._store.all_tasks(scope_of(req), query.to_query())
+        items = [
+            responses.task_of(project, task, page.usage.get(task.id))
+            for project, task in zip(page.projects, page.tasks, strict=True)
+        ]
+        _send_page(req, resp, items, page, query, ("project", "task_id", *_FILTERS))
+
+
+def _send_page(
+    req: falcon.asgi.Request,
+    resp: falcon.asgi.Response,
+    items: Sequence[Any],
+    page: TaskPage,
+    query: TasksQuery,
+    filters: Sequence[str],
+) -> None:
+    content = {
+        "tasks": items,
+        "total": page.total,
+        "limit": query.limit,
+        "offset": query.offset,
+        "filters": {name: req.get_param(name) for name in filters if req.get_param(name)},
+    }
+    send_json(req, resp, content)
 
 
 class Task:

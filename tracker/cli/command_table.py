@@ -14,7 +14,7 @@ COMMANDS = {
     "error": ("webhooks", "Report that a task failed."),
     "hook": ("hook", "Report what an agent's hook is told."),
     "flush": ("flush", "Deliver the reports that wait for the server."),
-    "ls": ("ls", "List projects, or a project's tasks."),
+    "ls": ("ls", "List projects, or tasks."),
     "show": ("show", "Show one task with its history."),
     "stats": ("stats", "Show figures over everything, or of one project."),
     "tail": ("tail", "Print the newest events; -f goes on as they come."),

@@ -1,9 +1,11 @@
-"""`tracker ls`: projects, or a project's tasks."""
+"""`tracker ls`: projects, or tasks."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from itertools import islice
-from typing import TYPE_CHECKING, Any
+from operator import itemgetter
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
@@ -17,9 +19,21 @@ from tracker.text import printable
 if TYPE_CHECKING:
     from rich.console import Console
 
+_CELLS: Final[dict[str, Callable[[dict[str, Any]], object]]] = {
+    "PROJECT": itemgetter("project"),
+    "TASK": itemgetter("task_id"),
+    "STATUS": shown_status,
+    "#PROGRESS": lambda task: f"{task['progress']:g}%",
+    "#DURATION": lambda task: duration(task["duration_seconds"]),
+    "STARTED": lambda task: local_time(task["started_at"]),
+    "AGENT": itemgetter("agent"),
+    "TITLE": itemgetter("title"),
+}
+
 
 @click.command()
 @click.argument("project", required=False)
+@click.option("--tasks", "all_tasks", is_flag=True, help="Tasks even without PROJECT.")
 @click.option("--status", type=click.Choice([status.value for status in Status]))
 @click.option("--agent", help="Tasks of this agent only.")
 @click.option("-q", "--query", help="Tasks with these words in title, id, agent, result or error.")
@@ -32,19 +46,20 @@ def ls(
     client: Client,
     *,
     project: str | None,
+    all_tasks: bool,
     status: str | None,
     agent: str | None,
     query: str | None,
     limit: int,
     as_json: bool,
 ) -> None:
-    """List projects, or a project's tasks.
+    """List projects, or tasks.
 
-    Projects are in the order of their names, tasks newest first.
+    Without PROJECT, --tasks and what chooses tasks list those of all projects. Projects are in the
+    order of their names, tasks newest first.
     """
-    if project is None:
-        if status or agent or query:
-            raise click.UsageError("--status, --agent and --query need a PROJECT.")
+    of_projects = project is None and not (all_tasks or status or agent or query)
+    if of_projects:
         items = list(islice(client.projects(), limit))
     else:
         items = list(islice(client.tasks(project, status=status, agent=agent, q=query), limit))
@@ -55,7 +70,7 @@ def ls(
 
     from tracker.cli.tables import table
 
-    if project is None:
+    if of_projects:
         output = table(
             ("PROJECT", "#TASKS", "#ACTIVE", "UPDATED"),
             (
@@ -64,24 +79,21 @@ def ls(
             ),
         )
     else:
-        output = table(
-            ("TASK", "STATUS", "#PROGRESS", "#DURATION", "STARTED", "AGENT", "TITLE"),
-            (
-                (
-                    t["task_id"],
-                    shown_status(t),
-                    f"{t['progress']:g}%",
-                    duration(t["duration_seconds"]),
-                    local_time(t["started_at"]),
-                    t["agent"],
-                    t["title"],
-                )
-                for t in items
-            ),
+        columns: tuple[str, ...] = (
+            "TASK",
+            "STATUS",
+            "#PROGRESS",
+            "#DURATION",
+            "STARTED",
+            "AGENT",
+            "TITLE",
         )
+        if project is None:
+            columns = ("PROJECT", *columns)
+        output = table(columns, ([_CELLS[column](item) for column in columns] for item in items))
     out = console()
     out.print(output)
-    if project is not None:
+    if not of_projects:
         _print_notes(out, items)
 
 

@@ -114,6 +114,9 @@ class TaskStore(Protocol):
         """A page of the project's tasks. Those without a value to sort by come last; ties are
         sorted by id. Raises NotFound."""
 
+    async def all_tasks(self, scope: Scope, query: TaskQuery) -> TaskPage:
+        """A page of the tasks of all projects, sorted likewise."""
+
     async def task(self, scope: Scope, project: str, task_id: str) -> TaskDetail:
         """One task with its history. Raises NotFound."""
 

@@ -7,14 +7,15 @@ from typing import Any, Final, Literal, NamedTuple
 TaskSort = Literal["started_at", "finished_at", "updated_at", "duration_seconds", "title"]
 ProjectSort = Literal["name", "created_at", "updated_at"]
 
-_TASK_FILTERS: Final = ("status", "agent", "session", "date_from", "date_to", "q")
+_TASK_FILTERS: Final = ("status", "agent", "session", "task_id", "date_from", "date_to", "q")
 
 
 class TaskQuery(NamedTuple):
-    """A page of a project's tasks. None: not filtered by it; dates in milliseconds.
+    """A page of tasks. None: not filtered by it; dates in milliseconds.
 
-    `date_from`: started then or later; `date_to`: ended then or earlier; `q`: words, each of which
-    is in the task's texts, at least as the beginning of a word.
+    `project`: of those that may be seen, where no other is named already; `date_from`: started then
+    or later; `date_to`: ended then or earlier; `q`: words, each of which is in the task's texts, at
+    least as the beginning of a word.
     """
 
     limit: int = 20
@@ -27,10 +28,12 @@ class TaskQuery(NamedTuple):
     q: str | None = None
     sort_by: TaskSort = "started_at"
     descending: bool = True
+    project: str | None = None
+    task_id: str | None = None
 
     @property
     def filters(self) -> dict[str, Any]:
-        """The filters that were given, by name."""
+        """The filters of tasks that were given, by name."""
         filters = {name: getattr(self, name) for name in _TASK_FILTERS}
         return {name: value for name, value in filters.items() if value is not None}
 

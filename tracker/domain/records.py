@@ -111,12 +111,13 @@ class ProjectPage(NamedTuple):
 
 
 class TaskPage(NamedTuple):
-    """A page of a project's tasks, and how many match in all; `usage`: of those that told any, by
-    their numbers."""
+    """A page of tasks, and how many match in all; `usage`: of those that told any, by their
+    numbers; `projects`: the name of each task's."""
 
     tasks: Sequence[TaskSummary]
     total: int
     usage: Mapping[int, Usage]
+    projects: Sequence[str]
 
 
 class TaskDetail(NamedTuple):

@@ -171,6 +171,7 @@ TASKS: Final = {
     "offset": 0,
     "filters": {"status": "completed"},
 }
+ALL_TASKS: Final = {**TASKS, "tasks": [{**_ENDED_TASK, "project": "my-project"}]}
 _EVENT_DATA: Final = {
     "task_id": "task-123",
     "title": "Разработка новой фичи",

@@ -243,6 +243,16 @@ OPERATIONS: Final = (
         right=Right.ADMIN,
     ),
     _read(
+        "/api/tasks",
+        "list_all_tasks",
+        "Projects and tasks",
+        "List the tasks of all projects",
+        Response("A page of tasks.", answers.AllTasksPage, examples.ALL_TASKS),
+        description="Each with its project. Also the way to a project or task whose name is `.` or "
+        "`..`, which no path can carry.",
+        query=parameters.AllTasksQuery,
+    ),
+    _read(
         "/api/sessions",
         "list_sessions",
         "Projects and tasks",

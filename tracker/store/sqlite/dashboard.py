@@ -23,7 +23,7 @@ from tracker.store.sqlite import events, projects
 from tracker.store.sqlite import scope as of_scope
 from tracker.store.sqlite.columns import DERIVED, fill, listed, quoted
 from tracker.store.sqlite.scope import IN_SCOPE, parameter
-from tracker.store.sqlite.search import match_expression, match_in_projects
+from tracker.store.sqlite.search import match
 
 _EXPRESSIONS = {
     **DERIVED,
@@ -112,10 +112,9 @@ def search(
     connection: apsw.Connection, scope: Scope, at: int, text: str, limit: int
 ) -> list[TaskLine]:
     """The newest tasks that hold all of the words, at the time `at`."""
-    index, expression, filter_ = "search", match_expression(text), ""
-    if scope.projects is not None:
-        index, expression = match_in_projects(connection, projects.ids(connection, scope), text)
-        filter_ = _FOUND_IN_SCOPE if index == "search" else ""
+    ids = None if scope.projects is None else projects.ids(connection, scope)
+    index, expression = match(connection, ids, text)
+    filter_ = _FOUND_IN_SCOPE if ids is not None and index == "search" else ""
     sql = _FOUND.replace("{index}", index).replace("{filter}", filter_)
     return _tasks(connection, at, sql, scope, limit, q=expression)
 

@@ -90,6 +90,15 @@ def index_some_by_project(connection: apsw.Connection, limit: int) -> bool:
     return done
 
 
+def match(
+    connection: apsw.Connection, project_ids: Sequence[int] | None, text: str
+) -> tuple[str, str]:
+    """As `match_in_projects`; None: among the tasks of all projects."""
+    if project_ids is None:
+        return "search", match_expression(text)
+    return match_in_projects(connection, project_ids, text)
+
+
 def match_in_projects(
     connection: apsw.Connection, project_ids: Sequence[int], text: str
 ) -> tuple[str, str]:

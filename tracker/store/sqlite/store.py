@@ -58,6 +58,7 @@ from tracker.store.sqlite import (
     sessions,
     silence,
     stats,
+    task_pages,
     tasks,
 )
 from tracker.store.sqlite.checkpoint import PAGES, Checkpoints
@@ -270,9 +271,16 @@ class Store:
             project_id = projects.find(connection, project)
             if project_id is None:
                 raise no_such_project(project)
-            return tasks.page(connection, now, project_id, query)
+            return task_pages.of_project(connection, now, project_id, query)
 
         return await self._read(read)
+
+    async def all_tasks(self, scope: Scope, query: TaskQuery) -> TaskPage:
+        """A page of the tasks of all projects."""
+        now = self._clock.now_ms()
+        return await self._read(
+            lambda connection: task_pages.of_scope(connection, now, scope, query)
+        )
 
     async def task(self, scope: Scope, project: str, task_id: str) -> TaskDetail:
         """One task with its history. Raises NotFound."""
