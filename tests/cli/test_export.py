@@ -23,7 +23,10 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
     server = Server.start(tmp_path_factory.mktemp("filled"))
     odd = 'a "quoted" text, with a comma;\r\nlines\tand \\n =1+1 ' + "\u2028 é 漢字 🙂 \x01"
     server.report(
-        "start", "org/repo", odd[:200], metadata={"odd": odd, "n": [1e16, -0.0, 1.5, None]}
+        "start",
+        "org/repo",
+        odd[:200],
+        metadata={"odd": odd, "n": [1e16, -0.0, 1.5, None, 2**70, -(10**300)]},
     )
     server.report("status", "org/repo", odd[:200], progress=33.3, message="")
     server.report("finish", "org/repo", "done", result="", duration_seconds=1.234)

@@ -11,6 +11,7 @@ from typing import Any, Final
 
 import orjson
 
+from tracker.domain import numbers
 from tracker.domain.limits import MAX_DEPTH
 from tracker.errors import InvalidJSON, Issue, ValidationFailed
 
@@ -20,10 +21,15 @@ _CONTAINERS: Final = frozenset({dict, list})
 
 def parse(text: bytes, what: str = "body", max_depth: int = MAX_DEPTH) -> Any:
     """JSON (RFC 8259) whose names are unique and that nests no deeper than `max_depth`. `what`
-    names it in the error. Raises InvalidJSON."""
+    names it in the error. Integers keep their digits. Raises InvalidJSON, ValidationFailed."""
     text = text.removeprefix(b"\xef\xbb\xbf")  # a byte order mark may be ignored (RFC 8259, 8.1)
     try:
-        parsed = orjson.loads(text)
+        parsed = numbers.loads(text)
+    except numbers.NumberTooLarge:
+        message = (
+            f"The {what} has a number beyond 1.8e308, which many programs cannot read; send text."
+        )
+        raise ValidationFailed(message, [Issue(what, "A number is too large")]) from None
     except orjson.JSONDecodeError as error:
         message = f"The {what} is not JSON; see where in details."
         raise InvalidJSON(message, [Issue(what, str(error))]) from None

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import orjson
 
-from tracker.domain import attention
+from tracker.domain import attention, numbers
 from tracker.domain.attention import Requests
 from tracker.domain.limits import MAX_MESSAGE_BYTES
 
@@ -34,7 +34,7 @@ def event_data(data: bytes) -> bytes:
     """An event's data as it is sent: `truncated` if it had to be cut."""
     if len(data) <= _MAX_DATA:
         return data
-    return orjson.dumps({**fields(orjson.loads(data)), "truncated": True})
+    return orjson.dumps({**fields(numbers.loads(data)), "truncated": True})
 
 
 def fields(content: Mapping[str, Any], max_metadata: int = _MAX_METADATA) -> dict[str, Any]:

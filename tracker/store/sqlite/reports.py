@@ -13,7 +13,7 @@ from typing import Any
 import apsw
 import orjson
 
-from tracker.domain import attention
+from tracker.domain import attention, numbers
 from tracker.domain.attention import NO_REQUESTS
 from tracker.domain.records import Recorded
 from tracker.domain.tasks import Report, Status, Task
@@ -128,7 +128,7 @@ def load_task(columns: Sequence[Any]) -> Task:
     requests = columns[_REQUESTS]
     return task._replace(
         status=Status(task.status),
-        metadata=orjson.loads(columns[_METADATA]),
+        metadata=numbers.loads(columns[_METADATA].encode()),
         requests=NO_REQUESTS if requests is None else attention.load(orjson.loads(requests)),
         # It is not known of tasks from before there was this column.
         reported_at=columns[_REPORTED_AT] or task.updated_at,

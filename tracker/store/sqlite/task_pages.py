@@ -12,7 +12,7 @@ from typing import Any, Final, NamedTuple
 import apsw
 import orjson
 
-from tracker.domain import shortening
+from tracker.domain import numbers, shortening
 from tracker.domain.limits import MAX_INTEGER, MAX_MESSAGE_BYTES, MAX_PAGE_BYTES
 from tracker.domain.principal import Scope
 from tracker.domain.queries import TaskQuery
@@ -194,7 +194,7 @@ def _size(task: TaskSummary) -> int:
 
 
 def _shortened(task: TaskSummary) -> TaskSummary:
-    content = {**task._asdict(), "metadata": orjson.loads(task.metadata)}
+    content = {**task._asdict(), "metadata": numbers.loads(task.metadata.encode())}
     cut = shortening.fields(content, _SMALL_TASK)
     cut["metadata"] = orjson.dumps(cut["metadata"]).decode()
     return TaskSummary(**{**cut, "requests": shortening.requests(task.requests), "truncated": 1})
