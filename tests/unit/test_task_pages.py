@@ -61,6 +61,7 @@ def sizes() -> Iterator[tuple[apsw.Connection, apsw.Connection]]:
         TaskQuery(agent="rare"),
         TaskQuery(agent="nobody"),
         TaskQuery(agent="agent-1", status="completed"),
+        TaskQuery(agent="agent-1", status="running"),
         TaskQuery(session="rare"),
         TaskQuery(session="rare", status="running"),
         TaskQuery(task_id="7"),

@@ -17,7 +17,7 @@ from tracker.domain.limits import MAX_INTEGER, MAX_MESSAGE_BYTES, MAX_PAGE_BYTES
 from tracker.domain.principal import Scope
 from tracker.domain.queries import TaskQuery
 from tracker.domain.records import TaskPage
-from tracker.domain.tasks import TaskSummary
+from tracker.domain.tasks import ACTIVE, TaskSummary
 from tracker.store.sqlite import projects, search, usage_reads
 from tracker.store.sqlite.columns import DERIVED, ENDS, STATUSES, fill, listed
 from tracker.store.sqlite.scope import IN_SCOPE, parameter
@@ -117,7 +117,11 @@ def _page(connection: apsw.Connection, now: int, among: _Among, query: TaskQuery
     filters, index = query.filters, ""
     if query.q is not None:
         index, filters["q"] = search.match(connection, among.ids, query.q)
-    where = (" AND ".join(_FILTERS[name] for name in filters) or "TRUE").format(index=index)
+    conditions = [_FILTERS[name] for name in filters]
+    if "agent" in filters and filters.get("status") in ACTIVE:
+        # An agent may have had very many tasks, of which few are under way: these by their status.
+        conditions[conditions.index(_FILTERS["agent"])] = f"+{_FILTERS['agent']}"
+    where = (" AND ".join(conditions) or "TRUE").format(index=index)
     by_project = filters.keys().isdisjoint(_SELECTIVE) and (
         not filters.keys().isdisjoint(_IN_ORDER_BY_PROJECT)
         if among.ids is None
