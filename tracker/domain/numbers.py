@@ -7,6 +7,7 @@ which orjson writes as it is.
 from __future__ import annotations
 
 import json
+import re
 from typing import Any, Final
 
 import orjson
@@ -15,6 +16,9 @@ import orjson
 _DIGITS: Final = 19
 _AS_ZEROS: Final = bytes.maketrans(b"123456789", b"000000000")
 _LONG: Final = b"0" * _DIGITS
+
+# Without that many digits no number is too large without one of these.
+_LARGE_EXPONENT: Final = re.compile(rb"[eE]\+?[0-9]{3}")
 
 # Up to here clients of every kind can read a number, if not to the digit: it is a finite double.
 # Many fail on a larger one, and with it on the whole message or page (docs/contract.md, "Sizes").
@@ -37,7 +41,8 @@ def loads(text: bytes) -> Any:
     try:
         return orjson.loads(text)
     except orjson.JSONDecodeError:
-        _loads_exactly(text)  # tells what is too large from what is no JSON
+        if _LARGE_EXPONENT.search(text):
+            _loads_exactly(text)  # tells what is too large from what is no JSON
         raise
 
 
