@@ -106,7 +106,9 @@ def create_app(
     wrong_keys = WrongKeys(clock, timeouts.guesses)
     authenticator = Authenticator(holders, sessions, wrong_keys, audit)
     guard = Guard(AllowedHosts(settings.allowed_host, settings.host))
-    limits = RateLimits(settings.rate_limit_webhook, settings.rate_limit_api, clock)
+    limits = RateLimits(
+        *(settings.rate_limit_webhook, settings.rate_limit_api, settings.rate_limit_agents), clock
+    )
     errors = ErrorHandlers(clock)
     origins = Origins(settings.cors_origin)
     webhooks = Webhooks(Reports(store), Hooks(store), guard, authenticator, limits, origins, errors)

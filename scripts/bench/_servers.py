@@ -88,7 +88,8 @@ def tracker(
     arguments = [
         *("serve", "--port", "0"),
         *("--db", str(folder / "tracker.db"), "--ready-file", str(ready)),
-        *("--rate-limit-webhook", "0", "--rate-limit-api", "0", "--ws-per-project", "0"),
+        *("--rate-limit-webhook", "0", "--rate-limit-api", "0", "--rate-limit-agents", "0"),
+        *("--ws-per-project", "0"),
         *("--durability", "full", "--log-level", "warning", *flags),
     ]
     with _running([*command, *arguments], folder, core, ready.exists) as process:

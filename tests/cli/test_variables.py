@@ -53,7 +53,7 @@ def keep_key(database: Path, key: str) -> None:
 def test_any_env_gives_keys_and_limits_and_nothing_that_opens_or_names_or_removes() -> None:
     assert {setting.name for setting in SETTINGS if setting.in_any_dotenv} == {
         *("api_key", "secret_key", "rate_limit_webhook", "rate_limit_api", "ws_per_project"),
-        *("stale_after", "log_level", "log_format", "idle_timeout"),
+        *("rate_limit_agents", "stale_after", "log_level", "log_format", "idle_timeout"),
     }
 
 
@@ -271,8 +271,8 @@ VARIANTS = [
 
 
 def test_no_command_is_left_out_of_these() -> None:
-    # That one becomes another command: tests/faults/test_reporting_without_server.py
-    assert sorted({**WITH_ENV, **WITHOUT_ENV, "run": ()}) == sorted(COMMANDS)
+    # These read none: tests/faults/test_reporting_without_server.py, tests/faults/test_hook.py
+    assert sorted({**WITH_ENV, **WITHOUT_ENV, "run": (), "hook": ()}) == sorted(COMMANDS)
 
 
 @pytest.mark.parametrize("command", VARIANTS, ids=" ".join)

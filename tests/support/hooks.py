@@ -57,7 +57,7 @@ def recorded(_connection: socket.socket, _server: HookServer) -> bytes:
 
 
 def refused(status: str, code: str = "X", *headers: str) -> Answer:
-    """An answer in the contract's shape."""
+    """An answer in the shape of all errors."""
     body = json.dumps({"error": {"code": code, "message": "no"}}).encode()
     head = [f"HTTP/1.1 {status}", *headers, f"Content-Length: {len(body)}", "", ""]
     return lambda _connection, _server: "\r\n".join(head).encode() + body

@@ -28,7 +28,9 @@ STOP = signal.CTRL_BREAK_EVENT if IS_WINDOWS else signal.SIGTERM
 GROUP = subprocess.CREATE_NEW_PROCESS_GROUP if IS_WINDOWS else 0
 
 KEY = "test-key-of-the-suite"
-WITHOUT_LIMITS = ("--rate-limit-webhook", "0", "--rate-limit-api", "0")
+WITHOUT_LIMITS = (
+    *("--rate-limit-webhook", "0", "--rate-limit-api", "0", "--rate-limit-agents", "0"),
+)
 
 # The command under test: `python -m tracker`, or what TRACKER_COMMAND says (the built executable).
 COMMAND = shlex.split(os.environ.get("TRACKER_COMMAND", "")) or [sys.executable, "-m", "tracker"]

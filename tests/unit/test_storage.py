@@ -25,7 +25,7 @@ from tracker.domain.events import Event
 from tracker.domain.tasks import Kind, Report
 from tracker.errors import ConfigError, InUse, Unavailable
 from tracker.store.changes import WriteRequest
-from tracker.store.sqlite import readers, store
+from tracker.store.sqlite import readers, reports, store
 from tracker.store.sqlite.admin.counter_check import Mismatch, recount
 from tracker.store.sqlite.connection import open_reader, open_writer
 from tracker.store.sqlite.lock import DatabaseLock
@@ -248,7 +248,7 @@ def test_recount_finds_what_is_wrong(sql: str, expected: Mismatch) -> None:
     with opened(None) as connection:
         report = Report(Kind.FINISH, "p", "t", "T", "agent", duration_ms=5000)
         now = 10 * 86_400_000
-        store.reports.record(connection, now, [WriteRequest(report)])
+        reports.record(connection, now, [WriteRequest(report)])
         assert recount(connection) == []
         connection.execute(sql)
         assert recount(connection) == [expected]

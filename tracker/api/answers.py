@@ -516,6 +516,7 @@ class Limits(TypedDict):
 
     webhooks_per_minute: Count
     api_requests_per_minute: Count
+    agents_payloads_per_minute: Count
     websockets_per_project: Count
     body_bytes: Count
     stack_trace_bytes: Count

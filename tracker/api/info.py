@@ -37,6 +37,7 @@ class Info:
             "limits": {
                 "webhooks_per_minute": settings.rate_limit_webhook,
                 "api_requests_per_minute": settings.rate_limit_api,
+                "agents_payloads_per_minute": settings.rate_limit_agents,
                 "websockets_per_project": settings.ws_per_project,
                 "body_bytes": MAX_BODY_BYTES,
                 "stack_trace_bytes": MAX_STACK_TRACE_BYTES,

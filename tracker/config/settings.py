@@ -44,6 +44,7 @@ class Settings:
     allowed_host: tuple[str, ...] | None = None
     rate_limit_webhook: int = 100
     rate_limit_api: int = 1000
+    rate_limit_agents: int = 6000
     stale_after: float = 900
     root_path: str = ""
     ws_per_project: int = 10
@@ -257,6 +258,14 @@ SETTINGS: tuple[Setting, ...] = (
         "rate_limit_api",
         "TRACKER_RATE_LIMIT_API",
         "REST requests a minute and key; 0: no limit.",
+        parse=_COUNT,
+        metavar="N",
+        in_any_dotenv=True,
+    ),
+    _setting(
+        "rate_limit_agents",
+        "TRACKER_RATE_LIMIT_AGENTS",
+        "Payloads of agents that are plugged in, a minute and key; 0: no limit.",
         parse=_COUNT,
         metavar="N",
         in_any_dotenv=True,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from functools import partial
-from itertools import chain
 from typing import Final
 
 import falcon.asgi
@@ -16,7 +15,7 @@ from tracker.errors import RateLimited
 WINDOW: Final = 60.0
 
 # Which paths count against which limit; all others are free (docs/contract.md, "Errors").
-_PREFIXES: Final = {"webhook": ("/webhook/", "/hooks/"), "api": ("/api/",)}
+_PREFIXES: Final = {"webhook": "/webhook/", "api": "/api/", "agents": "/hooks/"}
 
 
 class Limit:
@@ -66,11 +65,12 @@ class KeyLimits:
 class RateLimits:
     """Falcon middleware; runs after the key was checked, so only its holder uses up its quota."""
 
-    def __init__(self, webhook: int, api: int, clock: Clock) -> None:
-        """Requests a minute and key to the webhooks and to the REST API; 0: no limit."""
+    def __init__(self, webhook: int, api: int, agents: int, clock: Clock) -> None:
+        """Requests a minute and key to the webhooks, to the REST API and from agents' hooks; 0: no
+        limit."""
         self._limits = {
             _PREFIXES[name]: KeyLimits(name, quota, clock)
-            for name, quota in (("webhook", webhook), ("api", api))
+            for name, quota in (("webhook", webhook), ("api", api), ("agents", agents))
             if quota
         }
 
@@ -102,4 +102,4 @@ class RateLimits:
 
 def is_limited(path: str) -> bool:
     """Whether requests to the path count against a limit, if one is set."""
-    return path.startswith(tuple(chain.from_iterable(_PREFIXES.values())))
+    return path.startswith(tuple(_PREFIXES.values()))

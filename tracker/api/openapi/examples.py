@@ -357,6 +357,7 @@ INFO: Final = {
     "limits": {
         "webhooks_per_minute": 100,
         "api_requests_per_minute": 1000,
+        "agents_payloads_per_minute": 6000,
         "websockets_per_project": 10,
         "body_bytes": 1_048_576,
         "stack_trace_bytes": 10_240,
