@@ -12,6 +12,7 @@ import pytest
 from agent_task_tracker.client import Client
 from agent_task_tracker.errors import ClientError, Refused, Unreachable
 from agent_task_tracker.trimming import MAX_STACK_TRACE_BYTES, trim_stack_trace
+from tests.support import raw
 from tests.support.server import KEY, Server
 
 BUSY = b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 0\r\nContent-Length: 0\r\n\r\n"
@@ -73,7 +74,7 @@ def between(server: Server, *mishaps: str) -> Iterator[str]:
 
 
 def receive_message(connection: socket.socket) -> bytes:
-    """One HTTP message with a Content-Length."""
+    """One HTTP message with a Content-Length. Raises ConnectionError at the end."""
     received = b""
     while True:
         head, end, body = received.partition(b"\r\n\r\n")
@@ -84,7 +85,7 @@ def receive_message(connection: socket.socket) -> bytes:
         ]
         if end and len(body) >= sum(lengths):
             return received
-        received += connection.recv(65_536)
+        received += raw.receive(connection)
 
 
 @pytest.mark.parametrize("name", [".", ".."])

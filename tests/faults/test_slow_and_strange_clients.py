@@ -282,7 +282,7 @@ class TestHttp10:
         with closing(self.send(server, "GET", "/api/events/stream?since=0")) as connection:
             received = b""
             while b'"streamed"' not in received:
-                received += connection.recv(4096)
+                received += raw.receive(connection)
             head, _, body = received.partition(b"\r\n\r\n")
             assert b"transfer-encoding" not in head.lower()
             assert b"connection: close" in head.lower()

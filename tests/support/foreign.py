@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, contextmanager, suppress
 from typing import Any
 
+from tests.support import raw
+
 # DerivedCoreProperties.txt of Unicode 16: Default_Ignorable_Code_Point.
 DEFAULT_IGNORABLE = (
     *((0xAD, 0xAD), (0x34F, 0x34F), (0x61C, 0x61C), (0x115F, 0x1160), (0x17B4, 0x17B5)),
@@ -106,7 +108,4 @@ def _receive(connection: socket.socket) -> bytes:
         length = re.search(rb"content-length: (\d+)", head, re.IGNORECASE)
         if end and len(body) >= (int(length[1]) if length else 0):
             return received
-        part = connection.recv(65_536)
-        if not part:
-            raise ConnectionError
-        received += part
+        received += raw.receive(connection)

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from contextlib import closing, suppress
 from urllib.parse import urlsplit
 
+from tests.support import raw
 from tests.support.server import Server
 
 Alter = Callable[[bytes], bytes]
@@ -39,7 +40,7 @@ class Proxy(threading.Thread):
         with closing(front), closing(socket.create_connection(where)) as back, suppress(OSError):
             head = b""
             while not head.endswith(b"\r\n\r\n"):
-                head += front.recv(1)
+                head += raw.receive(front, 1)
             back.sendall(self._alter(head))
             answer = back.recv(65_536)
             front.sendall(answer.replace(b"\r\n", b"\r\nServer: nginx/1.0\r\n", 1))

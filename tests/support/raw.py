@@ -92,6 +92,15 @@ def exchange(server: Server, data: bytes) -> Answer:
         return parse(received + read_all(connection))
 
 
+def receive(connection: socket.socket, size: int = 65_536) -> bytes:
+    """What comes next, at least a byte of it. Raises ConnectionError at the end, where a loop that
+    waits for more would not end."""
+    chunk = connection.recv(size)
+    if not chunk:
+        raise ConnectionError("closed")
+    return chunk
+
+
 def read_all(connection: socket.socket) -> bytes:
     """Everything until the server closes."""
     received = b""
@@ -124,7 +133,7 @@ def open_websocket(server: Server, query: str = "") -> socket.socket:
     connection.sendall(("\r\n".join(lines) + "\r\n\r\n").encode())
     head = b""
     while not head.endswith(b"\r\n\r\n"):
-        head += connection.recv(1)
+        head += receive(connection, 1)
     assert head.startswith(b"HTTP/1.1 101"), head
     return connection
 
@@ -168,8 +177,5 @@ def read_close_code(connection: socket.socket) -> int:
 def _exactly(connection: socket.socket, size: int) -> bytes:
     data = b""
     while len(data) < size:
-        chunk = connection.recv(size - len(data))
-        if not chunk:
-            raise ConnectionError("closed")
-        data += chunk
+        data += receive(connection, size - len(data))
     return data

@@ -14,6 +14,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.frames import Close
 from websockets.sync.client import ClientConnection, connect
 
+from tests.support import raw
 from tests.support.raw import CLOSE, TEXT, frame, open_websocket, read_frame
 from tests.support.raw import connect as connect_raw
 from tests.support.server import KEY, Server
@@ -38,7 +39,7 @@ def subscribe_by_tls(server: Server, url: str, **options: Any) -> ClientConnecti
     receives TLS's session tickets while another one writes."""
     connection = connect_raw(server)
     connection.sendall(b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n")
-    while not connection.recv(65_536).endswith(b"}"):
+    while not raw.receive(connection).endswith(b"}"):
         pass
     return subscribe(url.replace("wss://", "ws://"), sock=connection, **options)
 
