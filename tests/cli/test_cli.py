@@ -19,6 +19,7 @@ import pytest
 from tests.support.cli import Terminal, json_lines, package_environment
 from tests.support.cli import run as run_anywhere
 from tests.support.platforms import needs_posix
+from tests.support.processes import Process
 from tests.support.server import COMMAND, KEY, Server, environment
 from tracker.cli.command_table import COMMANDS
 from tracker.cli.group import cli
@@ -232,7 +233,7 @@ def test_following_on_a_terminal_with_live_bars(
 
 def test_following_for_programs(shared_server: Server, tmp_path: Path, project: str) -> None:
     shared_server.report("start", project, "t1")
-    with subprocess.Popen(
+    with Process(
         [*COMMAND, "tail", "-f", "--json", "--project", project],
         cwd=tmp_path,
         env=environment(tmp_path, TRACKER_URL=shared_server.url, API_KEY=KEY),
@@ -267,7 +268,7 @@ def test_waiting_for_a_server_that_is_yet_to_start(
     arguments = ("wait", "--ready", "--ready-file", str(ready_file))
     never = run_anywhere(*arguments, "--timeout", "0", home=tmp_path)
     assert never.returncode == 75
-    waiting = subprocess.Popen([*COMMAND, *arguments], cwd=tmp_path, env=environment(tmp_path))
+    waiting = Process([*COMMAND, *arguments], cwd=tmp_path, env=environment(tmp_path))
     start_server()
     assert waiting.wait(60) == 0
 

@@ -17,6 +17,7 @@ import pytest
 from websockets.sync.client import connect
 
 from tests.support.cli import package_environment, run
+from tests.support.processes import Process
 from tests.support.server import COMMAND, GROUP, STOP, environment, wait_for
 
 ROOT = Path(__file__).parents[2]
@@ -30,7 +31,7 @@ class Ephemeral:
         self.temporary.mkdir()
         self.ready_file = home / "ready.json"
         names = dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(self.temporary))
-        self.process = subprocess.Popen(
+        self.process = Process(
             [*COMMAND, "serve", "--ephemeral", "--ready-file", str(self.ready_file), *flags],
             cwd=home,
             env={**environment(home), **names, **variables},

@@ -18,6 +18,7 @@ from tests.support.databases import assert_refused, make_database
 from tests.support.full import FULL, needs_full, printing_to, run_with_file_limit
 from tests.support.keys import client_with, make_key
 from tests.support.platforms import needs_posix
+from tests.support.processes import Process
 from tests.support.server import COMMAND, KEY, Server, environment, wait_for
 from tracker.domain.keys import MAX_KEYS, is_whole
 
@@ -325,7 +326,7 @@ def test_a_key_that_may_not(server: Server, tmp_path: Path) -> None:
 def test_several_commands_at_once(tmp_path: Path) -> None:
     database = make_database(tmp_path, "a task")
     running = [
-        subprocess.Popen(
+        Process(
             [*COMMAND, "key", "create", f"key{number}", "--role", "read", "--db", str(database)],
             cwd=tmp_path,
             env=environment(tmp_path),

@@ -3,24 +3,22 @@
 from __future__ import annotations
 
 import socket
-import subprocess
 from pathlib import Path
 
 import pytest
 
+from tests.support import processes
 from tests.support.server import COMMAND, environment
 
 
 def refusal(home: Path, *flags: str) -> tuple[int, str]:
     """Exit code and standard error of a server that does not start."""
-    done = subprocess.run(
+    done = processes.run(
         [*COMMAND, "serve", "--db", ":memory:", *flags],
         env=environment(home),
         cwd=home,
-        capture_output=True,
         encoding="utf-8",
-        timeout=60,
-        check=False,
+        seconds=60,
     )
     return done.returncode, done.stderr
 

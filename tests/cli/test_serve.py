@@ -8,7 +8,6 @@ import signal
 import socket
 import sqlite3
 import stat
-import subprocess
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
@@ -23,6 +22,7 @@ import tracker
 from tests.support.cli import Terminal
 from tests.support.cli import run as run_command
 from tests.support.platforms import needs_posix
+from tests.support.processes import Process
 from tests.support.server import COMMAND, KEY, STOP, Server, environment, wait_for
 
 # A stop takes ten seconds at most (docs/contract.md, "Start and stop").
@@ -34,9 +34,7 @@ def in_background(home: Path, umask: int) -> Iterator[Path]:
     """A server that was started with that umask; its ready file."""
     ready_file = home / "ready.json"
     flags = ("--port", "0", "--db", ":memory:", "--ready-file", str(ready_file))
-    process = subprocess.Popen(
-        [*COMMAND, "serve", *flags], cwd=home, env=environment(home), umask=umask
-    )
+    process = Process([*COMMAND, "serve", *flags], cwd=home, env=environment(home), umask=umask)
     try:
         wait_for(ready_file.exists, 30, "the ready file")
         yield ready_file

@@ -13,6 +13,7 @@ import pytest
 
 from tests.support.cli import package_environment, run
 from tests.support.full import FULL, PRINTING, needs_full, printing_to
+from tests.support.processes import Process
 from tests.support.server import COMMAND, KEY, Server, environment
 
 pytestmark = needs_full
@@ -72,7 +73,7 @@ def test_following_ends_when_its_reader_goes(
 ) -> None:
     server = start_server()
     server.report("start", "p", "first")
-    with subprocess.Popen(
+    with Process(
         [*COMMAND, *command.split()],
         cwd=tmp_path,
         env=environment(tmp_path, TRACKER_URL=server.url, API_KEY=KEY),
@@ -93,7 +94,7 @@ def test_a_pipe_that_does_not_wait_loses_nothing(shared_server: Server, tmp_path
     whole = run("licenses", "--json", home=tmp_path).stdout
     read, write = os.pipe()
     os.set_blocking(write, False)
-    with subprocess.Popen(
+    with Process(
         [*COMMAND, "licenses", "--json"],
         cwd=tmp_path,
         env=environment(tmp_path),

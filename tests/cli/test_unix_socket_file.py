@@ -18,6 +18,7 @@ import pytest
 from agent_task_tracker import Client
 from tests.support.cli import run
 from tests.support.platforms import needs_posix
+from tests.support.processes import Process
 from tests.support.server import COMMAND, KEY, Server, environment, wait_for
 from tracker.errors import ConfigError
 from tracker.server.unix_socket import listening
@@ -56,7 +57,7 @@ def test_it_is_for_its_user_alone_from_the_first_moment(socket_path: Path) -> No
     watcher = threading.Thread(target=watch)
     watcher.start()
     flags = ("--port", "0", "--db", ":memory:", "--unix-socket", str(socket_path))
-    process = subprocess.Popen(
+    process = Process(
         [*COMMAND, "serve", *flags],
         cwd=socket_path.parent,
         env=environment(socket_path.parent),

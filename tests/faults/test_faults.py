@@ -17,6 +17,7 @@ import apsw
 import httpx
 import pytest
 
+from tests.support import processes
 from tests.support.load import problems
 from tests.support.power import NullListener
 from tests.support.server import COMMAND, KEY, Server, environment, wait_for
@@ -49,14 +50,12 @@ main()
 def start(folder: Path, *flags: str) -> subprocess.CompletedProcess[str]:
     """Start a server that cannot run; how it ended."""
     command = [*COMMAND, "serve", "--port", "0", *flags]
-    return subprocess.run(
+    return processes.run(
         command,
-        check=False,
         cwd=folder,
         env=environment(folder),
-        capture_output=True,
         text=True,
-        timeout=30,
+        seconds=30,
     )
 
 

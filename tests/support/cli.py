@@ -13,6 +13,8 @@ from unittest import mock
 
 from click.testing import CliRunner
 
+from tests.support import processes
+from tests.support.processes import Process
 from tests.support.server import COMMAND, KEY, Server, environment
 
 EXIT_SECONDS = 60
@@ -26,14 +28,12 @@ def run(
     variables: Mapping[str, str] | None = None,
 ) -> subprocess.CompletedProcess[bytes]:
     """Run a command to its end. `server`: the one that its variables lead to."""
-    return subprocess.run(
+    return processes.run(
         [*COMMAND, *arguments],
-        check=False,
         cwd=home,
         env=_environment(home, server, variables),
-        input=stdin,
-        capture_output=True,
-        timeout=EXIT_SECONDS,
+        stdin=stdin,
+        seconds=EXIT_SECONDS,
     )
 
 
@@ -89,7 +89,7 @@ class Terminal:
 
         self._descriptor, terminal = pty.openpty()
         termios.tcsetwinsize(terminal, (40, 120))
-        self.process = subprocess.Popen(
+        self.process = Process(
             [*COMMAND, *arguments],
             cwd=home,
             env={"TERM": "xterm-256color", **_environment(home, server, variables)},

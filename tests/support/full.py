@@ -5,15 +5,18 @@ from __future__ import annotations
 import os
 import shlex
 import subprocess
+from contextlib import ExitStack
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 
+from tests.support import processes
 from tests.support.cli import EXIT_SECONDS
 from tests.support.server import COMMAND, KEY, Server, environment
 
 FULL = ">/dev/full"
+_FULL_STREAMS = {FULL: "stdout", "2>/dev/full": "stderr"}  # without a shell
 BROKEN_PIPE = ""  # its reader has gone before the command starts
 
 # Whatever a command prints on standard output, with what the fixture's server has.
@@ -37,28 +40,35 @@ class Ended(NamedTuple):
 
 
 def printing_to(where: str, command: str, *, server: Server, home: Path) -> Ended:
-    """Run a command by the shell with its standard output as `where` says, one of the server's
+    """Run a command with its standard output as `where` says to a shell, one of the server's
     tasks being `t` of project `p`, one of its keys `k`. Without redirection it is a broken pipe."""
     assert server.report("finish", "p", "t").is_success
     server.http.post("/api/keys", json={"name": "k", "role": "read"})
     given = {"TRACKER_URL": server.url, "API_KEY": KEY, "TRACKER_DB": str(server.database)}
-    read, write = os.pipe()
-    os.close(read)
-    try:
-        ended = subprocess.run(
-            ["sh", "-c", f"exec {shlex.join(COMMAND)} {command} {where}"],
-            check=False,
+    words = [*COMMAND, *shlex.split(command)]
+    with ExitStack() as opened:
+        streams: dict[str, Any] = {"stdout": _broken_pipe(opened), "stderr": subprocess.PIPE}
+        if where in _FULL_STREAMS:
+            full = opened.enter_context(Path("/dev/full").open("wb"))
+            streams[_FULL_STREAMS[where]] = full
+        elif where:
+            words = ["sh", "-c", f"exec {shlex.join(words)} {where}"]
+        ended = processes.run(
+            words,
             cwd=home,
             env=environment(home, **given),
-            stdin=subprocess.DEVNULL,
-            stdout=write,
-            stderr=subprocess.PIPE,
             text=True,
-            timeout=EXIT_SECONDS,
+            seconds=EXIT_SECONDS,
+            **streams,
         )
-    finally:
-        os.close(write)
-    return Ended(ended.returncode, ended.stderr.removesuffix("\n"))
+    return Ended(ended.returncode, (ended.stderr or "").removesuffix("\n"))
+
+
+def _broken_pipe(opened: ExitStack) -> int:
+    read, write = os.pipe()
+    os.close(read)
+    opened.callback(os.close, write)
+    return write
 
 
 def run_with_file_limit(

@@ -19,6 +19,8 @@ from urllib.parse import quote as percent_encode
 
 import httpx
 
+from tests.support.processes import Process, interpreter_environment
+
 T = TypeVar("T")
 
 # The signal to stop a server. On Windows any other signal than Ctrl-Break, which goes to a whole
@@ -38,12 +40,13 @@ COMMAND = shlex.split(os.environ.get("TRACKER_COMMAND", "")) or [sys.executable,
 
 def environment(home: Path, **variables: str) -> dict[str, str]:
     """A user's environment without any setting of ours in it."""
-    kept = ["SYSTEMROOT", "LANG", "TMPDIR", "TEMP"]
-    if "TRACKER_COMMAND" not in os.environ:  # the executable needs nothing of PATH
+    kept = ["SYSTEMROOT", "TMPDIR", "TEMP"]
+    basic = interpreter_environment()
+    if "TRACKER_COMMAND" in os.environ:  # the executable needs nothing of these
+        del basic["PYTHONPATH"]
+    else:
         kept.append("PATH")
-    basic = {name: os.environ[name] for name in kept if name in os.environ}
-    if "TRACKER_COMMAND" not in os.environ:
-        basic["PYTHONPATH"] = str(Path(__file__).parents[2])
+    basic |= {name: os.environ[name] for name in kept if name in os.environ}
     return {**basic, "HOME": str(home), "USERPROFILE": str(home), **variables}
 
 
@@ -117,10 +120,11 @@ class Server:
         db: str | None = None,
         variables: Mapping[str, str] | None = None,
         command: Sequence[str] = COMMAND,
+        fork: bool = True,
     ) -> Server:
         """Start `tracker serve` on a free port, its database in `folder`, and wait until it is
         ready. `key` None: the server makes one. `limits`: keep the default rate limits.
-        `command`: in place of `tracker`."""
+        `command`: in place of `tracker`. `fork`: see `tests.support.processes`."""
         folder.mkdir(parents=True, exist_ok=True)
         ready_file = folder / "ready.json"
         ready_file.unlink(missing_ok=True)
@@ -132,8 +136,9 @@ class Server:
         ]
         given = {**({"API_KEY": key} if key else {}), **(variables or {})}
         with (folder / "stderr.txt").open("a", encoding="utf-8") as stderr:
-            process = subprocess.Popen(
+            process = Process(
                 [*command, *arguments],
+                fork=fork,
                 cwd=folder,
                 env=environment(folder, **given),
                 stdin=subprocess.DEVNULL,
@@ -159,7 +164,7 @@ class Server:
             headers={"X-API-Key": key or ""},
             timeout=20,
             trust_env=False,
-            verify=trust or True,
+            verify=trust or False,  # without TLS: reading the system's certificates takes time
         )
         return cls(folder, process, ready, flags, given, http, trust)
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 import shlex
 import socket
-import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
+from tests.support import processes
 from tests.support.cli import EXIT_SECONDS
 from tests.support.server import COMMAND, KEY, environment
 
@@ -59,14 +59,12 @@ def run_process(
     **options: object,
 ) -> Ended:
     """Run it to its end."""
-    done = subprocess.run(
+    done = processes.run(
         arguments,
-        check=False,
         cwd=home,
         env=dict(given),
-        input=stdin,
-        capture_output=True,
-        timeout=EXIT_SECONDS,
+        stdin=stdin,
+        seconds=EXIT_SECONDS,
         **options,  # type: ignore[call-overload]
     )
     return Ended(done.returncode, done.stdout, done.stderr)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import socket
-import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,6 +17,7 @@ from tests.support.cli import run
 from tests.support.client_commands import CLIENT_COMMANDS, OURS
 from tests.support.hostile_repository import ADDRESSES, DATABASES, SECRET, Repository
 from tests.support.platforms import needs_posix
+from tests.support.processes import Process
 from tests.support.server import COMMAND, STOP, Server, environment, wait_for
 from tests.support.trap import Trap
 from tracker.cli.group import cli
@@ -231,7 +231,7 @@ def served(user: User, **variables: str) -> Iterator[tuple[str, str, Path]]:
     """A server that was started in the repository: its address, its database, its log."""
     log = user.home / "log.txt"
     with log.open("w") as stderr:
-        process = subprocess.Popen(
+        process = Process(
             [*COMMAND, "serve", "--port", "0"],
             cwd=user.repository,
             env=environment(user.home, **variables),

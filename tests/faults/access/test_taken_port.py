@@ -6,7 +6,6 @@ import json
 import os
 import signal
 import socket
-import subprocess
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -18,6 +17,7 @@ from tests.support import raw
 from tests.support.cli import run
 from tests.support.client_commands import CLIENT_COMMANDS, OURS
 from tests.support.platforms import needs_posix
+from tests.support.processes import Process
 from tests.support.server import COMMAND, Server, environment, wait_for
 from tests.support.trap import Trap
 
@@ -64,7 +64,7 @@ def test_whoever_took_the_port_gets_no_key(
 def test_who_took_the_port_of_an_ephemeral_server_gets_no_key(tmp_path: Path) -> None:
     ready_file = tmp_path / "ready.json"
     serve = [*COMMAND, "serve", "--ephemeral", "--ready-file", str(ready_file)]
-    with subprocess.Popen(serve, cwd=tmp_path, env=environment(tmp_path)):
+    with Process(serve, cwd=tmp_path, env=environment(tmp_path)):
         wait_for(ready_file.exists, 30, "the ready file")
         ready = json.loads(ready_file.read_text(encoding="utf-8"))
         flags = ("--ready-file", str(ready_file))
