@@ -24,6 +24,15 @@ if TYPE_CHECKING:
 REQUIRE_BROWSER = "TRACKER_REQUIRE_BROWSER"
 
 
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what is for scripts/soak.py. Not by an `-m` of pyproject.toml's: one of the user's,
+    such as `-m "not browser"`, would take its place."""
+    if "soak" not in config.getoption("markexpr"):
+        left_out = [item for item in items if item.get_closest_marker("soak")]
+        items[:] = [item for item in items if not item.get_closest_marker("soak")]
+        config.hook.pytest_deselected(items=left_out)
+
+
 @pytest.fixture
 def start_server(tmp_path: Path) -> Iterator[Callable[..., Server]]:
     """Start servers as a user would; all are stopped at the end. See `Server.start`."""

@@ -40,6 +40,7 @@ def test_ingest_loads_floor_and_tracker_and_finds_every_report() -> None:
     assert report["failures"] == []
 
 
+@pytest.mark.soak
 @on_linux
 @needs_wrk
 def test_variants_find_every_report_whatever_it_looks_like() -> None:
@@ -49,6 +50,7 @@ def test_variants_find_every_report_whatever_it_looks_like() -> None:
     assert report["failures"] == []
 
 
+@pytest.mark.soak
 @on_linux
 @needs_wrk
 def test_growth_makes_the_tasks_and_asks_every_question() -> None:
@@ -72,6 +74,7 @@ def test_growth_makes_the_tasks_and_asks_every_question() -> None:
     assert report["failures"] == []
 
 
+@pytest.mark.soak
 @on_linux
 @needs_wrk
 def test_fanout_checks_what_every_subscriber_was_sent() -> None:
