@@ -271,7 +271,7 @@ VARIANTS = [
 
 
 def test_no_command_is_left_out_of_these() -> None:
-    # These read none: tests/faults/test_reporting_without_server.py, tests/faults/test_hook.py
+    # These read none: tests/faults/test_reporting_without_server.py, tests/cli/test_hook.py
     assert sorted({**WITH_ENV, **WITHOUT_ENV, "run": (), "hook": ()}) == sorted(COMMANDS)
 
 
