@@ -27,6 +27,7 @@ from tracker.api.middleware.guard import Guard
 from tracker.api.middleware.head import AllowHead, HeadAsGet
 from tracker.api.middleware.origin import AllowedHosts, Origins
 from tracker.api.middleware.ratelimit import RateLimits
+from tracker.api.middleware.turns import EndTurns, ReadTurns
 from tracker.api.now import Now
 from tracker.api.pages.dashboard import PAGES, DashboardAssets, DashboardPage, load
 from tracker.api.pages.docs import Assets, OpenApi, Page
@@ -120,6 +121,7 @@ def create_app(
         authenticator,
         limits,
         AllowHead(),
+        ReadTurns(),  # before what takes time on the answer, and so ends after that
         Compression(),
         Lifespan(
             *(store, hub, Saving([sessions.save, named.save, audit.save])),
@@ -172,7 +174,13 @@ def create_app(
     for path, resource in routes.items():
         app.add_route(path, resource)
     return App(
-        HeadAsGet(WebhookMount(app, webhooks)), webhooks, store, hub, keys, startup_key, clock
+        HeadAsGet(WebhookMount(EndTurns(app), webhooks)),
+        webhooks,
+        store,
+        hub,
+        keys,
+        startup_key,
+        clock,
     )
 
 
