@@ -48,8 +48,9 @@ def bodies(size: int = SIZE) -> dict[str, Body]:
     }
     found = {name: Body(text.encode()) for name, text in shapes.items()}
     small = '{"kind":"start","project":"shapes","task":"T","task_id":"%d","agent":"a"%s}'
-    padding = f',"metadata":{{"x":"{"x" * 1900}"}}'
-    keyed = f',"metadata":{{{_fill(1900, _key)}}}'
+    room = size // 500 - 110  # for the metadata of each
+    padding = f',"metadata":{{"x":"{"x" * room}"}}'
+    keyed = f',"metadata":{{{_fill(room, _key)}}}'
     batch = "/webhook/batch"
     for name, fields in (("long texts", padding), ("many keys", keyed)):
         reports = ",".join(small % (number, fields) for number in range(500))

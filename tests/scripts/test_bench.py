@@ -96,6 +96,32 @@ def test_startup_measures_time_and_memory() -> None:
     assert start["mb"] > 0
 
 
+@on_linux
+def test_neighbours_are_measured_beside_bodies_sleepers_and_a_flood() -> None:
+    report = bench(
+        *("neighbours", "--rounds", "1", "--seconds", "1", "--tasks", "300", "--messages", "3"),
+        *("--bodies", "many keys", "a key twice at the end"),
+    )
+    measured = report["measured"]
+    assert [row["body"] for row in measured if "body" in row] == [
+        "many keys",
+        "a key twice at the end",
+    ]
+    assert [row["stalled"] for row in measured if "stalled" in row] == [0, 1, 50]
+    floods = [row for row in measured if "reading" in row]
+    assert [row["reading"] for row in floods] == [0, 1, 8, 64]
+    assert all(len(row["took"]) == 50 for row in floods)
+    assert all(row["reads"] > 0 for row in floods[1:])
+    assert report["failures"] == []
+
+
+def test_bodies_have_the_size_that_they_are_to_have() -> None:
+    bodies = importlib.import_module("_bodies")
+    for name, body in bodies.bodies(100_000).items():
+        if body.coding is None:
+            assert 90_000 < len(body.content) <= 100_000, name
+
+
 def frame(event_id: int) -> bytes:
     payload = b'{"id":%d}' % event_id
     return bytes([0x81, len(payload)]) + payload

@@ -34,7 +34,7 @@ def parse(text: bytes, what: str = "body", max_depth: int = MAX_DEPTH) -> Any:
         message = f"The {what} is not JSON; see where in details."
         raise InvalidJSON(message, [Issue(what, str(error))]) from None
     if isinstance(parsed, dict | list):
-        names = _count_names(parsed, what, max_depth, max_depth)
+        names = _count_names(parsed, what, max_depth)
         # Each name is followed by a colon. With as many colons as parsed names, no name was
         # overwritten by a duplicate; more may also be in strings, as in every time and URL.
         if names != text.count(b":") and names != _most_names(text):
@@ -57,23 +57,26 @@ def parse_object(text: bytes, what: str = "body", max_depth: int = MAX_DEPTH) ->
     return parsed
 
 
-def _count_names(
-    value: dict[str, Any] | list[Any], what: str, max_depth: int, levels_left: int
-) -> int:
-    if levels_left == 0:
-        message = f"The {what} nests deeper than {max_depth} levels."
-        raise InvalidJSON(message, [Issue(what, "Too deeply nested")])
-    if type(value) is dict:
-        count = len(value)
-        items = value.values()
-    else:
-        count = 0
-        items = value  # type: ignore[assignment]
-    for item in items:
-        # `in` takes half the time of isinstance; there are no subclasses. Nobody looks into what is
-        # empty, unless it is a level too many.
-        if type(item) in _CONTAINERS and (item or levels_left == 1):
-            count += _count_names(item, what, max_depth, levels_left - 1)
+def _count_names(parsed: Any, what: str, max_depth: int) -> int:
+    """Without a call for each object and list: half a million of them, as deep as may be, take two
+    thirds of the time."""
+    count = 0
+    found = [(parsed, max_depth)]
+    while found:
+        container, levels_left = found.pop()
+        if type(container) is dict:
+            count += len(container)
+            items = container.values()
+        else:
+            items = container
+        for item in items:
+            # `in` takes half the time of isinstance; there are no subclasses. What is empty only
+            # matters where it is a level too many.
+            if type(item) in _CONTAINERS and (item or levels_left == 1):
+                if levels_left == 1:
+                    message = f"The {what} nests deeper than {max_depth} levels."
+                    raise InvalidJSON(message, [Issue(what, "Too deeply nested")])
+                found.append((item, levels_left - 1))
     return count
 
 
