@@ -119,7 +119,7 @@ def test_bodies_have_the_size_that_they_are_to_have() -> None:
     bodies = importlib.import_module("_bodies")
     for name, body in bodies.bodies(100_000).items():
         if body.coding is None:
-            assert 90_000 < len(body.content) <= 100_000, name
+            assert 80_000 < len(body.content) <= 100_000, name
 
 
 def frame(event_id: int) -> bytes:

@@ -18,7 +18,7 @@ _AS_ZEROS: Final = bytes.maketrans(b"123456789", b"000000000")
 _LONG: Final = b"0" * _DIGITS
 
 # Without that many digits no number is too large without one of these.
-_LARGE_EXPONENT: Final = re.compile(rb"[eE]\+?[0-9]{3}")
+_LARGE_EXPONENT: Final = re.compile(rb"[0-9][eE]\+?[0-9]{3,}(?:[\s,\]}]|\Z)")
 
 # Up to here clients of every kind can read a number, if not to the digit: it is a finite double.
 # Many fail on a larger one, and with it on the whole message or page (docs/contract.md, "Sizes").

@@ -17,8 +17,8 @@ from tracker.api.middleware.auth import Resource, principal_of
 from tracker.domain.principal import Right
 from tracker.errors import RateLimited
 
-# A page that asks for several things at once gets them soon although one of them takes long; with
-# four, reports wait for twice as long (docs/reliability.md).
+# A page that asks for several things at once gets them although one of them takes long. With more,
+# reports wait for longer (docs/reliability.md).
 AT_ONCE: Final = 2
 
 # More than a client has need of, and few enough that those who wait take little memory.
