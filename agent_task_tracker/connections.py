@@ -89,8 +89,10 @@ def connection(entry: Entry) -> Connection:
     """What hooks need of an entry. Raises ClientError: it is not there."""
     url, key, ca_file = entry.get("url"), entry.get("key"), entry.get("ca_file")
     options = entry.get("options")
-    if not isinstance(url, str) or not isinstance(key, str) or not key.isascii():
+    if not isinstance(url, str) or not isinstance(key, str):
         raise ClientError("an entry needs url and key; connect the agent again")
+    if not (key.isascii() and key.isprintable()):
+        raise ClientError("the key of an entry is none; connect the agent again")
     options = {} if options is None else options
     private = not isinstance(options, dict) or bool(options.get("private"))
     return Connection(url, key, ca_file if isinstance(ca_file, str) else None, private)

@@ -15,6 +15,7 @@ import time
 from typing import Final
 
 from agent_task_tracker import connections, user_folders
+from agent_task_tracker.hook.problems import note
 from agent_task_tracker.locks import let_go
 from agent_task_tracker.spool_files import lock_file, names, private_folder
 
@@ -108,6 +109,8 @@ def _start(agent: str, *, make_room: bool) -> None:
         if not os.fork():
             _let_go_of_all()
             send_in_background(agent, make_room=make_room)
+    except Exception as error:  # noqa: BLE001 - nobody else would hear of it
+        note(error)
     finally:
         os._exit(0)
 

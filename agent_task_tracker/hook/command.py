@@ -15,9 +15,6 @@ from typing import Any, Final, NoReturn
 # What an agent demands on standard output. Others take nothing for "no opinion".
 _ANSWERS: Final = {"cline": b'{"cancel": false}\n'}
 
-PROBLEM: Final = ".hook-problem"
-"""In the spool: what went wrong last."""
-
 _Handler = Callable[[int, Any], Any] | int
 
 # They run a program when they wait for their user, and tell it nothing; what they give it as
@@ -34,7 +31,9 @@ def main(arguments: Sequence[str]) -> NoReturn:
         _on_signals(_leave)
         _run(arguments, started_ns)
     except BaseException as error:  # noqa: BLE001 - an agent is never to notice
-        _note(error)
+        from agent_task_tracker.hook.problems import note
+
+        note(error)
     finally:
         os._exit(0)
 
@@ -82,16 +81,3 @@ def _on_signals(handler: _Handler) -> None:
 
 def _leave(_number: int, _frame: object) -> None:
     os._exit(0)
-
-
-def _note(error: BaseException) -> None:
-    """For `tracker agents`: why the last event was not told."""
-    with contextlib.suppress(Exception):
-        from agent_task_tracker import user_folders
-        from agent_task_tracker.hook_request import encode
-        from agent_task_tracker.report import iso
-        from agent_task_tracker.spool_files import write
-
-        folder = user_folders.spool(os.environ)
-        content = {"at": iso(time.time_ns()), "error": f"{type(error).__name__}: {error}"[:1000]}
-        write(f"{folder}{os.sep}{PROBLEM}", encode(content))

@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from agent_task_tracker import connections
-from agent_task_tracker.hook.background import LOCK
 from agent_task_tracker.keys import checksum
 from agent_task_tracker.proof import prove, secret_of
 from tests.support.reporting import files
@@ -57,10 +56,15 @@ def recorded(_connection: socket.socket, _server: HookServer) -> bytes:
 
 
 def refused(status: str, code: str = "X", *headers: str) -> Answer:
+    """Always the same refusal."""
+    return lambda _connection, _server: refusal(status, code, *headers)
+
+
+def refusal(status: str, code: str, *headers: str) -> bytes:
     """An answer in the shape of all errors."""
     body = json.dumps({"error": {"code": code, "message": "no"}}).encode()
     head = [f"HTTP/1.1 {status}", *headers, f"Content-Length: {len(body)}", "", ""]
-    return lambda _connection, _server: "\r\n".join(head).encode() + body
+    return "\r\n".join(head).encode() + body
 
 
 class HookServer(Trap):
@@ -145,12 +149,13 @@ class Home:
 
     @property
     def senders(self) -> list[int]:
-        """The processes of senders in the background that are at work."""
+        """The processes of senders in the background: they have the hook's environment."""
         found = []
-        for path in self.spool.glob(f"*/{LOCK}"):
-            text = path.read_text()
-            if text.isdecimal() and Path(f"/proc/{text}").exists():
-                found.append(int(text))
+        mark = f"TRACKER_SPOOL={self.spool}\0".encode()
+        for path in Path("/proc").glob("[0-9]*/environ"):
+            with suppress(OSError):
+                if mark in path.read_bytes():
+                    found.append(int(path.parent.name))
         return found
 
     def end(self) -> None:
@@ -159,6 +164,13 @@ class Home:
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
         wait_for(lambda: not self.senders, what="the senders to end")
+
+    def told(self, server: HookServer, count: int = 1) -> list[Got]:
+        """What the server has recorded: so many events, which wait nowhere any more. On a machine
+        that is busy the sender in the background tells what was not told in time."""
+        wait_for(lambda: len(server.recorded) >= count and not self.waiting, 30)
+        assert len(server.recorded) == count
+        return server.recorded
 
 
 def command(agent: str, *more: str) -> Sequence[str]:

@@ -18,7 +18,7 @@ from agent_task_tracker.destination import Destination, destination
 from agent_task_tracker.folders import default_database, spool_folder
 from agent_task_tracker.handover import Handover, Item
 from agent_task_tracker.journal import Journal, recover
-from agent_task_tracker.report import Report
+from agent_task_tracker.report import Report, name_of
 from agent_task_tracker.reports import Reports
 from agent_task_tracker.sender import patient
 from agent_task_tracker.spool import Spool, Waiting
@@ -180,6 +180,24 @@ def test_past_the_limit_the_oldest_statuses_go_first_and_starts_and_ends_last(
     order = sorted(before, key=lambda path: (path.suffix != ".status", path.name))
     assert sorted(gone) == sorted(order[:removed])
     assert kept + sizes[order[removed - 1]] > 2_000 * 7 / 8, "no more than has to go"
+
+
+def test_past_the_limit_what_tells_of_tools_goes_before_what_tells_of_sessions(
+    tmp_path: Path,
+) -> None:
+    spool = Spool(tmp_path, limit=1_500)
+    put = []
+    for at in range(12):
+        vital = at % 3 == 0
+        name = name_of(at, 1, int(not vital), "hook")
+        content = b'{"kind":"hook","project":"codex","task_id":"s"}'
+        spool.put(Report(name, "codex", "s", content), HERE)
+        put.append((vital, name))
+    removed = spool.make_room()
+    assert 0 < removed < 8
+    gone = {name for _, name in put} - set(names(spool, HERE))
+    assert gone == {name for vital, name in put if not vital and name in gone}
+    assert max(gone) < min(name for vital, name in put if not vital and name not in gone)
 
 
 def test_what_was_delivered_does_not_count_for_ever(tmp_path: Path) -> None:
