@@ -9,7 +9,7 @@ cannot know every secret: `--private` tells nothing at all.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final, NamedTuple
 
 MASK: Final = "***"
@@ -122,7 +122,7 @@ class Masking:
         shown = (text.replace(MASK, _UNQUOTED) for text in self.words(words))
         return " ".join(map(quote, shown)).replace(_UNQUOTED, MASK)
 
-    def words(self, words: Sequence[str]) -> list[str]:
+    def words(self, words: Iterable[str]) -> list[str]:
         """The words of a command line, with secrets masked."""
         shown: list[str] = []
         hidden = is_user = False

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import re
+import time
+from collections.abc import Iterable
 from typing import Any, Final
 
 from agent_task_tracker.hook_request import encode
@@ -28,6 +31,11 @@ _LEVELS: Final = ((MAX_TEXT, 20_000), (2048, 5_000), (512, 2_000), (_LEAST, 800)
 _SHORT: Final = 256
 _LONG_TEXTS: Final = 400_000
 
+# Seconds; an agent waits. Short texts among the first values, its ids and names, are told in any
+# case.
+_PATIENCE: Final = 0.08
+_FIRST: Final = 200
+
 _MAX_DEPTH: Final = 40
 _LEFT_OUT: Final = "..."
 
@@ -39,10 +47,16 @@ _PAIRS: Final = ("name", "key")
 class Reduced:
     """An agent's payload, reduced. `is_cut`: something is left out."""
 
-    def __init__(self, payload: dict[str, Any], masking: Masking) -> None:
+    def __init__(
+        self, payload: dict[str, Any], masking: Masking, patience: float = _PATIENCE
+    ) -> None:
+        """`patience`: seconds after which texts are left out."""
         self.is_cut = False
+        end = time.monotonic() + patience
         for text, values in _LEVELS:
-            reduction = _Reduction(masking, text, values)
+            reduction = _Reduction(masking, text, values, end)
+            # The next only cuts more.
+            masking, end = _Masked(), math.inf
             payload = reduction.of_object(payload, 0, hidden=False)
             self.is_cut |= reduction.is_cut
             self.content = encode(payload)
@@ -51,11 +65,28 @@ class Reduced:
         self.payload = payload
 
 
+class _Masked(Masking):
+    """Of texts that are masked already."""
+
+    def __init__(self) -> None:
+        super().__init__({})
+
+    def text(self, text: str) -> str:
+        """See `Masking`."""
+        return text
+
+    def words(self, words: Iterable[str]) -> list[str]:
+        """See `Masking`."""
+        return list(words)
+
+
 class _Reduction:
-    def __init__(self, masking: Masking, max_text: int, max_values: int) -> None:
-        self._masking = masking
+    def __init__(self, masking: Masking, max_text: int, max_values: int, end: float) -> None:
+        self._mask, self._words = masking.text, masking.words
         self._max_text = max_text
         self._values_left = max_values
+        self._values_after_first = max_values - _FIRST
+        self._end = end
         self._long_left = _LONG_TEXTS
         self._secret_names: dict[str, bool] = {}
         self.is_cut = False
@@ -64,7 +95,8 @@ class _Reduction:
         reduced: dict[str, Any] = {}
         pair = next((value[name] for name in _PAIRS if isinstance(value.get(name), str)), None)
         has_secret = pair is not None and self._is_secret(pair[:_SHORT])
-        for name, item in value.items():
+        # What an agent says of itself, ids and names, before what is long.
+        for name, item in value.items() if depth else sorted(value.items(), key=_is_long):
             if not self._has_room():
                 break
             shown = self._text(name, min(_SHORT, self._max_text))
@@ -97,42 +129,53 @@ class _Reduction:
 
     def _of_texts(self, texts: list[str]) -> list[str]:
         """They may be the words of a command line, or the lines of a file."""
+        if not any(len(text) > _SHORT or _begins_key(text) for text in texts):
+            told = itertools.takewhile(lambda _: self._has_time(), texts)
+            words = self._words(map(_mended, told))
+            self.is_cut |= len(words) < len(texts)
+            return [self._fitting(word.encode(), self._max_text) for word in words]
         masked: list[str] = []
         is_key = False
         for text in texts:
             begins = _begins_key(text)
             masked.append(MASK if is_key and not begins else self._text(text, self._max_text))
             is_key = (is_key or begins) and END_KEY not in text.rpartition("-----BEGIN ")[2]
-        if any(len(text) > _SHORT for text in masked):
-            return masked
-        return self._masking.words(masked)
+        return masked
 
     def _text(self, text: str, limit: int) -> str:
-        if not text.isascii():  # a surrogate alone is no character
-            text = text.encode("utf-8", "replace").decode()
+        if not self._has_time(is_short=len(text) <= _SHORT):
+            self.is_cut = True
+            return _LEFT_OUT
+        text = _mended(text)
         if len(text) > _SHORT:
             if self._long_left <= 0:
                 return self._beginning(text)
             self._long_left -= min(len(text), limit)
         if len(text) <= limit + 2 * _MARGIN:
-            encoded = self._masking.text(text).encode()
-            if len(encoded) <= limit:
-                return encoded.decode()
-            self.is_cut = True
-            return head_and_tail(encoded, encoded, len(encoded), limit)
+            return self._fitting(self._mask(text).encode(), limit)
         self.is_cut = True
-        head = self._masking.text(text[: limit + _MARGIN])
+        head = self._mask(text[: limit + _MARGIN])
         rest = len(text) - limit - _MARGIN
         start = text.rfind("-----BEGIN ", 0, rest)
         goes_on = start >= 0 and _begins_key(text[start : start + 80])
         before = _KEY if goes_on and text.find(END_KEY, start, rest) < 0 else ""
-        tail = self._masking.text(before + text[rest:])
+        tail = self._mask(before + text[rest:])
         return head_and_tail(head.encode(), tail.encode(), len(text.encode()), limit)
+
+    def _fitting(self, masked: bytes, limit: int) -> str:
+        if len(masked) <= limit:
+            return masked.decode()
+        self.is_cut = True
+        return head_and_tail(masked, masked, len(masked), limit)
+
+    def _has_time(self, *, is_short: bool = False) -> bool:
+        is_first = is_short and self._values_left >= self._values_after_first
+        return is_first or time.monotonic() < self._end
 
     def _beginning(self, text: str) -> str:
         """Without looking at all of it: there are many such texts."""
         self.is_cut = True
-        head = self._masking.text(text[: 2 * _SHORT]).encode()
+        head = self._mask(text[: 2 * _SHORT]).encode()
         return head_and_tail(head, b"", len(text), _LEAST)
 
     def _has_room(self) -> bool:
@@ -147,6 +190,16 @@ class _Reduction:
         if known is None:
             known = self._secret_names[name] = is_secret(name)
         return known
+
+
+def _is_long(item: tuple[str, Any]) -> bool:
+    value = item[1]
+    return isinstance(value, dict | list) or (isinstance(value, str) and len(value) > _SHORT)
+
+
+def _mended(text: str) -> str:
+    """A surrogate alone is no character."""
+    return text if text.isascii() else text.encode("utf-8", "replace").decode()
 
 
 def _begins_key(text: str) -> bool:

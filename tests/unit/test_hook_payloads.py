@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,12 @@ from agent_task_tracker.hook_request import HookRequest
 from agent_task_tracker.masking import Masking
 
 NOTHING_KNOWN = Masking({})
+
+
+def reduced_of(payload: dict[str, Any], masking: Masking) -> Reduced:
+    """However long it takes."""
+    return Reduced(payload, masking, math.inf)
+
 
 # Made up; each holds the part that must not be seen.
 HIDDEN = "Zq8w3rT5yU1oP7aS9dF2gH4j"
@@ -76,10 +83,10 @@ payloads = st.dictionaries(st.sampled_from(["prompt", "tool_input", "x"]), value
 @settings(max_examples=300, deadline=None)
 @given(payloads)
 def test_no_secret_is_left_wherever_it_stands(payload: dict[str, Any]) -> None:
-    reduced = Reduced(payload, NOTHING_KNOWN)
+    reduced = reduced_of(payload, NOTHING_KNOWN)
     assert HIDDEN not in reduced.content.decode()
     assert json.loads(reduced.content) == reduced.payload
-    again = Reduced(reduced.payload, NOTHING_KNOWN)
+    again = reduced_of(reduced.payload, NOTHING_KNOWN)
     assert again.content == reduced.content
 
 
@@ -90,7 +97,7 @@ def test_no_part_of_a_secret_is_left_where_a_text_is_cut(secret: str, shift: int
     line = "all is well\n"
     before = (line * 3000)[: at + shift] + "\n"
     for text in (f"{before}{secret}\n{line * 9000}", f"{line * 9000}{secret}\n{before}"):
-        reduced = Reduced({"tool_response": text}, NOTHING_KNOWN)
+        reduced = reduced_of({"tool_response": text}, NOTHING_KNOWN)
         assert reduced.is_cut
         shown = reduced.payload["tool_response"]
         assert not any(HIDDEN[start : start + 8] in shown for start in range(len(HIDDEN) - 8))
@@ -99,14 +106,14 @@ def test_no_part_of_a_secret_is_left_where_a_text_is_cut(secret: str, shift: int
 def test_a_private_key_that_begins_long_before_the_tail_is_hidden_to_its_end() -> None:
     lines = f"{HIDDEN}\n" * 2000
     text = f"-----BEGIN PRIVATE KEY-----\n{lines}-----END PRIVATE KEY-----\nthe end"
-    reduced = Reduced({"tool_response": text}, NOTHING_KNOWN)
+    reduced = reduced_of({"tool_response": text}, NOTHING_KNOWN)
     assert HIDDEN not in reduced.content.decode()
     assert reduced.payload["tool_response"].endswith("the end")
 
 
 def test_values_of_the_agent_s_own_variables_are_hidden() -> None:
     masking = Masking({"DEPLOY_TOKEN": HIDDEN, "LANG": "de_DE.UTF-8"})
-    reduced = Reduced({"out": f"it is {HIDDEN} in de_DE.UTF-8"}, masking)
+    reduced = reduced_of({"out": f"it is {HIDDEN} in de_DE.UTF-8"}, masking)
     assert reduced.payload == {"out": "it is *** in de_DE.UTF-8"}
 
 
@@ -118,7 +125,7 @@ def test_what_is_no_secret_stays() -> None:
         "tags": ["a", "b"],
         "nothing": None,
     }
-    reduced = Reduced(payload, NOTHING_KNOWN)
+    reduced = reduced_of(payload, NOTHING_KNOWN)
     assert (reduced.payload, reduced.is_cut) == (payload, False)
 
 
@@ -127,7 +134,7 @@ def test_what_is_no_secret_stays() -> None:
 def test_a_long_text_keeps_its_head_and_its_tail(length: int, unit: str) -> None:
     size = len(unit.encode())
     text = f"first {unit * (length // size)} last"
-    reduced = Reduced({"prompt": text}, NOTHING_KNOWN)
+    reduced = reduced_of({"prompt": text}, NOTHING_KNOWN)
     shown = reduced.payload["prompt"]
     assert reduced.is_cut == (len(text.encode()) > MAX_TEXT)
     if reduced.is_cut:
@@ -153,17 +160,30 @@ def test_a_long_text_keeps_its_head_and_its_tail(length: int, unit: str) -> None
     ],
 )
 def test_all_of_it_is_bounded(payload: dict[str, Any]) -> None:
-    reduced = Reduced(payload, NOTHING_KNOWN)
+    reduced = reduced_of(payload, NOTHING_KNOWN)
     assert reduced.is_cut
     assert len(reduced.content) <= MAX_PAYLOAD
     assert json.loads(reduced.content) == reduced.payload
+
+
+def test_when_time_is_up_ids_and_names_are_told_and_texts_are_not() -> None:
+    secret = f"sk-{HIDDEN}"
+    payload = {"tool_input": [secret] * 9, "x": {"y": secret}, "prompt": "z" * 999, "id": "s-1"}
+    reduced = Reduced(payload, NOTHING_KNOWN, 0)
+    assert reduced.is_cut
+    assert reduced.payload == {
+        "tool_input": [],
+        "x": {"y": "***"},
+        "prompt": "...",
+        "id": "s-1",
+    }
 
 
 def test_what_is_deep_ends_somewhere() -> None:
     nested: Any = "x"
     for _ in range(300):
         nested = [nested]
-    reduced = Reduced({"nested": nested}, NOTHING_KNOWN)
+    reduced = reduced_of({"nested": nested}, NOTHING_KNOWN)
     assert reduced.is_cut
     assert reduced.content.count(b"[") < 100
 
@@ -172,7 +192,8 @@ def test_a_surrogate_alone_and_numbers_without_end_are_mended() -> None:
     payload, is_whole = parse(b'{"a": "x\\ud800y", "b": 1e999, "c": NaN, "\\udfff": 1}')
     assert is_whole
     assert (
-        Reduced(payload, NOTHING_KNOWN).content == b'{"a": "x?y", "b": "inf", "c": "NaN", "?": 1}'
+        reduced_of(payload, NOTHING_KNOWN).content
+        == b'{"a": "x?y", "b": "inf", "c": "NaN", "?": 1}'
     )
 
 
@@ -203,7 +224,7 @@ def test_of_what_is_too_large_or_broken_off_the_names_are_known() -> None:
 def test_a_report_of_the_spool_gives_the_same_request_again() -> None:
     """Or the server would take what is sent twice for two things."""
     payload = {"prompt": 'é\n"', "x": [1.5, 10**30, -0.0, None, True]}
-    content = Reduced(payload, NOTHING_KNOWN).content
+    content = reduced_of(payload, NOTHING_KNOWN).content
     request = HookRequest("claude-code", "key", '{"version":1,"cwd":"\\u00e9"}', content)
     assert HookRequest.of(request.report("name.hook", "s").content) == request
 
