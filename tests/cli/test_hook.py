@@ -24,6 +24,7 @@ from agent_task_tracker.report import Report, name_of
 from agent_task_tracker.sender import Sender, patient
 from agent_task_tracker.spool import Spool
 from tests.cli.test_spool_delivery import free_port
+from tests.support.certificates import Pair
 from tests.support.hooks import (
     EVENT,
     HANGS,
@@ -463,6 +464,22 @@ def stopped(home: Home, start_server: Callable[..., Server]) -> Server:
     home.end()
     assert len(home.waiting) == 1
     return server
+
+
+def test_over_tls_it_is_told_in_the_background_to_who_is_vouched_for(
+    home: Home, start_server: Callable[..., Server], pairs: dict[str, Pair]
+) -> None:
+    server = start_server(*pairs["EC"].flags)
+    key = server.http.post("/api/keys", json={"name": "hook", "role": "report"}).json()["key"]
+    home.connect(server.url, key=key, ca_file=str(pairs["RSA"].certificate))
+    assert noticed(home.hook()) == SILENT
+    assert len(home.waiting) == 1
+    home.end()
+    assert taken(server) == []
+    home.connect(server.url, key=key, ca_file=str(pairs["EC"].certificate))
+    assert noticed(home.hook({**EVENT, "hook_event_name": "Stop"})) == SILENT
+    wait_for(lambda: not home.waiting, 30)
+    assert taken(server) == [("claude-code", 2)]
 
 
 @contextmanager

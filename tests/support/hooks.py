@@ -108,9 +108,16 @@ class Home:
         self.spool = folder / "spool"
         self.connections = folder / "config" / "connections.json"
 
-    def connect(self, url: str, *agents: str, key: str = KEY, private: bool = False) -> None:
+    def connect(
+        self,
+        url: str,
+        *agents: str,
+        key: str = KEY,
+        ca_file: str | None = None,
+        private: bool = False,
+    ) -> None:
         """Connect the agents, `claude-code` if none is named."""
-        entry = {"url": url, "key": key, "options": {"private": private}}
+        entry = {"url": url, "key": key, "ca_file": ca_file, "options": {"private": private}}
         entries = dict.fromkeys(agents or ("claude-code",), entry)
         connections.save(str(self.connections), entries)
 
