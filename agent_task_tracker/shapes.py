@@ -196,3 +196,14 @@ AUDIT: Final[Shape] = {
     ],
     "has_more": _flag,
 }
+AGENTS: Final[Shape] = {
+    "agents": [
+        {
+            "agent": _text,
+            "sessions": _integer,
+            "last_at": _or_null(_time),
+            "payloads": _integer,
+            "unknown": _object,
+        }
+    ]
+}

@@ -261,9 +261,9 @@ WITH_ENV = {
     "ls": (), "show": ("p", "t"), "stats": (), "tail": (), "wait": ("--ready",), "report": (),
     "backup": ("b.db",), "restore": ("b.db",), "prune": ("--older-than", "1d"), "export": (),
     "import": ("-",), "doctor": (), "demo": (), "key": ("list",), "audit": (),
-    "flush": (),
+    "flush": (), "connect": ("claude-code", "--anyway"), "agents": (), "uninstall": ("--yes",),
 }  # fmt: skip
-WITHOUT_ENV = {"completion": ("bash",), "licenses": ()}
+WITHOUT_ENV = {"completion": ("bash",), "licenses": (), "disconnect": ("claude-code",)}
 VARIANTS = [
     *((command, *arguments) for command, arguments in WITH_ENV.items()),
     *(("wait", "--all-finished"), ("doctor", "--json"), ()),

@@ -13,5 +13,6 @@ CLIENT_COMMANDS = [
     *(("ls",), ("ls", OURS), ("show", OURS, "t"), ("stats",), ("tail",), ("report",)),
     *(("wait", "--ready", "--timeout", "0"), ("wait", "--all-finished", "--timeout", "0")),
     *(("key", "list"), ("key", "revoke", OURS), ("audit",)),
+    ("connect", "claude-code", "--anyway"),
     ("doctor", "--json"),
 ]  # fmt: skip

@@ -46,6 +46,7 @@ ROOMS: dict[str, tuple[set[str], set[str]]] = {
         {"leaves", "domain", "config", "keys", "auth", "store", "ws", "agents", "api"},
     ),
     "server": ({"server"}, {"sdk", "leaves", "domain", "config", "keys", "ws", "api"}),
+    "connect": ({"agents.connect"}, {"sdk", "leaves"}),
     # Nearly all of it is imported before a command runs, or while it does.
     "run": ({"run"}, {"sdk", "leaves"}),
     "cli": ({"cli", "__main__"}, {"sdk", "leaves", "domain", "config", "run"}),
@@ -54,8 +55,9 @@ ROOMS: dict[str, tuple[set[str], set[str]]] = {
         {
             *("cli.backup", "cli.export", "cli.records", "cli.prune", "cli.doctor"),
             *("cli.key", "cli.audit", "cli.keyholders"),
+            *("cli.connect", "cli.uninstall", "cli.agents", "cli.agent_states", "cli.hook_keys"),
         },
-        {"sdk", "leaves", "domain", "config", "keys", "cli", "admin"},
+        {"sdk", "leaves", "domain", "config", "keys", "cli", "admin", "connect"},
     ),
 }
 

@@ -7,6 +7,10 @@ import tracker
 # Name: module under tracker.cli, and the line in `tracker --help`.
 COMMANDS = {
     "serve": ("serve", "Run the server."),
+    "connect": ("connect", "Plug an agent in: Claude Code, Codex, opencode, Gemini CLI, others."),
+    "disconnect": ("connect", "Take an agent's hooks out again."),
+    "agents": ("agents", "List agents: installed, connected, heard of, and what is wrong."),
+    "uninstall": ("uninstall", "Take everything away: hooks, keys, reports that wait."),
     "run": ("run", "Run a command and report it: start, last line, progress, end."),
     "start": ("webhooks", "Report that a task begins."),
     "status": ("webhooks", "Report how far a task is."),

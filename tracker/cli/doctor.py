@@ -11,8 +11,11 @@ import click
 
 from agent_task_tracker.folders import spool_folder
 from agent_task_tracker.spool import Spool
+from tracker.agents.connect.ledger import Ledger, ledger_file
 from tracker.auth.keys import exposure
 from tracker.cli import env_file
+from tracker.cli.agent_states import AgentStates
+from tracker.cli.connect import place_of
 from tracker.cli.connection import with_options
 from tracker.cli.database import as_json, database_of, size, with_database
 from tracker.cli.output import local_time, print_json, print_text
@@ -59,16 +62,19 @@ def doctor(
     env_file.warn(warnings)
     findings, reachable = try_address(server.url, server.credentials, server.ca_file)
     spool = _spool()
+    agents = _agents()
     problems = [
         *([f"spool: {spool['problem']}"] if "problem" in spool else []),
         *(f"database: {text}" for text in database["problems"]),
         *(f"{finding.what}: {finding.problem}" for finding in findings if finding.problem),
+        *(f"{agent['agent']}: {text}" for agent in agents for text in agent["problems"]),
     ]
     result = {
         "settings": _settings(settings, dotenv, {"db": db}),
         "warnings": warnings,
         "database": database,
         "spool": spool,
+        "agents": agents,
         "connection": {"url": server.url, "tried": [finding._asdict() for finding in findings]},
         "problems": problems,
     }
@@ -111,6 +117,12 @@ def _spool() -> dict[str, Any]:
     except OSError as error:
         problem = f"{spool.folder}: {error.strerror or error}"
         return {"folder": str(spool.folder), "kept": [], "rejected": 0, "problem": problem}
+
+
+def _agents() -> list[dict[str, Any]]:
+    """Those that are connected. Raises ConfigError: that cannot be found out."""
+    places = [place_of(in_project=False), place_of(in_project=True)]
+    return AgentStates(places, Ledger(ledger_file(os.environ))).connected()
 
 
 def _database(settings: Settings) -> dict[str, Any]:
@@ -163,6 +175,9 @@ def _print(result: dict[str, Any]) -> None:
     for leftover in database["leftovers"]:
         print_text(f"  {leftover['file']}: {size(leftover['bytes'])}, {leftover['kind']}")
     _print_spool(result["spool"])
+    for agent in result["agents"]:
+        where = ", ".join(agent["files"])
+        print_text(f"Agent {agent['agent']}: reports to {agent['url'] or 'nobody'}, by {where}")
     print_text(f"Connection to {result['connection']['url']}")
     for finding in result["connection"]["tried"]:
         if finding["problem"] is None:

@@ -4,7 +4,7 @@ one that is stopped. The answers are the same."""
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, cast
 from urllib.parse import quote
@@ -144,7 +144,7 @@ def with_keyholder(command: Callable[..., None]) -> Callable[..., None]:
     ) -> None:
         if db is None:
             server = {"url": url, "ready_file": ready_file, "api_key": api_key, "ca_file": ca_file}
-            command(_find(server), **options)
+            command(find_keyholder(server), **options)
         elif url is None and ready_file is None:
             command(_in_file(find_database(db)), **options)
         else:
@@ -156,7 +156,7 @@ def with_keyholder(command: Callable[..., None]) -> Callable[..., None]:
     return _with_database(with_options(wrapped))
 
 
-def _find(server: dict[str, str | None]) -> KeyHolder:
+def find_keyholder(server: Mapping[str, str | None]) -> KeyHolder:
     """The server; or the database of the one that would answer where nobody does."""
     found, warnings = discover(**server)
     env_file.warn(warnings)

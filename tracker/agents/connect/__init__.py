@@ -1,0 +1,1 @@
+"""Connecting agents: each agent's configuration, edited so that nothing else in it changes."""

@@ -1,0 +1,97 @@
+"""Claude Code: docs/agents/claude-code.md."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final
+
+from tracker.agents.connect.base import TIMEOUT, Agent, Entries, HookCommand, Place
+from tracker.agents.connect.editors import Editor, Ownership
+from tracker.agents.connect.hooks_json import HooksJson
+from tracker.agents.connect.looking import commands_in, read_object, values_of
+
+# At the end of a turn or a session, hooks that still run in the background are killed.
+_NOT_IN_BACKGROUND: Final = frozenset({"Stop", "StopFailure", "SessionEnd"})
+
+# Those that say something, and none that decide: a hook of WorktreeCreate takes git's place. Names
+# that Claude Code does not know make it ignore all settings before 2.1.101: these it knows since
+# 2.1.89.
+_EVENTS: Final = (
+    *("SessionStart", "UserPromptSubmit", "PreToolUse", "PermissionRequest", "PermissionDenied"),
+    *("PostToolUse", "PostToolUseFailure", "Notification", "Elicitation", "ElicitationResult"),
+    *("SubagentStart", "SubagentStop", "PreCompact", "PostCompact"),
+    *("Stop", "StopFailure", "SessionEnd"),
+)
+
+
+class ClaudeCode(Agent):
+    """See `Agent`."""
+
+    name = "claude-code"
+    title = "Claude Code"
+    programs = ("claude",)
+    was_driven = True
+    oldest = (2, 1, 89)
+
+    def folder(self, place: Place) -> Path:
+        """See `Agent`."""
+        return place.folder("CLAUDE_CONFIG_DIR", ".claude")
+
+    def paths(self, place: Place) -> list[Path]:
+        """See `Agent`. In a project the settings that are not committed: the executable's path is
+        this user's."""
+        if place.project is not None:
+            return [place.project / ".claude" / "settings.local.json"]
+        return [self.folder(place) / "settings.json"]
+
+    def editor(self, file_name: str, command: HookCommand, ownership: Ownership) -> Editor:  # noqa: ARG002
+        """See `Agent`."""
+        return HooksJson(ownership, _entries(command.line))
+
+    def problems(self, place: Place) -> list[str]:
+        """See `Agent`."""
+        files = [self.folder(place) / "settings.json"]
+        if place.project is not None:
+            files += (place.project / ".claude" / f"settings{end}.json" for end in ("", ".local"))
+        found = []
+        managed = _managed()
+        for path in (*files, managed):
+            settings = read_object(path)
+            if settings.get("disableAllHooks") is True:
+                found.append(f'{path}: "disableAllHooks" is on, so no hook runs')
+        if read_object(managed).get("allowManagedHooksOnly") is True:
+            found.append(f'{managed}: "allowManagedHooksOnly" is on, so only its own hooks run')
+        is_ours = Ownership(self.name)
+        found += (
+            f"{path}: a plugin has this hook too, so everything is reported twice"
+            for path in self._plugins(place)
+            if any(is_ours(command) for command in commands_in(read_object(path)))
+        )
+        return found
+
+    def _plugins(self, place: Place) -> Iterator[Path]:
+        installed = read_object(self.folder(place) / "plugins" / "installed_plugins.json")
+        for item in values_of(installed, "installPath"):
+            yield Path(item) / "hooks" / "hooks.json"
+
+
+def _entries(command: str) -> Entries:
+    """What goes into the list of each event."""
+    return {event: {"hooks": [_handler(event, command)]} for event in _EVENTS}
+
+
+def _handler(event: str, command: str) -> dict[str, Any]:
+    handler: dict[str, Any] = {"type": "command", "command": command, "timeout": TIMEOUT}
+    if event not in _NOT_IN_BACKGROUND:
+        handler["async"] = True
+    return handler
+
+
+def _managed() -> Path:
+    if sys.platform == "darwin":
+        return Path("/Library/Application Support/ClaudeCode/managed-settings.json")
+    if sys.platform == "win32":
+        return Path("C:/Program Files/ClaudeCode/managed-settings.json")
+    return Path("/etc/claude-code/managed-settings.json")
