@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, Final, NamedTuple
 
 from agent_task_tracker import user_folders
@@ -17,7 +17,6 @@ from agent_task_tracker.destination import Destination, destination
 from agent_task_tracker.errors import ClientError
 from agent_task_tracker.files import read_regular
 from agent_task_tracker.keys import is_generated, public_id
-from agent_task_tracker.locks import let_go, try_lock
 
 VERSION: Final = 1
 
@@ -139,20 +138,3 @@ def save(file: str, entries: Mapping[str, Entry]) -> None:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
-
-
-@contextlib.contextmanager
-def editing(file: str) -> Iterator[dict[str, Entry]]:
-    """The entries, which are saved when the block ends without an exception. Two that edit at once
-    take turns. Raises what `load` and `save` do, ClientError too: somebody else is at it."""
-    lock = f"{os.path.realpath(file)}.lock"
-    os.makedirs(os.path.dirname(lock), mode=0o700, exist_ok=True)
-    descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | _FLAGS, 0o600)
-    try:
-        if not try_lock(descriptor):
-            raise ClientError(f"{file}: another `tracker connect` is changing it; try again")
-        entries = load(file)
-        yield entries
-        save(file, entries)
-    finally:
-        let_go(descriptor)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.agents import AGENTS, Home, commands_in
+from tests.support.connecting import AGENTS, Home, commands_in
 from tests.support.keys import client_with
 from tests.support.platforms import needs_posix
 from tests.support.server import KEY, Server, environment
@@ -299,15 +299,14 @@ def test_the_server_is_away_when_it_is_disconnected(
     said = home.disconnect("claude-code")
     assert "is not revoked yet" in said
     assert home.files() == {}
-    kept = json.loads(home.ledger.read_text())
-    assert kept["connections"] == {}
-    assert [item["key_name"][:16] for item in kept["revoke"]] == ["hook-claude-code"]
+    assert json.loads(home.ledger.read_text())["connections"] == {}
+    assert len(home.to_revoke()) == 1
     again = Server.start(server.folder, "--port", str(server.ready["port"]))
     try:
         assert len(again.http.get("/api/keys").json()["keys"]) == 1
         home.disconnect("claude-code")
         assert again.http.get("/api/keys").json()["keys"] == []
-        assert "revoke" not in json.loads(home.ledger.read_text())
+        assert home.to_revoke() == []
     finally:
         again.stop()
 
@@ -453,7 +452,7 @@ def test_a_name_that_was_to_be_revoked_is_free_again(
     home.connect("claude-code")
     name = home.connection("claude-code")["key_name"]
     home.disconnect("claude-code", API_KEY="not-the-servers-key")
-    assert len(json.loads(home.ledger.read_text())["revoke"]) == 1
+    assert len(home.to_revoke()) == 1
     server.http.delete(f"/api/keys/{name}")  # by hand
     home.connect("claude-code")
     assert home.connection("claude-code")["key_name"] == name

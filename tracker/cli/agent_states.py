@@ -113,7 +113,7 @@ class AgentStates:
 
     def _key_problems(self, connection: Connection, again: str) -> list[str]:
         try:
-            if works(connection, self._ledger.path):
+            if works(connection):
                 return []
         except ClientError:  # it is away, which is no fault of the connection
             return []

@@ -151,7 +151,7 @@ def unplug(
     is_done = not any(outcome.problem for outcome in outcomes)
     if connection is not None and is_done and not connection.changed:
         if connection.key_name is not None:
-            revocation = Revocation(connection.url, connection.key_name, connection.ca_file)
+            revocation = Revocation(connection.url, connection.key_name)
             ledger.put_revocations([*ledger.revocations(), revocation])
         ledger.put(agent, None)
     return outcomes, revoke_pending(ledger, server)
@@ -183,7 +183,7 @@ def _connection(
     if private is not None:
         options["private"] = private
     executable = str(command.executable)
-    if before is not None and _is_kept(before, ledger, found.url, is_named=found.is_named):
+    if before is not None and _is_kept(before, found.url, is_named=found.is_named):
         return before._replace(options=options, executable=executable), None
     made = make_key(found, command.agent, given)
     connection = Connection(
@@ -198,15 +198,15 @@ def _connection(
     )
     if before is None or before.key_name is None:
         return connection, None
-    return connection, Revocation(before.url, before.key_name, before.ca_file)
+    return connection, Revocation(before.url, before.key_name)
 
 
-def _is_kept(before: Connection, ledger: Ledger, url: str, *, is_named: bool) -> bool:
+def _is_kept(before: Connection, url: str, *, is_named: bool) -> bool:
     """Whether the agent goes on with the server and key that it has."""
     if is_named and not is_same_server(before.url, url):
         return False
     try:
-        return works(before, ledger.path)
+        return works(before)
     except ClientError:
         if is_same_server(before.url, url):
             raise

@@ -5,15 +5,12 @@ from __future__ import annotations
 import platform
 import re
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Final, NamedTuple
 
-from agent_task_tracker import shapes
-from agent_task_tracker.address import Address
-from agent_task_tracker.credentials import Credentials, ExplicitKey, StoredKey
+from agent_task_tracker import connections, shapes
+from agent_task_tracker.credentials import of_connection
 from agent_task_tracker.destination import destination
 from agent_task_tracker.errors import ClientError, Refused, Unreachable
-from agent_task_tracker.keys import is_generated, is_loopback
 from agent_task_tracker.transport import Transport
 from tracker.agents.connect.ledger import Connection, Ledger, Revocation
 from tracker.cli.discovery import FoundServer
@@ -63,15 +60,11 @@ def make_key(server: FoundServer, agent: str, given: str | None) -> AgentKey:
     )
 
 
-def works(connection: Connection, found_in: Path) -> bool:
+def works(connection: Connection) -> bool:
     """Whether its server takes its key. Raises ClientError: it cannot be asked."""
-    transport = Transport(
-        connection.url,
-        _credentials(connection, found_in),
-        _TIMEOUT,
-        0.0,
-        connection.ca_file,
-    )
+    url, ca_file = connection.url, connection.ca_file
+    credentials = of_connection(connections.Connection(url, connection.key, ca_file))
+    transport = Transport(url, credentials, _TIMEOUT, 0.0, ca_file)
     try:
         _try(transport)
     except Refused as refused:
@@ -128,10 +121,3 @@ def _revoke(pending: Revocation, server: Mapping[str, str | None]) -> str | None
 def _try(transport: Transport) -> None:
     """Report nothing, for which a key of the role `report` is needed."""
     transport.send("POST", "/webhook/batch", {"reports": []}, _BATCH)
-
-
-def _credentials(connection: Connection, found_in: Path) -> Credentials:
-    """As the hooks send it: to a loopback address only after a proof."""
-    if is_generated(connection.key) and is_loopback(Address(connection.url).host):
-        return StoredKey(connection.key, str(found_in))
-    return ExplicitKey(connection.key)

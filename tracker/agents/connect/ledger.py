@@ -1,5 +1,5 @@
-"""`connections.json`: which agent reports to which server with which key, and what was changed for
-it. The hooks read address, key and options of it; the rest is what disconnecting needs."""
+"""`connections.json` as connecting writes it (`agent_task_tracker/connections.py`), with what
+disconnecting needs; and beside it the keys that are still to be revoked."""
 
 from __future__ import annotations
 
@@ -11,18 +11,17 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-import platformdirs
-
+from agent_task_tracker import connections
+from agent_task_tracker.errors import ClientError
 from agent_task_tracker.files import read_regular
 from agent_task_tracker.locks import let_go, try_lock
 from tracker.agents.connect.changes import Change
 from tracker.errors import ConfigError, InUse
 from tracker.files import make_private, replacing, translate_errors
 
-VERSION: Final = 1
 VARIABLE: Final = "TRACKER_CONNECTIONS"
 
-_MAX_BYTES: Final = 4 * 1024 * 1024
+_MAX_BYTES: Final = 1024 * 1024
 _LOCK_SECONDS: Final = 15.0
 _LOCK_PAUSE: Final = 0.05
 
@@ -77,7 +76,6 @@ class Revocation(NamedTuple):
 
     url: str
     key_name: str
-    ca_file: str | None = None
 
 
 class Ledger:
@@ -86,6 +84,7 @@ class Ledger:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._lock_file = path.with_name(f"{path.name}.lock")
+        self._revocations = path.with_name(f"{path.stem}.to-revoke{path.suffix}")
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
@@ -106,37 +105,47 @@ class Ledger:
 
     def connections(self) -> dict[str, Connection]:
         """By the agents' names. Raises ConfigError: the file cannot be used."""
-        found = self._read()["connections"]
         try:
-            return {str(name): Connection.from_json(kept) for name, kept in found.items()}
+            return {name: Connection.from_json(kept) for name, kept in self._entries().items()}
         except (KeyError, TypeError, ValueError, AttributeError):
-            raise self._damaged() from None
-
-    def revocations(self) -> list[Revocation]:
-        """Likewise."""
-        try:
-            return [
-                Revocation(str(item["url"]), str(item["key_name"]), item.get("ca_file"))
-                for item in self._read().get("revoke", ())
-            ]
-        except (KeyError, TypeError, AttributeError):
-            raise self._damaged() from None
+            raise ConfigError(
+                f"{self.path}: is damaged; move it away, and connect the agents again"
+            ) from None
 
     def put(self, agent: str, connection: Connection | None) -> None:
         """Keep an agent's connection; None: there is none any more. Raises ConfigError, NoRoom."""
-        content = self._read()
-        content["connections"].pop(agent, None)
+        entries = self._entries()
         if connection is not None:
-            content["connections"][agent] = connection.to_json()
-        self._write(content)
+            entries[agent] = connection.to_json()
+        elif entries.pop(agent, None) is None:
+            return
+        with translate_errors(self.path):
+            connections.save(str(self.path), entries)
+
+    def revocations(self) -> list[Revocation]:
+        """Keys that are to be revoked. Raises ConfigError: the file cannot be used."""
+        try:
+            found = json.loads(read_regular(self._revocations, _MAX_BYTES))
+            return [Revocation(*map(str, item)) for item in found]
+        except FileNotFoundError:
+            return []
+        except (OSError, ValueError, TypeError, RecursionError):
+            raise ConfigError(
+                f"{self._revocations}: cannot be used; move it away, and revoke keys that are no "
+                "longer needed by `tracker key revoke`"
+            ) from None
 
     def put_revocations(self, revocations: list[Revocation]) -> None:
         """Keep these, and no others. Raises ConfigError, NoRoom."""
-        content = self._read()
-        content.pop("revoke", None)
-        if revocations:
-            content["revoke"] = [revocation._asdict() for revocation in revocations]
-        self._write(content)
+        if revocations == self.revocations():
+            return
+        if not revocations:
+            with translate_errors(self._revocations):
+                self._revocations.unlink(missing_ok=True)
+            return
+        with replacing(self._revocations, force=True) as part:
+            make_private(part)
+            part.write_text(json.dumps(revocations), encoding="utf-8")
 
     def remove(self) -> None:
         """Remove the file and its lock, and the folder unless there is more in it. Raises
@@ -157,39 +166,18 @@ class Ledger:
                     f"committed; name a file elsewhere by {VARIABLE}, for the agents as well"
                 )
 
-    def _read(self) -> Json:
+    def _entries(self) -> dict[str, Json]:
         try:
-            content = json.loads(read_regular(self.path, _MAX_BYTES))
-        except FileNotFoundError:
-            return {"version": VERSION, "connections": {}}
+            return connections.load(str(self.path))
         except OSError as error:
-            raise ConfigError(f"{self.path}: cannot be read: {error.strerror}") from None
-        except (ValueError, RecursionError):
-            raise self._damaged() from None
-        if not isinstance(content, dict) or not isinstance(content.get("connections"), dict):
-            raise self._damaged()
-        if content.get("version") != VERSION:
-            raise ConfigError(
-                f"{self.path}: was written by another version of this program; upgrade the older"
-            )
-        return content
-
-    def _damaged(self) -> ConfigError:
-        return ConfigError(
-            f"{self.path}: is no list of connections; move it away, and connect the agents again"
-        )
-
-    def _write(self, content: Json) -> None:
-        with replacing(self.path, force=True) as part:
-            make_private(part)
-            part.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+            raise ConfigError(f"{self.path}: cannot be read: {error.strerror or error}") from None
+        except ClientError as error:
+            raise ConfigError(str(error)) from None
 
 
 def ledger_file(environment: Mapping[str, str]) -> Path:
-    """Where it is: TRACKER_CONNECTIONS, else in the user's folder of configuration."""
-    given = environment.get(VARIABLE)
-    if given:
-        return Path(os.path.abspath(given))  # noqa: PTH100 - a link stays one
-    return Path(platformdirs.user_config_dir("agent-task-tracker", appauthor=False)).joinpath(
-        "connections.json"
-    )
+    """Where it is. Raises ConfigError: the user has no home."""
+    try:
+        return Path(connections.path(environment))
+    except RuntimeError as error:
+        raise ConfigError(f"{error}; name the file of connections by {VARIABLE}") from None

@@ -51,6 +51,11 @@ class Home:
         """What is kept of an agent's connection."""
         return dict(json.loads(self.ledger.read_text())["connections"][agent])
 
+    def to_revoke(self) -> list[str]:
+        """The names of the keys that wait to be revoked."""
+        told = json.loads(self.run("agents", "--json").stdout)["to_revoke"]
+        return [item["key_name"] for item in told]
+
     def agents(self, *flags: str, **variables: str) -> dict[str, dict[str, Any]]:
         """What `tracker agents` tells of each."""
         done = self.run("agents", "--json", *flags, **variables)
