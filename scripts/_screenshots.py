@@ -13,6 +13,8 @@ from playwright.sync_api import Browser, Page, sync_playwright
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
+from _agents_at_work import agents_at_work  # noqa: E402
+
 from tests.support.server import KEY, Server, quote  # noqa: E402
 from tracker.api.schemas import to_report  # noqa: E402
 from tracker.cli.demo_story import ScheduledReport, schedule  # noqa: E402
@@ -149,6 +151,7 @@ def take_all(server: Server, folder: Path) -> None:
                     page.context.close()
             if "--readme" in sys.argv:
                 picture_for_readme(browser, server)
+                picture_of_agents(browser)
             page = open_page(browser, server, WIDTHS["desktop"], "light")
             print(f"First useful paint: {first_paint(page, server.url):.0f} ms (median of 5)")
         finally:
@@ -165,6 +168,20 @@ def picture_for_readme(browser: Browser, server: Server) -> None:
         show(page, server.url + views(server)[name])
         page.screenshot(path=images / f"dashboard-{name}.png")
         page.context.close()
+
+
+def picture_of_agents(browser: Browser) -> None:
+    """A session with sub-agents that waits for its user, for the README's first screen."""
+    with tempfile.TemporaryDirectory() as home:
+        server = Server.start(Path(home))
+        try:
+            agents_at_work(server)
+            page = open_page(browser, server, (1180, 660), "light")
+            show(page, f"{server.url}/")
+            page.screenshot(path=ROOT / "docs" / "images" / "agents.png")
+            page.context.close()
+        finally:
+            server.stop()
 
 
 if __name__ == "__main__":
