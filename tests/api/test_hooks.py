@@ -192,9 +192,57 @@ class TestSubagents:
     def test_it_is_interrupted_with_the_turn_that_waits_for_it(self, server: Server) -> None:
         self.begin(server)
         heard(send(server, "UserPromptSubmit", at=9, prompt_id="q", prompt="Something else"))
+        assert task(server, "s/q")["status"] == "running"
+        heard(send(server, "Stop", at=10, prompt_id="q", last_assistant_message="Did that"))
         assert task(server, "s/p")["error_type"] == "Interrupted"
         assert task(server, "s/a1")["error_type"] == "Interrupted"
-        assert task(server, "s/q")["status"] == "running"
+
+
+class TestPromptsWhileATurnRuns:
+    """Claude Code tells of a prompt as it is typed, and does it later."""
+
+    def begin(self, server: Server, *, is_at_work: bool) -> None:
+        heard(send(server, "UserPromptSubmit", at=0, prompt_id="p", prompt="x"))
+        if is_at_work:
+            self.tool(server, "PreToolUse", 1, "p")
+        heard(send(server, "UserPromptSubmit", at=2, prompt_id="q", prompt="y"))
+
+    def tool(self, server: Server, event: str, at: int, prompt_id: str) -> None:
+        tool = {"tool_name": "Bash", "tool_input": {"command": "ls"}, "tool_use_id": "t"}
+        heard(send(server, event, at=at, prompt_id=prompt_id, **tool))
+
+    def statuses(self, server: Server) -> list[str]:
+        return [task(server, f"s/{name}")["status"] for name in ("p", "q")]
+
+    def test_a_turn_with_a_tool_at_work_goes_on(self, server: Server) -> None:
+        self.begin(server, is_at_work=True)
+        assert self.statuses(server) == ["running", "running"]
+        self.tool(server, "PostToolUse", 3, "p")
+        heard(send(server, "Stop", at=4, prompt_id="p", last_assistant_message="One"))
+        assert self.statuses(server) == ["completed", "running"]
+        heard(send(server, "Stop", at=5, prompt_id="q", last_assistant_message="Two"))
+        assert self.statuses(server) == ["completed", "completed"]
+
+    def test_both_are_done_with_the_turn_that_answers_both(self, server: Server) -> None:
+        self.begin(server, is_at_work=True)
+        self.tool(server, "PostToolUse", 3, "q")
+        heard(send(server, "Stop", at=4, prompt_id="q", last_assistant_message="Both"))
+        assert self.statuses(server) == ["completed", "completed"]
+
+    def test_one_that_went_into_the_turn_before_it_is_done_with_it(self, server: Server) -> None:
+        self.begin(server, is_at_work=True)
+        self.tool(server, "PostToolUse", 3, "p")
+        heard(send(server, "Stop", at=4, prompt_id="p", last_assistant_message="Both"))
+        idle = {"notification_type": "idle_prompt"}
+        heard(send(server, "Notification", at=64, prompt_id="q", **idle))
+        assert self.statuses(server) == ["completed", "completed"]
+
+    def test_a_turn_that_was_taken_to_be_interrupted_ends_as_it_says(self, server: Server) -> None:
+        self.begin(server, is_at_work=False)
+        assert self.statuses(server) == ["failed", "running"]
+        heard(send(server, "Stop", at=4, prompt_id="p", last_assistant_message="One"))
+        ended = task(server, "s/p")
+        assert (ended["status"], ended["result"], ended["attempt"]) == ("completed", "One", 1)
 
 
 class TestEnds:

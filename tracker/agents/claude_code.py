@@ -1,12 +1,13 @@
-"""Claude Code's payloads, and those of agents that have taken over its events
-(docs/agents/claude-code.md)."""
+"""Claude Code's payloads, and their form, which other agents have taken over
+(docs/agents/translation.md)."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, Final
 
-from tracker.agents.reader import Fields
+from tracker.agents import tools
+from tracker.agents.reader import Fields, moment
 from tracker.agents.steps import (
     Answered,
     Asked,
@@ -19,13 +20,13 @@ from tracker.agents.steps import (
     Step,
     SubagentBegan,
     SubagentEnded,
-    ToolBegan,
-    ToolEnded,
     TurnEnded,
     TurnFailed,
     TurnInterrupted,
 )
 from tracker.agents.texts import first_line, signature, text_of, tool_line
+
+Steps = Mapping[str, Callable[[Fields], tuple[Step, ...]]]
 
 # Tools that ask their user, and wait for the answer.
 _ASKING: Final = frozenset({"AskUserQuestion", "ExitPlanMode"})
@@ -48,19 +49,47 @@ _SILENT: Final = frozenset(
 
 def read(payload: Mapping[str, Any]) -> Reading:
     """Raises ValidationFailed."""
+    other = _runs_our_hooks(payload)
+    if other:
+        event = f"{Fields(payload).event} ({other})"
+        return Reading(session="", event=event, steps=())
+    return read_as(payload)
+
+
+def read_as(
+    payload: Mapping[str, Any], more: Steps | None = None, silent: Collection[str] = ()
+) -> Reading:
+    """A payload of this form. `more`: what further events come to, or the same ones; `silent`:
+    those that say nothing of tasks. Raises ValidationFailed."""
     fields = Fields(payload)
-    event = fields.text("hook_event_name") or fields.text("event")
-    steps = _STEPS.get(event)
+    event = fields.event
+    steps = (more or {}).get(event) or _STEPS.get(event)
     return Reading(
         session=fields.required("session_id"),
         event=event,
         steps=() if steps is None else steps(fields),
-        is_known=steps is not None or event in _SILENT,
+        is_known=steps is not None or event in _SILENT or event in silent,
         turn=fields.text("prompt_id") or fields.text("turn_id"),
         subagent=(fields.text("agent_id"), fields.text("agent_type")),
+        at=moment(fields.get("timestamp")),
         cwd=fields.text("cwd"),
         model=fields.text("model"),
     )
+
+
+def _runs_our_hooks(payload: Mapping[str, Any]) -> str:
+    """The name of the program, if it is another one that runs the hooks of Claude Code's settings:
+    it has a connection of its own, and would be told of twice."""
+    if "cursor_version" in payload:
+        return "cursor"
+    # Claude Code names its transcript in each payload, `SESSION.jsonl`, and has no time in any.
+    transcript = payload.get("transcript_path")
+    is_its = isinstance(transcript, str) and transcript.endswith(
+        ("/events.jsonl", "\\events.jsonl")
+    )
+    if "timestamp" in payload and (transcript is None or is_its):
+        return "copilot"
+    return ""
 
 
 def _session_start(fields: Fields) -> tuple[Step, ...]:
@@ -75,12 +104,8 @@ def _tool_began(fields: Fields) -> tuple[Step, ...]:
     told = Fields(given)
     kind = told.text("subagent_type") or told.text("agent_type")
     starts = (kind, told.text("description") or first_line(told.text("prompt")))
-    began = ToolBegan(
-        call,
-        signature(tool, given),
-        tool_line(tool, given, fields.text("cwd")),
-        starts if tool in _STARTING else None,
-    )
+    is_start = tool in _STARTING
+    began = tools.began(tool, given, call, fields.text("cwd"), starts if is_start else None)
     if tool not in _ASKING:
         return (began,)
     return (began, Asked(_question(tool, told), call, signature(tool, given)))
@@ -99,12 +124,7 @@ def _tool_ended(fields: Fields) -> tuple[Step, ...]:
     error = first_line(text_of(fields.get("error")))
     if fields.event == "PostToolUseFailure" and not error:
         error = "no reason given"
-    ended = ToolEnded(
-        fields.text("tool_use_id"),
-        signature(tool, given),
-        tool_line(tool, given, fields.text("cwd")),
-        error,
-    )
+    ended = tools.ended(tool, given, fields.text("tool_use_id"), fields.text("cwd"), error)
     if fields.get("is_interrupt") is True:
         return (ended, TurnInterrupted())
     return (ended,)
@@ -160,7 +180,7 @@ def _subagent_stop(fields: Fields) -> tuple[Step, ...]:
     return (SubagentEnded(fields.text("agent_id"), fields.text("agent_type"), result),)
 
 
-_STEPS: Final[Mapping[str, Callable[[Fields], tuple[Step, ...]]]] = {
+_STEPS: Final[Steps] = {
     "SessionStart": _session_start,
     "SessionEnd": lambda _: (SessionEnded(),),
     "UserPromptSubmit": lambda fields: (Prompted(fields.text("prompt")),),

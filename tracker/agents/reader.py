@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
+from datetime import UTC, datetime
+from typing import Any, Final
 
+from tracker.domain.limits import MAX_TIME
 from tracker.errors import Issue, ValidationFailed
 
 
@@ -16,7 +18,7 @@ class Fields:
     @property
     def event(self) -> str:
         """What has happened, by the name that most agents use for it."""
-        return self.text("hook_event_name")
+        return self.text("hook_event_name") or self.text("event")
 
     def get(self, name: str) -> Any:
         """The field, or None."""
@@ -26,6 +28,15 @@ class Fields:
         """The field, if it is a text; else none."""
         value = self._content.get(name)
         return value if isinstance(value, str) else ""
+
+    def first(self, *names: str) -> str:
+        """The first of the fields that is a text and not empty, or none."""
+        return next((self.text(name) for name in names if self.text(name)), "")
+
+    def texts(self, name: str) -> list[str]:
+        """The texts in a list."""
+        value = self._content.get(name)
+        return [one for one in value if isinstance(one, str)] if isinstance(value, list) else []
 
     def within(self, *names: str) -> Fields:
         """The object in a field of an object in a field, and so on."""
@@ -41,8 +52,32 @@ class Fields:
 
     def required(self, *names: str) -> str:
         """The first of the fields that is a text and not empty. Raises ValidationFailed."""
-        for name in names:
-            if self.text(name):
-                return self.text(name)
+        found = self.first(*names)
+        if found:
+            return found
         message = f"The payload has no {names[0]}, so it is of no session."
         raise ValidationFailed(message, [Issue(names[0], "This field is required")])
+
+
+# More digits are no time that anyone means.
+_MOST_DIGITS: Final = 15
+
+
+def moment(given: object) -> int | None:
+    """A time as agents write it (milliseconds since the epoch, perhaps as a text, or ISO 8601), in
+    milliseconds; None: it is none."""
+    at = _parsed(given) if isinstance(given, str) else given
+    if isinstance(at, bool) or not isinstance(at, int | float) or not 0 < at <= MAX_TIME:
+        return None
+    return round(at)
+
+
+def _parsed(text: str) -> float | None:
+    if text.isascii() and text.isdigit():
+        return int(text) if len(text) <= _MOST_DIGITS else None
+    try:
+        parsed = datetime.fromisoformat(text)
+        parsed = parsed if parsed.tzinfo is not None else parsed.replace(tzinfo=UTC)
+        return parsed.timestamp() * 1000
+    except (ValueError, OverflowError):
+        return None

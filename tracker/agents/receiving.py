@@ -6,19 +6,38 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from tracker.agents import claude_code
+from tracker.agents import (
+    aider,
+    claude_code,
+    cline,
+    codex,
+    copilot,
+    cursor,
+    gemini_cli,
+    goose,
+    opencode,
+    qwen_code,
+)
 from tracker.agents.reader import Fields
 from tracker.agents.session import Context, end_process, interpret
-from tracker.agents.steps import Reading
+from tracker.agents.steps import Reading, SessionEnded
 from tracker.agents.texts import as_name, shorten
-from tracker.domain.hooks import Interpreted, Payload, Place, Process, State
+from tracker.domain.hooks import UNNAMED, Interpreted, Payload, Place, Process, State
 from tracker.domain.limits import MAX_NAME
 
 Reader = Callable[[Mapping[str, Any]], Reading]
 
 READERS: Final[Mapping[str, Reader]] = {
     "claude-code": claude_code.read,
-    "codex": claude_code.read,
+    "codex": codex.read,
+    "opencode": opencode.read,
+    "gemini-cli": gemini_cli.read,
+    "copilot": copilot.read,
+    "cursor": cursor.read,
+    "qwen-code": qwen_code.read,
+    "cline": cline.read,
+    "goose": goose.read,
+    "aider": aider.read,
 }
 """By the agents' names."""
 
@@ -28,11 +47,13 @@ _MAX_PATH: Final = 4096
 
 def receive(agent: str, content: Mapping[str, Any], told: Mapping[str, Any]) -> Payload:
     """A payload of one of `READERS`; `told`: what its hook adds, all of it optional, `at` being
-    milliseconds since the epoch. Raises ValidationFailed: it is of no session."""
+    milliseconds since the epoch; a time in the payload itself is more exact. Raises
+    ValidationFailed: it should be of a session, and names none."""
     reading = READERS[agent](content)
     context = Fields(told)
     given = told.get("at")
-    at = given if isinstance(given, int) else reading.at
+    at = reading.at if reading.at is not None or not isinstance(given, int) else given
+    process = _process(context)
     place = Place(
         _bounded(context, "host"),
         _bounded(context, "worktree")
@@ -42,7 +63,7 @@ def receive(agent: str, content: Mapping[str, Any], told: Mapping[str, Any]) -> 
     )
     shown = {
         "host": place.host,
-        "cwd": reading.cwd or _bounded(context, "cwd"),
+        "cwd": shorten(reading.cwd, _MAX_PATH) or _bounded(context, "cwd"),
         "branch": _bounded(context, "branch"),
         "remote": place.remote,
     }
@@ -56,20 +77,30 @@ def receive(agent: str, content: Mapping[str, Any], told: Mapping[str, Any]) -> 
 
     return Payload(
         agent,
-        as_name(reading.session),
+        as_name(_session(reading, process, place)),
         as_name(reading.parent),
         shorten(reading.event, _MAX_EVENT),
         reading.is_known,
         at,
         place,
-        _process(context),
+        process,
         interpreted,
+        ends_process=not reading.session and SessionEnded() in reading.steps,
     )
 
 
 def process_ended(agent: str, session: str, project: str, known: State, now: int) -> Interpreted:
     """What it comes to that the process of a session is gone."""
     return end_process(Context(agent, session, project, None, {}), known, now)
+
+
+def _session(reading: Reading, process: Process | None, place: Place) -> str:
+    """Of an agent that names none: a session for each of its processes, else for each folder."""
+    if reading.session or not reading.is_of_process:
+        return reading.session
+    if process is not None:
+        return f"{process.pid}-{process.started}"
+    return place.folder or UNNAMED
 
 
 def _bounded(context: Fields, name: str) -> str:

@@ -18,6 +18,7 @@ from tracker.agents.steps import (
     Idle,
     Prompted,
     Reading,
+    Replied,
     Said,
     SessionBegan,
     SessionEnded,
@@ -30,7 +31,7 @@ from tracker.agents.steps import (
     TurnFailed,
     TurnInterrupted,
 )
-from tracker.agents.texts import as_name, first_line, shorten
+from tracker.agents.texts import as_name, first_line, shorten, without_nul
 from tracker.domain.attention import Attention
 from tracker.domain.hooks import PROCESS_ENDED, Interpreted, State
 from tracker.domain.limits import MAX_ATTENTION, MAX_MESSAGE, MAX_NAME
@@ -46,6 +47,7 @@ _MESSAGE_INTERVAL: Final = 1000
 _MOST_OPEN: Final = 500
 
 _MAX_PROMPT: Final = 4000  # characters, in the metadata
+_MAX_REPLY: Final = 4000  # characters, kept until the end
 
 
 class Context(NamedTuple):
@@ -83,6 +85,7 @@ class _Session:
         self._reports: list[Report] = []
         self._reading: Reading
         self._here = ""  # what the steps are of: a turn or a sub-agent
+        self._queued = False  # the prompt has come while a turn runs on
 
     def interpreted(self) -> Interpreted:
         memory = self._memory
@@ -92,9 +95,11 @@ class _Session:
     def play(self, reading: Reading, subagent: str) -> None:
         memory = self._memory
         self._reading = reading
-        self._subagent = (as_name(subagent), "") if subagent else reading.subagent
+        name = as_name(subagent or reading.subagent[0])
+        self._subagent = (name, reading.subagent[1] if name else "")
+        self._is_own_session = bool(subagent)
         if reading.model:
-            memory.model = reading.model
+            memory.model = shorten(reading.model, MAX_NAME)
         if self._at > memory.ended:
             memory.ended = 0
         for step in reading.steps:
@@ -124,20 +129,30 @@ class _Session:
     @_play.register
     def _(self, step: SessionBegan) -> None:
         memory = self._memory
-        memory.model = step.model or memory.model
+        if self._is_own_session:
+            self._open(self._here)
+            return
+        memory.model = shorten(step.model, MAX_NAME) or memory.model
         for name, task in list(memory.open.items()):  # its process had died, and it is resumed
             if task.began < self._at:
                 self._fail(name, task, INTERRUPTED, "The session began anew.")
 
     @_play.register
     def _(self, _: SessionEnded) -> None:
-        self.end_all(INTERRUPTED, "The session ended before this was done.")
+        message = "The session ended before this was done."
+        if not self._is_own_session:
+            self.end_all(INTERRUPTED, message)
+            return
+        task = self._memory.open.get(self._here)
+        if task is not None:
+            self._fail(self._here, task, INTERRUPTED, message)
 
     @_play.register
     def _(self, step: Prompted) -> None:
         memory = self._memory
         if self._subagent[0]:
-            self._begin(self._here, title=first_line(step.text))
+            if self._here not in memory.open:  # else it has the title that its parent gave it
+                self._begin(self._here, title=first_line(step.text))
             return
         named = as_name(self._reading.turn)
         name = named or str(memory.turns + 1)
@@ -147,7 +162,7 @@ class _Session:
         if before is None or name == memory.turn or self._at >= before.began:
             for other, task in list(memory.open.items()):
                 if other != name and not task.parent and task.began <= self._at:
-                    self._interrupt(other, task, "The next prompt came before this was done.")
+                    self._go_on(other, task)
             memory.turn = name
         title = first_line(step.text) or f"Prompt {memory.turns}"
         text = shorten(step.text.strip(), _MAX_PROMPT)
@@ -159,7 +174,9 @@ class _Session:
         if self._subagent[0]:
             self._end_here(step.result)
             return
-        task = self._open(self._here)
+        if not step.begins and self._here not in self._memory.open:
+            return
+        task = self._open(self._here, title=step.title) or self._recall(self._here)
         if step.in_background:
             if task is not None:
                 task.result = step.result
@@ -167,15 +184,17 @@ class _Session:
             return
         if task is not None:
             self._finish(self._here, task, step.result)
+            self._end_earlier(task)
         for name, other in list(self._memory.open.items()):
             if other.result is not None:
                 self._finish(name, other, other.result)
 
     @_play.register
     def _(self, step: TurnFailed) -> None:
-        task = self._open(self._here)
+        task = self._open(self._here) or self._recall(self._here)
         if task is not None:
             self._fail(self._here, task, step.error_type, step.message)
+            self._end_earlier(task)
 
     @_play.register
     def _(self, step: TurnInterrupted) -> None:
@@ -187,16 +206,22 @@ class _Session:
     def _(self, _: Idle) -> None:
         task = self._memory.open.get(self._here)
         if task is not None and task.result is None and task.began < self._at:
-            self._interrupt(self._here, task, "The agent waits for the next prompt.")
+            self._end_earlier(task)
+            if task.is_queued:  # it went into the turn before it
+                self._finish(self._here, task, "")
+            else:
+                self._interrupt(self._here, task, "The agent waits for the next prompt.")
 
     @_play.register
     def _(self, step: ToolBegan) -> None:
         ended = self._memory.done.get(self._here)
         if ended is not None and self._context.at is not None and ended < self._at:
-            del self._memory.done[self._here]  # it goes on, as when a hook of others keeps it from
+            # It goes on: a hook of others has kept it from ending, or it was not interrupted.
+            del self._memory.done[self._here]
         task = self._open(self._here)
         if task is None:
             return
+        task.is_queued = False
         if self._memory.answered.get(step.signature, -1) < self._at:
             task.calls[step.call or step.signature] = step.signature
         if step.starts is not None:
@@ -207,10 +232,12 @@ class _Session:
     def _(self, step: ToolEnded) -> None:
         self._memory.answered.pop(step.signature, None)  # the newest is kept longest
         self._memory.answered[step.signature] = self._at
+        call = step.call or step.signature
+        for turn in self._memory.open.values():  # it may come when the next prompt has begun
+            turn.calls.pop(call, None)
         task = self._open(self._here)
         if task is None:
             return
-        task.calls.pop(step.call or step.signature, None)
         self._answer(task, step.call, step.signature)
         if step.error:
             self._say(self._here, task, f"{step.line} failed: {step.error}".lstrip())
@@ -255,6 +282,12 @@ class _Session:
         self._end_here(step.result)
 
     @_play.register
+    def _(self, step: Replied) -> None:
+        task = self._memory.open.get(self._here)
+        if task is not None:
+            task.reply = shorten(step.text, _MAX_REPLY)
+
+    @_play.register
     def _(self, step: Said) -> None:
         task = self._open(self._here)
         if task is not None:
@@ -262,12 +295,48 @@ class _Session:
 
     # What they have in common.
 
-    def _open(self, name: str) -> OpenTask | None:
+    def _open(self, name: str, title: str = "") -> OpenTask | None:
         """The task, which begins if it was not heard of; None: it has ended."""
         task = self._memory.open.get(name)
         if task is None and name not in self._memory.done:
-            task = self._begin(name, metadata={} if self._subagent[0] else self._metadata())
+            metadata = {} if self._subagent[0] else self._metadata()
+            task = self._begin(name, title=title, metadata=metadata)
         return task
+
+    def _recall(self, name: str) -> OpenTask | None:
+        """A task that was only taken to be interrupted, and of whose end there is word."""
+        agent = self._memory.guessed.get(name)
+        if agent is None or self._at < self._memory.done.get(name, self._at):
+            return None
+        return OpenTask(agent, began=self._at)
+
+    def _go_on(self, name: str, task: OpenTask) -> None:
+        """The next prompt has come. Either its user has interrupted this turn, of which no event
+        tells, or the prompt waits until the turn is done, or goes into it. A tool that is at work
+        tells: its end is reported if it is interrupted."""
+        if task.calls and not task.asked and not task.is_asking and task.result is None:
+            self._queued = True
+            return
+        agents = {name: task.agent}
+        agents.update(
+            (other, child.agent)
+            for other, child in self._memory.open.items()
+            if child.parent == name
+        )
+        is_done = task.result is not None
+        self._interrupt(name, task, "The next prompt came before this was done.")
+        if not is_done:
+            self._memory.guessed.update(agents)
+
+    def _end_earlier(self, task: OpenTask) -> None:
+        """A later turn is over, and with it those before it that its prompt has not ended."""
+        for name, other in list(self._memory.open.items()):
+            if other.parent or other.began > task.began or other.result is not None:
+                continue
+            if other.calls:
+                self._interrupt(name, other, "The next prompt came before this was done.")
+            else:
+                self._finish(name, other, "")
 
     def _begin(
         self,
@@ -285,14 +354,17 @@ class _Session:
         if task is None:
             kind = of or self._subagent[1]
             agent = self._context.agent + (f"/{kind}" if kind else "")
-            up = parent or (memory.turn if is_subagent else "")
-            task = OpenTask(agent[:MAX_NAME], up if up != name else "", self._at)
+            up = parent or (self._turn() if is_subagent else "")
+            task = OpenTask(
+                as_name(agent), up if up != name else "", self._at, is_queued=self._queued
+            )
             ended = memory.done.get(name)
             if ended is not None and (ended >= self._at or self._context.at is None):
                 late = {"title": title, "metadata": metadata, "occurred_at": min(ended, self._at)}
                 self._report(Kind.START, name, task, **late)
                 return None
             memory.done.pop(name, None)
+            memory.guessed.pop(name, None)
             if not is_subagent and not memory.turn:
                 memory.turn, memory.turns = name, max(memory.turns, 1)
             self._make_room()
@@ -307,22 +379,26 @@ class _Session:
             self._fail(name, task, INTERRUPTED, "Too many sub-agents run at once.")
 
     def _end_here(self, result: str) -> None:
-        task = self._open(self._here)
+        task = self._open(self._here) or self._recall(self._here)
         if task is not None:
             self._finish(self._here, task, result)
 
     def _finish(self, name: str, task: OpenTask, result: str) -> None:
         self._close(name)
-        self._report(Kind.FINISH, name, task, result=result or None)
+        told = without_nul(result or task.reply)
+        self._report(Kind.FINISH, name, task, result=told or None)
 
     def _fail(self, name: str, task: OpenTask, error_type: str, message: str) -> None:
         self._close(name)
-        told = {"error_type": shorten(error_type, MAX_NAME), "error_message": message}
+        told = {"error_type": shorten(error_type, MAX_NAME), "error_message": without_nul(message)}
         self._report(Kind.ERROR, name, task, **told)
 
     def _close(self, name: str) -> None:
-        self._memory.open.pop(name, None)
-        self._memory.done[name] = self._at
+        memory = self._memory
+        memory.open.pop(name, None)
+        memory.guessed.pop(name, None)
+        memory.done.pop(name, None)  # the newest is kept longest
+        memory.done[name] = self._at
 
     def _interrupt(self, name: str, task: OpenTask, message: str) -> None:
         """A turn is over, with the sub-agents that it waited for; one that had ended but for what

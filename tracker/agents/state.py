@@ -21,7 +21,8 @@ class OpenTask:
     `calls`: open tool calls, with their signatures; `asked`: open requests, with those of the tools
     that they are for. `is_asking`: there is one without a name. `starting`: type and title of
     sub-agents that it has called and that have not begun. `result`: of a turn that has ended, but
-    for what still runs in the background.
+    for what still runs in the background. `is_queued`: its prompt came while another turn ran, and
+    no tool was called for it yet. `reply`: what the agent has answered last.
     """
 
     agent: str
@@ -33,13 +34,16 @@ class OpenTask:
     is_asking: bool = False
     starting: list[list[str]] = field(default_factory=list)
     result: str | None = None
+    is_queued: bool = False
+    reply: str = ""
 
 
 @dataclass(slots=True)
 class Memory:
     """A session. `turn`: the present or last one, of so many. `done`: turns and sub-agents that
     have ended, and when; `answered`: signatures of tool calls, and when they were through. `ended`:
-    when the session has; 0: it lives."""
+    when the session has; 0: it lives. `guessed`: those of `done` that no event has told the end of,
+    and their agents."""
 
     turn: str = ""
     turns: int = 0
@@ -48,6 +52,7 @@ class Memory:
     open: dict[str, OpenTask] = field(default_factory=dict)
     done: dict[str, int] = field(default_factory=dict)
     answered: dict[str, int] = field(default_factory=dict)
+    guessed: dict[str, str] = field(default_factory=dict)
 
     @classmethod
     def load(cls, state: State | None) -> Memory:
@@ -61,6 +66,7 @@ class Memory:
         """As JSON, bounded."""
         keep_newest(self.done)
         keep_newest(self.answered)
+        keep_newest(self.guessed)
         for task in self.open.values():
             keep_newest(task.calls, _MOST_CALLS)
             keep_newest(task.asked, _MOST_CALLS)

@@ -23,10 +23,13 @@ class Prompted(NamedTuple):
 
 
 class TurnEnded(NamedTuple):
-    """The agent is done. `in_background`: something that it started still runs."""
+    """The agent is done. `in_background`: something that it started still runs. `title`: of the
+    turn, if it was not heard of; `begins`: it is one then, and else nothing has ended."""
 
     result: str = ""
     in_background: str = ""
+    title: str = ""
+    begins: bool = True
 
 
 class TurnFailed(NamedTuple):
@@ -98,6 +101,12 @@ class SubagentEnded(NamedTuple):
     result: str = ""
 
 
+class Replied(NamedTuple):
+    """What the agent answers: the result of a turn, or a sub-agent, that ends without any."""
+
+    text: str
+
+
 class Said(NamedTuple):
     """Something that a person may want to read."""
 
@@ -118,6 +127,7 @@ Step = (
     | Answered
     | SubagentBegan
     | SubagentEnded
+    | Replied
     | Said
 )
 
@@ -128,6 +138,9 @@ class Reading(NamedTuple):
     `turn`: the prompt that it is of, where the agent names them; `subagent`: the name and the type
     of the sub-agent that it is of. `at`: when it happened, by the payload itself, in milliseconds.
     `cwd`: the working directory. `parent`: the session that has started this one, if it says so.
+
+    `session` may be empty: then it is of the one session of the agent's process if
+    `is_of_process`, and else of none; what ends then are all sessions of the process.
     """
 
     session: str
@@ -140,3 +153,4 @@ class Reading(NamedTuple):
     at: int | None = None
     cwd: str = ""
     model: str = ""
+    is_of_process: bool = False

@@ -16,16 +16,23 @@ _MAX_LINE: Final = 200  # characters
 # What tells most of a tool's input, by the names that agents use, the most telling first.
 _TELLING: Final = (
     *("command", "cmd", "pattern", "query", "url"),
-    *("file_path", "filePath", "absolute_path", "notebook_path", "path"),
+    *("file_path", "filePath", "absolute_path", "notebook_path", "path", "target_file"),
     *("description", "prompt", "name"),
 )
-_PATHS: Final = frozenset({"file_path", "filePath", "absolute_path", "notebook_path", "path"})
+_PATHS: Final = frozenset(
+    {"file_path", "filePath", "absolute_path", "notebook_path", "path", "target_file"}
+)
 
 
 def shorten(text: str, most: int) -> str:
     """At most so many characters, none of which is NUL."""
-    text = text.replace("\0", "\N{REPLACEMENT CHARACTER}")
+    text = without_nul(text)
     return text if len(text) <= most else f"{text[: most - 1]}…"
+
+
+def without_nul(text: str) -> str:
+    """The text as the tracker takes it."""
+    return text.replace("\0", "\N{REPLACEMENT CHARACTER}")
 
 
 def first_line(text: str, most: int = _MAX_LINE) -> str:
@@ -36,7 +43,7 @@ def first_line(text: str, most: int = _MAX_LINE) -> str:
 
 def as_name(text: str) -> str:
     """A name as the tracker takes it; a longer one keeps its head, and differs from all others."""
-    text = text.replace("\0", "\N{REPLACEMENT CHARACTER}")
+    text = without_nul(text)
     if len(text) <= MAX_NAME:
         return text
     digest = hashlib.blake2b(text.encode(), digest_size=8).hexdigest()

@@ -68,9 +68,10 @@ EndProcess = Callable[[str, str, str, State, int], Interpreted]
 
 
 class Payload(NamedTuple):
-    """One that was read. `parent`: the session that started this one, as that of a sub-agent; empty
-    if the payload does not say so. `is_known`: what it means is known. `at`: when it happened, if
-    that was not just now."""
+    """One that was read. `session`: empty of what is of none, which is counted only. `parent`: the
+    session that started this one, as that of a sub-agent; empty if the payload does not say so.
+    `is_known`: what it means is known. `at`: when it happened, if that was not just now.
+    `ends_process`: it is of each session of `process` in its project, and ends them."""
 
     agent: str
     session: str
@@ -81,6 +82,7 @@ class Payload(NamedTuple):
     place: Place
     process: Process | None
     interpret: Interpret
+    ends_process: bool = False
 
 
 class HookRequest(NamedTuple):

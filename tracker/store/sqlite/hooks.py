@@ -18,9 +18,12 @@ from tracker.domain.hooks import (
     Interpreted,
     Payload,
     Place,
+    Process,
     project_names,
 )
 from tracker.domain.idempotency import OwnedKey
+from tracker.domain.limits import MAX_AGE_OF_REPORT
+from tracker.domain.principal import Scope
 from tracker.domain.records import Recorded
 from tracker.errors import Forbidden, TrackerError
 from tracker.store.changes import Changes, UsedKey, WriteRequest, reused
@@ -47,6 +50,11 @@ _SAVE_PROCESS = """
   WHERE agent = ?5 AND session = ?6
     AND (boot_id, pid_namespace, pid, started) IS NOT (?1, ?2, ?3, ?4)
 """
+_SESSIONS_OF_PROCESS = """
+  SELECT session, state FROM hook_sessions INDEXED BY hook_sessions_that_live
+  WHERE lives AND agent = ? AND project = ?
+    AND (boot_id, pid_namespace, pid, started) = (?, ?, ?, ?)
+"""
 _COUNT_EVENT = """
   INSERT INTO hook_events (agent, event, known, count, last_at) VALUES (?, ?, ?, 1, ?)
   ON CONFLICT (agent, event) DO UPDATE SET
@@ -70,10 +78,10 @@ _HIDE_SESSION = """
     AND NOT lives AND pending + running + completed + failed = 0
 """
 _AGENTS = """
-  SELECT hook_agents.agent, sessions, sum(count), max(last_at),
+  SELECT hook_events.agent, coalesce(sessions, 0), sum(count), max(last_at),
     json_group_object(event, count) FILTER (WHERE NOT known)
-  FROM hook_agents JOIN hook_events ON hook_events.agent = hook_agents.agent
-  GROUP BY hook_agents.agent ORDER BY hook_agents.agent
+  FROM hook_events LEFT JOIN hook_agents ON hook_agents.agent = hook_events.agent
+  GROUP BY hook_events.agent ORDER BY hook_events.agent
 """
 _DELETE_OLD = """
   DELETE FROM hook_sessions WHERE (agent, session) IN (
@@ -189,29 +197,48 @@ class _Group:
             show(self._connection, shown)
 
     def _interpret(self, request: HookRequest) -> None:
-        payload, connection = request.payload, self._connection
+        payload, scope = request.payload, request.scope
+        if payload.session:
+            self._interpret_session(payload, scope)
+        elif payload.ends_process and payload.process is not None:
+            self._end_sessions(payload, payload.process, scope)
+        self._count(payload)
+
+    def _interpret_session(self, payload: Payload, scope: Scope) -> None:
         owner, subagent, known = self._find(payload)
         project = known.project if known is not None else self._project(payload.place)
-        if not request.scope.includes(project):
+        if not scope.includes(project):
             raise Forbidden(
                 f"The key that the hook of {payload.agent} sends is not for the project "
                 f"{project!r}; /api/info lists those that it is for."
             )
         state = None if known is None else known.state
         interpreted = payload.interpret(state, owner, project, subagent, self._now)
-        self._reports += [WriteRequest(report) for report in interpreted.reports]
         if subagent:
             child = (payload.agent, payload.session, owner, self._now)
-            connection.execute(_SAVE_CHILD, child)
-        host = payload.place.host
-        save(connection, self._now, payload.agent, owner, project, interpreted, host)
+            self._connection.execute(_SAVE_CHILD, child)
+        self._keep(payload, owner, project, interpreted)
         if payload.process is not None and not subagent:
-            connection.execute(_SAVE_PROCESS, (*payload.process, payload.agent, owner))
-        self._count(payload)
-        self._shown[project, owner] = {
-            **{"project": project, "session": owner, "agent": payload.agent},
-            **{"host": host, "lives": interpreted.lives},
-            "at": self._now if payload.at is None else min(payload.at, self._now),
+            row = (*payload.process, payload.agent, owner)
+            self._connection.execute(_SAVE_PROCESS, row)
+
+    def _end_sessions(self, payload: Payload, process: Process, scope: Scope) -> None:
+        project = self._project(payload.place)
+        row = (payload.agent, project, *process)
+        rows: Any = self._connection.execute(_SESSIONS_OF_PROCESS, row).fetchall()
+        for session, state in rows if scope.includes(project) else ():
+            known = orjson.loads(state)
+            interpreted = payload.interpret(known, session, project, "", self._now)
+            self._keep(payload, session, project, interpreted)
+
+    def _keep(self, payload: Payload, session: str, project: str, after: Interpreted) -> None:
+        host, now = payload.place.host, self._now
+        at = now if payload.at is None else max(min(payload.at, now), now - MAX_AGE_OF_REPORT)
+        self._reports += [WriteRequest(report) for report in after.reports]
+        save(self._connection, now, payload.agent, session, project, after, host)
+        self._shown[project, session] = {
+            **{"project": project, "session": session, "agent": payload.agent},
+            **{"host": host, "lives": after.lives, "at": at},
         }
 
     def _find(self, payload: Payload) -> tuple[str, str, Known | None]:
