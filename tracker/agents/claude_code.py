@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection, Mapping
 from typing import Any, Final
 
@@ -31,16 +32,18 @@ Steps = Mapping[str, Callable[[Fields], tuple[Step, ...]]]
 # Tools that ask their user, and wait for the answer.
 _ASKING: Final = frozenset({"AskUserQuestion", "ExitPlanMode"})
 
-# Tools that start a sub-agent; the former name is `Task`.
-_STARTING: Final = frozenset({"Agent", "Task"})
+# Tools that start a sub-agent: the former name is `Task`, Codex's is `spawn_agent`.
+_STARTING: Final = frozenset({"Agent", "Task", "spawn_agent"})
 
 # Notifications that say that a person is needed now.
 _NEEDING: Final = frozenset({"permission_prompt", "elicitation_dialog", "elicitation_url_dialog"})
 
+_NOTIFIED: Final = re.compile(r"<summary>(.*?)</summary>", re.DOTALL)
+
 # Events that say nothing of tasks.
 _SILENT: Final = frozenset(
     {
-        *("Setup", "UserPromptExpansion", "PostToolBatch", "MessageDisplay", "InstructionsLoaded"),
+        *("Setup", "UserPromptExpansion", "MessageDisplay", "InstructionsLoaded"),
         *("ConfigChange", "CwdChanged", "DirectoryAdded", "FileChanged", "TeammateIdle"),
         *("PreModelSwitch", "PostModelSwitch", "PreSkillShellCommand", "WorktreeRemove"),
     }
@@ -94,27 +97,40 @@ def _runs_our_hooks(payload: Mapping[str, Any]) -> str:
 
 def _session_start(fields: Fields) -> tuple[Step, ...]:
     if fields.text("source") == "compact":
-        return (Said("Compacted the conversation"),)
+        return ()
     return (SessionBegan(fields.text("model")),)
 
 
-def _tool_began(fields: Fields) -> tuple[Step, ...]:
+def _prompted(fields: Fields) -> tuple[Step, ...]:
+    """By its user, or by what it has left running in the background."""
+    prompt = fields.text("prompt")
+    summary = _NOTIFIED.search(prompt) if prompt.startswith("<task-notification>") else None
+    return (Prompted(prompt if summary is None else summary[1]),)
+
+
+def tool_began(fields: Fields) -> tuple[Step, ...]:
+    """That a tool is called, and what it asks, if it does."""
     tool, given = fields.text("tool_name"), fields.get("tool_input")
     call = fields.text("tool_use_id")
     told = Fields(given)
-    kind = told.text("subagent_type") or told.text("agent_type")
-    starts = (kind, told.text("description") or first_line(told.text("prompt")))
+    kind = told.first("subagent_type", "agent_type") or "default"
+    starts = (kind, first_line(told.first("description", "prompt", "message")))
     is_start = tool in _STARTING
     began = tools.began(tool, given, call, fields.text("cwd"), starts if is_start else None)
     if tool not in _ASKING:
         return (began,)
-    return (began, Asked(_question(tool, told), call, signature(tool, given)))
+    return (began, Asked(_request(tool, told), call, signature(tool, given)))
 
 
-def _question(tool: str, told: Fields) -> str:
+def _request(tool: str, told: Fields) -> str:
     if tool == "ExitPlanMode":
         plan = first_line(told.text("plan"))
         return f"Approve the plan: {plan}" if plan else "Approve the plan"
+    return question(told)
+
+
+def question(told: Fields) -> str:
+    """What is asked, by the input of the tool that asks."""
     questions = [one.text("question") for one in told.each("questions")]
     return " ".join(filter(None, questions)) or told.text("question") or "A question"
 
@@ -128,6 +144,14 @@ def _tool_ended(fields: Fields) -> tuple[Step, ...]:
     if fields.get("is_interrupt") is True:
         return (ended, TurnInterrupted())
     return (ended,)
+
+
+def _batch_ended(fields: Fields) -> tuple[Step, ...]:
+    """A call that was refused has no other end."""
+    return tuple(
+        tools.ended(one.text("tool_name"), one.get("tool_input"), one.text("tool_use_id"), "")
+        for one in fields.each("tool_calls")
+    )
 
 
 def _permission(fields: Fields) -> tuple[Step, ...]:
@@ -183,10 +207,11 @@ def _subagent_stop(fields: Fields) -> tuple[Step, ...]:
 _STEPS: Final[Steps] = {
     "SessionStart": _session_start,
     "SessionEnd": lambda _: (SessionEnded(),),
-    "UserPromptSubmit": lambda fields: (Prompted(fields.text("prompt")),),
-    "PreToolUse": _tool_began,
+    "UserPromptSubmit": _prompted,
+    "PreToolUse": tool_began,
     "PostToolUse": _tool_ended,
     "PostToolUseFailure": _tool_ended,
+    "PostToolBatch": _batch_ended,
     "PermissionRequest": _permission,
     "PermissionDenied": _permission_denied,
     "Notification": _notification,

@@ -1,5 +1,4 @@
-"""Codex CLI's payloads: those of its hooks have Claude Code's form; `notify`, which it runs at the
-end of each turn, has its own (docs/agents/translation.md)."""
+"""Codex CLI's payloads, which have Claude Code's form (docs/agents/translation.md)."""
 
 from __future__ import annotations
 
@@ -8,9 +7,9 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from tracker.agents import claude_code
+from tracker.agents.claude_code import Steps
 from tracker.agents.reader import Fields
-from tracker.agents.steps import Reading, TurnEnded
-from tracker.agents.texts import first_line
+from tracker.agents.steps import Asked, Reading, Step
 
 _TURN_COMPLETE: Final = "agent-turn-complete"
 
@@ -20,22 +19,14 @@ _PATCHED = re.compile(r"^\*\*\* (?:Add|Update|Delete) File: (.+)$", re.MULTILINE
 
 def read(payload: Mapping[str, Any]) -> Reading:
     """Raises ValidationFailed."""
-    if payload.get("type") == _TURN_COMPLETE:
-        return _notified(Fields(payload))
-    return claude_code.read_as(_with_files(payload))
-
-
-def _notified(fields: Fields) -> Reading:
-    """It may come beside the hook for the same turn's end."""
-    asked = fields.texts("input-messages")
-    title = first_line(asked[0]) if asked else ""
-    return Reading(
-        session=fields.required("thread-id"),
-        event=_TURN_COMPLETE,
-        steps=(TurnEnded(fields.text("last-assistant-message"), title=title),),
-        turn=fields.text("turn-id"),
-        cwd=fields.text("cwd"),
-    )
+    fields = Fields(payload)
+    if fields.text("type") == _TURN_COMPLETE:
+        # The hooks tell of it too; this one also tells of threads that Codex uses for itself.
+        return Reading(session="", event=_TURN_COMPLETE, steps=())
+    reading = claude_code.read_as(_with_files(payload), _STEPS)
+    if fields.text("agent_id"):  # its turns are its own, not those of who has started it
+        return reading._replace(turn="")
+    return reading
 
 
 def _with_files(payload: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -48,3 +39,13 @@ def _with_files(payload: Mapping[str, Any]) -> Mapping[str, Any]:
     if not files:
         return payload
     return {**payload, "tool_input": {"file_path": ", ".join(files), "patch": patch}}
+
+
+def _tool_began(fields: Fields) -> tuple[Step, ...]:
+    """No event tells that a question is answered, but what comes next."""
+    if fields.text("tool_name") != "request_user_input":
+        return claude_code.tool_began(fields)
+    return (Asked(claude_code.question(Fields(fields.get("tool_input")))),)
+
+
+_STEPS: Final[Steps] = {"PreToolUse": _tool_began}

@@ -34,7 +34,7 @@ from tracker.agents.steps import (
 from tracker.agents.texts import as_name, first_line, shorten, without_nul
 from tracker.domain.attention import Attention
 from tracker.domain.hooks import PROCESS_ENDED, Interpreted, State
-from tracker.domain.limits import MAX_ATTENTION, MAX_MESSAGE, MAX_NAME
+from tracker.domain.limits import MAX_ATTENTION, MAX_CLOCK_AHEAD, MAX_MESSAGE, MAX_NAME
 from tracker.domain.tasks import Kind, Report
 
 INTERRUPTED: Final = "Interrupted"
@@ -42,6 +42,9 @@ INTERRUPTED: Final = "Interrupted"
 
 # Milliseconds between two messages of a task.
 _MESSAGE_INTERVAL: Final = 1000
+
+# Milliseconds by which hooks that start at the same time may be out of order.
+_JITTER: Final = 2000
 
 # Sub-agents at once; more are an agent gone wild.
 _MOST_OPEN: Final = 500
@@ -81,7 +84,10 @@ class _Session:
     def __init__(self, context: Context, known: State | None, now: int) -> None:
         self._context = context
         self._memory = Memory.load(known)
-        self._at = now if context.at is None else context.at
+        self._told_at = context.at
+        if context.at is not None:  # no later than the store takes it to be
+            self._told_at = min(context.at, now + MAX_CLOCK_AHEAD)
+        self._at = now if self._told_at is None else self._told_at
         self._reports: list[Report] = []
         self._reading: Reading
         self._here = ""  # what the steps are of: a turn or a sub-agent
@@ -100,20 +106,27 @@ class _Session:
         self._is_own_session = bool(subagent)
         if reading.model:
             memory.model = shorten(reading.model, MAX_NAME)
-        if self._at > memory.ended:
+        begins = any(isinstance(step, SessionBegan | Prompted) for step in reading.steps)
+        if self._at > memory.ended + (0 if begins else _JITTER):
             memory.ended = 0
         for step in reading.steps:
             self._here = self._subagent[0] or self._turn()
             self._play(step)
 
     def end_all(self, error_type: str, message: str) -> None:
-        """The session ends, and what runs of it."""
-        for name, task in list(self._memory.open.items()):
+        """The session ends, and what runs of it; but not what has begun after it, as it is known to
+        have if this comes late."""
+        memory = self._memory
+        for name, task in list(memory.open.items()):
+            if task.began > self._at:
+                continue
             if task.result is not None:
                 self._finish(name, task, task.result)
             else:
                 self._fail(name, task, error_type, message)
-        self._memory.ended = self._at
+                memory.guessed[name] = task.agent
+        if not any(task.began > self._at for task in memory.open.values()):
+            memory.ended = max(memory.ended, self._at)
 
     def _turn(self) -> str:
         """The turn that the payload is of: the present one if it does not say."""
@@ -134,7 +147,7 @@ class _Session:
             return
         memory.model = shorten(step.model, MAX_NAME) or memory.model
         for name, task in list(memory.open.items()):  # its process had died, and it is resumed
-            if task.began < self._at:
+            if task.latest + _JITTER < self._at:
                 self._fail(name, task, INTERRUPTED, "The session began anew.")
 
     @_play.register
@@ -176,7 +189,7 @@ class _Session:
             return
         if not step.begins and self._here not in self._memory.open:
             return
-        task = self._open(self._here, title=step.title) or self._recall(self._here)
+        task = self._ending(first_line(step.title))
         if step.in_background:
             if task is not None:
                 task.result = step.result
@@ -191,41 +204,42 @@ class _Session:
 
     @_play.register
     def _(self, step: TurnFailed) -> None:
-        task = self._open(self._here) or self._recall(self._here)
+        task = self._ending()
         if task is not None:
             self._fail(self._here, task, step.error_type, step.message)
             self._end_earlier(task)
 
     @_play.register
     def _(self, step: TurnInterrupted) -> None:
-        task = self._open(self._here)
+        task = self._ending()
         if task is not None:
             self._interrupt(self._here, task, step.message or "The user interrupted it.")
 
     @_play.register
     def _(self, _: Idle) -> None:
-        task = self._memory.open.get(self._here)
-        if task is not None and task.result is None and task.began < self._at:
-            self._end_earlier(task)
-            if task.is_queued:  # it went into the turn before it
-                self._finish(self._here, task, "")
+        for name, task in self._turns_before(self._at):
+            if task.is_queued and not task.calls:  # it went into the turn before it
+                self._finish(name, task, "")
             else:
-                self._interrupt(self._here, task, "The agent waits for the next prompt.")
+                self._interrupt(name, task, "The agent waits for the next prompt.")
 
     @_play.register
     def _(self, step: ToolBegan) -> None:
         ended = self._memory.done.get(self._here)
-        if ended is not None and self._context.at is not None and ended < self._at:
+        if ended is not None and self._told_at is not None and ended < self._at:
             # It goes on: a hook of others has kept it from ending, or it was not interrupted.
-            del self._memory.done[self._here]
+            self._begin(self._here)
         task = self._open(self._here)
         if task is None:
             return
         task.is_queued = False
+        if not self._subagent[0]:
+            self._end_earlier(task, only_at_work=True)
+        task.worked = max(task.worked, self._at)
         if self._memory.answered.get(step.signature, -1) < self._at:
             task.calls[step.call or step.signature] = step.signature
-        if step.starts is not None:
-            task.starting.append(list(step.starts))
+        if step.starts is not None and not self._name_subagent(*step.starts):
+            task.starting.append(step.starts)
         self._say(self._here, task, step.line)
 
     @_play.register
@@ -249,10 +263,12 @@ class _Session:
             return
         by_call = (call for call, signature in task.calls.items() if signature == step.signature)
         id_ = as_name(step.id or next(by_call, step.signature))
-        if id_ in task.asked or (not id_ and (task.asked or task.is_asking)):
+        if id_ in task.asked and task.asked[id_][1] >= self._at:
+            return
+        if not id_ and (task.asked or task.is_asking):
             return
         if id_:
-            task.asked[id_] = step.signature
+            task.asked[id_] = (step.signature, self._at)
         task.is_asking = task.is_asking or not id_
         self._tell(self._here, task, attention=Attention(id_, shorten(step.text, MAX_ATTENTION)))
 
@@ -266,20 +282,28 @@ class _Session:
 
     @_play.register
     def _(self, step: SubagentBegan) -> None:
+        if not step.name:
+            return
         turn = self._turn()
         parent = self._memory.open.get(turn)
         starting = parent.starting if parent is not None else []
         found = next((one for one in starting if one[0] == step.type), None)
         if found is not None:
             starting.remove(found)
-        title = step.title or (found[1] if found is not None else "") or step.type
+        title = step.title or (found[1] if found is not None else "")
         name = as_name(step.name)
-        self._begin(name, title=first_line(title), of=step.type, parent=turn)
+        task = self._begin(name, title=first_line(title or step.type), of=step.type, parent=turn)
+        if task is not None and not title:
+            task.is_nameless = True
 
     @_play.register
     def _(self, step: SubagentEnded) -> None:
-        self._here, self._subagent = as_name(step.name), (as_name(step.name), step.type)
-        self._end_here(step.result)
+        name = as_name(step.name)
+        self._here, self._subagent = name, (name, step.type)
+        if (
+            name and step.type
+        ) or name in self._memory.open:  # else the agent's own, for what it does itself
+            self._end_here(step.result)
 
     @_play.register
     def _(self, step: Replied) -> None:
@@ -289,7 +313,7 @@ class _Session:
 
     @_play.register
     def _(self, step: Said) -> None:
-        task = self._open(self._here)
+        task = self._memory.open.get(self._here)
         if task is not None:
             self._say(self._here, task, step.text)
 
@@ -303,40 +327,54 @@ class _Session:
             task = self._begin(name, title=title, metadata=metadata)
         return task
 
+    def _ending(self, title: str = "") -> OpenTask | None:
+        """The task whose end has come; None: it has ended, or this is the end before it went on."""
+        task = self._open(self._here, title) or self._recall(self._here)
+        if task is None:
+            return None
+        is_named = bool(self._subagent[0] or self._reading.turn)
+        went_on = max(task.worked, 0 if is_named and not task.is_again else task.began)
+        return None if self._at < went_on else task
+
     def _recall(self, name: str) -> OpenTask | None:
         """A task that was only taken to be interrupted, and of whose end there is word."""
         agent = self._memory.guessed.get(name)
-        if agent is None or self._at < self._memory.done.get(name, self._at):
-            return None
-        return OpenTask(agent, began=self._at)
+        return None if agent is None else OpenTask(agent, latest=self._memory.done[name])
 
     def _go_on(self, name: str, task: OpenTask) -> None:
         """The next prompt has come. Either its user has interrupted this turn, of which no event
         tells, or the prompt waits until the turn is done, or goes into it. A tool that is at work
-        tells: its end is reported if it is interrupted."""
+        tells later: it comes to an end, or the next turn goes on without it."""
         if task.calls and not task.asked and not task.is_asking and task.result is None:
             self._queued = True
-            return
-        agents = {name: task.agent}
-        agents.update(
-            (other, child.agent)
-            for other, child in self._memory.open.items()
-            if child.parent == name
-        )
-        is_done = task.result is not None
-        self._interrupt(name, task, "The next prompt came before this was done.")
-        if not is_done:
-            self._memory.guessed.update(agents)
+        else:
+            self._guess_interrupted(name, task)
 
-    def _end_earlier(self, task: OpenTask) -> None:
-        """A later turn is over, and with it those before it that its prompt has not ended."""
-        for name, other in list(self._memory.open.items()):
-            if other.parent or other.began > task.began or other.result is not None:
-                continue
+    def _guess_interrupted(self, name: str, task: OpenTask) -> None:
+        of_turn = [(name, task)]
+        of_turn += [one for one in self._memory.open.items() if one[1].parent == name]
+        was_done = task.result is not None
+        self._interrupt(name, task, "The next prompt came before this was done.")
+        if not was_done:
+            self._memory.guessed.update((one, of.agent) for one, of in of_turn)
+
+    def _turns_before(self, at: int) -> list[tuple[str, OpenTask]]:
+        """Turns that run, and began before then."""
+        return [
+            (name, task)
+            for name, task in self._memory.open.items()
+            if not task.parent and task.began < at and task.result is None
+        ]
+
+    def _end_earlier(self, task: OpenTask, *, only_at_work: bool = False) -> None:
+        """A later turn is at work, or over: one before it whose tool has not come to an end was
+        interrupted. If it is over, so are the others, whose prompts it has answered too."""
+        for name, other in self._turns_before(task.began):
             if other.calls:
-                self._interrupt(name, other, "The next prompt came before this was done.")
-            else:
+                self._guess_interrupted(name, other)
+            elif not only_at_work:
                 self._finish(name, other, "")
+                self._memory.guessed[name] = other.agent
 
     def _begin(
         self,
@@ -359,18 +397,33 @@ class _Session:
                 as_name(agent), up if up != name else "", self._at, is_queued=self._queued
             )
             ended = memory.done.get(name)
-            if ended is not None and (ended >= self._at or self._context.at is None):
+            if ended is not None and (ended >= self._at or self._told_at is None):
                 late = {"title": title, "metadata": metadata, "occurred_at": min(ended, self._at)}
                 self._report(Kind.START, name, task, **late)
                 return None
-            memory.done.pop(name, None)
+            task.is_again = memory.done.pop(name, None) is not None
             memory.guessed.pop(name, None)
             if not is_subagent and not memory.turn:
                 memory.turn, memory.turns = name, max(memory.turns, 1)
             self._make_room()
             memory.open[name] = task
         self._report(Kind.START, name, task, title=title, metadata=metadata)
+        if self._at <= memory.ended:
+            task.latest = memory.ended
+            self._fail(name, task, INTERRUPTED, "The session ended before this was done.")
+            memory.guessed[name] = task.agent
+            return None
         return task
+
+    def _name_subagent(self, kind: str, title: str) -> bool:
+        """Whether it has begun before word came of the call that starts it."""
+        for name, task in self._memory.open.items():
+            if task.is_nameless and task.parent == self._here and task.agent.endswith(f"/{kind}"):
+                task.is_nameless = False
+                at = max(self._at, task.latest)
+                self._report(Kind.START, name, task, title=first_line(title), occurred_at=at)
+                return True
+        return False
 
     def _make_room(self) -> None:
         memory = self._memory
@@ -379,26 +432,31 @@ class _Session:
             self._fail(name, task, INTERRUPTED, "Too many sub-agents run at once.")
 
     def _end_here(self, result: str) -> None:
-        task = self._open(self._here) or self._recall(self._here)
+        task = self._ending()
         if task is not None:
             self._finish(self._here, task, result)
 
     def _finish(self, name: str, task: OpenTask, result: str) -> None:
-        self._close(name)
+        self._close(name, task)
         told = without_nul(result or task.reply)
-        self._report(Kind.FINISH, name, task, result=told or None)
+        at = self._end_of(task)
+        self._report(Kind.FINISH, name, task, result=told or None, occurred_at=at)
 
     def _fail(self, name: str, task: OpenTask, error_type: str, message: str) -> None:
-        self._close(name)
+        self._close(name, task)
         told = {"error_type": shorten(error_type, MAX_NAME), "error_message": without_nul(message)}
-        self._report(Kind.ERROR, name, task, **told)
+        self._report(Kind.ERROR, name, task, occurred_at=self._end_of(task), **told)
 
-    def _close(self, name: str) -> None:
+    def _end_of(self, task: OpenTask) -> int | None:
+        """When it ends: not before what was reported of it."""
+        return None if self._told_at is None else max(self._told_at, task.latest)
+
+    def _close(self, name: str, task: OpenTask) -> None:
         memory = self._memory
         memory.open.pop(name, None)
         memory.guessed.pop(name, None)
         memory.done.pop(name, None)  # the newest is kept longest
-        memory.done[name] = self._at
+        memory.done[name] = max(self._at, task.latest)
 
     def _interrupt(self, name: str, task: OpenTask, message: str) -> None:
         """A turn is over, with the sub-agents that it waited for; one that had ended but for what
@@ -412,8 +470,9 @@ class _Session:
                 self._fail(other, child, INTERRUPTED, message)
 
     def _answer(self, task: OpenTask, id_: str, signature: str) -> None:
-        for request, of in list(task.asked.items()):
-            if request == as_name(id_) or (signature and of == signature):
+        for request, (of, asked_at) in list(task.asked.items()):
+            is_it = request == as_name(id_) or (signature and of == signature)
+            if is_it and asked_at <= self._at:
                 del task.asked[request]
                 self._tell(self._here, task, attention=Attention(request, None))
 
@@ -435,8 +494,9 @@ class _Session:
             "agent": task.agent,
             "session": self._context.session,
             "parent_task_id": self._task_id(task.parent) if task.parent else None,
-            "occurred_at": self._context.at,
+            "occurred_at": self._told_at,
         }
+        task.latest = max(task.latest, self._at)
         self._reports.append(Report(**{**of, **told}))
 
     def _task_id(self, name: str) -> str:

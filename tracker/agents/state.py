@@ -19,10 +19,12 @@ class OpenTask:
 
     `parent`: of a sub-agent, the turn that started it. `said_at`: when its last message was sent.
     `calls`: open tool calls, with their signatures; `asked`: open requests, with those of the tools
-    that they are for. `is_asking`: there is one without a name. `starting`: type and title of
-    sub-agents that it has called and that have not begun. `result`: of a turn that has ended, but
-    for what still runs in the background. `is_queued`: its prompt came while another turn ran, and
-    no tool was called for it yet. `reply`: what the agent has answered last.
+    that they are for, and when they came. `is_asking`: there is one without a name. `starting`:
+    type and title of sub-agents that it has called and that have not begun. `result`: of a turn
+    that has ended, but for what still runs in the background. `is_queued`: its prompt came while
+    another turn ran, and no tool was called for it yet. `reply`: what the agent has answered last.
+    `is_nameless`: of a sub-agent, its title is not known yet. `is_again`: it had ended before.
+    `latest`: the time of the newest that was reported of it; `worked`: of its newest tool call.
     """
 
     agent: str
@@ -30,12 +32,16 @@ class OpenTask:
     began: int = 0
     said_at: int = 0
     calls: dict[str, str] = field(default_factory=dict)
-    asked: dict[str, str] = field(default_factory=dict)
+    asked: dict[str, tuple[str, int]] = field(default_factory=dict)
     is_asking: bool = False
-    starting: list[list[str]] = field(default_factory=list)
+    starting: list[tuple[str, str]] = field(default_factory=list)
     result: str | None = None
     is_queued: bool = False
     reply: str = ""
+    is_nameless: bool = False
+    is_again: bool = False
+    latest: int = 0
+    worked: int = 0
 
 
 @dataclass(slots=True)

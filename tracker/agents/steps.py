@@ -108,7 +108,7 @@ class Replied(NamedTuple):
 
 
 class Said(NamedTuple):
-    """Something that a person may want to read."""
+    """Something that a person may want to read, of a turn that runs."""
 
     text: str
 
