@@ -14,7 +14,7 @@ import stat
 from typing import Final
 
 from agent_task_tracker.destination import Destination
-from agent_task_tracker.locks import try_lock
+from agent_task_tracker.locks import let_go, try_lock
 from agent_task_tracker.report import MAX_BYTES, Report, is_name, kind_of
 
 LIMIT: Final = 64 * 1024 * 1024
@@ -24,6 +24,9 @@ VERSION: Final = 1
 PART: Final = ".part-"
 LOCK: Final = ".lock"
 """Whoever sends what waits for a destination holds it."""
+
+SENDER: Final = ".sender"
+"""A hook's sender in the background holds it, also between two tries."""
 
 UNIT: Final = 64
 """Bytes for which `.usage` has one."""
@@ -162,6 +165,13 @@ def lock_file(folder: str, name: str = LOCK) -> tuple[int, bool]:
     flags = os.O_RDWR | os.O_CREAT | NO_LINK
     descriptor = os.open(f"{folder}{os.sep}{name}", flags, 0o600)
     return descriptor, try_lock(descriptor)
+
+
+def has_sender(folder: str) -> bool:
+    """Whether a sender in the background is at work for that destination. Raises OSError."""
+    descriptor, is_free = lock_file(folder, SENDER)
+    let_go(descriptor)
+    return not is_free
 
 
 def read(path: str) -> bytes:

@@ -17,9 +17,7 @@ from typing import Final
 from agent_task_tracker import connections, user_folders
 from agent_task_tracker.hook.problems import note
 from agent_task_tracker.locks import let_go
-from agent_task_tracker.spool_files import lock_file, names, private_folder
-
-LOCK: Final = ".sender"
+from agent_task_tracker.spool_files import SENDER, has_sender, lock_file, names, private_folder
 
 # Seconds until what was not taken is tried again: twice as long each time.
 _FIRST_PAUSE: Final = 0.2
@@ -32,9 +30,7 @@ _PATIENCE: Final = 300.0
 def ensure_sender(agent: str, folder: str, *, make_room: bool) -> None:
     """Start a sender unless there is one. `folder`: of the destination in the spool. Raises
     OSError."""
-    descriptor, is_free = lock_file(folder, LOCK)
-    let_go(descriptor)
-    if is_free or make_room:
+    if make_room or not has_sender(folder):
         _start(agent, make_room=make_room)
 
 
@@ -53,7 +49,7 @@ def send_in_background(agent: str, *, make_room: bool) -> None:
     to = connections.connection(entry).destination
     folder = private_folder(spool, to.folder_name)
     while names(folder):
-        descriptor, is_ours = lock_file(folder, LOCK)
+        descriptor, is_ours = lock_file(folder, SENDER)
         try:
             if not is_ours:
                 return

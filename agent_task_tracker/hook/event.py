@@ -74,7 +74,7 @@ class Event:
         if is_near(self._connection.url) and not is_large:
             from agent_task_tracker.hook.sending import send_waiting
 
-            is_done = send_waiting(self._connection, folder, end)
+            is_done = send_waiting(self._connection, folder, report.name, end)
         if not is_done:
             from agent_task_tracker.hook.background import ensure_sender
 

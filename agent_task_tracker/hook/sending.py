@@ -19,10 +19,13 @@ from agent_task_tracker.locks import let_go
 from agent_task_tracker.plain_url import NEAR, plain, socket_path, why_untrusted
 from agent_task_tracker.proof import encode, is_proof, key_id
 from agent_task_tracker.report import HOOK, kind_of
-from agent_task_tracker.spool_files import Damaged, lock_file, names, read, unseal
+from agent_task_tracker.spool_files import Damaged, has_sender, lock_file, names, read, unseal
 
 # More is no agent's wait.
 _MOST: Final = 8
+
+# Seconds until it is looked at again that another process is sending: a hook has done so soon.
+_WHILE_ANOTHER_SENDS: Final = 0.004
 
 _MAX_ANSWER: Final = 64 * 1024
 
@@ -31,21 +34,24 @@ class NotSent(Exception):
     """The server took nothing, or not in time; the text says why."""
 
 
-def send_waiting(connection: Connection, folder: str, end: float) -> bool:
-    """Send what waits in the folder of the connection's destination, unless another process does.
-    `end`: when to stop, by the monotonic clock. Returns whether nothing is left to do: what is left
-    if not is for a sender in the background. Raises OSError."""
+def send_waiting(connection: Connection, folder: str, name: str, end: float) -> bool:
+    """Send what waits in the folder of the connection's destination. `name`: the report that was
+    just put there; `end`: when to stop, by the monotonic clock. Returns whether nothing is left to
+    do: what is left if not is for a sender in the background. Raises OSError."""
     while time.monotonic() < end:
         descriptor, is_ours = lock_file(folder)
         try:
-            if not is_ours:
-                return True  # it looks again once it has let go
-            if not _send(connection, folder, end):
+            if is_ours and not _send(connection, folder, end):
                 return False
         finally:
             let_go(descriptor)
-        if not names(folder):
-            return True
+        if is_ours:  # what came meanwhile was left to us
+            if not names(folder):
+                return True
+        elif has_sender(folder) or not os.path.exists(f"{folder}{os.sep}{name}"):
+            return True  # a sender in the background looks again; another hook took it along
+        else:
+            time.sleep(_WHILE_ANOTHER_SENDS)
     return False
 
 

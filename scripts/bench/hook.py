@@ -27,7 +27,7 @@ from sdk import WAITING, hanging
 from startup import in_turns
 
 from agent_task_tracker import connections
-from agent_task_tracker.hook.background import LOCK
+from agent_task_tracker.spool_files import SENDER
 
 _Way = Callable[[], dict[str, float]]
 
@@ -136,7 +136,7 @@ class _Home:
 
     def end_senders(self) -> None:
         """End those that tell the server later."""
-        for lock in self._spool.glob(f"*/{LOCK}"):
+        for lock in self._spool.glob(f"*/{SENDER}"):
             end = time.monotonic() + 5
             while not (pid := lock.read_text()) and time.monotonic() < end:
                 time.sleep(0.01)
