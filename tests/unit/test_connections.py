@@ -49,18 +49,6 @@ def test_it_is_the_user_s_alone_and_its_links_stay(file: Path, tmp_path: Path) -
     assert connections.load(str(file)) == {"codex": ENTRY}
 
 
-def test_two_that_edit_it_take_turns(file: Path) -> None:
-    with connections.editing(str(file)) as entries:
-        entries["codex"] = ENTRY
-        with pytest.raises(ClientError, match="another"), connections.editing(str(file)):
-            pass
-    with connections.editing(str(file)) as entries:
-        entries["cline"] = ENTRY
-    with pytest.raises(KeyError), connections.editing(str(file)) as entries:
-        del entries["codex"], entries["goose"]
-    assert set(connections.load(str(file))) == {"codex", "cline"}
-
-
 @pytest.mark.parametrize(
     "content", ["", "{", "[]", "{}", '{"version":1,"connections":[]}', '{"connections":{}}',
                 '{"version":2,"connections":{}}', '{"version":1,"connections":{"a":1}}', "[" * 9999]
