@@ -132,17 +132,17 @@ def test_nor_where_another_user_may_be(
 ) -> None:
     folder = socket_path.parent
     others = {"socket": socket_path, "folder": folder, "folder above": folder.parent}[of]
-    lstat = Path.lstat
+    lstat = os.lstat
 
-    def owned(path: Path) -> os.stat_result:
+    def owned(path: str) -> os.stat_result:
         found = list(lstat(path))
-        found[stat.ST_UID] += path == others
+        found[stat.ST_UID] += path == str(others)
         return os.stat_result(found)
 
     key = read_key_file(kept_in(keeping.database))
     client = Client.over(Transport(f"unix:{socket_path}", StoredKey(key, "the file"), 5, 0))
     assert list(client.projects()) == []
-    monkeypatch.setattr(Path, "lstat", owned)
+    monkeypatch.setattr("agent_task_tracker.plain_url.os.lstat", owned)
     with pytest.raises(Unreachable, match="user's, so another user may listen there"):
         client.stats()
 
