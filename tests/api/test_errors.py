@@ -408,14 +408,16 @@ def test_the_server_says_nothing_of_all_that_in_its_log(tracker: Tracker) -> Non
 
 
 def test_over_the_limit(start_server: Callable[..., Server]) -> None:
-    server = start_server("--rate-limit-webhook", "1", "--rate-limit-api", "1")
+    server = start_server(
+        *("--rate-limit-webhook", "1", "--rate-limit-api", "1", "--rate-limit-agents", "1")
+    )
     tracker = Tracker(server)
     limited = [
         operation
         for operation in tracker.operations
         if "RateLimit" in operation.responses.get(429, {}).get("headers", ())
     ]
-    for prefix in ("/webhook/", "/api/"):
+    for prefix in ("/webhook/", "/api/", "/hooks/"):
         first = next(operation for operation in limited if operation.path.startswith(prefix))
         assert tracker.http.request(first.method, first.url).headers["RateLimit"]
     for operation in tracker.operations:

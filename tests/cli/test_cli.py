@@ -326,6 +326,7 @@ def test_commands_of_agents_import_neither_falcon_nor_pydantic(
     arguments = [
         *(["--help"], ["--version"], ["start", *names], ["status", *names], ["finish", *names]),
         *(["ls"], ["ls", "p"], ["show", "p", "t"], ["stats"], ["tail"], ["report"]),
+        *(["key", "list"], ["audit"]),
         ["error", *names, "--message", "m"],
         ["finish", *names],
         ["wait", "--ready", "--all-finished", "--project", "p"],

@@ -324,7 +324,8 @@ def test_a_status(schema: apsw.Connection, described: Any) -> None:
 
 def test_a_status_in_the_dashboard() -> None:
     app = "tracker/web/app"
-    added = {"silent", "waiting"}  # by the page: long unheard of, and in need of a person
+    # By the page: long unheard of, in need of a person, and a session whose turn is its user's.
+    added = {"silent", "waiting", "yours"}
     word = r"^\t\t(\w+):"
     compare(
         DASHBOARD,

@@ -54,7 +54,7 @@ ROOMS: dict[str, tuple[set[str], set[str]]] = {
     "database commands": (
         {
             *("cli.backup", "cli.export", "cli.records", "cli.prune", "cli.doctor"),
-            *("cli.key", "cli.audit", "cli.keyholders"),
+            *("cli.key", "cli.audit", "cli.keyholders", "cli.key_database"),
             *("cli.connect", "cli.uninstall", "cli.agents", "cli.agent_states", "cli.hook_keys"),
         },
         {"sdk", "leaves", "domain", "config", "keys", "cli", "admin", "connect"},

@@ -12,4 +12,3 @@ class HookBody(BaseModel):
     model_config = ConfigDict(extra="allow")
 
     session_id: str | None = Field(default=None, examples=["2f6c1a"])
-    hook_event_name: str | None = Field(default=None, examples=["UserPromptSubmit"])

@@ -6,7 +6,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, cast
+from typing import Any, Protocol
 from urllib.parse import quote
 
 import click
@@ -15,16 +15,10 @@ from agent_task_tracker import shapes
 from agent_task_tracker.errors import NoTracker, Unreachable
 from agent_task_tracker.transport import Transport
 from tracker.cli import env_file
-from tracker.cli.actor import this_user
 from tracker.cli.connection import with_options
 from tracker.cli.database import find_database, print_notice
 from tracker.cli.reporting import discover
-from tracker.clock import SystemClock
-from tracker.domain import key_answers
 from tracker.domain.audit import AuditQuery
-
-if TYPE_CHECKING:
-    from tracker.store.sqlite.admin.keys import DatabaseKeys
 
 Json = dict[str, Any]
 
@@ -99,36 +93,6 @@ class _Server:
         return self._transport.get("/api/audit", parameters, shapes.AUDIT)
 
 
-class _Database:
-    """Looks into a database. Raises StartupError, TrackerError."""
-
-    def __init__(self, keys: DatabaseKeys) -> None:
-        self._keys = keys
-
-    def keys(self) -> list[Json]:
-        """See `KeyHolder`."""
-        return [cast("Json", key_answers.key(stored)) for stored in self._keys.stored()]
-
-    def create(
-        self, name: str, role: str, projects: Sequence[str], expires_in_ms: int | None
-    ) -> Json:
-        """See `KeyHolder`."""
-        made = self._keys.create(name, role, projects, expires_in_ms)
-        return cast("Json", key_answers.new_key(*made))
-
-    def rotate(self, name: str, overlap_ms: int) -> Json:
-        """See `KeyHolder`."""
-        return cast("Json", key_answers.new_key(*self._keys.rotate(name, overlap_ms)))
-
-    def revoke(self, name: str) -> None:
-        """See `KeyHolder`."""
-        self._keys.revoke(name)
-
-    def audit(self, query: AuditQuery) -> Json:
-        """See `KeyHolder`."""
-        return cast("Json", key_answers.audit(self._keys.audit(query)))
-
-
 def with_keyholder(command: Callable[..., None]) -> Callable[..., None]:
     """Add the options that say where the keys are, and pass the command their holder."""
 
@@ -175,9 +139,9 @@ def find_keyholder(server: Mapping[str, str | None]) -> KeyHolder:
 
 
 def _in_file(path: Path) -> KeyHolder:
-    from tracker.store.sqlite.admin.keys import DatabaseKeys
+    from tracker.cli.key_database import KeyDatabase  # whose imports a server's holder spares
 
-    return _Database(DatabaseKeys(path, this_user(), SystemClock()))
+    return KeyDatabase(path)
 
 
 def _path(name: str) -> str:
