@@ -25,6 +25,7 @@ PRINTING = (
     *("tail", "tail --json", "tail -f", "tail -f --json", "report", "report --format junit"),
     *("report --format json", "export", "export --format csv", "doctor", "doctor --json"),
     *("key list", "key list --json", "audit", "audit --json", "key --help"),
+    *("agents", "agents --json"),
     *("licenses", "licenses --texts", "licenses --json", "completion bash", "ls --help"),
     *("serve --help", "--help", "--version", "--help --help", "--version --version"),
 )

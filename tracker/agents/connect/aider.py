@@ -31,5 +31,6 @@ class Aider(Agent):
         return OwnFile(
             f"# {MARK}: made by `tracker connect aider`\n"
             "notifications: true\n"
-            f"notifications-command: {json.dumps(command.line, ensure_ascii=False)}\n"
+            f"notifications-command: {json.dumps(command.line, ensure_ascii=False)}\n",
+            may_be_added_to=True,
         )

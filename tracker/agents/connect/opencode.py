@@ -21,6 +21,10 @@ class OpenCode(Agent):
     title = "opencode"
     programs = ("opencode",)
     was_driven = True
+    next_step = (
+        "With a plugin, opencode waits at its next start until it has installed "
+        "@opencode-ai/plugin, unless it has already: that start needs a network."
+    )
 
     def folder(self, place: Place) -> Path:
         """See `Agent`. What OPENCODE_CONFIG_DIR names is read besides, not instead."""

@@ -15,8 +15,11 @@ _LINES: Final = 5
 class OwnFile:
     """A file with our mark in its first lines, under a name that is free or ours."""
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, *, may_be_added_to: bool = False) -> None:
+        """`may_be_added_to`: the name is that of the user's own configuration, where there was none
+        yet."""
         self._content = text.encode()
+        self._may_be_added_to = may_be_added_to
 
     def count(self, content: bytes) -> int:
         """See `Editor`."""
@@ -34,7 +37,11 @@ class OwnFile:
 
     def remove(self, content: bytes, containers: Collection[str], *, made: bool) -> bytes | None:  # noqa: ARG002
         """See `Editor`."""
-        return None if _is_ours(content) else content
+        if not _is_ours(content):
+            return content
+        if self._may_be_added_to:
+            raise Unsuitable("it was changed since it was made")
+        return None
 
     def snippet(self) -> str:
         """See `Editor`."""
