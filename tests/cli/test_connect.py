@@ -11,10 +11,15 @@ from pathlib import Path
 
 import pytest
 
+from agent_task_tracker.destination import Destination
+from agent_task_tracker.report import Report
+from agent_task_tracker.spool import Spool
+from tests.support.cli import Terminal
 from tests.support.connecting import AGENTS, Home, commands_in
 from tests.support.keys import client_with
 from tests.support.platforms import needs_posix
 from tests.support.server import KEY, Server, environment
+from tracker.cli.connect import in_the_open
 
 pytestmark = needs_posix
 
@@ -457,3 +462,47 @@ def test_a_name_that_was_to_be_revoked_is_free_again(
     home.connect("claude-code")
     assert home.connection("claude-code")["key_name"] == name
     assert home.agents()["claude-code"]["problems"] == []
+
+
+def test_what_was_rejected_is_counted(home: Home, tmp_path: Path) -> None:
+    spool = Spool(tmp_path / "spool")
+    for number in range(3):
+        content = {"kind": "hook", "agent": "codex", "payload": {"number": number}}
+        name = f"0179577589590171434{number}-0000001-000000.hook"
+        report = Report(name, "codex", "s", json.dumps(content).encode())
+        spool.reject(report, Destination("http://localhost:8000", "k"), "no")
+    told = home.agents(TRACKER_SPOOL=str(spool.folder))
+    assert (told["codex"]["rejected"], told["claude-code"]["rejected"]) == (3, 0)
+
+
+def test_uninstall_asks_on_a_terminal(start_server: Callable[..., Server], tmp_path: Path) -> None:
+    server = start_server()
+    home = Home(tmp_path / "home", server)
+    home.connect("claude-code")
+    variables = {"TRACKER_DB": str(server.database), "TRACKER_SPOOL": str(tmp_path / "spool")}
+    for answer, left in (("n", True), ("y", False)):
+        terminal = Terminal("uninstall", home=home.path, server=server, variables=variables)
+        try:
+            terminal.read_until("[y/N]")
+            terminal.press(f"{answer}\n")
+            if not left:
+                terminal.read_until("Remove the database")
+                terminal.press("n\n")
+            terminal.read_all()
+        finally:
+            terminal.close()
+        assert bool(home.files()) == left
+    assert server.database.exists()
+
+
+@pytest.mark.parametrize(
+    ("url", "is_open"),
+    [
+        ("http://tracker.example:8000", True),
+        ("https://tracker.example", False),
+        ("http://[::1]:8000", False),
+        ("unix:/run/tracker.sock", False),
+    ],
+)
+def test_a_key_on_an_open_way_is_warned_of(url: str, is_open: bool) -> None:
+    assert bool(in_the_open(url)) == is_open

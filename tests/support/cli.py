@@ -108,6 +108,10 @@ class Terminal:
                 raise AssertionError(f"ended without {text!r}:\n{self.output}")
         return self.output
 
+    def press(self, keys: str) -> None:
+        """Type something."""
+        os.write(self._descriptor, keys.encode())
+
     def read_all(self) -> str:
         """Everything, once the command has ended."""
         while self._read():

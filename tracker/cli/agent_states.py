@@ -32,6 +32,7 @@ class AgentStates:
         self._places = places
         self._ledger = ledger
         self._connections = ledger.connections()
+        self._away: set[str] = set()  # addresses at which no server answers, asked once
 
     def all(self, server: FoundServer | None) -> list[Json]:
         """Every agent that is known; `server` is asked when it was heard of last."""
@@ -112,10 +113,13 @@ class AgentStates:
         ]
 
     def _key_problems(self, connection: Connection, again: str) -> list[str]:
+        if connection.url in self._away:
+            return []
         try:
             if works(connection):
                 return []
-        except ClientError:  # it is away, which is no fault of the connection
+        except ClientError:  # which is no fault of the connection
+            self._away.add(connection.url)
             return []
         return [f"{connection.url} does not take its key any more; {again}"]
 

@@ -11,7 +11,9 @@ from typing import Any, Final
 
 import click
 
+from agent_task_tracker.address import Address
 from agent_task_tracker.errors import ClientError
+from agent_task_tracker.keys import is_loopback
 from tracker.agents.connect.base import Agent, HookCommand, Place
 from tracker.agents.connect.changes import Step
 from tracker.agents.connect.differences import unified
@@ -102,7 +104,7 @@ def connect(
     for problem in problems:
         print_text(f"tracker: warning: {problem}", err=True)
     _refuse(outcomes)
-    for problem in chosen.problems(place):
+    for problem in [*in_the_open(connection.url), *chosen.problems(place)]:
         print_text(f"tracker: warning: {problem}", err=True)
 
 
@@ -218,6 +220,16 @@ def _is_key_of(connection: Connection, revocation: Revocation) -> bool:
     return revocation.key_name == connection.key_name and is_same_server(
         revocation.url, connection.url
     )
+
+
+def in_the_open(url: str) -> list[str]:
+    """A warning, if what is reported can be read on its way."""
+    if not url.lower().startswith("http:") or is_loopback(Address(url).host):
+        return []
+    return [
+        f"{url}: what agents tell, and the key, can be read on the way there; use https, or ssh -R "
+        "(docs/agents/README.md)"
+    ]
 
 
 def _show(plans: Sequence[Step | CannotEdit]) -> None:

@@ -41,6 +41,10 @@ class Cline(Agent):
         """See `Agent`."""
         if os.name == "nt":
             raise ConfigError("Cline's hooks are scripts of a Unix shell; on Windows it has none")
+        return self.all_paths(place)
+
+    def all_paths(self, place: Place) -> list[Path]:
+        """See `Agent`."""
         folder = self.folder(place) / "Hooks"
         if place.project is not None:
             folder = place.project / ".clinerules" / "hooks"
