@@ -28,6 +28,7 @@ from tracker.agents.steps import (
     TurnEnded,
     TurnFailed,
     TurnInterrupted,
+    Woken,
 )
 from tracker.agents.texts import as_name
 from tracker.api.schemas import ErrorBody, FinishBody, StartBody, StatusBody
@@ -106,6 +107,7 @@ STEPS: st.SearchStrategy[Step] = st.one_of(
     st.builds(SessionBegan, ODD),
     st.just(SessionEnded()),
     st.builds(Prompted, ODD),
+    st.builds(Woken, ODD),
     st.builds(TurnEnded, ODD, ODD, ODD, st.booleans()),
     st.builds(TurnFailed, ODD, ODD),
     st.builds(TurnInterrupted, ODD),

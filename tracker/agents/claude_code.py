@@ -24,6 +24,7 @@ from tracker.agents.steps import (
     TurnEnded,
     TurnFailed,
     TurnInterrupted,
+    Woken,
 )
 from tracker.agents.texts import first_line, signature, text_of, tool_line
 
@@ -98,14 +99,16 @@ def _runs_our_hooks(payload: Mapping[str, Any]) -> str:
 def _session_start(fields: Fields) -> tuple[Step, ...]:
     if fields.text("source") == "compact":
         return ()
-    return (SessionBegan(fields.text("model")),)
+    return (SessionBegan(fields.text("model"), fields.text("source") != "resume"),)
 
 
 def _prompted(fields: Fields) -> tuple[Step, ...]:
     """By its user, or by what it has left running in the background."""
     prompt = fields.text("prompt")
-    summary = _NOTIFIED.search(prompt) if prompt.startswith("<task-notification>") else None
-    return (Prompted(prompt if summary is None else summary[1]),)
+    if not prompt.startswith("<task-notification>"):
+        return (Prompted(prompt),)
+    summary = _NOTIFIED.search(prompt)
+    return (Woken(prompt if summary is None else summary[1]),)
 
 
 def tool_began(fields: Fields) -> tuple[Step, ...]:

@@ -30,6 +30,7 @@ from tracker.agents.steps import (
     TurnEnded,
     TurnFailed,
     TurnInterrupted,
+    Woken,
 )
 from tracker.agents.texts import as_name, first_line, shorten, without_nul
 from tracker.domain.attention import Attention
@@ -131,7 +132,8 @@ class _Session:
     def _turn(self) -> str:
         """The turn that the payload is of: the present one if it does not say."""
         memory = self._memory
-        return as_name(self._reading.turn) or memory.turn or str(memory.turns + 1)
+        named = as_name(self._reading.turn)
+        return memory.joined.get(named, named) or memory.turn or str(memory.turns + 1)
 
     # The steps.
 
@@ -146,6 +148,8 @@ class _Session:
             self._open(self._here)
             return
         memory.model = shorten(step.model, MAX_NAME) or memory.model
+        if step.is_new:
+            return
         for name, task in list(memory.open.items()):  # its process had died, and it is resumed
             if task.latest + _JITTER < self._at:
                 self._fail(name, task, INTERRUPTED, "The session began anew.")
@@ -171,16 +175,34 @@ class _Session:
         name = named or str(memory.turns + 1)
         if name not in memory.open and name not in memory.done:
             memory.turns += 1
-        before = memory.open.get(memory.turn)
-        if before is None or name == memory.turn or self._at >= before.began:
+        is_past = name != memory.turn and self._at < memory.turn_began
+        if not is_past:
             for other, task in list(memory.open.items()):
                 if other != name and not task.parent and task.began <= self._at:
                     self._go_on(other, task)
-            memory.turn = name
+            memory.turn, memory.turn_began = name, self._at
         title = first_line(step.text) or f"Prompt {memory.turns}"
         text = shorten(step.text.strip(), _MAX_PROMPT)
         prompt = {} if text in ("", title) else {"prompt": text}
-        self._begin(name, title=title, metadata={**self._metadata(), **prompt})
+        begun = self._begin(name, title=title, metadata={**self._metadata(), **prompt})
+        if is_past and begun is not None:
+            self._go_on(name, begun)
+
+    @_play.register
+    def _(self, step: Woken) -> None:
+        memory, named = self._memory, as_name(self._reading.turn)
+        waiting = [
+            (name, task)
+            for name, task in memory.open.items()
+            if task.result is not None and not task.parent
+        ]
+        if not named or not waiting or named in memory.open or named in memory.done:
+            self._play(Prompted(step.text))
+            return
+        name, task = waiting[-1]
+        memory.joined[named] = memory.turn = name
+        task.result = None
+        self._say(name, task, step.text, at_once=True)
 
     @_play.register
     def _(self, step: TurnEnded) -> None:
@@ -367,10 +389,10 @@ class _Session:
         ]
 
     def _end_earlier(self, task: OpenTask, *, only_at_work: bool = False) -> None:
-        """A later turn is at work, or over: one before it whose tool has not come to an end was
-        interrupted. If it is over, so are the others, whose prompts it has answered too."""
+        """A later turn is at work, or over: one before it whose tool has not come to an end, or
+        that still asks, was interrupted. If it is over, so are the others: it answered them too."""
         for name, other in self._turns_before(task.began):
-            if other.calls:
+            if other.calls or other.asked or other.is_asking:
                 self._guess_interrupted(name, other)
             elif not only_at_work:
                 self._finish(name, other, "")
@@ -398,13 +420,18 @@ class _Session:
             )
             ended = memory.done.get(name)
             if ended is not None and (ended >= self._at or self._told_at is None):
-                late = {"title": title, "metadata": metadata, "occurred_at": min(ended, self._at)}
+                late = {
+                    "title": title,
+                    "metadata": metadata,
+                    "occurred_at": min(ended - 1, self._at),
+                }
                 self._report(Kind.START, name, task, **late)
                 return None
             task.is_again = memory.done.pop(name, None) is not None
             memory.guessed.pop(name, None)
             if not is_subagent and not memory.turn:
                 memory.turn, memory.turns = name, max(memory.turns, 1)
+                memory.turn_began = self._at
             self._make_room()
             memory.open[name] = task
         self._report(Kind.START, name, task, title=title, metadata=metadata)

@@ -46,19 +46,22 @@ class OpenTask:
 
 @dataclass(slots=True)
 class Memory:
-    """A session. `turn`: the present or last one, of so many. `done`: turns and sub-agents that
-    have ended, and when; `answered`: signatures of tool calls, and when they were through. `ended`:
-    when the session has; 0: it lives. `guessed`: those of `done` that no event has told the end of,
-    and their agents."""
+    """A session. `turn`: the present or last one, of so many, and when it began. `done`: turns and
+    sub-agents that have ended, and when; `answered`: signatures of tool calls, and when they were
+    through. `ended`: when the session has; 0: it lives. `guessed`: those of `done` that no event
+    has told the end of, and their agents; `joined`: turns that go on with another one's task.
+    """
 
     turn: str = ""
     turns: int = 0
+    turn_began: int = 0
     model: str = ""
     ended: int = 0
     open: dict[str, OpenTask] = field(default_factory=dict)
     done: dict[str, int] = field(default_factory=dict)
     answered: dict[str, int] = field(default_factory=dict)
     guessed: dict[str, str] = field(default_factory=dict)
+    joined: dict[str, str] = field(default_factory=dict)
 
     @classmethod
     def load(cls, state: State | None) -> Memory:
@@ -73,6 +76,7 @@ class Memory:
         keep_newest(self.done)
         keep_newest(self.answered)
         keep_newest(self.guessed)
+        keep_newest(self.joined)
         for task in self.open.values():
             keep_newest(task.calls, _MOST_CALLS)
             keep_newest(task.asked, _MOST_CALLS)

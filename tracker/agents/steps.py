@@ -7,9 +7,10 @@ from typing import NamedTuple
 
 
 class SessionBegan(NamedTuple):
-    """It starts, or goes on after it had ended."""
+    """It starts, or goes on after it had ended. `is_new`: nothing can have run in it before."""
 
     model: str = ""
+    is_new: bool = False
 
 
 class SessionEnded(NamedTuple):
@@ -18,6 +19,13 @@ class SessionEnded(NamedTuple):
 
 class Prompted(NamedTuple):
     """Its user asks for something: a turn begins. `text`: all of it, empty if it is left out."""
+
+    text: str
+
+
+class Woken(NamedTuple):
+    """What a turn has left running in the background is done, and the agent goes on: with that
+    turn, if it is still open."""
 
     text: str
 
@@ -117,6 +125,7 @@ Step = (
     SessionBegan
     | SessionEnded
     | Prompted
+    | Woken
     | TurnEnded
     | TurnFailed
     | TurnInterrupted

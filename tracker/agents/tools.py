@@ -20,4 +20,5 @@ def ended(tool: str, given: object, call: str, cwd: str, error: str = "") -> Too
 
 def called(tool: str, given: object, call: str, cwd: str, error: str = "") -> tuple[Step, ...]:
     """It was called and is through: of agents that tell of a call when it is over."""
-    return (began(tool, given, call, cwd), ended(tool, given, call, cwd, error))
+    end = ended(tool, given, call, cwd, error)
+    return (end,) if error else (began(tool, given, call, cwd), end)
