@@ -15,6 +15,7 @@ import hook
 import ingest
 import sdk
 import startup
+import translation
 import variants
 from _environment import SetupError, run_script
 from _report import machine_text, progress
@@ -24,6 +25,7 @@ BENCHMARKS = {
     "startup": startup,
     "command": command,
     "hook": hook,
+    "translation": translation,
     "sdk": sdk,
     "ingest": ingest,
     "variants": variants,

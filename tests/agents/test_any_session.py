@@ -9,7 +9,8 @@ from typing import Any, NamedTuple
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from tracker.agents.session import INTERRUPTED, Context, interpret
+from tracker.agents.session import interpret
+from tracker.agents.session_tasks import INTERRUPTED, Context
 from tracker.agents.steps import (
     Answered,
     Asked,

@@ -187,6 +187,15 @@ def test_hook_tells_every_event_once_whatever_the_server_does() -> None:
 
 
 @on_linux
+def test_translation_is_compared_with_a_webhook() -> None:
+    report = bench("translation", "--rounds", "1", "--repeat", "1")
+    requests = {row["request"] for row in report["measured"]}
+    assert requests == {"POST /webhook/status", "POST /hooks/claude-code"}
+    assert all(row["cpu_ms"] > 0 for row in report["measured"])
+    assert report["failures"] == []
+
+
+@on_linux
 def test_command_runs_it_in_every_way_and_finds_all_of_its_output() -> None:
     report = bench("command", "--rounds", "1", "--megabytes", "3")
     assert len(report["measured"]) == 5

@@ -19,7 +19,8 @@ from tracker.agents import (
     qwen_code,
 )
 from tracker.agents.reader import Fields
-from tracker.agents.session import Context, end_process, interpret
+from tracker.agents.session import end_process, interpret
+from tracker.agents.session_tasks import Context
 from tracker.agents.steps import Reading, SessionEnded
 from tracker.agents.texts import as_name, shorten
 from tracker.domain.hooks import UNNAMED, Interpreted, Payload, Place, Process, State
