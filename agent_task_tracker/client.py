@@ -294,7 +294,8 @@ class Client:
             page, limit = self._page(path, shape, limit, **parameters, offset=offset)
             yield from page[name]
             offset += limit
-            if offset >= page["total"] or not page[name]:
+            # A page that is not full is the last, whatever a stranger's server says of more.
+            if offset >= page["total"] or len(page[name]) < limit:
                 return
 
     def _page(self, path: str, shape: Shape, limit: int, **parameters: Any) -> tuple[Json, int]:
