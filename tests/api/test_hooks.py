@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
@@ -14,6 +15,12 @@ from tests.support.keys import client_with, make_key
 from tests.support.server import Server
 
 CONTEXT = "Tracker-Context"
+BEGIN = datetime.now(UTC).replace(microsecond=0) - timedelta(hours=1)
+
+
+def moment(seconds: float) -> str:
+    """So many after an hour ago: what is older than a month counts as a month old."""
+    return (BEGIN + timedelta(seconds=seconds)).isoformat()
 
 
 def send(
@@ -27,10 +34,10 @@ def send(
     client: httpx.Client | None = None,
     **payload: Any,
 ) -> httpx.Response:
-    """An agent's payload; `at`: so many seconds after an hour."""
+    """An agent's payload; `at`: see `moment`."""
     told = dict(context or {})
     if at is not None:
-        told["at"] = f"2026-11-27T10:{at // 60:02}:{at % 60:02}.000Z"
+        told["at"] = moment(at)
     return (client or server.http).post(
         f"/hooks/{agent}",
         json={"session_id": "s", "cwd": "/home/you/app", "hook_event_name": event, **payload},
@@ -88,12 +95,13 @@ def test_a_prompt_is_a_task(server: Server) -> None:
 
 def test_messages_come_at_most_once_a_second(server: Server) -> None:
     heard(send(server, "UserPromptSubmit", at=0, prompt_id="p", prompt="x"))
-    for at in ("05.000", "05.400", "05.999", "06.000", "06.500"):
+    for at in (5.0, 5.4, 5.999, 6.0, 6.5):
         tool = {"tool_name": "Bash", "tool_input": {"command": f"echo {at}"}}
-        context = {"at": f"2026-11-27T10:00:{at}Z"}
-        heard(send(server, "PreToolUse", context=context, prompt_id="p", tool_use_id=at, **tool))
+        context = {"at": moment(at)}
+        call = {"prompt_id": "p", "tool_use_id": f"{at}"}
+        heard(send(server, "PreToolUse", context=context, **call, **tool))
     told = [event["data"].get("message") for event in events(server)]
-    assert told == [None, "Bash: echo 05.000", "Bash: echo 06.000"]
+    assert told == [None, "Bash: echo 5.0", "Bash: echo 6.0"]
 
 
 class TestAttention:
