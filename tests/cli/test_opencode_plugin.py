@@ -32,6 +32,7 @@ EVENTS = [
     ("session.updated", {"info": {**SESSION, "cost": 1}}),
     ("message.part.delta", {"delta": "x"}),
     ("message.part.updated", {"part": {"type": "text"}}),
+    ("message.part.updated", {"part": {"type": "text", "time": {"start": 1, "end": 2}}}),
     ("message.part.updated", {"part": {"type": "tool", "state": {"status": "error"}}}),
     ("message.updated", {"info": {"role": "assistant", "time": {}}}),
     ("message.updated", {"info": {"role": "assistant", "time": {"completed": 1}}}),
@@ -40,7 +41,7 @@ EVENTS = [
 ]
 TOLD = [
     *("session.created", "session.updated", "session.updated", "message.part.updated"),
-    *("message.updated", "session.idle", "tool.execute.before", "dispose"),
+    *("message.part.updated", "message.updated", "session.idle", "tool.execute.before", "dispose"),
 ]
 DRIVER = """
 import { AgentTaskTracker } from "PLUGIN";

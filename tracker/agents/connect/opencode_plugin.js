@@ -86,6 +86,7 @@ export const AgentTaskTracker = async ({ directory, worktree }) => {
     }
     if (event.type === "message.part.updated") {
       const part = properties.part ?? {};
+      if (part.type === "text") return Boolean(part.time?.end); // what the agent has said is whole
       return part.type === "tool" && part.state?.status === "error";
     }
     return TOLD.has(event.type);
