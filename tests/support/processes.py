@@ -133,6 +133,7 @@ class _ForkServer:
             program != sys.executable
             or arguments[:1] not in (["-m"], ["-c"])
             or arguments[:3] in _NOT_FORKED
+            or "sys.modules" in arguments[1]  # puts others in place of what is imported
             or any(call[name] for name in unusual if name != "executable")
             or call["executable"] not in (None, program)
             or call["env"] is None

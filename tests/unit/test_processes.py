@@ -144,13 +144,24 @@ def test_it_is_signalled(tmp_path: Path, fork: bool) -> None:
         ([sys.executable, "-u", "-c", "pass"], {}),
         ([sys.executable, "-m", "tracker", "run", "--help"], {}),
         (["sh", "-c", "exit"], {}),
+        ([sys.executable, "-c", "import sys; sys.modules['uvloop'] = None"], {}),
         ([sys.executable, "-c", "pass"], {"env": None}),
         ([sys.executable, "-c", "pass"], {"preexec_fn": lambda: None}),
         ([sys.executable, "-c", "pass"], {"variables": {"PYTHONUTF8": "0"}}),
         ([sys.executable, "-c", "pass"], {"variables": {"LC_ALL": "C"}}),
         ([sys.executable, "-c", "pass", "x" * 110_000], {}),
     ],
-    ids=["flags", "tracker run", "a shell", "our variables", "a call", "UTF-8", "C", "long"],
+    ids=[
+        "flags",
+        "tracker run",
+        "a shell",
+        "modules",
+        "our variables",
+        "a call",
+        "UTF-8",
+        "C",
+        "long",
+    ],
 )
 def test_what_would_differ_is_executed(
     tmp_path: Path, command: list[str], options: dict[str, Any]
