@@ -29,6 +29,7 @@ def test_fields(clocked: ClockedServer) -> None:
         "project": "p",
         "session": "s",
         "agent": "main",
+        "host": None,
         "first_report_at": "2024-01-15T10:00:00.000Z",
         "last_report_at": "2024-01-15T10:00:05.000Z",
         "state": "working",
