@@ -105,6 +105,7 @@ def test_info(shared_server: Server, start_server: Any) -> None:
     assert info["limits"] == {
         "webhooks_per_minute": 0,
         "api_requests_per_minute": 0,
+        "agents_payloads_per_minute": 0,
         "websockets_per_project": 10,
         "body_bytes": 1_048_576,
         "stack_trace_bytes": 10_240,
