@@ -145,8 +145,9 @@ def test_the_size_follows(screen: Open) -> None:
         *RUN,
         *(PYTHON, "-c"),
         "import os, signal, time\n"
-        "signal.signal(signal.SIGWINCH, lambda *_: print(os.get_terminal_size().lines, 'lines'))\n"
-        "print(os.get_terminal_size().lines, 'lines', flush=True)\n"
+        "def tell(*_): os.write(1, f'{os.get_terminal_size().lines} lines\\n'.encode())\n"
+        "signal.signal(signal.SIGWINCH, tell)\n"
+        "tell()\n"
         "while True: time.sleep(0.05)\n",
     )
     job.read_until("lines")
