@@ -3,6 +3,9 @@
 The browser tests need a Chromium: TRACKER_CHROMIUM names one; else one is looked for, and
 installed where that can be done. With TRACKER_REQUIRE_BROWSER=1 there has to be one. With
 -m "not browser" none is looked for.
+
+The tests of agents need those agents' own programs, 1.3 GB from npm. With TRACKER_INSTALL_AGENTS=1
+what is missing is installed, once for all checkouts of a user; else those tests are skipped.
 """
 
 import os
@@ -147,6 +150,9 @@ def main() -> None:
             if os.environ.get("TRACKER_REQUIRE_BROWSER") or os.environ.get("TRACKER_CHROMIUM"):
                 raise
             log(f"{error} The browser tests will be skipped.")
+    if os.environ.get("TRACKER_INSTALL_AGENTS") and "not agents" not in arguments:
+        install = [str(environment.python), "-m", "tests.support.real_agents.programs"]
+        subprocess.run(install, check=False, cwd=ROOT, stdin=subprocess.DEVNULL)
     os.chdir(ROOT)
     environment.run("-m", "pytest", *xdist_options(arguments), *arguments)
 

@@ -140,7 +140,7 @@ def test_claude_waits_for_few_hooks_and_long_enough(home: Home) -> None:
     home.connect("claude-code")
     hooks = json.loads((home.path / ".claude/settings.json").read_text())["hooks"]
     waits = {event for event, (group) in hooks.items() if "async" not in group[0]["hooks"][0]}
-    assert waits == {"Stop", "StopFailure", "SessionEnd"}
+    assert waits == {"SessionStart", "UserPromptSubmit", "Stop", "StopFailure", "SessionEnd"}
     assert {group[0]["hooks"][0]["timeout"] for group in hooks.values()} == {10}
     assert not set(hooks) & {
         "MessageDisplay",

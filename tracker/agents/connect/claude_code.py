@@ -12,8 +12,12 @@ from tracker.agents.connect.editors import Editor, Ownership
 from tracker.agents.connect.hooks_json import HooksJson
 from tracker.agents.connect.looking import commands_in, read_object, values_of
 
-# At the end of a turn or a session, hooks that still run in the background are killed.
-_NOT_IN_BACKGROUND: Final = frozenset({"Stop", "StopFailure", "SessionEnd"})
+# At the end of a turn or a session, hooks that still run in the background are killed: also those of
+# its beginning, if it is short (`claude -p`, an interrupt). And what begins a turn comes before what
+# is of it.
+_NOT_IN_BACKGROUND: Final = frozenset(
+    {"SessionStart", "UserPromptSubmit", "Stop", "StopFailure", "SessionEnd"}
+)
 
 # Those that say something, and none that decide: a hook of WorktreeCreate takes git's place. Names
 # that Claude Code does not know make it ignore all settings before 2.1.101: these it knows since

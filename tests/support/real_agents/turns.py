@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 
@@ -46,10 +45,7 @@ class Fail:
 
 @dataclass(frozen=True)
 class Hold:
-    """The answer does not come until the test lets it, or until the client is gone."""
-
-    released: threading.Event = field(default_factory=threading.Event)
-    text: str = "Released."
+    """No answer comes before the model's end."""
 
 
 Turn = Text | Tool | Tools | Fail | Hold

@@ -13,7 +13,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, NamedTuple, Self
 from urllib.parse import urlsplit
 
-from tests.support.agents.turns import Fail, Hold, Script, Text, Tool, Tools, Turn
+from tests.support.real_agents.turns import Fail, Hold, Script, Text, Tool, Tools, Turn
 
 HOLD_SECONDS = 60  # no client of a test's lives longer
 
@@ -34,7 +34,9 @@ class Model:
     def __init__(self, script: Script) -> None:
         self.script = script
         self.requests: list[tuple[str, dict[str, Any]]] = []
-        self.asked = threading.Condition()
+        self._changed = threading.Condition()
+        self._held = 0
+        self._ending = threading.Event()
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
         self._server.daemon_threads = True
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,))
@@ -45,10 +47,7 @@ class Model:
         return self
 
     def __exit__(self, *_: object) -> None:
-        for turns in self.script.values():
-            for turn in turns:
-                if isinstance(turn, Hold):
-                    turn.released.set()
+        self._ending.set()
         self._server.shutdown()
         self._server.server_close()
         self._thread.join(10)
@@ -61,8 +60,20 @@ class Model:
         """Whether the request belongs to no conversation with tools."""
         return not body.get("tools")
 
-    def answer(self, reply: Reply, path: str, body: dict[str, Any]) -> None:
-        """Answer one request."""
+    def is_turn(self, path: str) -> bool:
+        """Whether a request to this path is for the model to say something."""
+        raise NotImplementedError
+
+    def other(self, path: str) -> object | None:
+        """What else is answered, with 200; None: 404."""
+        return None
+
+    def failure(self, turn: Fail) -> object:
+        """The body of a refusal."""
+        raise NotImplementedError
+
+    def say(self, reply: Reply, path: str, said: Text | Tools, body: dict[str, Any]) -> None:
+        """Answer what the model says."""
         raise NotImplementedError
 
     def turn(self, body: dict[str, Any]) -> Turn:
@@ -78,6 +89,30 @@ class Model:
                 step = sum(not message.by_user for message in said[index:])
                 return turns[step] if step < len(turns) else Text("Nothing is left to do.")
         return ASIDE
+
+    def answer(self, reply: Reply, path: str, body: dict[str, Any]) -> None:
+        """Answer one request."""
+        if not self.is_turn(path):
+            found = self.other(path)
+            unknown = self.failure(Fail(404, "not_found_error", path))
+            reply.json(unknown if found is None else found, 404 if found is None else 200)
+            return
+        turn = self.turn(body)
+        if isinstance(turn, Hold):
+            with self._changed:
+                self._held += 1
+                self._changed.notify_all()
+            self._ending.wait(HOLD_SECONDS)
+            turn = Fail(503)
+        if isinstance(turn, Fail):
+            reply.json(self.failure(turn), turn.status)
+        else:
+            self.say(reply, path, Tools([turn]) if isinstance(turn, Tool) else turn, body)
+
+    def wait_until_held(self, times: int = 1) -> None:
+        """Until so many answers were held, since the beginning."""
+        with self._changed:
+            assert self._changed.wait_for(lambda: self._held >= times, HOLD_SECONDS)
 
     def _handler(self) -> type[BaseHTTPRequestHandler]:
         model = self
@@ -95,9 +130,7 @@ class Model:
 
             def take(self, body: dict[str, Any]) -> None:
                 path = urlsplit(self.path).path
-                with model.asked:
-                    model.requests.append((path, body))
-                    model.asked.notify_all()
+                model.requests.append((path, body))
                 try:
                     model.answer(self, path, body)
                 except ConnectionError:  # the client was ended, as some are here
@@ -137,11 +170,3 @@ class Reply(BaseHTTPRequestHandler):
 
     def log_message(self, *_: object) -> None:
         """Nothing: pytest's output is for the tests."""
-
-
-def settle(turn: Turn) -> Text | Tools | Fail:
-    """Wait where the turn says so; what to answer then."""
-    if isinstance(turn, Hold):
-        turn.released.wait(HOLD_SECONDS)
-        return Text(turn.text)
-    return Tools([turn]) if isinstance(turn, Tool) else turn

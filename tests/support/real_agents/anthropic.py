@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from tests.support.agents.model import Model, Reply, Said, settle
-from tests.support.agents.turns import Fail, Text, Tools
+from tests.support.real_agents.model import Model, Reply, Said
+from tests.support.real_agents.turns import Fail, Text, Tools
 
 USAGE = {"input_tokens": 120, "output_tokens": 34}
 CACHE = {"cache_read_input_tokens": 1000, "cache_creation_input_tokens": 200}
@@ -25,26 +25,19 @@ class AnthropicModel(Model):
                 found.append(Said(message["role"] == "user", text))
         return found
 
-    def answer(self, reply: Reply, path: str, body: dict[str, Any]) -> None:
-        if path.endswith("/count_tokens"):
-            reply.json({"input_tokens": 100})
-        elif not path.endswith("/messages"):
-            reply.json(
-                {"type": "error", "error": {"type": "not_found_error", "message": path}}, 404
-            )
-        else:
-            self._message(reply, body)
+    def is_turn(self, path: str) -> bool:
+        return path.endswith("/messages")
 
-    def _message(self, reply: Reply, body: dict[str, Any]) -> None:
-        turn = self.turn(body)
-        answer = settle(turn)
-        if isinstance(answer, Fail):
-            error = {"type": answer.kind, "message": answer.message}
-            reply.json({"type": "error", "error": error}, answer.status)
-            return
+    def other(self, path: str) -> object | None:
+        return {"input_tokens": 100} if path.endswith("/count_tokens") else None
+
+    def failure(self, turn: Fail) -> object:
+        return {"type": "error", "error": {"type": turn.kind, "message": turn.message}}
+
+    def say(self, reply: Reply, path: str, said: Text | Tools, body: dict[str, Any]) -> None:
         number = len(self.requests)
-        blocks = _blocks(answer, number, body)
-        reason = "end_turn" if isinstance(answer, Text) else "tool_use"
+        blocks = _blocks(said, number, body)
+        reason = "end_turn" if isinstance(said, Text) else "tool_use"
         message = {
             **{"id": f"msg_mock_{number}", "type": "message", "role": "assistant"},
             **{"model": body.get("model", "mock"), "content": [], "stop_sequence": None},
@@ -66,13 +59,13 @@ class AnthropicModel(Model):
         reply.event({"type": kind, **fields}, kind)
 
 
-def _blocks(answer: Text | Tools, number: int, body: dict[str, Any]) -> list[dict[str, Any]]:
-    if isinstance(answer, Text):
-        return [{"type": "text", "text": answer.text}]
+def _blocks(said: Text | Tools, number: int, body: dict[str, Any]) -> list[dict[str, Any]]:
+    if isinstance(said, Text):
+        return [{"type": "text", "text": said.text}]
     return [
         {"type": "tool_use", "id": f"toolu_mock_{number}_{index}", "name": call.name}
         | {"input": call.arguments(body)}
-        for index, call in enumerate(answer.calls)
+        for index, call in enumerate(said.calls)
     ]
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from tests.support.agents.model import Model, Reply, Said, settle
-from tests.support.agents.turns import Fail, Text, Tools
+from tests.support.real_agents.model import Model, Reply, Said
+from tests.support.real_agents.turns import Fail, Text, Tools
 
 USAGE = {
     **{"input_tokens": 1320, "input_tokens_details": {"cached_tokens": 1000}},
@@ -29,22 +29,19 @@ class OpenaiModel(Model):
                 found.append(Said(True, "\n".join(texts)))
         return found
 
-    def answer(self, reply: Reply, path: str, body: dict[str, Any]) -> None:
-        if path.endswith("/models"):
-            reply.json({"object": "list", "data": [{"id": "mock", "object": "model"}]})
-        elif not path.endswith("/responses"):
-            reply.json({"error": {"type": "invalid_request_error", "message": path}}, 404)
-        else:
-            self._respond(reply, body)
+    def is_turn(self, path: str) -> bool:
+        return path.endswith("/responses")
 
-    def _respond(self, reply: Reply, body: dict[str, Any]) -> None:
-        answer = settle(self.turn(body))
-        if isinstance(answer, Fail):
-            error = {"type": answer.kind, "code": answer.kind, "message": answer.message}
-            reply.json({"error": error}, answer.status)
-            return
+    def other(self, path: str) -> object | None:
+        models = {"object": "list", "data": [{"id": "mock", "object": "model"}]}
+        return models if path.endswith("/models") else None
+
+    def failure(self, turn: Fail) -> object:
+        return {"error": {"type": turn.kind, "code": turn.kind, "message": turn.message}}
+
+    def say(self, reply: Reply, path: str, said: Text | Tools, body: dict[str, Any]) -> None:
         number = len(self.requests)
-        items = _items(answer, number, body)
+        items = _items(said, number, body)
         response = {"id": f"resp_mock_{number}", "object": "response", "model": "mock"}
         reply.begin_stream()
         self._event(reply, "response.created", response={**response, "status": "in_progress"})
@@ -59,16 +56,16 @@ class OpenaiModel(Model):
         reply.event({"type": kind, **fields}, kind)
 
 
-def _items(answer: Text | Tools, number: int, body: dict[str, Any]) -> list[dict[str, Any]]:
-    if isinstance(answer, Text):
-        content = [{"type": "output_text", "text": answer.text, "annotations": []}]
+def _items(said: Text | Tools, number: int, body: dict[str, Any]) -> list[dict[str, Any]]:
+    if isinstance(said, Text):
+        content = [{"type": "output_text", "text": said.text, "annotations": []}]
         message = {"type": "message", "id": f"msg_mock_{number}", "role": "assistant"}
         return [{**message, "status": "completed", "content": content}]
     return [
         {"type": "function_call", "id": f"fc_mock_{number}_{index}", "status": "completed"}
         | {"call_id": f"call_mock_{number}_{index}", **_function(call.name)}
         | {"arguments": json.dumps(call.arguments(body))}
-        for index, call in enumerate(answer.calls)
+        for index, call in enumerate(said.calls)
     ]
 
 
