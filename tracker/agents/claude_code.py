@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Collection, Mapping
 from typing import Any, Final
 
@@ -38,8 +37,6 @@ _STARTING: Final = frozenset({"Agent", "Task", "spawn_agent"})
 
 # Notifications that say that a person is needed now.
 _NEEDING: Final = frozenset({"permission_prompt", "elicitation_dialog", "elicitation_url_dialog"})
-
-_NOTIFIED: Final = re.compile(r"<summary>(.*?)</summary>", re.DOTALL)
 
 # Events that say nothing of tasks.
 _SILENT: Final = frozenset(
@@ -107,8 +104,8 @@ def _prompted(fields: Fields) -> tuple[Step, ...]:
     prompt = fields.text("prompt")
     if not prompt.startswith("<task-notification>"):
         return (Prompted(prompt),)
-    summary = _NOTIFIED.search(prompt)
-    return (Woken(prompt if summary is None else summary[1]),)
+    summary, closed, _ = prompt.partition("<summary>")[2].partition("</summary>")
+    return (Woken(summary if closed else prompt),)
 
 
 def tool_began(fields: Fields) -> tuple[Step, ...]:

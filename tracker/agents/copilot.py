@@ -6,13 +6,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-import orjson
-
 from tracker.agents import claude_code, tools
 from tracker.agents.claude_code import Steps
 from tracker.agents.reader import Fields
 from tracker.agents.steps import Reading, Said, Step, SubagentBegan, TurnFailed
 from tracker.agents.texts import first_line, text_of
+from tracker.domain.parsing import parse
+from tracker.errors import TrackerError
 
 # What its own form calls the fields of Claude Code's.
 _FIELDS: Final = {
@@ -70,8 +70,8 @@ def _event(fields: Fields) -> str:
 def _parsed(given: str) -> Any:
     """Arguments are JSON within a text."""
     try:
-        return orjson.loads(given)
-    except orjson.JSONDecodeError:
+        return parse(given.encode())
+    except TrackerError:
         return given
 
 

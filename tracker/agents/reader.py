@@ -9,6 +9,10 @@ from tracker.domain.limits import MAX_TIME
 from tracker.errors import Issue, ValidationFailed
 
 
+# Items of a list; more are an agent gone wild.
+_MOST_ITEMS: Final = 200
+
+
 class Fields:
     """An object's fields; of what is no object, none."""
 
@@ -35,8 +39,7 @@ class Fields:
 
     def texts(self, name: str) -> list[str]:
         """The texts in a list."""
-        value = self._content.get(name)
-        return [one for one in value if isinstance(one, str)] if isinstance(value, list) else []
+        return [one for one in self._items(name) if isinstance(one, str)]
 
     def within(self, *names: str) -> Fields:
         """The object in a field of an object in a field, and so on."""
@@ -47,8 +50,7 @@ class Fields:
 
     def each(self, name: str) -> list[Fields]:
         """The objects in a list."""
-        value = self._content.get(name)
-        return [Fields(one) for one in value] if isinstance(value, list) else []
+        return [Fields(one) for one in self._items(name)]
 
     def required(self, *names: str) -> str:
         """The first of the fields that is a text and not empty. Raises ValidationFailed."""
@@ -57,6 +59,11 @@ class Fields:
             return found
         message = f"The payload has no {names[0]}, so it is of no session."
         raise ValidationFailed(message, [Issue(names[0], "This field is required")])
+
+    def _items(self, name: str) -> list[Any]:
+        """The first ones of a list."""
+        value = self._content.get(name)
+        return value[:_MOST_ITEMS] if isinstance(value, list) else []
 
 
 # More digits are no time that anyone means.

@@ -41,7 +41,7 @@ from tracker.domain.limits import MAX_ATTENTION, MAX_NAME
 _JITTER: Final = 2000
 
 _MAX_PROMPT: Final = 4000  # characters, in the metadata
-_MAX_REPLY: Final = 4000  # characters, kept until the end
+_MAX_REPLY: Final = 10_000  # characters, kept until the end: hooks cut longer texts
 
 
 def interpret(
@@ -153,7 +153,7 @@ class _Session(Tasks):
         task = self._ending(first_line(step.title))
         if step.in_background:
             if task is not None:
-                task.result = step.result
+                task.result = shorten(step.result, _MAX_REPLY)
                 self._say(self._here, task, step.in_background, at_once=True)
             return
         if task is not None:
@@ -198,16 +198,17 @@ class _Session(Tasks):
             self._end_earlier(task, only_at_work=True)
         task.worked = max(task.worked, self._at)
         if self._memory.answered.get(step.signature, -1) < self._at:
-            task.calls[step.call or step.signature] = step.signature
+            task.calls[as_name(step.call) or step.signature] = step.signature
         if step.starts is not None and not self._name_subagent(*step.starts):
-            task.starting.append(step.starts)
+            kind, title = step.starts
+            task.starting.append((as_name(kind), first_line(title)))
         self._say(self._here, task, step.line)
 
     @_play.register
     def _(self, step: ToolEnded) -> None:
         self._memory.answered.pop(step.signature, None)  # the newest is kept longest
         self._memory.answered[step.signature] = self._at
-        call = step.call or step.signature
+        call = as_name(step.call) or step.signature
         for turn in self._memory.open.values():  # it may come when the next prompt has begun
             turn.calls.pop(call, None)
         task = self._open(self._here)
@@ -248,7 +249,7 @@ class _Session(Tasks):
         turn = self._turn()
         parent = self._memory.open.get(turn)
         starting = parent.starting if parent is not None else []
-        found = next((one for one in starting if one[0] == step.type), None)
+        found = next((one for one in starting if one[0] == as_name(step.type)), None)
         if found is not None:
             starting.remove(found)
         title = step.title or (found[1] if found is not None else "")

@@ -8,7 +8,8 @@ from typing import Any, Final
 
 from tracker.domain.hooks import State
 
-# So much is remembered at once: more than any session needs.
+# So much is remembered of a session at once, all its tasks together: more than any needs. Each of its
+# payloads has it read and written.
 _MOST_CALLS: Final = 200
 _MOST_DONE: Final = 100
 
@@ -77,10 +78,14 @@ class Memory:
         keep_newest(self.answered)
         keep_newest(self.guessed)
         keep_newest(self.joined)
-        for task in self.open.values():
-            keep_newest(task.calls, _MOST_CALLS)
-            keep_newest(task.asked, _MOST_CALLS)
-            del task.starting[:-_MOST_CALLS]
+        calls = asked = starting = _MOST_CALLS
+        for task in reversed(self.open.values()):
+            keep_newest(task.calls, calls)
+            keep_newest(task.asked, asked)
+            del task.starting[: max(0, len(task.starting) - starting)]
+            calls -= len(task.calls)
+            asked -= len(task.asked)
+            starting -= len(task.starting)
         return asdict(self)
 
 

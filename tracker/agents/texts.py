@@ -13,6 +13,10 @@ from tracker.domain.limits import MAX_NAME
 
 _MAX_LINE: Final = 200  # characters
 
+# So much of a text is looked at for its first line, and so long may a path be: looking at a
+# megabyte would hold up everybody else.
+_MAX_READ: Final = 4096
+
 # What tells most of a tool's input, by the names that agents use, the most telling first.
 _TELLING: Final = (
     *("command", "cmd", "pattern", "query", "url"),
@@ -37,8 +41,8 @@ def without_nul(text: str) -> str:
 
 def first_line(text: str, most: int = _MAX_LINE) -> str:
     """The first line with anything in it."""
-    line = next((line.strip() for line in text.splitlines() if line.strip()), "")
-    return shorten(line, most)
+    lines = text.lstrip()[:_MAX_READ].splitlines()
+    return shorten(lines[0].rstrip(), most) if lines else ""
 
 
 def as_name(text: str) -> str:
@@ -72,6 +76,8 @@ def tool_line(tool: str, given: object, cwd: str) -> str:
 
 def within(path: str, folder: str) -> str:
     """The path as seen from the folder, if it lies in it."""
+    if max(len(path), len(folder)) > _MAX_READ:
+        return path
     kind = PureWindowsPath if PureWindowsPath(folder).drive else PurePosixPath
     try:
         return str(kind(path).relative_to(kind(folder))) if folder else path
