@@ -8,7 +8,6 @@ from typing import Any, Final
 from tracker.domain.limits import MAX_TIME
 from tracker.errors import Issue, ValidationFailed
 
-
 # Items of a list; more are an agent gone wild.
 _MOST_ITEMS: Final = 200
 

@@ -3,7 +3,9 @@ is the same for all of them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import logging
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, Final
 
 from tracker.agents import (
@@ -25,6 +27,9 @@ from tracker.agents.steps import Reading, SessionEnded
 from tracker.agents.texts import as_name, shorten
 from tracker.domain.hooks import UNNAMED, Interpreted, Payload, Place, Process, State
 from tracker.domain.limits import MAX_NAME
+from tracker.errors import TrackerError, ValidationFailed
+
+logger = logging.getLogger(__name__)
 
 Reader = Callable[[Mapping[str, Any]], Reading]
 
@@ -49,8 +54,10 @@ _MAX_PATH: Final = 4096
 def receive(agent: str, content: Mapping[str, Any], told: Mapping[str, Any]) -> Payload:
     """A payload of one of `READERS`; `told`: what its hook adds, all of it optional, `at` being
     milliseconds since the epoch; a time in the payload itself is more exact. Raises
-    ValidationFailed: it should be of a session, and names none."""
-    reading = READERS[agent](content)
+    ValidationFailed: it should be of a session, and names none, or cannot be read; so does what
+    the payload is interpreted with."""
+    with _refused(agent):
+        reading = READERS[agent](content)
     context = Fields(told)
     given = told.get("at")
     at = reading.at if reading.at is not None or not isinstance(given, int) else given
@@ -74,7 +81,8 @@ def receive(agent: str, content: Mapping[str, Any], told: Mapping[str, Any]) -> 
         known: State | None, of: str, project: str, subagent: str, now: int
     ) -> Interpreted:
         where = Context(agent, of, project, at, metadata)
-        return interpret(where, reading, subagent, known, now)
+        with _refused(agent):
+            return interpret(where, reading, subagent, known, now)
 
     return Payload(
         agent,
@@ -91,8 +99,26 @@ def receive(agent: str, content: Mapping[str, Any], told: Mapping[str, Any]) -> 
 
 
 def process_ended(agent: str, session: str, project: str, known: State, now: int) -> Interpreted:
-    """What it comes to that the process of a session is gone."""
-    return end_process(Context(agent, session, project, None, {}), known, now)
+    """What it comes to that the process of a session is gone. Raises ValidationFailed: that cannot
+    be worked out."""
+    with _refused(agent):
+        return end_process(Context(agent, session, project, None, {}), known, now)
+
+
+@contextmanager
+def _refused(agent: str) -> Iterator[None]:
+    """What nobody has thought of is refused, and told to the log: answered by a 500, the hook would
+    send it for ever, and what comes after it would wait."""
+    try:
+        yield
+    except TrackerError:
+        raise
+    except Exception:
+        logger.exception("A payload of %s has failed to be read.", agent)
+        raise ValidationFailed(
+            f"The tracker has failed to read this payload of {agent}; its log says why. Update the "
+            "tracker, then send it again."
+        ) from None
 
 
 def _session(reading: Reading, process: Process | None, place: Place) -> str:

@@ -8,8 +8,8 @@ from typing import Any, Final
 
 from tracker.domain.hooks import State
 
-# So much is remembered of a session at once, all its tasks together: more than any needs. Each of its
-# payloads has it read and written.
+# So much is remembered of a session at once, all its tasks together: more than any needs. All of it
+# is read and written with each of its payloads.
 _MOST_CALLS: Final = 200
 _MOST_DONE: Final = 100
 

@@ -10,6 +10,7 @@ import orjson
 
 from tracker.domain.hooks import EndProcess, Process
 from tracker.domain.records import Recorded
+from tracker.errors import TrackerError
 from tracker.store.changes import Changes, WriteRequest
 from tracker.store.sqlite import hooks, reports
 
@@ -28,6 +29,13 @@ _FIND: Final = """
   WHERE agent = ? AND session = ? AND lives
     AND (boot_id, pid_namespace, pid, started) = (?, ?, ?, ?)
 """
+_HAS_TASK: Final = """
+  SELECT EXISTS (
+    SELECT 1 FROM projects JOIN tasks ON tasks.project_id = projects.id
+    WHERE name = ? AND task_id = ?
+  )
+"""
+_LEAVE: Final = "UPDATE hook_sessions SET lives = 0 WHERE agent = ? AND session = ?"
 
 
 class Living(NamedTuple):
@@ -67,15 +75,23 @@ def end(
     saved: Callable[[Changes], None],
 ) -> list[Recorded]:
     """The processes of these are gone: end what runs of the sessions, unless another process has
-    gone on with them meanwhile."""
+    gone on with them meanwhile. Tasks that were deleted stay so."""
     requests: list[WriteRequest] = []
     for one in gone:
         row = connection.execute(_FIND, (one.agent, one.session, *one.process)).fetchone()
         if row is None:
             continue
         project, state = row
-        ended = end_process(one.agent, one.session, project, orjson.loads(state), now)
-        requests += [WriteRequest(report) for report in ended.reports]
+        try:
+            ended = end_process(one.agent, one.session, project, orjson.loads(state), now)
+        except TrackerError:  # else none would be ended any more
+            connection.execute(_LEAVE, (one.agent, one.session))
+            continue
+        requests += [
+            WriteRequest(report)
+            for report in ended.reports
+            if connection.execute(_HAS_TASK, (report.project, report.task_id)).get
+        ]
         hooks.save(connection, now, one.agent, one.session, project, ended)
         shown = {"project": project, "session": one.session, "agent": one.agent}
         hooks.show(connection, {**shown, "host": "", "lives": ended.lives, "at": now})

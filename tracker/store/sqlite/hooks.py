@@ -86,7 +86,11 @@ _AGENTS = """
 _DELETE_OLD = """
   DELETE FROM hook_sessions WHERE (agent, session) IN (
     SELECT agent, session FROM hook_sessions WHERE last_at < ? ORDER BY last_at LIMIT ?
-  )
+  ) RETURNING lives, project, session
+"""
+_END_SESSION = """
+  UPDATE agent_sessions SET lives = 0
+  WHERE project_id = (SELECT id FROM projects WHERE name = :project) AND session = :session
 """
 
 # An agent's further events are counted together: their names are its own choice.
@@ -193,7 +197,8 @@ class _Group:
         """Remember keys, and show the sessions, whose tasks are there now."""
         idempotency_keys.remember(self._connection, self._keys)
         for (project, _), shown in self._shown.items():
-            reports.ensure_projects(self._connection, self._now, [project])
+            if shown["lives"]:  # else it has tasks, or there is nothing to show
+                reports.ensure_projects(self._connection, self._now, [project])
             show(self._connection, shown)
 
     def _interpret(self, request: HookRequest) -> None:
@@ -206,12 +211,15 @@ class _Group:
 
     def _interpret_session(self, payload: Payload, scope: Scope) -> None:
         owner, subagent, known = self._find(payload)
-        project = known.project if known is not None else self._project(payload.place)
+        folder = None if known is not None else self._folder(payload.place)
+        project = known.project if known is not None else folder or self._new_name(payload.place)
         if not scope.includes(project):
             raise Forbidden(
                 f"The key that the hook of {payload.agent} sends is not for the project "
                 f"{project!r}; /api/info lists those that it is for."
             )
+        if known is None and folder is None and payload.place.folder:
+            self._connection.execute(_INSERT_FOLDER, (*payload.place, project))
         state = None if known is None else known.state
         interpreted = payload.interpret(state, owner, project, subagent, self._now)
         if subagent:
@@ -223,7 +231,7 @@ class _Group:
             self._connection.execute(_SAVE_PROCESS, row)
 
     def _end_sessions(self, payload: Payload, process: Process, scope: Scope) -> None:
-        project = self._project(payload.place)
+        project = self._folder(payload.place) or UNNAMED
         row = (payload.agent, project, *process)
         rows: Any = self._connection.execute(_SESSIONS_OF_PROCESS, row).fetchall()
         for session, state in rows if scope.includes(project) else ():
@@ -257,19 +265,15 @@ class _Group:
     def _row(self, agent: str, session: str) -> Any:
         return self._connection.execute(_FIND_SESSION, (agent, session)).fetchone()
 
-    def _project(self, place: Place) -> str:
-        """The name of the folder's project, which stays: of two folders of the same name that are
-        not clones of one repository, the second is told apart."""
-        connection = self._connection
-        if not place.folder:
-            return UNNAMED
-        found = connection.execute(_FIND_FOLDER, (place.host, place.folder)).get
-        if found is not None:
-            return str(found)
-        name = next(self._free_names(place))
-        row = (place.host, place.folder, place.remote, name)
-        connection.execute(_INSERT_FOLDER, row)
-        return name
+    def _folder(self, place: Place) -> str | None:
+        """The name of the folder's project, which stays; None: the folder is new."""
+        found = self._connection.execute(_FIND_FOLDER, (place.host, place.folder)).get
+        return None if found is None else str(found)
+
+    def _new_name(self, place: Place) -> str:
+        """For a new folder: of two of the same name that are not clones of one repository, the
+        second is told apart."""
+        return next(self._free_names(place)) if place.folder else UNNAMED
 
     def _free_names(self, place: Place) -> Iterator[str]:
         for name in islice(project_names(place.folder), _LONGEST_NAME):
@@ -322,6 +326,12 @@ def agents(connection: apsw.Connection) -> list[AgentLine]:
 
 
 def delete_old(connection: apsw.Connection, before: int, limit: int) -> bool:
-    """Forget some sessions that were not heard of since then. True when none is left."""
-    connection.execute(_DELETE_OLD, (before, limit))
-    return connection.changes() < limit
+    """Forget some sessions that were not heard of since then: nobody will tell that they have
+    ended. True when none is left."""
+    deleted: list[Any] = connection.execute(_DELETE_OLD, (before, limit)).fetchall()
+    for lives, project, session in deleted:
+        if lives:
+            ended = {"project": project, "session": session}
+            connection.execute(_END_SESSION, ended)
+            connection.execute(_HIDE_SESSION, ended)
+    return len(deleted) < limit

@@ -67,20 +67,26 @@ class ProcessWatch:
 
     async def _find(self, processes: Processes) -> tuple[list[Living], list[Living]]:
         """Those that are alive, and those that were."""
-        here = (processes.boot_id, processes.pid_namespace, socket.gethostname())
-        found = await self._readers.run(lambda connection: hook_processes.living(connection, *here))
-        alive, gone = [], []
-        for one in found:
-            if one.process.boot_id == processes.boot_id and processes.is_alive(one.process):
-                alive.append(one)
-            elif one.seen:
-                gone.append(one)
-        return alive, gone
+        # On a reader's thread: thousands of processes take a tenth of a second.
+        return await self._readers.run(partial(_look_at, processes))
 
     def _end(
         self, gone: Sequence[Living], end: EndProcess, connection: apsw.Connection, now: int
     ) -> Sequence[Recorded]:
         return hook_processes.end(connection, now, gone, end, self._saved)
+
+
+def _look_at(
+    processes: Processes, connection: apsw.Connection
+) -> tuple[list[Living], list[Living]]:
+    here = (processes.boot_id, processes.pid_namespace, socket.gethostname())
+    alive, gone = [], []
+    for one in hook_processes.living(connection, *here):
+        if one.process.boot_id == processes.boot_id and processes.is_alive(one.process):
+            alive.append(one)
+        elif one.seen:
+            gone.append(one)
+    return alive, gone
 
 
 def _mark_seen(found: Sequence[Living], connection: apsw.Connection, now: int) -> None:

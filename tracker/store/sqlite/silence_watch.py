@@ -116,14 +116,15 @@ class SilenceWatch:
         rules = await self._current_rules()
         now = self._seen.now_ms  # downtimes are known until then
         self._deadlines = {id_: at for id_, at in self._deadlines.items() if at < _NEVER}
-        for ids in _batches([id_ for id_, at in self._deadlines.items() if at <= now]):
-            await self._look_at(rules, ids, now)
+        due = [id_ for id_, at in self._deadlines.items() if at <= now]
+        busy = await self._busy() if due else frozenset()
+        for ids in _batches(due):
+            await self._look_at(rules, ids, now, busy)
         if self._deadlines and self._clock.monotonic() - self._noted_at >= _ALIVE_INTERVAL:
             self._noted_at = self._clock.monotonic()
             await self._write(lambda: self._group.submit_low_priority(silence.stay_alive))
 
-    async def _look_at(self, rules: Silence, ids: Sequence[int], now: int) -> None:
-        busy = await self._busy()
+    async def _look_at(self, rules: Silence, ids: Sequence[int], now: int, busy: Busy) -> None:
         deadlines = await self._readers.run(
             lambda connection: rules.deadlines(connection, ids, now, busy)
         )
