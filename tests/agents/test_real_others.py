@@ -62,9 +62,14 @@ def test_opencode(server: Server, make_agent: MakeAgent) -> None:
     wait_until_shown(
         server,
         [
-            Shown("Ask someone", "completed", "opencode", None, "Someone found it."),
+            # As `opencode run` quotes it.
+            Shown('"Ask someone"', "completed", "opencode", None, "Someone found it."),
             Shown(
-                "Look around", "completed", "opencode/general", "Ask someone", "It prints hello."
+                "Look around",
+                "completed",
+                "opencode/general",
+                '"Ask someone"',
+                "It prints hello.",
             ),
         ],
     )

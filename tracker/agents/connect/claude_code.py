@@ -12,9 +12,9 @@ from tracker.agents.connect.editors import Editor, Ownership
 from tracker.agents.connect.hooks_json import HooksJson
 from tracker.agents.connect.looking import commands_in, read_object, values_of
 
-# At the end of a turn or a session, hooks that still run in the background are killed: also those of
-# its beginning, if it is short (`claude -p`, an interrupt). And what begins a turn comes before what
-# is of it.
+# At the end of a turn or a session, hooks that still run in the background are killed: in a short
+# one (`claude -p`, an interrupt) those of its beginning too. And what begins a turn has to come
+# before what is of it.
 _NOT_IN_BACKGROUND: Final = frozenset(
     {"SessionStart", "UserPromptSubmit", "Stop", "StopFailure", "SessionEnd"}
 )
