@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.support.keys import client_with, make_key
+from tests.support.keys import client_with, code_of, make_key
 from tests.support.server import Server
 
 CONTEXT = "Tracker-Context"
@@ -344,6 +344,12 @@ class TestRequests:
         other = send(server, "Stop", at=0, headers=key)
         assert (other.status_code, other.json()["error"]["code"]) == (422, "IDEMPOTENCY_KEY_REUSED")
         assert len(events(server)) == 1
+
+    def test_a_key_is_of_one_agent(self, server: Server) -> None:
+        told = {"prompt": "x", "headers": {"Idempotency-Key": "k"}}
+        heard(send(server, "UserPromptSubmit", **told))
+        reused = send(server, "UserPromptSubmit", agent="codex", **told)
+        assert code_of(reused) == (422, "IDEMPOTENCY_KEY_REUSED")
 
     def test_events_that_are_not_known_are_kept_and_counted(self, server: Server) -> None:
         assert heard(send(server, "Brewed", coffee=1)) == []

@@ -48,8 +48,8 @@ class Hooks:
         idempotency = None
         if key is not None:
             check_idempotency_key(key)
-            fingerprint = hashlib.blake2b(body, digest_size=16, person=b"hook").digest()
-            idempotency = Idempotency((sender.key_id, key), fingerprint, LATE_LIFETIME_MS)
+            of = hashlib.blake2b(body, digest_size=16, person=b"hook", salt=agent.encode())
+            idempotency = Idempotency((sender.key_id, key), of.digest(), LATE_LIFETIME_MS)
         request = HookRequest(payload, sender.scope, idempotency)
         heard = self._store.hear(request, len(body))
         return PendingHook(agent, payload.session, (heard,))
