@@ -95,3 +95,10 @@ def test_a_first_line_and_a_path_of_any_size() -> None:
     assert first_line("a" * 5000) == "a" * 199 + "…"
     assert within("/a/b", "/a") == "b"
     assert within("/a" + "/b" * 5000, "/a") == "/a" + "/b" * 5000
+
+
+def test_sessions_that_an_agent_counts_are_of_one_host() -> None:
+    payload = {"session_id": "20261127_1", "event": "SessionStart"}
+    assert receive("goose", payload, {"host": "one"}).session == "20261127_1@one"
+    assert receive("goose", payload, {}).session == "20261127_1"
+    assert receive("codex", payload, {"host": "one"}).session == "20261127_1"

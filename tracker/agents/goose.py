@@ -20,4 +20,5 @@ def read(payload: Mapping[str, Any]) -> Reading:
     """Raises ValidationFailed."""
     fields = Fields(payload)
     prompt, folder = fields.first("prompt", "message"), fields.first("cwd", "working_dir")
-    return claude_code.read_as({**payload, "prompt": prompt, "cwd": folder}, silent=_SILENT)
+    reading = claude_code.read_as({**payload, "prompt": prompt, "cwd": folder}, silent=_SILENT)
+    return reading._replace(is_of_host=True)  # 20261127_1 is the first one of a day

@@ -122,7 +122,10 @@ def _refused(agent: str) -> Iterator[None]:
 
 
 def _session(reading: Reading, process: Process | None, place: Place) -> str:
-    """Of an agent that names none: a session for each of its processes, else for each folder."""
+    """Of an agent that names none: a session for each of its processes, else for each folder. The
+    host is part of names that another one has too."""
+    if reading.session and reading.is_of_host and place.host:
+        return f"{reading.session}@{place.host}"
     if reading.session or not reading.is_of_process:
         return reading.session
     if process is not None:

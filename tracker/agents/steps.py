@@ -149,7 +149,8 @@ class Reading(NamedTuple):
     `cwd`: the working directory. `parent`: the session that has started this one, if it says so.
 
     `session` may be empty: then it is of the one session of the agent's process if
-    `is_of_process`, and else of none; what ends then are all sessions of the process.
+    `is_of_process`, and else of none; what ends then are all sessions of the process. `is_of_host`:
+    the agent counts its sessions, so that another host has one of the same name.
     """
 
     session: str
@@ -163,3 +164,4 @@ class Reading(NamedTuple):
     cwd: str = ""
     model: str = ""
     is_of_process: bool = False
+    is_of_host: bool = False
