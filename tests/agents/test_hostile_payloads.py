@@ -80,6 +80,23 @@ def test_so_many_calls_are_remembered_of_all_tasks_together() -> None:
     assert any(call.startswith("599-") for call in calls)
 
 
+def test_so_much_text_is_remembered_of_all_tasks_together() -> None:
+    state: State | None = None
+    for number in range(30):
+        of = {"conversation_id": "s", "generation_id": f"g{number}"}
+        for told in (
+            {"hook_event_name": "beforeSubmitPrompt", "prompt": "x"},
+            {"hook_event_name": "preToolUse", "tool_name": "x", "tool_use_id": f"t{number}"},
+            {"hook_event_name": "afterAgentResponse", "text": HUGE},
+        ):
+            payload = receive("cursor", {**of, **told}, {})
+            state = payload.interpret(state, "s", "p", "", NOW).state
+    assert state is not None
+    replies = [task["reply"] for task in state["open"].values()]
+    assert sum(map(len, replies)) <= 100_000
+    assert len(replies[-1]) == 10_000
+
+
 def test_arguments_that_nest_too_deeply_are_a_text() -> None:
     """orjson reads them, and does not write them."""
     deep = "[" * 900 + "]" * 900

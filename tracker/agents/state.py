@@ -12,6 +12,7 @@ from tracker.domain.hooks import State
 # is read and written with each of its payloads.
 _MOST_CALLS: Final = 200
 _MOST_DONE: Final = 100
+_MOST_TEXT: Final = 100_000  # characters of replies and results
 
 
 @dataclass(slots=True)
@@ -79,10 +80,16 @@ class Memory:
         keep_newest(self.guessed)
         keep_newest(self.joined)
         calls = asked = starting = _MOST_CALLS
+        text = _MOST_TEXT
         for task in reversed(self.open.values()):
             keep_newest(task.calls, calls)
             keep_newest(task.asked, asked)
             del task.starting[: max(0, len(task.starting) - starting)]
+            task.reply = task.reply[:text]
+            text -= len(task.reply)
+            if task.result is not None:
+                task.result = task.result[:text]
+                text -= len(task.result)
             calls -= len(task.calls)
             asked -= len(task.asked)
             starting -= len(task.starting)
