@@ -29,6 +29,12 @@ _IS_SECRET: Final = rf"(?i){_NAME}|(?:^|[-_.])(?:auth|key|pass)$"
 _VALUE: Final = (
     r"""(?:"(?:[^"\\\n]|\\.)*"?|\\+"[^"\n]*"?|\\*'[^'\n]*'?|[^\s"'\\&,;)}\]][^\s"'&,;)}\]]*)"""
 )
+# The end of a variable's name, and what may stand there without quotes: all that is no space.
+_VARIABLE: Final = (
+    r"(?:TOKEN(?!S|IZ)|SECRET|PASSW(?:OR)?D|CREDENTIALS?|JWT|_PASS|_PWD|_KEY)[A-Z0-9_]{0,32}"
+)
+_WORD: Final = r"""[^\s"'\\]+"""
+
 _SPACE: Final = r"(?:[ \t]{0,8}|\s)"
 _QUOTE: Final = r"""(?:\\*["'])?"""
 
@@ -54,14 +60,18 @@ _NAMES: Final = (
 )
 
 _PREFIXES: Final = (
+    *("sk_test_", "rk_test_", "whsec_", "dckr_pat_", "ATATT", "AGE-SECRET-KEY-1"),
     *("gho_", "ghp_", "ghs_", "ghu_", "ghr_", "github_pat_", "glpat-", "glrt-", "sk-", "sk_live_"),
     *("rk_live_", "xoxa-", "xoxb-", "xoxe-", "xoxo-", "xoxp-", "xoxr-", "xoxs-", "xapp-", "att_"),
     *("npm_", "pypi-", "hf_", "AKIA", "ASIA", "AIza", "ya29.", "dop_v1_", "shpat_", "SG."),
 )
 
+_EQUALS: Final = r"(?:=>|:=|\?=|[:=])"
+
 _RULES: Final = (
-    # Whole blocks first.
+    # Whole blocks first; such a block in base64.
     _Rule(("private key",), rf"(?s){BEGIN_KEY}.*?(?:{END_KEY}|\Z)", MASK),
+    _Rule(("ls0tls1crudjti",), r"LS0tLS1CRUdJTi[A-Za-z0-9+/=]+", MASK),
     _Rule(
         ("authorization",),
         r"(?i)(\b(?:proxy-)?authorization[\"']?\s*[:=]\s*)[^\n\"'\\]+",
@@ -70,13 +80,66 @@ _RULES: Final = (
     _Rule(("cookie",), r"(?i)(\bcookie:\s*)[^\n\"']+", rf"\1{MASK}"),
     _Rule(("bearer", "basic"), r"(?i)(\b(?:bearer|basic)\s+)[A-Za-z0-9+/=._~-]{8,}", rf"\1{MASK}"),
     _Rule(("://",), r"([a-zA-Z][a-zA-Z0-9+.-]{0,30}://[^\s:/@]*):[^\s/\"'<>]+@", rf"\1:{MASK}@"),
+    # A token in place of the user.
+    _Rule(("://",), r"(://)[\w.~%-]{20,}(?=(?::[^\s/\"'<>@]*)?@)", rf"\1{MASK}"),
     _Rule(
-        _NAMES,
-        rf"(?i)({_NAME}[\w-]{{0,32}}{_QUOTE}{_SPACE}(?:=>|[:=]){_SPACE}){_VALUE}",
+        ("hooks.slack.com", "/api/webhooks/"),
+        r"(hooks\.slack\.com/(?:services|workflows|triggers)/|/api/webhooks/)[\w/-]+",
         rf"\1{MASK}",
     ),
-    _Rule(("_key=", "_pass="), rf"(\b\w{{0,64}}_(?:KEY|PASS)=){_VALUE}", rf"\1{MASK}"),
-    _Rule(_NAMES, rf"(?i)((?<=\s)--?[\w-]{{0,64}}{_NAME}\s+){_VALUE}", rf"\1{MASK}"),
+    _Rule(
+        ("signature=", "sig=", "key=", "code=", "auth=", "pwd=", "pass="),
+        r"(?i)([?&](?:[\w-]{0,32}signature|sig|key|code|auth|pwd|pass)=)[^\s\"'&#<>\\]+",
+        rf"\1{MASK}",
+    ),
+    # YAML: a block of lines; XML; a name and its value side by side, as Kubernetes has them.
+    _Rule(
+        ("|\n", ">\n", "|-\n", ">-\n", "|+\n", ">+\n"),
+        rf"(?i)({_NAME}[\w-]{{0,32}}{_QUOTE}:[ \t]{{1,8}}[|>][-+]?\n)(?:[ \t]+\S[^\n]*(?:\n|\Z))+",
+        rf"\1  {MASK}\n",
+    ),
+    _Rule(("</",), rf"(?i)(<[\w:.-]{{0,64}}{_NAME}[\w.-]{{0,32}}>)[^<]+(?=</)", rf"\1{MASK}"),
+    _Rule(
+        ("value",),
+        rf"(?i)(\b(?:name|key){_QUOTE}{_SPACE}[:=]{_SPACE}{_QUOTE}[\w.-]{{0,64}}{_NAME}[\w-]{{0,32}}"
+        rf"{_QUOTE}(?:,|\\[nr]|\s){{1,40}}{_QUOTE}value{_QUOTE}{_SPACE}[:=]{_SPACE}){_VALUE}",
+        rf"\1{MASK}",
+    ),
+    _Rule(
+        _NAMES,
+        rf"(?i)({_NAME}[\w-]{{0,32}}{_QUOTE}{_SPACE}{_EQUALS}{_SPACE}){_VALUE}",
+        rf"\1{MASK}",
+    ),
+    _Rule(
+        ("_key", "_pass", "_pwd"),
+        rf"(_(?:KEY|PASS|PWD){_QUOTE}{_SPACE}{_EQUALS}{_SPACE}){_VALUE}",
+        rf"\1{MASK}",
+    ),
+    _Rule(_NAMES, rf"({_VARIABLE}=){_WORD}", rf"\1{MASK}"),
+    _Rule(
+        ("set ", "setenv ", "env "),
+        rf"(\b(?:set|setenv|ENV)[ \t]+(?:-\w+[ \t]+){{0,3}}[A-Z0-9_]{{0,64}}{_VARIABLE}[ \t]+)"
+        rf"{_VALUE}",
+        rf"\1{MASK}",
+    ),
+    _Rule(
+        (*_NAMES, "-auth", "-pass"),
+        rf"(?i)((?<![\w-])--?(?:[\w-]{{0,64}}{_NAME}|[\w-]{{0,64}}-(?:auth|pass|key))\s+){_VALUE}",
+        rf"\1{MASK}",
+    ),
+    # Programs that are given a password by a letter; netrc.
+    _Rule(
+        ("-u",),
+        r"((?<![\w-])(?:-u|--user|--proxy-user)[ =]?[\"']?[^\s:\"'/]{1,64}:)[^\s\"']+",
+        rf"\1{MASK}",
+    ),
+    _Rule(
+        ("sshpass", "mysql", "mariadb", "docker login", "redis-cli"),
+        r"(\b(?:(?:sshpass|mysql\w{0,8}|mariadb|docker\s+login)\b[^\n|;&]{0,200}?\s-p|"
+        rf"redis-cli\b[^\n|;&]{{0,200}}?\s-a) ?){_VALUE}",
+        rf"\1{MASK}",
+    ),
+    _Rule(("login",), rf"(\blogin\s+\S{{1,200}}\s+password\s+){_VALUE}", rf"\1{MASK}"),
     _Rule(
         tuple(prefix.lower() for prefix in _PREFIXES),
         rf"{_BEGIN}(?:{'|'.join(map(re.escape, _PREFIXES))})[A-Za-z0-9_.-]{{12,}}",

@@ -90,6 +90,7 @@ class Event:
 
             payload = without_texts(payload)
             told["private"] = True
+            told.pop("branch", None)  # it may be a title
         reduced = Reduced(payload, self._masking)
         if reduced.is_cut or not is_whole:
             told["cut"] = True

@@ -34,35 +34,43 @@ _NAMES: Final = frozenset(
 _FOLDERS: Final = frozenset({"cwd", "directory", "worktree", "workspaceroots"})
 
 _NAME: Final = r"[\w.:@/+#-]{1,200}"
+_ID: Final = r"(?:^|[_-])ids?$|(?<=[a-z])I[dD]s?$|^(?:uuid|pid)$"
+
+# What is the name of a field, and not a path or an address under which something is kept.
+_FIELD: Final = r"[A-Za-z][A-Za-z0-9_-]{0,63}"
+
+_MAX_DEPTH: Final = 40
 
 
-def without_texts(value: Mapping[str, Any]) -> dict[str, Any]:
+def without_texts(value: Mapping[str, Any], depth: int = 0) -> dict[str, Any]:
     """What may be told of a private session."""
+    if depth > _MAX_DEPTH:
+        return {}
     kept: dict[str, Any] = {}
     for name, item in value.items():
         plain = re.sub(r"[^a-z]", "", name.lower())
-        if plain in _CONTENTS or not re.fullmatch(_NAME, name):
+        if plain in _CONTENTS or not re.fullmatch(_FIELD, name):
             continue
         if isinstance(item, str):
-            if plain in _FOLDERS or (_is_name(plain) and re.fullmatch(_NAME, item)):
+            if plain in _FOLDERS or (_is_name(name, plain) and re.fullmatch(_NAME, item)):
                 kept[name] = item
         elif isinstance(item, dict):
-            kept[name] = without_texts(item)
+            kept[name] = without_texts(item, depth + 1)
         elif isinstance(item, list):
-            kept[name] = _items(item, plain)
+            kept[name] = _items(item, plain, depth + 1)
         else:
             kept[name] = item
     return kept
 
 
-def _items(items: list[Any], plain: str) -> list[Any]:
+def _items(items: list[Any], plain: str, depth: int) -> list[Any]:
     """Of a list: that there is something stays, as with the tasks that an agent has running."""
     return [
-        without_texts(item) if isinstance(item, dict) else item
+        without_texts(item, depth) if isinstance(item, dict) else item
         for item in items
         if isinstance(item, dict | int | float) or (plain in _FOLDERS and isinstance(item, str))
     ]
 
 
-def _is_name(plain: str) -> bool:
-    return plain in _NAMES or plain.endswith(("id", "ids"))
+def _is_name(name: str, plain: str) -> bool:
+    return plain in _NAMES or re.search(_ID, name) is not None

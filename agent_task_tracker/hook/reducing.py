@@ -154,8 +154,10 @@ class _Reduction:
         if len(text) <= limit + 2 * _MARGIN:
             return self._fitting(self._mask(text).encode(), limit)
         self.is_cut = True
-        head = self._mask(text[: limit + _MARGIN])
-        rest = len(text) - limit - _MARGIN
+        # In the midst of a word may be half a secret, which nobody would know for one.
+        ends = re.match(r"(?s).*[\s,]", text[limit : limit + _MARGIN])
+        head = self._mask(text[: limit + (ends.end() if ends else _MARGIN)])
+        rest = _next_line(text, len(text) - limit - _MARGIN)
         start = text.rfind("-----BEGIN ", 0, rest)
         goes_on = start >= 0 and _begins_key(text[start : start + 80])
         before = _KEY if goes_on and text.find(END_KEY, start, rest) < 0 else ""
@@ -195,6 +197,15 @@ class _Reduction:
 def _is_long(item: tuple[str, Any]) -> bool:
     value = item[1]
     return isinstance(value, dict | list) or (isinstance(value, str) and len(value) > _SHORT)
+
+
+def _next_line(text: str, at: int) -> int:
+    """Where a line begins, or if they are long at least a word."""
+    line = text.find("\n", at, at + _MARGIN // 2)
+    if line >= 0:
+        return line + 1
+    space = re.compile(r"[\s,]|\Z").search(text, at)
+    return len(text) if space is None else space.start()
 
 
 def _mended(text: str) -> str:

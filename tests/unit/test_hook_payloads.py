@@ -273,6 +273,35 @@ def test_private_sessions_keep_names_ids_and_numbers() -> None:
     }
 
 
+def test_private_sessions_tell_no_paths_by_which_something_is_kept() -> None:
+    payload = {
+        "session_id": "s",
+        "changes": {"/home/you/acquisition.md": {"id": 1}, "https://h/x": 2, "a.py": 3},
+        "said": "never",
+        "paid": "never",
+    }
+    assert without_texts(payload) == {"session_id": "s", "changes": {}}
+
+
+def test_private_sessions_may_be_nested_however_deeply() -> None:
+    payload: dict[str, Any] = {"session_id": "s"}
+    for _ in range(2000):
+        payload = {"session_id": "s", "in": payload}
+    assert without_texts(payload)["session_id"] == "s"
+
+
+@pytest.mark.parametrize("before", ["password=", "ghp_", "Authorization: Bearer ", "--token "])
+def test_no_half_of_a_secret_is_told_where_a_text_is_cut(before: str) -> None:
+    secret = "Zq8sEcReTvAlUe99xYzB4dPqR7sT2uV5wX"
+    hidden = f"\ntoken={'x' * 13_000}\n"
+    for cut_at in range(-len(before), len(secret)):
+        at_tail = f"{before}{secret}{hidden}".ljust(16_384 + len(before) + cut_at)
+        at_head = f"token={'x' * (16_370 - cut_at)} {before}{secret}"
+        payload = {"a": "word " * 6000 + at_tail, "b": at_head + " word" * 6000}
+        told = reduced_of(payload, NOTHING_KNOWN).payload
+        assert not any(secret[start : start + 6] in str(told) for start in range(29)), cut_at
+
+
 @pytest.mark.parametrize(
     ("payload", "named", "is_vital"),
     [

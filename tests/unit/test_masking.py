@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 import time
 
@@ -73,6 +74,34 @@ def test_what_is_no_secret_stays(command: str) -> None:
         f"-----BEGIN PRIVATE KEY-----\n{SECRET}",
         f"Authorization: Basic {SECRET}",
         f"GET / HTTP/1.1\ncookie: id={SECRET}; b=2",
+        f"STRIPE_KEY: {SECRET}",
+        f'{{"DB_PASS": "{SECRET}"}}',
+        f"export DB_PASSWORD=a,b;c){SECRET}",
+        f'token := "{SECRET}"',
+        f"TOKEN ?= {SECRET}",
+        f"set -gx DEPLOY_TOKEN {SECRET}",
+        f"ENV API_KEY {SECRET}",
+        f"token: |-\n  {SECRET}\n  {SECRET}\nnext: 1",
+        f"- name: DB_PASSWORD\n  value: {SECRET}",
+        json.dumps(json.dumps({"name": "DB_PASSWORD", "value": SECRET})),
+        f'<add key="ApiKey" value="{SECRET}"/>',
+        f"<password>{SECRET}</password>",
+        f"machine h login me password {SECRET}",
+        f"curl -u me:{SECRET} http://h/",
+        f"curl --user 'me:{SECRET}' http://h/",
+        f"sshpass -p {SECRET} ssh h",
+        f"mysql -u root -p{SECRET} db",
+        f"docker login -u me -p {SECRET} r.example",
+        f"redis-cli -p 6380 -a {SECRET} ping",
+        f"--token {SECRET}",
+        f"deploy --auth {SECRET}",
+        f"https://{SECRET}{SECRET}@git.example/r.git",
+        f"https://{SECRET}{SECRET}:x-oauth-basic@git.example/r.git",
+        f"https://h/blob?sv=1&sig={SECRET}",
+        f"https://h/o?X-Amz-Signature={SECRET}&x=1",
+        f"https://hooks.slack.com/services/T0/B0/{SECRET}",
+        f"https://discord.com/api/webhooks/1/{SECRET}",
+        f"client-key-data: LS0tLS1CRUdJTiBQ+/{SECRET}==",
     ],
 )
 def test_secrets_of_outputs(line: str) -> None:
@@ -80,7 +109,11 @@ def test_secrets_of_outputs(line: str) -> None:
 
 
 def test_outputs_keep_their_words() -> None:
-    line = "total tokens: 4,512; the key idea; passed 3 of 4; author: Ann; keys: 3"
+    line = (
+        "total tokens: 4,512; the key idea; passed 3 of 4; author: Ann; keys: 3; PWD=/home/ann; "
+        "MAX_TOKENS=4096; http://localhost:8000/a?b=1; <b>token</b>; git push -u origin main; "
+        "name: a, value: 3; set the token as you like; ls -user; login and password"
+    )
     assert NOTHING_KNOWN.text(line) == line
 
 
@@ -118,10 +151,11 @@ def test_lines_that_keep_patterns_searching_cost_little_more_than_others() -> No
     """It is done before `tracker run` ends, so it holds up whoever waits for the command."""
     size = 16_384
     lines = "2024-01-01 10:00:00 INFO something happened here\n" * (size // 48)
-    hints = "private key authorization cookie basic :// token _key= sk- eyj"
+    hints = "private key authorization cookie basic :// token _key= sk- eyj value </ set -u login"
     ordinary = cpu_seconds(lines + hints)
     for part in (
         *("a" * 64, "--a-", "token ", "x://", "-----BEGIN PRIVATE KEY-----", "'\"", "_KEY"),
-        *("jwt", "token-", "password", "sk-", "eyJaaaaaaaaa."),
+        *("jwt", "token-", "password", "sk-", "eyJaaaaaaaaa.", "key: token", "<a token", "mysql "),
+        *("token: |\n a\n", "set -a ", "login a ", "-uaaaa", "://aaaaaaaaaaaaaaaaaaaaaa", "?sig"),
     ):
         assert cpu_seconds(part * (size // len(part))) < 8 * ordinary, part
