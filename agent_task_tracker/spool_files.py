@@ -11,6 +11,7 @@ import errno
 import json
 import os
 import stat
+from itertools import islice
 from typing import Final
 
 from agent_task_tracker.destination import Destination
@@ -76,11 +77,11 @@ def unseal(name: str, content: bytes) -> tuple[Report, Destination | None]:
     return Report(name, str(project), str(task_id), item), to if is_ours else None
 
 
-def names(folder: str) -> list[str]:
-    """The reports in a destination's folder, in no order."""
+def names(folder: str, most: int | None = None) -> list[str]:
+    """The reports in a destination's folder, or so many of them, in no order."""
     try:
         with os.scandir(folder) as entries:
-            return [entry.name for entry in entries if is_name(entry.name)]
+            return list(islice((entry.name for entry in entries if is_name(entry.name)), most))
     except (FileNotFoundError, NotADirectoryError):
         return []
 

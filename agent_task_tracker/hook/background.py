@@ -48,7 +48,7 @@ def send_in_background(agent: str, *, make_room: bool) -> None:
         return
     to = connections.connection(entry).destination
     folder = private_folder(spool, to.folder_name)
-    while names(folder):
+    while names(folder, 1):
         descriptor, is_ours = lock_file(folder, SENDER)
         try:
             if not is_ours:
@@ -83,7 +83,7 @@ def _deliver(agent: str, folder: str) -> bool:
             delivery = sender.deliver(patient(_MAX_PAUSE))
         finally:
             courier.close()
-        if not names(folder):
+        if not names(folder, 1):
             return True
         if delivery is not None and delivery.sent:
             pause, hope = _FIRST_PAUSE, time.monotonic() + _PATIENCE

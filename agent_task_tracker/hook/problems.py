@@ -16,9 +16,10 @@ def note(error: BaseException) -> None:
     from agent_task_tracker import user_folders
     from agent_task_tracker.hook_request import encode
     from agent_task_tracker.report import iso
-    from agent_task_tracker.spool_files import write
+    from agent_task_tracker.spool_files import check, write
 
     with contextlib.suppress(OSError):
         folder = user_folders.spool(os.environ)
+        check(folder)
         content = {"at": iso(time.time_ns()), "error": f"{type(error).__name__}: {error}"[:1000]}
         write(f"{folder}{os.sep}{PROBLEM}", encode(content))

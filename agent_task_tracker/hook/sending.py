@@ -46,7 +46,7 @@ def send_waiting(connection: Connection, folder: str, name: str, end: float) -> 
         finally:
             let_go(descriptor)
         if is_ours:  # what came meanwhile was left to us
-            if not names(folder):
+            if not names(folder, 1):
                 return True
         elif has_sender(folder) or not os.path.exists(f"{folder}{os.sep}{name}"):
             return True  # a sender in the background looks again; another hook took it along
@@ -58,7 +58,7 @@ def send_waiting(connection: Connection, folder: str, name: str, end: float) -> 
 def _send(connection: Connection, folder: str, end: float) -> bool:
     """Whether all was taken."""
     with contextlib.closing(Line(connection, end)) as line:
-        while waiting := sorted(names(folder)):
+        while waiting := sorted(names(folder, _MOST + 1)):
             if len(waiting) > _MOST or kind_of(waiting[0]) != HOOK:
                 return False
             path = f"{folder}{os.sep}{waiting[0]}"

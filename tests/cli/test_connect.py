@@ -7,11 +7,14 @@ import os
 import stat
 import sys
 from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 
 import pytest
 
 from agent_task_tracker.destination import Destination
+from agent_task_tracker.keys import public_id
 from agent_task_tracker.report import Report
 from agent_task_tracker.spool import Spool
 from tests.support.cli import Terminal
@@ -282,6 +285,40 @@ def test_a_key_that_was_revoked_is_replaced(home: Home, shared_server: Server) -
     home.connect("claude-code")
     assert home.connection("claude-code")["key"] != before["key"]
     assert home.agents()["claude-code"]["problems"] == []
+
+
+def test_what_waits_with_a_key_that_was_revoked_is_sent_with_the_next(
+    home: Home, shared_server: Server, tmp_path: Path
+) -> None:
+    spool = Spool(tmp_path / "spool")
+    payload = json.dumps({"hook_event_name": "SessionStart", "session_id": "waited"})
+    for agent in ("codex", "claude-code"):
+        home.connect(agent)
+        shared_server.http.delete(f"/api/keys/{home.connection(agent)['key_name']}")
+        home.run("hook", agent, payload, TRACKER_SPOOL=str(spool.folder))
+    told = home.connect("claude-code", TRACKER_SPOOL=str(spool.folder))
+    assert "1 reports that waited" in told
+    home.run("flush", TRACKER_SPOOL=str(spool.folder))
+    (kept,) = spool.contents()  # the other agent's
+    assert kept.reports == 1
+    assert kept.destination.key_id == public_id(home.connection("codex")["key"])
+
+
+def test_another_program_on_the_port_is_said(home: Home) -> None:
+    home.connect("claude-code")
+    with ThreadingHTTPServer(("127.0.0.1", 0), BaseHTTPRequestHandler) as other:
+        thread = Thread(target=other.serve_forever)
+        thread.start()
+        kept = json.loads(home.ledger.read_text())
+        url = f"http://127.0.0.1:{other.server_port}"
+        kept["connections"]["claude-code"]["url"] = url
+        home.ledger.write_text(json.dumps(kept))
+        try:
+            told = home.connect("claude-code", "--url", url, code=69)
+        finally:
+            other.shutdown()
+            thread.join()
+    assert "did not prove that it has the key" in told
 
 
 def test_keys_of_others_are_left_alone(home: Home, shared_server: Server, tmp_path: Path) -> None:

@@ -13,10 +13,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from agent_task_tracker import spool_files
 from agent_task_tracker.complaints import Complaints
 from agent_task_tracker.destination import Destination, destination
 from agent_task_tracker.folders import default_database, spool_folder
 from agent_task_tracker.handover import Handover, Item
+from agent_task_tracker.hook.problems import note
 from agent_task_tracker.journal import Journal, recover
 from agent_task_tracker.report import Report, name_of
 from agent_task_tracker.reports import Reports
@@ -400,3 +402,23 @@ def test_the_folders_are_those_of_platformdirs(monkeypatch: pytest.MonkeyPatch) 
         assert default_database(os.environ) == server_settings.default_database()
     monkeypatch.setenv("TRACKER_SPOOL", "/elsewhere")
     assert spool_folder(os.environ) == Path("/elsewhere").absolute()
+
+
+def test_so_many_names_as_are_asked_for(tmp_path: Path) -> None:
+    for number in range(3):
+        (tmp_path / name_of(number, 1, 0, "hook")).touch()
+    (tmp_path / ".lock").touch()
+    assert len(spool_files.names(str(tmp_path), 2)) == 2
+    assert len(spool_files.names(str(tmp_path))) == 3
+
+
+@needs_posix
+def test_nothing_is_noted_where_the_spool_is_a_link(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    somebody = tmp_path / "somebody's"
+    somebody.mkdir()
+    (tmp_path / "spool").symlink_to(somebody)
+    monkeypatch.setenv("TRACKER_SPOOL", str(tmp_path / "spool"))
+    note(OSError("what went wrong"))
+    assert list(somebody.iterdir()) == []

@@ -13,7 +13,9 @@ import click
 
 from agent_task_tracker.address import Address
 from agent_task_tracker.errors import ClientError
+from agent_task_tracker.folders import spool_folder
 from agent_task_tracker.keys import is_loopback
+from agent_task_tracker.spool import Spool
 from tracker.agents.connect.base import Agent, HookCommand, Place
 from tracker.agents.connect.changes import Step
 from tracker.agents.connect.differences import unified
@@ -26,11 +28,12 @@ from tracker.agents.connect.programs import check_version
 from tracker.cli import env_file
 from tracker.cli.connection import with_options
 from tracker.cli.discovery import FoundServer
-from tracker.cli.hook_keys import is_same_server, make_key, revoke_pending, works
+from tracker.cli.hook_keys import is_same_server, make_key, revoke_pending, take_over, works
 from tracker.cli.output import print_text
 from tracker.cli.reporting import discover
 from tracker.clock import SystemClock, iso
 from tracker.errors import ConfigError
+from tracker.files import translate_errors
 from tracker.text import printable_lines
 
 _FAILED: Final = 78
@@ -100,7 +103,12 @@ def connect(
         pending = [*ledger.revocations(), *([] if revoked is None else [revoked])]
         ledger.put_revocations([one for one in pending if not _is_key_of(connection, one)])
         problems = revoke_pending(ledger, server)
+    spool = Spool(spool_folder(os.environ))
+    with translate_errors(spool.folder):
+        waiting = take_over(agent, connection, spool)
     _tell(chosen, connection, ledger, outcomes)
+    if waiting:
+        print_text(f"  {waiting} reports that waited with a key of before are sent with this one.")
     for problem in problems:
         print_text(f"tracker: warning: {problem}", err=True)
     _refuse(outcomes)

@@ -11,6 +11,8 @@ from agent_task_tracker import connections, shapes
 from agent_task_tracker.credentials import of_connection
 from agent_task_tracker.destination import destination
 from agent_task_tracker.errors import ClientError, Refused, Unreachable
+from agent_task_tracker.report import HOOK, kind_of
+from agent_task_tracker.spool import Spool
 from agent_task_tracker.transport import Transport
 from tracker.agents.connect.ledger import Connection, Ledger, Revocation
 from tracker.cli.discovery import FoundServer
@@ -60,6 +62,26 @@ def make_key(server: FoundServer, agent: str, given: str | None) -> AgentKey:
     )
 
 
+def take_over(agent: str, connection: Connection, spool: Spool) -> int:
+    """Have what the agent's hooks kept for the same server with keys of before sent with the
+    present one, for nobody sends it any more. Returns how many that were. Raises OSError."""
+    to = connections.Connection(connection.url, connection.key).destination
+    moved = 0
+    for waiting in [
+        waiting
+        for content in (spool.contents() if spool.is_there() else ())
+        if content.destination.address == to.address and content.destination != to
+        for waiting in spool.waiting(content.destination)
+        if kind_of(waiting.name) == HOOK
+    ]:
+        report = spool.read(waiting)
+        if report is not None and report.project == agent:
+            spool.put(report, to)
+            spool.remove(waiting)
+            moved += 1
+    return moved
+
+
 def works(connection: Connection) -> bool:
     """Whether its server takes its key. Raises ClientError: it cannot be asked."""
     url, ca_file = connection.url, connection.ca_file
@@ -71,9 +93,12 @@ def works(connection: Connection) -> bool:
         if refused.status in (401, 403):
             return False
         raise
-    except Unreachable:
+    except Unreachable as unproven:
         # A server that has not the key any more proves nothing either.
-        transport.get("/health", {}, shapes.HEALTH, without_key=True)
+        try:
+            transport.get("/health", {}, shapes.HEALTH, without_key=True)
+        except Refused:  # it is none of ours
+            raise unproven from None
         return False
     return True
 
