@@ -217,6 +217,21 @@ def test_in_a_project(home: Home, tmp_path: Path, agent: str) -> None:
     assert sorted(path.name for path in project.iterdir()) == [".git", "deep"]
 
 
+def test_what_a_project_ignores_is_not_copied_into_it(home: Home, tmp_path: Path) -> None:
+    project = tmp_path / "project"
+    (project / ".git").mkdir(parents=True)
+    path = project / ".claude" / "settings.local.json"
+    path.parent.mkdir()
+    path.write_text('{"env": {"MY_TOKEN": "x"}}')
+    home.connect("claude-code", "--project", cwd=project)
+    assert list(path.parent.iterdir()) == [path]
+    (backup,) = (home.ledger.parent / "before-tracker").iterdir()
+    assert backup.read_text() == '{"env": {"MY_TOKEN": "x"}}'
+    home.disconnect("claude-code")
+    assert path.read_text() == '{"env": {"MY_TOKEN": "x"}}'
+    assert not backup.exists()
+
+
 def test_both_of_project_and_user_are_said(home: Home, tmp_path: Path) -> None:
     project = tmp_path / "work"
     project.mkdir()

@@ -7,6 +7,7 @@ is ever written into the file itself: whoever reads it sees it whole, before or 
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
 import shutil
 import stat
@@ -37,10 +38,11 @@ class Loaded(NamedTuple):
 class ConfigFile:
     """The file under one name."""
 
-    def __init__(self, path: Path, mode: int = _NEW_FILE) -> None:
-        """`mode`: if it has to be made."""
+    def __init__(self, path: Path, mode: int = _NEW_FILE, backups: Path | None = None) -> None:
+        """`mode`: if it has to be made; `backups`: the folder for them; None: beside it."""
         self.path = path
         self._mode = mode
+        self._backups = backups
 
     def load(self) -> Loaded:
         """Read it. Raises CannotEdit."""
@@ -156,7 +158,7 @@ class ConfigFile:
             sync_folder(loaded.real.parent)
 
     def back_up(self, loaded: Loaded, today: date) -> Path | None:
-        """Keep what it was in a file beside it, once a day; None: that is there already. Raises
+        """Keep what it was in another file, once a day; None: that is there already. Raises
         ConfigError, NoRoom."""
         assert loaded.content is not None  # noqa: S101
         backup = self.backup_name(loaded, today)
@@ -164,6 +166,7 @@ class ConfigFile:
             return None
         part = backup.with_name(f".{backup.name}.unfinished")
         with translate_errors(backup):
+            backup.parent.mkdir(mode=0o700, exist_ok=True)
             part.unlink(missing_ok=True)
             try:
                 self._write(part, loaded, loaded.content)
@@ -172,7 +175,9 @@ class ConfigFile:
                 part.unlink(missing_ok=True)
         return backup
 
-    @staticmethod
-    def backup_name(loaded: Loaded, day: date) -> Path:
+    def backup_name(self, loaded: Loaded, day: date) -> Path:
         """What the file that it was is called. Agents that read all `*.json` do not read it."""
-        return loaded.real.with_name(f"{loaded.real.name}.before-tracker-{day.isoformat()}")
+        name = f"{loaded.real.name}.before-tracker-{day.isoformat()}"
+        if self._backups is None:
+            return loaded.real.with_name(name)
+        return self._backups / f"{hashlib.sha256(os.fsencode(loaded.real)).hexdigest()[:8]}-{name}"

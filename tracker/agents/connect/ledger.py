@@ -84,6 +84,8 @@ class Ledger:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._lock_file = path.with_name(f"{path.name}.lock")
+        self.backups = path.with_name("before-tracker")
+        """The folder for what files in working trees were before."""
         self._revocations = path.with_name(f"{path.stem}.to-revoke{path.suffix}")
 
     @contextlib.contextmanager
@@ -153,6 +155,8 @@ class Ledger:
         with translate_errors(self.path):
             self.path.unlink(missing_ok=True)
             self._lock_file.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            self.backups.rmdir()
         with contextlib.suppress(OSError):
             self.path.parent.rmdir()
 

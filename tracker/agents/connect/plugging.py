@@ -118,12 +118,20 @@ class Plugging:
         editor = self._agent.editor(path.name, command, self._ownership(before))
         project = None if self._place.project is None else str(self._place.project)
         change = Change(path, command=command.line, project=project)
-        return plan_adding(ConfigFile(path, self._agent.mode), editor, before, change)
+        file = ConfigFile(path, self._agent.mode, self._backups(project))
+        return plan_adding(file, editor, before, change)
 
     def _plan_removing(self, path: Path) -> Step:
         before = _change_of(self._connection(), path)
         trace = f"hook {self._agent.name}".encode()
-        return plan_removing(ConfigFile(path), self._editor(path, before), before, trace)
+        here = None if self._place.project is None else str(self._place.project)
+        file = ConfigFile(path, backups=self._backups(before.project if before else here))
+        return plan_removing(file, self._editor(path, before), before, trace)
+
+    def _backups(self, project: str | None) -> Path | None:
+        """Not in a working tree: what is ignored there may have secrets, and a copy by another name
+        would be committed."""
+        return None if project is None else self._ledger.backups
 
     def _editor(self, path: Path, change: Change | None) -> Editor:
         """For what is there, not for what would be added."""
