@@ -84,6 +84,12 @@ def test_tasks_of_a_process_that_is_gone_end(server: Server, agent: Agent) -> No
     assert states["elsewhere-0"] == "working"
 
 
+def test_one_that_dies_at_once_was_seen_too(server: Server, agent: Agent) -> None:
+    heard(send(server, "UserPromptSubmit", prompt_id="p", prompt="x", context=agent.context))
+    agent.end()
+    wait_for(lambda: task(server, "s/p")["error_type"] == "ProcessEnded", 20)
+
+
 def test_it_is_noticed_after_a_restart(start_server: Callable[..., Server], agent: Agent) -> None:
     server = start_server()
     heard(send(server, "UserPromptSubmit", prompt_id="p", prompt="x", context=agent.context))

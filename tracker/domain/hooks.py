@@ -86,11 +86,13 @@ class Payload(NamedTuple):
 
 
 class HookRequest(NamedTuple):
-    """A payload as it is handed in. `scope`: the projects that its sender may report to."""
+    """A payload as it is handed in. `scope`: the projects that its sender may report to. `is_seen`:
+    its process was alive when it came, and can be looked at."""
 
     payload: Payload
     scope: Scope
     key: Idempotency | None
+    is_seen: bool = False
 
 
 class Heard(NamedTuple):

@@ -46,9 +46,9 @@ _SAVE_SESSION = """
     state = excluded.state, busy = excluded.busy, lives = excluded.lives, last_at = excluded.last_at
 """
 _SAVE_PROCESS = """
-  UPDATE hook_sessions SET boot_id = ?1, pid_namespace = ?2, pid = ?3, started = ?4, seen = 0
+  UPDATE hook_sessions SET boot_id = ?1, pid_namespace = ?2, pid = ?3, started = ?4, seen = ?7
   WHERE agent = ?5 AND session = ?6
-    AND (boot_id, pid_namespace, pid, started) IS NOT (?1, ?2, ?3, ?4)
+    AND (seen < ?7 OR (boot_id, pid_namespace, pid, started) IS NOT (?1, ?2, ?3, ?4))
 """
 _SESSIONS_OF_PROCESS = """
   SELECT session, state FROM hook_sessions INDEXED BY hook_sessions_that_live
@@ -204,12 +204,12 @@ class _Group:
     def _interpret(self, request: HookRequest) -> None:
         payload, scope = request.payload, request.scope
         if payload.session:
-            self._interpret_session(payload, scope)
+            self._interpret_session(payload, scope, is_seen=request.is_seen)
         elif payload.ends_process and payload.process is not None:
             self._end_sessions(payload, payload.process, scope)
         self._count(payload)
 
-    def _interpret_session(self, payload: Payload, scope: Scope) -> None:
+    def _interpret_session(self, payload: Payload, scope: Scope, *, is_seen: bool) -> None:
         owner, subagent, known = self._find(payload)
         folder = None if known is not None else self._folder(payload.place)
         project = known.project if known is not None else folder or self._new_name(payload.place)
@@ -227,7 +227,7 @@ class _Group:
             self._connection.execute(_SAVE_CHILD, child)
         self._keep(payload, owner, project, interpreted)
         if payload.process is not None and not subagent:
-            row = (*payload.process, payload.agent, owner)
+            row = (*payload.process, payload.agent, owner, is_seen)
             self._connection.execute(_SAVE_PROCESS, row)
 
     def _end_sessions(self, payload: Payload, process: Process, scope: Scope) -> None:

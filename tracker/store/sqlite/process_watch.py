@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence, Set
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from tracker.domain.hooks import EndProcess, Liveness, Processes
+from tracker.domain.hooks import EndProcess, Liveness, Process, Processes
 from tracker.errors import Unavailable
 from tracker.store.sqlite import hook_processes
 from tracker.store.sqlite.hook_processes import Living
@@ -49,6 +49,16 @@ class ProcessWatch:
             with contextlib.suppress(Unavailable):  # the next look tries again
                 await self._look(liveness)
             await asyncio.sleep(_INTERVAL)
+
+    def sees(self, process: Process | None) -> bool:
+        """Whether that is a process of this machine, and alive."""
+        processes = None if self._liveness is None else self._liveness.processes
+        return (
+            process is not None
+            and processes is not None
+            and process[:2] == (processes.boot_id, processes.pid_namespace)
+            and processes.is_alive(process)
+        )
 
     async def busy(self) -> Set[tuple[str, str]]:
         """Tasks, by project and id, with an open tool call, whose agent's process is alive."""

@@ -215,7 +215,9 @@ class Store:
             IdempotencyKeyReused: its key belongs to another request.
             Unavailable: nothing was recorded; the same request may succeed later.
         """
-        return self._group.submit_item(request, size)
+        # A process may be gone before it is looked at for the first time.
+        is_seen = self._processes.sees(request.payload.process)
+        return self._group.submit_item(request._replace(is_seen=is_seen), size)
 
     async def plugged_in(self) -> Sequence[AgentLine]:
         """The agents whose hooks have sent anything, by name."""
