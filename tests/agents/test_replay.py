@@ -6,6 +6,7 @@ from __future__ import annotations
 import copy
 import json
 import random
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -163,3 +164,24 @@ def test_the_end_of_opencode_ends_its_sessions_in_the_project(server: Server) ->
     }
     assert statuses == {"one": "ended", "two": "ended", "three": "working"}
     assert server.task("shop", "one/m")["error_type"] == "Interrupted"
+
+
+def test_a_reply_that_comes_after_the_end_is_its_result_all_the_same(
+    shared_server: Server,
+) -> None:
+    session = "ses_late_reply"
+
+    def send(seconds: int, hook: str, **told: object) -> None:
+        at = (datetime.now(UTC) - timedelta(seconds=60 - seconds)).isoformat()
+        payload = {"hook": hook, "at": at, "directory": "/home/you/late", **told}
+        shared_server.http.post("/hooks/opencode", json=payload).raise_for_status()
+
+    part = {"type": "text", "text": "Found it.", "time": {"start": 1, "end": 2}}
+    said = {"type": "message.part.updated", "properties": {"sessionID": session, "part": part}}
+    idle = {"type": "session.idle", "properties": {"sessionID": session}}
+    prompt = {"parts": [{"type": "text", "text": "Look"}]}
+    send(0, "chat.message", input={"sessionID": session}, output=prompt)
+    send(9, "event", event=idle)
+    send(8, "event", event=said)
+    (task,) = shared_server.http.get("/api/projects/late/tasks").json()["tasks"]
+    assert (task["status"], task["result"], task["attempt"]) == ("completed", "Found it.", 1)

@@ -12,6 +12,7 @@ from functools import singledispatchmethod
 from typing import Final
 
 from tracker.agents.session_tasks import INTERRUPTED, Context, Tasks
+from tracker.agents.state import OpenTask
 from tracker.agents.steps import (
     Answered,
     Asked,
@@ -36,6 +37,7 @@ from tracker.agents.texts import as_name, first_line, shorten
 from tracker.domain.attention import Attention
 from tracker.domain.hooks import PROCESS_ENDED, Interpreted, State
 from tracker.domain.limits import MAX_ATTENTION, MAX_NAME
+from tracker.domain.tasks import Kind
 
 # Milliseconds by which hooks that start at the same time may be out of order.
 _JITTER: Final = 2000
@@ -269,9 +271,12 @@ class _Session(Tasks):
 
     @_play.register
     def _(self, step: Replied) -> None:
-        task = self._memory.open.get(self._here)
+        task, reply = self._memory.open.get(self._here), shorten(step.text, _MAX_REPLY)
+        ended = self._memory.done.get(self._here)
         if task is not None:
-            task.reply = shorten(step.text, _MAX_REPLY)
+            task.reply = reply
+        elif ended is not None and self._told_at is not None and self._at <= ended:
+            self._report(Kind.FINISH, self._here, OpenTask(self._context.agent), result=reply)
 
     @_play.register
     def _(self, step: Said) -> None:
