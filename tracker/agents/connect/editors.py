@@ -55,9 +55,14 @@ class Ownership:
         """`commands`: further ones that are ours, whatever the executable is called."""
         self.agent = agent
         self._commands = frozenset(commands)
+        # One path, quoted or a word: what runs something else before is not ours alone.
+        paths = (
+            rf'"(?:[^"\n]*[/\\])?{_PROGRAM}"',
+            rf"'(?:[^'\n]*[/\\])?{_PROGRAM}'",
+            rf"(?:[^\s\"'|&;<>()$`]*[/\\])?{_PROGRAM}",
+        )
         self._form = re.compile(
-            rf"""(?:.*[/\\])?["']?{_PROGRAM}["']?\s+hook\s+{re.escape(agent)}\s*""",
-            re.IGNORECASE | re.DOTALL,
+            rf"(?:& )?(?:{'|'.join(paths)})\s+hook\s+{re.escape(agent)}\s*", re.IGNORECASE
         )
 
     def __call__(self, command: object) -> bool:
