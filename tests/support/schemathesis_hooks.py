@@ -7,6 +7,8 @@ from typing import Any
 
 import schemathesis
 
+from tracker.agents.receiving import READERS
+
 _numbers = itertools.count()
 
 
@@ -17,7 +19,10 @@ def before_call(
     """An Idempotency-Key belongs to one body, but is generated for many: make each its own. A
     parameter that is generated contradicts the key in the header. And one without a value, which
     its schema forbids, is none, whatever came before it. A key with the role admin has no
-    projects. `usage` may be one object, too, which its schema does not say."""
+    projects. `usage` may be one object, too, which its schema does not say. The field
+    that has to be in a payload is Claude Code's; other agents have others."""
+    if case.path == "/hooks/{agent}" and case.path_parameters.get("agent") in READERS:
+        case.path_parameters["agent"] = "claude-code"
     if isinstance(case.body, dict) and isinstance(case.body.get("usage"), dict):
         case.body["usage"] = 0
     if isinstance(case.body, dict) and case.body.get("role") == "admin":

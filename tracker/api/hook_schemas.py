@@ -11,4 +11,8 @@ class HookBody(BaseModel):
 
     model_config = ConfigDict(extra="allow")
 
-    session_id: str | None = Field(default=None, examples=["2f6c1a"])
+    session_id: str = Field(
+        min_length=1,
+        examples=["2f6c1a"],
+        description="Of Claude Code and most agents; others name it otherwise.",
+    )

@@ -25,10 +25,9 @@ from tracker.domain.idempotency import LATE_LIFETIME_MS, Idempotency
 from tracker.domain.parsing import parse_object
 from tracker.domain.ports import HookStore
 from tracker.domain.principal import Principal, Right
-from tracker.errors import Issue, NotFound, ValidationFailed
+from tracker.errors import NotFound
 
-CONTEXT: Final = "Tracker-Context"
-_CONTEXT: Final = CONTEXT.lower().encode()
+_CONTEXT: Final = b"tracker-context"
 
 
 class Hooks:
@@ -122,17 +121,16 @@ class PluggedIn:
 
 
 def _context(head: RequestHead) -> dict[str, Any]:
-    """What the hook has added. Raises ValidationFailed."""
-    text = head.get(_CONTEXT)
-    if text is None:
+    """What the hook has added. What cannot be read is left out: the payload tells more, and is kept
+    all the same."""
+    try:
+        context = orjson.loads(head.get(_CONTEXT) or "{}")
+    except ValueError:
+        return {}
+    if not isinstance(context, dict):
         return {}
     try:
-        context = orjson.loads(text)
-        if not isinstance(context, dict):
-            raise ValueError("expected an object")  # noqa: TRY004, TRY301 - as a bad text is
-        if context.get("at") is not None:
-            context["at"] = parse_moment(context["at"])
-    except ValueError as error:
-        message = f"The header {CONTEXT} cannot be read: {error}"
-        raise ValidationFailed(message, [Issue(CONTEXT, message)]) from None
+        context["at"] = parse_moment(context.get("at"))
+    except ValueError:
+        context["at"] = None
     return context
