@@ -89,7 +89,10 @@ def create_app(
         hub,
         on_death=on_death,
         retention=RetentionPolicy(
-            settings.retain_days, settings.retain_bytes, settings.retain_audit_days
+            settings.retain_days,
+            settings.retain_bytes,
+            settings.retain_audit_days,
+            settings.keep_messages,
         ),
         stale_after_ms=round(settings.stale_after * 1000),
         liveness=Liveness(LocalProcesses(), process_ended),

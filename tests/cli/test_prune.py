@@ -197,7 +197,7 @@ def test_a_task_goes_however_many_events_it_has(tmp_path: Path, events: int) -> 
         step, cursor = None, 0
         while step is None or not step.done:
             with connection:
-                step = prune_some(connection, Rule(before=2000), cursor, lambda: False)
+                step = prune_some(Rule(before=2000), connection, cursor, lambda: False)
             cursor = step.cursor
         for table in ("events", "tasks", "projects"):
             assert connection.execute(f"SELECT count(*) FROM {table}").get == 0

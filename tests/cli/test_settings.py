@@ -75,6 +75,7 @@ SAMPLES: dict[str, tuple[tuple[str, str, str], Any]] = {
     "idle_timeout": (("1", "2", "3"), 3),
     "retain_days": (("1", "2", "3"), 3),
     "retain_audit_days": (("1", "2", "3"), 3),
+    "keep_messages": (("1", "2", "0"), 0),
     "retain_bytes": (("1", "2", "3"), 3),
 }
 

@@ -112,6 +112,7 @@ def test_info(shared_server: Server, start_server: Any) -> None:
         "retain_days": 0,
         "retain_bytes": 0,
         "retain_audit_days": 365,
+        "keep_messages": 14,
     }
     own = start_server("--retain-days", "0.5", "--retain-bytes", "100000000", key=None)
     key_file = own.database.with_name("tracker.db.api-key")

@@ -523,6 +523,7 @@ class Limits(TypedDict):
     retain_days: Annotated[float, Field(ge=0)]
     retain_bytes: Count
     retain_audit_days: Annotated[float, Field(ge=0)]
+    keep_messages: Annotated[float, Field(ge=0)]
 
 
 class Info(TypedDict):

@@ -44,6 +44,7 @@ class Info:
                 "retain_days": settings.retain_days,
                 "retain_bytes": settings.retain_bytes,
                 "retain_audit_days": settings.retain_audit_days,
+                "keep_messages": settings.keep_messages,
             },
         }
 

@@ -52,6 +52,7 @@ class Settings:
     retain_days: float = 0
     retain_bytes: int = 0
     retain_audit_days: float = 365
+    keep_messages: float = 14
     log_level: LogLevel = "info"
     log_format: LogFormat = "text"
     ephemeral: bool = False
@@ -320,6 +321,14 @@ SETTINGS: tuple[Setting, ...] = (
         "retain_audit_days",
         "TRACKER_RETAIN_AUDIT_DAYS",
         "Remove entries of the audit log after so many days; 0: keep them.",
+        parse=_days,
+        metavar="DAYS",
+    ),
+    _setting(
+        "keep_messages",
+        "TRACKER_KEEP_MESSAGES",
+        "Remove what plugged-in agents told between a task's start and end, this many days after "
+        "it ended; 0: keep it.",
         parse=_days,
         metavar="DAYS",
     ),

@@ -68,11 +68,13 @@ class EventFilter(NamedTuple):
 
 class RetentionPolicy(NamedTuple):
     """How long ended tasks are kept, in days, and how large the database may grow, in bytes; how
-    long the audit log is kept, in days; 0: no limit."""
+    long the audit log is kept, and the messages of agents that are plugged in once their task has
+    ended, in days; 0: no limit."""
 
     days: float = 0
     max_bytes: int = 0
     audit_days: float = 0
+    message_days: float = 0
 
 
 UNLIMITED: Final = RetentionPolicy()

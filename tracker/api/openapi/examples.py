@@ -364,6 +364,7 @@ INFO: Final = {
         "retain_days": 90,
         "retain_bytes": 0,
         "retain_audit_days": 365,
+        "keep_messages": 14,
     },
     "last_id": 42,
     "timestamp": _TIME,

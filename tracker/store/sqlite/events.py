@@ -43,8 +43,9 @@ _BOUNDS = """
 """
 _GAPS = "SELECT first, last FROM gaps ORDER BY first"
 _REPAIR_MARKS = """
-  UPDATE marks SET pruned = min(pruned, :last), searched = min(searched, :last)
-  WHERE pruned > :last OR searched > :last
+  UPDATE marks SET pruned = min(pruned, :last), searched = min(searched, :last),
+    messages_pruned = min(messages_pruned, :last)
+  WHERE max(pruned, searched, messages_pruned) > :last
 """
 _DELETE_OF_TASK = """
   DELETE FROM events WHERE id IN (SELECT id FROM events WHERE task = ? ORDER BY id LIMIT ?)

@@ -8,11 +8,13 @@ task goes with it. `marks.pruned` then tells cursors from before that they misse
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Generic, NamedTuple, TypeVar
 
 import apsw
 
 from tracker.store.sqlite import projects
+
+Cursor = TypeVar("Cursor")
 
 _WALK = """
   SELECT id, task, at FROM events
@@ -63,11 +65,11 @@ class Pruned(NamedTuple):
         return Pruned(self.tasks + other.tasks, self.events + other.events)
 
 
-class Step(NamedTuple):
-    """One transaction's work. The next begins after event `cursor`, unless `done`."""
+class Step(NamedTuple, Generic[Cursor]):
+    """One transaction's work. The next begins at `cursor`, unless `done`."""
 
     pruned: Pruned
-    cursor: int
+    cursor: Cursor
     done: bool
 
 
@@ -78,8 +80,8 @@ def size(connection: apsw.Connection) -> int:
 
 
 def prune_some(
-    connection: apsw.Connection, rule: Rule, cursor: int, should_stop: Callable[[], bool]
-) -> Step:
+    rule: Rule, connection: apsw.Connection, cursor: int, should_stop: Callable[[], bool]
+) -> Step[int]:
     """Walk on from event `cursor` until `should_stop` says so, in the caller's transaction."""
     walk: list[tuple[int, int, int]] = connection.execute(
         _WALK, {"after": cursor, "project": rule.project_id, "limit": _BATCH}

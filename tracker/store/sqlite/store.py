@@ -162,7 +162,7 @@ class Store:
         self._jobs = Jobs(
             self._group,
             self._readers,
-            Retention(retention, self._group, clock),
+            Retention(retention, self._group, clock, on_pruned=listener.forget),
             self._watch,
             self._processes,
             on_pruned=listener.forget,

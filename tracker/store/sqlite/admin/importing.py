@@ -80,7 +80,8 @@ _GAP_IN_USE = """
   LIMIT 1
 """
 _MOVE_MARKS = """
-  UPDATE marks SET pruned = max(pruned, :pruned), searched = min(searched, :searched)
+  UPDATE marks SET pruned = max(pruned, :pruned), searched = min(searched, :before),
+    messages_pruned = min(messages_pruned, :before)
 """
 _NEXT_ID = (
     "INSERT INTO sqlite_sequence (name, seq) SELECT 'events', 0"
@@ -150,7 +151,7 @@ class _Import:
         # was followed to its end shows only in a number that no event will have.
         if before and self._first_event <= before:
             before += 1
-        marks = {"pruned": max(head.pruned, before), "searched": max(0, self._first_event - 1)}
+        marks = {"pruned": max(head.pruned, before), "before": max(0, self._first_event - 1)}
         self._connection.execute(_MOVE_MARKS, marks)
         for sql in _NEXT_ID:
             self._connection.execute(sql, {"last_id": max(head.last_id, before)})

@@ -124,11 +124,11 @@ def _apply(
 
 def _step(
     connection: apsw.Connection, rule: Rule, cursor: int, note: _Note, before: Pruned
-) -> Step:
+) -> Step[int]:
     """`before`: what the steps before have pruned."""
     with immediate(connection):
         end = time.monotonic() + _WORK
-        step = pruning.prune_some(connection, rule, cursor, lambda: time.monotonic() > end)
+        step = pruning.prune_some(rule, connection, cursor, lambda: time.monotonic() > end)
         if step.pruned.events:
             note.write(connection, before + step.pruned)
         return step
