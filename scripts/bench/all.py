@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import _venv  # noqa: F401 - goes on in .venv
+import agents_day
 import command
 import fanout
 import growth
@@ -30,6 +31,7 @@ BENCHMARKS = {
     "ingest": ingest,
     "variants": variants,
     "growth": growth,
+    "agents_day": agents_day,
     "fanout": fanout,
 }
 

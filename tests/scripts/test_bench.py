@@ -196,6 +196,19 @@ def test_translation_is_compared_with_a_webhook() -> None:
 
 
 @on_linux
+def test_the_day_of_agents_has_every_task_with_its_messages_and_without_them() -> None:
+    report = bench("agents_day", "--agents", "2", "--hours", "0.25", "--requests", "3")
+    sizes = {row["Database"]: row for row in report["measured"] if "Database" in row}
+    # Three prompts and a sub-agent each; 36 tools a prompt, each a message.
+    assert {name: (row["tasks"], row["events"]) for name, row in sizes.items()} == {
+        "all messages": ("8", "232"),
+        "pruned": ("8", "16"),
+    }
+    assert all(len(row["ms"][1]) == 3 for row in report["measured"] if "request" in row)
+    assert report["failures"] == []
+
+
+@on_linux
 def test_command_runs_it_in_every_way_and_finds_all_of_its_output() -> None:
     report = bench("command", "--rounds", "1", "--megabytes", "3")
     assert len(report["measured"]) == 5
