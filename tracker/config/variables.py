@@ -24,7 +24,10 @@ _CLIENT_VARIABLES: Final = (
 )
 
 # Those of this project's own tests and scripts, which a developer may have exported.
-_TEST_VARIABLES: Final = ("TRACKER_CHROMIUM", "TRACKER_COMMAND", "TRACKER_REQUIRE_BROWSER")
+_TEST_VARIABLES: Final = (
+    *("TRACKER_CHROMIUM", "TRACKER_COMMAND", "TRACKER_INSTALL_AGENTS"),
+    *("TRACKER_REQUIRE_BROWSER", "TRACKER_TEST_EXEC"),
+)
 
 # The server replaces and removes the first two, and reads the others.
 _FILES: Final = ("ready_file", "unix_socket", "tls_cert", "tls_key")
