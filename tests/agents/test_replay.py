@@ -166,22 +166,57 @@ def test_the_end_of_opencode_ends_its_sessions_in_the_project(server: Server) ->
     assert server.task("shop", "one/m")["error_type"] == "Interrupted"
 
 
-def test_a_reply_that_comes_after_the_end_is_its_result_all_the_same(
-    shared_server: Server,
-) -> None:
-    session = "ses_late_reply"
+class OpenCode:
+    """Sends what its plugin would, so many seconds after the beginning."""
 
-    def send(seconds: int, hook: str, **told: object) -> None:
+    def __init__(self, server: Server, name: str) -> None:
+        self._http = server.http
+        self._name = name
+
+    def send(self, seconds: int, hook: str, **told: object) -> None:
         at = (datetime.now(UTC) - timedelta(seconds=60 - seconds)).isoformat()
-        payload = {"hook": hook, "at": at, "directory": "/home/you/late", **told}
-        shared_server.http.post("/hooks/opencode", json=payload).raise_for_status()
+        context = {"pid": 4, "started": self._name, "boot_id": "elsewhere", "pid_namespace": "1"}
+        payload = {"hook": hook, "at": at, "directory": f"/home/you/{self._name}", **told}
+        self._http.post(
+            "/hooks/opencode", json=payload, headers={"Tracker-Context": json.dumps(context)}
+        ).raise_for_status()
 
-    part = {"type": "text", "text": "Found it.", "time": {"start": 1, "end": 2}}
-    said = {"type": "message.part.updated", "properties": {"sessionID": session, "part": part}}
-    idle = {"type": "session.idle", "properties": {"sessionID": session}}
-    prompt = {"parts": [{"type": "text", "text": "Look"}]}
-    send(0, "chat.message", input={"sessionID": session}, output=prompt)
-    send(9, "event", event=idle)
-    send(8, "event", event=said)
-    (task,) = shared_server.http.get("/api/projects/late/tasks").json()["tasks"]
+    def prompt(self, seconds: int) -> None:
+        parts = {"parts": [{"type": "text", "text": "Look"}]}
+        self.send(seconds, "chat.message", input={"sessionID": self._name}, output=parts)
+
+    def say(self, seconds: int) -> None:
+        part = {"type": "text", "text": "Found it.", "time": {"start": 1, "end": 2}}
+        self._event(seconds, "message.part.updated", part=part)
+
+    def idle(self, seconds: int) -> None:
+        self._event(seconds, "session.idle")
+
+    def _event(self, seconds: int, name: str, **told: object) -> None:
+        event = {"type": name, "properties": {"sessionID": self._name, **told}}
+        self.send(seconds, "event", event=event)
+
+    def task(self) -> dict[str, Any]:
+        (task,) = self._http.get(f"/api/projects/{self._name}/tasks").json()["tasks"]
+        assert isinstance(task, dict)
+        return task
+
+
+def test_a_reply_that_comes_after_the_end_is_its_result(shared_server: Server) -> None:
+    opencode = OpenCode(shared_server, "late-reply")
+    opencode.prompt(0)
+    opencode.idle(9)
+    opencode.say(8)
+    task = opencode.task()
+    assert (task["status"], task["result"], task["attempt"]) == ("completed", "Found it.", 1)
+
+
+def test_an_end_that_comes_after_its_process_has_ended_counts(shared_server: Server) -> None:
+    opencode = OpenCode(shared_server, "late-end")
+    opencode.prompt(0)
+    opencode.say(8)
+    opencode.send(10, "dispose")
+    assert opencode.task()["error_type"] == "Interrupted"
+    opencode.idle(9)
+    task = opencode.task()
     assert (task["status"], task["result"], task["attempt"]) == ("completed", "Found it.", 1)

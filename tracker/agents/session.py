@@ -150,7 +150,8 @@ class _Session(Tasks):
         if self._subagent[0]:
             self._end_here(step.result)
             return
-        if not step.begins and self._here not in self._memory.open:
+        known = {*self._memory.open, *self._memory.guessed}
+        if not step.begins and self._here not in known:
             return
         task = self._ending(first_line(step.title))
         if step.in_background:

@@ -96,8 +96,12 @@ class Tasks:
 
     def _recall(self, name: str) -> OpenTask | None:
         """A task that was only taken to be interrupted, and of whose end there is word."""
-        agent = self._memory.guessed.get(name)
-        return None if agent is None else OpenTask(agent, latest=self._memory.done[name])
+        memory = self._memory
+        agent = memory.guessed.get(name)
+        if agent is None:
+            return None
+        reply = memory.reply[1] if memory.reply[:1] == [name] else ""
+        return OpenTask(agent, latest=memory.done[name], reply=reply)
 
     def _go_on(self, name: str, task: OpenTask) -> None:
         """The next prompt has come. Either its user has interrupted this turn, of which no event
@@ -220,6 +224,8 @@ class Tasks:
         memory.guessed.pop(name, None)
         memory.done.pop(name, None)  # the newest is kept longest
         memory.done[name] = max(self._at, task.latest)
+        if task.reply:
+            memory.reply = [name, task.reply]
 
     def _interrupt(self, name: str, task: OpenTask, message: str) -> None:
         """A turn is over, with the sub-agents that it waited for; one that had ended but for what

@@ -51,7 +51,8 @@ class Memory:
     """A session. `turn`: the present or last one, of so many, and when it began. `done`: turns and
     sub-agents that have ended, and when; `answered`: signatures of tool calls, and when they were
     through. `ended`: when the session has; 0: it lives. `guessed`: those of `done` that no event
-    has told the end of, and their agents; `joined`: turns that go on with another one's task.
+    has told the end of, and their agents; `reply`: which of them ended last, and what its agent had
+    said by then; `joined`: turns that go on with another one's task.
     """
 
     turn: str = ""
@@ -63,6 +64,7 @@ class Memory:
     done: dict[str, int] = field(default_factory=dict)
     answered: dict[str, int] = field(default_factory=dict)
     guessed: dict[str, str] = field(default_factory=dict)
+    reply: list[str] = field(default_factory=list)
     joined: dict[str, str] = field(default_factory=dict)
 
     @classmethod
