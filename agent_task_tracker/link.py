@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import select
+import selectors
 import time
 from collections.abc import Mapping
 from contextlib import suppress
@@ -99,6 +99,9 @@ class Link:
         if sock is None or time.monotonic() - self._used_at > _IDLE:
             return True
         try:
-            return bool(select.select([sock], [], [], 0)[0])
-        except (OSError, ValueError):  # more descriptors than select takes
+            # Not `select`: a job may have more descriptors open than that takes.
+            with selectors.DefaultSelector() as selector:
+                selector.register(sock, selectors.EVENT_READ)
+                return bool(selector.select(0))
+        except (OSError, ValueError):  # it is closed
             return True

@@ -321,7 +321,7 @@ class TestProjects:
 
     def test_a_second_folder_of_the_name_is_told_apart(self, server: Server) -> None:
         assert self.at(server, "1", worktree="/home/you/app") == "app"
-        assert self.at(server, "2", worktree="/srv/work/app") == "work/app"
+        assert self.at(server, "2", worktree="/srv/shop/app") == "shop/app"
         assert self.at(server, "3", worktree="/home/you/app") == "app"
         assert self.at(server, "4", worktree="C:\\work\\other") == "other"
         assert self.at(server, "5") == "unnamed"

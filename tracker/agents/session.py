@@ -150,8 +150,8 @@ class _Session(Tasks):
         if self._subagent[0]:
             self._end_here(step.result)
             return
-        known = {*self._memory.open, *self._memory.guessed}
-        if not step.begins and self._here not in known:
+        memory, here = self._memory, self._here
+        if not (step.begins or here in memory.open or here in memory.guessed):
             return
         task = self._ending(first_line(step.title))
         if step.in_background:
