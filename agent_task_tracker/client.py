@@ -196,10 +196,13 @@ class Client:
         path = f"/api/projects/{_segment(project)}/tasks"
         return self._pages(path, "tasks", shapes.TASKS, **wanted)
 
-    def sessions(self, project: str | None = None, *, active: bool | None = None) -> Iterator[Json]:
+    def sessions(
+        self, project: str | None = None, *, active: bool | None = None, host: str | None = None
+    ) -> Iterator[Json]:
         """The conversations and runs that tasks belong to, those that reported last first; with
-        `active`, those that have a task that has not ended, or have none."""
-        wanted = {"project": project, "active": None if active is None else int(active)}
+        `active`, those that have a task that has not ended, or have none; those on `host`."""
+        is_active = None if active is None else int(active)
+        wanted = {"project": project, "active": is_active, "host": host}
         return self._pages("/api/sessions", "sessions", shapes.SESSIONS, **wanted)
 
     def task(self, project: str, task_id: str) -> Json:

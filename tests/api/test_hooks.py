@@ -333,6 +333,37 @@ class TestProjects:
         assert self.at(server, "2", worktree="/srv/app", host="b", remote=remote) == "app"
 
 
+def test_sessions_are_found_by_host(server: Server) -> None:
+    for at, (name, host, cwd, event) in enumerate(
+        [
+            ("a", "laptop", "/home/you/app", "SessionStart"),
+            ("b", "laptop", "/home/you/web", "SessionEnd"),
+            ("c", "box", "/home/you/app", "SessionStart"),
+            ("d", None, "/home/you/app", "SessionStart"),
+        ]
+    ):
+        context = {"at": moment(at), "host": host}
+        prompt = {"session_id": name, "cwd": cwd, "prompt_id": "p", "prompt": "x"}
+        heard(send(server, "UserPromptSubmit", context=context, **prompt))
+        heard(send(server, event, context=context, session_id=name, cwd=cwd))
+
+    def found(client: httpx.Client = server.http, **query: object) -> tuple[str, int]:
+        answer = client.get("/api/sessions", params=query).json()  # type: ignore[arg-type]
+        return "".join(one["session"] for one in answer["sessions"]), answer["total"]
+
+    assert found(host="laptop") == ("ba", 2)
+    assert found(host="laptop", limit=1, offset=1) == ("a", 2)
+    assert found(host="laptop", active=1) == ("a", 1)
+    assert found(host="laptop", active=0, project="web") == ("b", 1)
+    assert found(host="laptop", project="app") == ("a", 1)
+    assert found(host="nowhere") == ("", 0)
+    assert found(host="box", active=1) == ("c", 1)
+    assert found(host="") == ("dcba", 4)
+    with client_with(server, make_key(server, "reader", "read", "app")) as reader:
+        assert found(reader, host="laptop") == ("a", 1)
+        assert found(reader, host="laptop", active=0) == found(reader, host="box") == ("", 0)
+
+
 class TestRequests:
     def test_the_same_key_records_once(self, server: Server) -> None:
         key = {"Idempotency-Key": "k"}

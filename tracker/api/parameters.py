@@ -141,12 +141,15 @@ class SessionsQuery(Query):
     active: bool | None = Field(
         default=None, description="With a task that has not ended; or, with 0, without."
     )
+    host: str | None = Field(
+        default=None, description="On this machine, as an agent's hook has told it."
+    )
     limit: _Limit = 50
     offset: _Offset = 0
 
     def to_query(self) -> SessionQuery:
         """The store's form of it."""
-        return SessionQuery(self.project, self.active, self.limit, self.offset)
+        return SessionQuery(self.project, self.active, self.host, self.limit, self.offset)
 
 
 class EventsQuery(Query):

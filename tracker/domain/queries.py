@@ -40,10 +40,11 @@ class TaskQuery(NamedTuple):
 
 class SessionQuery(NamedTuple):
     """A page of agents' sessions. `active`: with a task that has not ended, or without; None:
-    either."""
+    either. `host`: the machine that an agent's hook has told."""
 
     project: str | None = None
     active: bool | None = None
+    host: str | None = None
     limit: int = 50
     offset: int = 0
 

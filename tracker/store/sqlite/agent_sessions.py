@@ -25,6 +25,23 @@ _AT_WORK: Final = "pending + running + lives > 0"
 _CONDITIONS: Final = {None: "TRUE", True: _AT_WORK, False: f"NOT ({_AT_WORK})"}
 _COUNTS: Final = {None: "sessions", True: "sessions_at_work", False: "sessions - sessions_at_work"}
 
+_ON_HOST: Final = "host = :host"
+# The few that are at work are looked through, not all that ever were on that machine.
+_AT_WORK_ON_HOST: Final = f"{_AT_WORK} AND +host = :host"
+_CONDITIONS_ON_HOST: Final = {
+    None: _ON_HOST,
+    True: _AT_WORK_ON_HOST,
+    False: f"{_ON_HOST} AND NOT ({_AT_WORK})",
+}
+_COUNT_ON_HOST: Final = (
+    "(SELECT count(*) FROM agent_sessions WHERE project_id = projects.id AND {})"
+)
+_COUNTS_ON_HOST: Final = {
+    None: (_ALL := _COUNT_ON_HOST.format(_ON_HOST)),
+    True: (_BUSY := _COUNT_ON_HOST.format(_AT_WORK_ON_HOST)),
+    False: f"{_ALL} - {_BUSY}",
+}
+
 _NEWEST: Final = """
   SELECT id FROM agent_sessions WHERE {condition}
   ORDER BY last_at DESC, id DESC LIMIT :limit OFFSET :offset
@@ -75,11 +92,14 @@ def page(connection: apsw.Connection, now: int, scope: Scope, query: SessionQuer
     scope = scope.narrowed(query.project)
     of = {
         "scope": parameter(scope),
+        "host": query.host,
         "limit": query.limit,
         "offset": query.offset,
         "upto": min(query.limit + query.offset, MAX_INTEGER),
     }
-    condition, count = _CONDITIONS[query.active], _COUNTS[query.active]
+    of_any = query.host is None
+    condition = (_CONDITIONS if of_any else _CONDITIONS_ON_HOST)[query.active]
+    count = (_COUNTS if of_any else _COUNTS_ON_HOST)[query.active]
     newest = fill(
         _NEWEST if scope.projects is None else _NEWEST_BY_PROJECT,
         condition=condition,
