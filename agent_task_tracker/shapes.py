@@ -70,6 +70,11 @@ def _or_null(shape: Callable[[Any], bool]) -> Callable[[Any], bool]:
     return lambda value: value is None or shape(value)
 
 
+RPC: Final[Shape] = {
+    "jsonrpc": _text,
+    "result?": _object,
+    "error?": {"code": _integer, "message": _text},
+}
 HEALTH: Final[Shape] = {"status": _text}
 REPORTED: Final[Shape] = {"message": _text, "event_id": _integer}
 

@@ -21,6 +21,7 @@ from tracker.api.health import Alive, DatabaseCheck, Health, HubCheck, Ready
 from tracker.api.hooks import HookRoute, Hooks, PluggedIn
 from tracker.api.info import Info
 from tracker.api.keys import Key, KeyRotation, Keys
+from tracker.api.mcp import Mcp
 from tracker.api.middleware.auth import Authenticator, Resource
 from tracker.api.middleware.compression import Compression
 from tracker.api.middleware.guard import Guard
@@ -117,6 +118,7 @@ def create_app(
     origins = Origins(settings.cors_origin)
     webhooks = Webhooks(Reports(store), Hooks(store), guard, authenticator, limits, origins, errors)
 
+    turns = ReadTurns()
     middleware: list[Any] = [
         RawPath(),
         origins.middleware(),
@@ -124,7 +126,7 @@ def create_app(
         authenticator,
         limits,
         AllowHead(),
-        ReadTurns(),  # before what takes time on the answer, and so ends after that
+        turns,  # before what takes time on the answer, and so ends after that
         Compression(),
         Lifespan(
             *(store, hub, Saving([sessions.save, named.save, audit.save])),
@@ -143,6 +145,7 @@ def create_app(
     routes: dict[str, Resource] = {
         **dict.fromkeys(webhooks.paths, WebhookRoute()),
         "/hooks/{agent:name}": HookRoute(),
+        "/mcp": Mcp(store, Reports(store), authenticator, origins, turns),
         "/api/projects": Projects(store),
         project: Project(store),
         f"{project}/tasks": Tasks(store),

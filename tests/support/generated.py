@@ -48,14 +48,14 @@ class PythonClient:
         return importlib.import_module(f"{self.name}.{name}")
 
 
-def install_npm_packages(folder: Path) -> None:
-    """Install NPM_PACKAGES into `folder`. Skips the test where there is no Node, or no registry."""
+def install_npm_packages(folder: Path, packages: Sequence[str] = NPM_PACKAGES) -> None:
+    """Install `packages` into `folder`. Skips the test where there is no Node, or no registry."""
     if shutil.which("node") is None or shutil.which("npm") is None:
         pytest.skip("needs Node")
     command = [npm("npm"), "install", "--no-audit", "--no-fund", "--prefer-offline", "--silent"]
     try:
         done = subprocess.run(
-            [*command, "--ignore-scripts", *NPM_PACKAGES],
+            [*command, "--ignore-scripts", *packages],
             cwd=folder,
             env={**os.environ, "npm_config_fetch_retries": "0"},
             capture_output=True,

@@ -40,7 +40,11 @@ ROOMS: dict[str, tuple[set[str], set[str]]] = {
     "store": ({"store"}, {"leaves", "domain", "config", "sqlite"}),
     "ws": ({"ws"}, {"leaves", "domain"}),
     "agents": ({"agents"}, {"leaves", "domain"}),
-    "api": ({"api"}, {"sdk", "leaves", "domain", "config", "keys", "auth", "ws", "agents"}),
+    "mcp": ({"mcp"}, {"sdk", "leaves", "domain"}),
+    "api": (
+        {"api"},
+        {"sdk", "leaves", "domain", "config", "keys", "auth", "ws", "agents", "mcp"},
+    ),
     "app": (
         {"app"},
         {"leaves", "domain", "config", "keys", "auth", "store", "ws", "agents", "api"},
@@ -49,7 +53,7 @@ ROOMS: dict[str, tuple[set[str], set[str]]] = {
     "connect": ({"agents.connect"}, {"sdk", "leaves"}),
     # Nearly all of it is imported before a command runs, or while it does.
     "run": ({"run"}, {"sdk", "leaves"}),
-    "cli": ({"cli", "__main__"}, {"sdk", "leaves", "domain", "config", "run"}),
+    "cli": ({"cli", "__main__"}, {"sdk", "leaves", "domain", "config", "run", "mcp"}),
     "serve": ({"cli.serve"}, {"config", "cli", "app", "server"}),
     "database commands": (
         {

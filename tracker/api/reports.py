@@ -64,6 +64,11 @@ class Reports:
         Forbidden, Unavailable."""
         return self._submit(kind, parse_object(body), head.get(_KEY), body, sender)
 
+    def submit_fields(self, kind: Kind, fields: dict[str, Any], sender: Principal) -> Pending:
+        """Start to record a report of the webhook's fields. Raises ValidationFailed, Forbidden,
+        Unavailable."""
+        return self._submit(kind, fields, None, orjson.dumps(fields), sender)
+
     def submit_batch(self, body: bytes, head: RequestHead, sender: Principal) -> Pending:
         """Start to record each report of a batch by itself (docs/contract.md, "Webhooks"). Raises
         ValidationFailed, InvalidJSON: it is no batch."""

@@ -45,10 +45,16 @@ def read_query(req: falcon.asgi.Request, model: type[M]) -> M:
 
 
 async def read_json(req: falcon.asgi.Request, model: type[B], *, empty: bytes = b"") -> B:
-    """Validate the body; `empty` stands for one without content.
+    """Validate the body; `empty` stands for one without content. Raises InvalidJSON,
+    ValidationFailed, and as `read_whole` does."""
+    return validate(model, parse_object(await read_whole(req) or empty))
+
+
+async def read_whole(req: falcon.asgi.Request) -> bytes:
+    """The body, expanded.
 
     Raises:
-        UnsupportedMediaType, PayloadTooLarge, BadRequest, InvalidJSON, ValidationFailed
+        UnsupportedMediaType, PayloadTooLarge, BadRequest
         Unauthorized: the sender's access has ended meanwhile.
     """
     coding = check_body(RequestHead.of(req.scope))
@@ -56,9 +62,7 @@ async def read_json(req: falcon.asgi.Request, model: type[B], *, empty: bytes = 
     if len(body) > MAX_BODY_BYTES:
         raise too_large()
     require_access(principal_of(req))
-    if coding is not None and body:
-        body = expand(body, coding)
-    return validate(model, parse_object(body or empty))
+    return expand(body, coding) if coding is not None and body else body
 
 
 def send_json(req: falcon.asgi.Request, resp: falcon.asgi.Response, content: Any) -> None:

@@ -17,6 +17,7 @@ COMMANDS = {
     "finish": ("webhooks", "Report that a task is done."),
     "error": ("webhooks", "Report that a task failed."),
     "hook": ("hook", "Report what an agent's hook is told."),
+    "mcp": ("mcp", "Speak MCP on standard input and output, for agents."),
     "flush": ("flush", "Deliver the reports that wait for the server."),
     "ls": ("ls", "List projects, or tasks."),
     "show": ("show", "Show one task with its history."),

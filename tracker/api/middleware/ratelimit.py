@@ -15,7 +15,7 @@ from tracker.errors import RateLimited
 WINDOW: Final = 60.0
 
 # Which paths count against which limit; all others are free (docs/contract.md, "Errors").
-_PREFIXES: Final = {"webhook": "/webhook/", "api": "/api/", "agents": "/hooks/"}
+_PREFIXES: Final = {"/webhook/": "webhook", "/api/": "api", "/hooks/": "agents", "/mcp": "agents"}
 
 
 class Limit:
@@ -68,10 +68,10 @@ class RateLimits:
     def __init__(self, webhook: int, api: int, agents: int, clock: Clock) -> None:
         """Requests a minute and key to the webhooks, to the REST API and from agents' hooks; 0: no
         limit."""
+        quotas = {"webhook": webhook, "api": api, "agents": agents}
+        limits = {name: KeyLimits(name, quota, clock) for name, quota in quotas.items() if quota}
         self._limits = {
-            _PREFIXES[name]: KeyLimits(name, quota, clock)
-            for name, quota in (("webhook", webhook), ("api", api), ("agents", agents))
-            if quota
+            prefix: limits[name] for prefix, name in _PREFIXES.items() if name in limits
         }
 
     async def process_resource(
@@ -102,4 +102,4 @@ class RateLimits:
 
 def is_limited(path: str) -> bool:
     """Whether requests to the path count against a limit, if one is set."""
-    return path.startswith(tuple(_PREFIXES.values()))
+    return path.startswith(tuple(_PREFIXES))

@@ -47,6 +47,12 @@ class ReadTurns:
             and resource.rights.get is Right.READ
             and req.path.startswith("/api/")
         ):
+            await self.begin(req)
+
+    async def begin(self, req: falcon.asgi.Request) -> None:
+        """Wait for a turn, which ends with the request. Raises RateLimited: too many wait
+        already."""
+        if _TURN not in req.scope:
             req.scope[_TURN] = await self._keys[principal_of(req).key_id].take()
 
     async def process_response(

@@ -19,6 +19,7 @@ from tracker.api.middleware.ratelimit import is_limited
 from tracker.api.openapi import components
 from tracker.api.openapi.hook_operations import HOOK_OPERATIONS
 from tracker.api.openapi.key_operations import KEY_OPERATIONS
+from tracker.api.openapi.mcp_operations import MCP_OPERATIONS
 from tracker.api.openapi.operations import JSON, OPERATIONS, TAGS, Operation, Response
 from tracker.domain.principal import Right
 
@@ -26,7 +27,7 @@ from tracker.domain.principal import Right
 _SECURITY: Final[list[dict[str, list[str]]]] = [
     {name: []} for name in reversed(components.SECURITY_SCHEMES)
 ]
-_ALL: Final = (*OPERATIONS, *HOOK_OPERATIONS, *KEY_OPERATIONS)
+_ALL: Final = (*OPERATIONS, *HOOK_OPERATIONS, *MCP_OPERATIONS, *KEY_OPERATIONS)
 _LIMIT_HEADERS: Final = ("RateLimit-Policy", "RateLimit")
 
 

@@ -1,0 +1,169 @@
+"""`tracker mcp`: MCP on standard input and output, whether the server is there or not; and the
+official client of Python, by both ways and in both eras."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.processes import run
+from tests.support.server import COMMAND, KEY, Server, wait_for
+
+WAITING = "http://127.0.0.1:9"  # where nobody listens
+
+
+def variables(home: Path, url: str, **further: str) -> dict[str, str]:
+    return {"HOME": str(home), "TRACKER_URL": url, "API_KEY": KEY, **further}
+
+
+def speak(
+    home: Path, url: str, *messages: dict[str, Any] | bytes, **further: str
+) -> list[dict[str, Any]]:
+    """What the command answers to these lines."""
+    lines = [one if isinstance(one, bytes) else json.dumps(one).encode() for one in messages]
+    done = run(
+        [*COMMAND, "mcp"],
+        stdin=b"".join(line + b"\n" for line in lines),
+        env=variables(home, url, **further),
+        cwd=home,
+    )
+    assert (done.returncode, done.stderr) == (0, b"")
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def request(method: str, **params: Any) -> dict[str, Any]:
+    return {"jsonrpc": "2.0", "id": 1, "method": method, "params": params}
+
+
+def tool(name: str, **arguments: Any) -> dict[str, Any]:
+    return request("tools/call", name=name, arguments=arguments)
+
+
+def test_what_is_reported_without_a_server_comes_later(
+    start_server: Callable[..., Server], tmp_path: Path
+) -> None:
+    server = start_server()
+    url = server.url
+    server.stop()
+    begun, ended, read, listed = speak(
+        tmp_path,
+        url,
+        tool("start_task", title="Later"),
+        tool("finish_task", task_id="Later", result="done"),
+        tool("list_tasks"),
+        request("tools/list"),
+        TRACKER_PROJECT="given",
+    )
+    assert begun["result"]["structuredContent"] == {
+        "project": "given",
+        "task_id": "Later",
+        "status": "kept; the tracker gets it when it answers",
+    }
+    assert "isError" not in ended["result"]
+    assert read["result"]["isError"]
+    assert "tracker serve" in read["result"]["content"][0]["text"]
+    assert len(listed["result"]["tools"]) == 8
+    server = start_server("--port", url.rpartition(":")[2])
+    speak(tmp_path, url, tool("start_task", title="Now"), TRACKER_PROJECT="given")
+
+    def ended_task() -> bool:
+        answer = server.http.get("/api/projects/given/tasks/Later")
+        return answer.is_success and answer.json()["status"] == "completed"
+
+    wait_for(ended_task, what="what was kept")
+
+
+def test_the_project_is_the_folder(shared_server: Server, tmp_path: Path) -> None:
+    folder = tmp_path / "my-app"
+    folder.mkdir()
+    (begun,) = speak(folder, shared_server.url, tool("start_task", title="x"))
+    assert begun["result"]["structuredContent"]["project"] == "my-app"
+    assert shared_server.http.get("/api/projects/my-app/tasks/x").json()["agent"] == "mcp"
+
+
+def test_rubbish_is_answered_and_goes_on(tmp_path: Path) -> None:
+    answers = speak(
+        tmp_path,
+        WAITING,
+        b"rubbish",
+        b"",
+        b"[]",
+        b"x" * 3_000_000,
+        {"jsonrpc": "2.0", "method": "notifications/initialized"},
+        request("resources/list"),
+        request("ping"),
+    )
+    codes = [answer["error"]["code"] if "error" in answer else None for answer in answers]
+    assert codes == [-32700, -32600, -32700, -32603, None]
+
+
+def test_a_wrong_key_is_said_and_not_shown(shared_server: Server, tmp_path: Path) -> None:
+    secret = "wrong-key-0123456789"
+    found = speak(
+        tmp_path,
+        shared_server.url,
+        tool("stats"),
+        tool("start_task", title="x"),
+        request("resources/list"),
+        API_KEY=secret,
+    )
+    assert "key" in found[0]["result"]["content"][0]["text"]
+    assert "error" in found[2]
+    assert secret not in json.dumps(found)
+
+
+WAYS = [(way, mode) for way in ("http", "stdio") for mode in ("auto", "legacy")]
+
+
+@pytest.mark.parametrize(("way", "mode"), WAYS)
+def test_the_official_client(shared_server: Server, tmp_path: Path, way: str, mode: str) -> None:
+    client_module = pytest.importorskip("mcp.client.client")
+    project = f"official {way} {mode}"
+
+    async def drive() -> None:
+        async with AsyncExitStack() as stack:
+            transport = await _transport(stack, way, shared_server, tmp_path)
+            client = await stack.enter_async_context(client_module.Client(transport, mode=mode))
+            assert len((await client.list_tools()).tools) == 8
+            own = {"project": project, "task_id": "Задача"}
+            called = await client.call_tool("start_task", {"title": "Задача", "project": project})
+            assert called.structured_content["task_id"] == "Задача"
+            await client.call_tool("fail_task", {**own, "error_message": "boom"})
+            read = await client.call_tool("get_task", own)
+            assert read.structured_content["data"]["error_message"] == "boom"
+            wrong = await client.call_tool("fail_task", own)
+            assert wrong.is_error
+            assert "error_message is missing" in wrong.content[0].text
+            assert len((await client.list_resources()).resources) > 1
+            (one,) = (await client.read_resource(f"tracker://projects/{project}")).contents
+            assert json.loads(one.text)["data"]["stats"]["task_stats"]["failed"] == 1
+            filled = await client.get_prompt("what_failed", {"project": project})
+            assert "boom" in filled.messages[1].content.text
+
+    asyncio.run(drive())
+
+
+async def _transport(stack: AsyncExitStack, way: str, server: Server, home: Path) -> Any:
+    if way == "stdio":
+        from mcp.client.stdio import StdioServerParameters, stdio_client
+
+        return stdio_client(
+            StdioServerParameters(
+                command=sys.executable,
+                args=["-m", "tracker", "mcp"],
+                env=variables(home, server.url, PYTHONPATH=str(Path(__file__).parents[2])),
+            )
+        )
+    import httpx2
+    from mcp.client.streamable_http import streamable_http_client
+
+    headers = {"Authorization": f"Bearer {KEY}"}
+    http = await stack.enter_async_context(httpx2.AsyncClient(headers=headers, trust_env=False))
+    return streamable_http_client(f"{server.url}/mcp", http_client=http)
