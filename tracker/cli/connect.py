@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 from collections.abc import Sequence
 from datetime import date
@@ -23,6 +24,7 @@ from tracker.agents.connect.errors import CannotEdit
 from tracker.agents.connect.executable import find_executable
 from tracker.agents.connect.known import known_agents
 from tracker.agents.connect.ledger import Connection, Ledger, Revocation, ledger_file
+from tracker.agents.connect.mcp import NAME, McpRegistration
 from tracker.agents.connect.plugging import Outcome, Plugging
 from tracker.agents.connect.programs import check_version
 from tracker.cli import env_file
@@ -50,10 +52,16 @@ _dry_run = click.option(
 )
 
 
+_mcp = click.option(
+    "--mcp", "by_mcp", is_flag=True, help="As an MCP server, by which the agent reports and reads."
+)
+
+
 @click.command()
 @_agent
 @_project
 @_dry_run
+@_mcp
 @click.option(
     "--private/--no-private",
     "private",
@@ -71,6 +79,7 @@ def connect(
     agent: str,
     in_project: bool,
     dry_run: bool,
+    by_mcp: bool,
     private: bool | None,
     anyway: bool,
     **server: str | None,
@@ -84,7 +93,11 @@ def connect(
     """
     chosen = known_agents()[agent]
     place = place_of(in_project=in_project)
-    command = HookCommand(find_executable(os.environ, anyway=anyway), agent)
+    executable = find_executable(os.environ, anyway=anyway)
+    if by_mcp:
+        _register(chosen, place, executable, dry_run=dry_run)
+        return
+    command = HookCommand(executable, agent)
     check_version(chosen, place)
     ledger = Ledger(ledger_file(os.environ))
     plugging = Plugging(chosen, place, ledger, date.today())
@@ -120,8 +133,11 @@ def connect(
 @_agent
 @_project
 @_dry_run
+@_mcp
 @with_options
-def disconnect(*, agent: str, in_project: bool, dry_run: bool, **server: str | None) -> None:
+def disconnect(
+    *, agent: str, in_project: bool, dry_run: bool, by_mcp: bool, **server: str | None
+) -> None:
     """Take an agent's hooks out again.
 
     What connecting changed is as it was before, to the byte, where nobody has changed the file
@@ -129,8 +145,12 @@ def disconnect(*, agent: str, in_project: bool, dry_run: bool, **server: str | N
     is done by the next of these commands.
     """
     chosen = known_agents()[agent]
+    place = place_of(in_project=in_project)
+    if by_mcp:
+        _register(chosen, place, None, dry_run=dry_run)
+        return
     ledger = Ledger(ledger_file(os.environ))
-    plugging = Plugging(chosen, place_of(in_project=in_project), ledger, date.today())
+    plugging = Plugging(chosen, place, ledger, date.today())
     if dry_run:
         _show(plugging.plans_to_remove(everywhere=not in_project))
         return
@@ -144,6 +164,23 @@ def disconnect(*, agent: str, in_project: bool, dry_run: bool, **server: str | N
     still = ledger.connections().get(agent)
     where = "" if still is None else " here; elsewhere it still is"
     print_text(f"{chosen.title} is not connected{where}.")
+
+
+def _register(agent: Agent, place: Place, executable: Path | None, *, dry_run: bool) -> None:
+    """Have the agent's own program add `tracker mcp`; `executable` None: take it out."""
+    if place.project is not None:
+        raise click.UsageError("--mcp is for the user: a repository's file would name this machine")
+    registration = McpRegistration(agent, place)
+    if executable is None:
+        if not dry_run:
+            registration.remove()
+        print_text(f"{agent.title} has no MCP server {NAME}{' then' if dry_run else ''}.")
+        return
+    if dry_run:
+        print_text(shlex.join(registration.command(executable)))
+        return
+    registration.add(executable)
+    print_text(f"{agent.title} has the MCP server {NAME}: {executable} mcp")
 
 
 def unplug(

@@ -13,8 +13,10 @@ import click
 
 from agent_task_tracker.folders import spool_folder
 from agent_task_tracker.spool import Spool
+from tracker.agents.connect.base import Agent, Place
 from tracker.agents.connect.known import known_agents
 from tracker.agents.connect.ledger import Ledger, ledger_file
+from tracker.agents.connect.mcp import McpRegistration
 from tracker.agents.connect.plugging import Plugging
 from tracker.cli import env_file
 from tracker.cli.connect import place_of, unplug
@@ -73,6 +75,7 @@ def _disconnect_all(server: dict[str, str | None]) -> list[str]:
         for agent in known_agents().values():
             plugging = Plugging(agent, place, ledger, date.today())
             outcomes, left = unplug(agent.name, plugging, ledger, server, everywhere=True)
+            left += _forget_mcp(agent, place)
             for outcome in outcomes:
                 if outcome.problem:
                     problems.append(str(outcome.problem))
@@ -83,6 +86,19 @@ def _disconnect_all(server: dict[str, str | None]) -> list[str]:
             ledger.remove()
             print_text(f"{ledger.path}: removed")
     return problems
+
+
+def _forget_mcp(agent: Agent, place: Place) -> list[str]:
+    """Returns why its MCP server is still there."""
+    try:
+        registration = McpRegistration(agent, place)
+    except ConfigError:  # it never was
+        return []
+    try:
+        registration.remove()
+    except ConfigError as error:
+        return [str(error)]
+    return []
 
 
 def _waiting(spool: Spool) -> int:
