@@ -119,6 +119,16 @@ def test_a_wrong_key_is_said_and_not_shown(shared_server: Server, tmp_path: Path
     assert secret not in json.dumps(found)
 
 
+def test_an_env_that_is_no_text_is_said_at_each_call(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_bytes(b"API_KEY=\xff\xfe")
+    read, begun, ping = speak(
+        tmp_path, WAITING, tool("stats"), tool("start_task", title="x"), request("ping")
+    )
+    for answer in (read, begun):
+        assert ".env: cannot be read" in answer["result"]["content"][0]["text"]
+    assert ping["result"] == {}
+
+
 WAYS = [(way, mode) for way in ("http", "stdio") for mode in ("auto", "legacy")]
 
 
