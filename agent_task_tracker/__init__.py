@@ -15,8 +15,6 @@ Standard library only, and nothing of `tracker`: a project's own `tracker.py` ma
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
 from agent_task_tracker.errors import (
     ClientError,
     NoTracker,
@@ -25,6 +23,7 @@ from agent_task_tracker.errors import (
     Unreachable,
     Unverified,
 )
+from agent_task_tracker.light_typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from agent_task_tracker.client import Client

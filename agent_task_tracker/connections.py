@@ -10,13 +10,13 @@ import contextlib
 import json
 import os
 from collections.abc import Collection, Mapping
-from typing import Any, Final, NamedTuple
 
 from agent_task_tracker import user_folders
 from agent_task_tracker.destination import Destination, destination
 from agent_task_tracker.errors import ClientError
 from agent_task_tracker.files import read_regular
 from agent_task_tracker.keys import is_generated, public_id
+from agent_task_tracker.light_typing import Any, Final, NamedTuple
 
 VERSION: Final = 1
 

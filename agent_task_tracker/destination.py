@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from agent_task_tracker.digests import sha256
 from agent_task_tracker.keys import is_loopback
+from agent_task_tracker.light_typing import NamedTuple
 from agent_task_tracker.plain_url import PORTS, Place, plain, socket_path
 
 

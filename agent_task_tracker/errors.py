@@ -11,7 +11,8 @@ ClientError                  carries the process's exit code
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar
+
+from agent_task_tracker.light_typing import Any, ClassVar
 
 
 class ClientError(Exception):

@@ -5,7 +5,8 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from typing import Final
+
+from agent_task_tracker.light_typing import Final
 
 MAX_READY_FILE_BYTES: Final = 64 * 1024
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from typing import Any, NamedTuple
 
+from agent_task_tracker.light_typing import Any, NamedTuple
 from agent_task_tracker.report import HOOK, Report
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import binascii
 import re
-from typing import TYPE_CHECKING, Final
 
 from agent_task_tracker.files import read_regular
+from agent_task_tracker.light_typing import TYPE_CHECKING, Final
 from agent_task_tracker.proof import key_id
 
 if TYPE_CHECKING:

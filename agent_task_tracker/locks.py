@@ -6,7 +6,8 @@ import contextlib
 import errno
 import os
 import sys
-from typing import Final
+
+from agent_task_tracker.light_typing import Final
 
 _HELD: Final = (errno.EAGAIN, errno.EACCES, errno.EDEADLK)
 

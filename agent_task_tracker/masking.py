@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Final, NamedTuple
+
+from agent_task_tracker.light_typing import Final, NamedTuple
 
 MASK: Final = "***"
 _UNQUOTED: Final = "%%masked%%"

@@ -9,7 +9,8 @@ from __future__ import annotations
 import os
 import re
 import stat
-from typing import Final, NamedTuple
+
+from agent_task_tracker.light_typing import Final, NamedTuple
 
 UNIX: Final = "unix:"
 NEAR: Final = {"localhost": "127.0.0.1", "127.0.0.1": "127.0.0.1", "::1": "::1"}

@@ -12,9 +12,9 @@ from __future__ import annotations
 import binascii
 import re
 from _operator import _compare_digest as compare_digest  # hmac's, which loads OpenSSL
-from typing import TYPE_CHECKING, Final
 
 from agent_task_tracker.digests import hmac_sha256, sha256
+from agent_task_tracker.light_typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     import ipaddress

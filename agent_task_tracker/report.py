@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import re
 import time
-from typing import Final, NamedTuple
+
+from agent_task_tracker.light_typing import Final, NamedTuple
 
 KINDS: Final = ("start", "status", "finish", "error")
 HOOK: Final = "hook"

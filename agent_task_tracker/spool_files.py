@@ -12,9 +12,9 @@ import json
 import os
 import stat
 from itertools import islice
-from typing import Final
 
 from agent_task_tracker.destination import Destination
+from agent_task_tracker.light_typing import Final
 from agent_task_tracker.locks import let_go, try_lock
 from agent_task_tracker.report import MAX_BYTES, Report, is_name, kind_of
 

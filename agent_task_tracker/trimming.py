@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final
+from agent_task_tracker.light_typing import Final
 
 # The server's limit on a stack trace (the API document's 10KB), in bytes of UTF-8.
 MAX_STACK_TRACE_BYTES: Final = 10_240

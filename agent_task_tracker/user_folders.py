@@ -6,7 +6,8 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Mapping
-from typing import Final
+
+from agent_task_tracker.light_typing import Final
 
 _APPLICATION: Final = "agent-task-tracker"
 

@@ -12,10 +12,10 @@ import contextlib
 import os
 import sys
 import time
-from typing import Final
 
 from agent_task_tracker import connections, user_folders
 from agent_task_tracker.hook.problems import note
+from agent_task_tracker.light_typing import Final
 from agent_task_tracker.locks import let_go
 from agent_task_tracker.spool_files import SENDER, has_sender, lock_file, names, private_folder
 

@@ -10,7 +10,8 @@ import os
 import signal
 import time
 from collections.abc import Callable, Sequence
-from typing import Any, Final, NoReturn
+
+from agent_task_tracker.light_typing import Any, Final, NoReturn
 
 # What an agent demands on standard output. Others take nothing for "no opinion".
 _ANSWERS: Final = {"cline": b'{"cancel": false}\n'}

@@ -4,10 +4,10 @@
 from __future__ import annotations
 
 import os
-from typing import Any, Final
 
 from agent_task_tracker.hook.git import git_facts
 from agent_task_tracker.hook.process import Process, boot_id, pid_namespace
+from agent_task_tracker.light_typing import Any, Final
 from agent_task_tracker.masking import Masking
 from agent_task_tracker.report import iso
 

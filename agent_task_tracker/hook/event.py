@@ -6,7 +6,6 @@ import contextlib
 import os
 import time
 from collections.abc import Callable
-from typing import Any, Final
 
 from agent_task_tracker import user_folders
 from agent_task_tracker.connections import Entry, connection
@@ -16,6 +15,7 @@ from agent_task_tracker.hook.process import Process, agent_process
 from agent_task_tracker.hook.reading import parse
 from agent_task_tracker.hook.reducing import Reduced
 from agent_task_tracker.hook_request import HookRequest, header
+from agent_task_tracker.light_typing import Any, Final
 from agent_task_tracker.masking import Masking
 from agent_task_tracker.plain_url import is_near
 from agent_task_tracker.report import HOOK, Report, name_of

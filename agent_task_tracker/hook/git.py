@@ -6,7 +6,8 @@ from __future__ import annotations
 import os
 import re
 import stat
-from typing import Final, NamedTuple
+
+from agent_task_tracker.light_typing import Final, NamedTuple
 
 _MAX_LEVELS: Final = 64
 _MAX_LINK: Final = 4096

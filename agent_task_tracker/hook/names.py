@@ -4,7 +4,8 @@ own ways; what an event means is the server's to know."""
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any, Final
+
+from agent_task_tracker.light_typing import Any, Final
 
 _EVENTS: Final = ("hook_event_name", "hookEventName", "hookName", "hook", "event", "type")
 _SESSIONS: Final = (

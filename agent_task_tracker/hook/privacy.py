@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Any, Final
+
+from agent_task_tracker.light_typing import Any, Final
 
 # Without what lies below these: it is what a person or a tool said.
 _CONTENTS: Final = frozenset(

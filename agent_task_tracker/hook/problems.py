@@ -5,7 +5,8 @@ from __future__ import annotations
 import contextlib
 import os
 import time
-from typing import Final
+
+from agent_task_tracker.light_typing import Final
 
 PROBLEM: Final = ".hook-problem"
 """In the spool: the last one, as JSON with `at` and `error`."""

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import re
 import sys
-from typing import Final, NamedTuple
+
+from agent_task_tracker.light_typing import Final, NamedTuple
 
 _MAX_LEVELS: Final = 16
 

@@ -8,7 +8,8 @@ import os
 import re
 import select
 import time
-from typing import Any, Final
+
+from agent_task_tracker.light_typing import Any, Final
 
 MAX_BYTES: Final = 8 * 1024 * 1024
 

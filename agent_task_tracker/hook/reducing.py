@@ -7,9 +7,9 @@ import math
 import re
 import time
 from collections.abc import Iterable
-from typing import Any, Final
 
 from agent_task_tracker.hook_request import encode
+from agent_task_tracker.light_typing import Any, Final
 from agent_task_tracker.masking import BEGIN_KEY, END_KEY, MASK, Masking, is_secret
 from agent_task_tracker.trimming import head_and_tail
 

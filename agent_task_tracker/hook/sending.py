@@ -11,10 +11,10 @@ import contextlib
 import json
 import os
 import time
-from typing import Final
 
 from agent_task_tracker.connections import Connection
 from agent_task_tracker.hook_request import HookRequest, is_recorded
+from agent_task_tracker.light_typing import Final
 from agent_task_tracker.locks import let_go
 from agent_task_tracker.plain_url import NEAR, plain, socket_path, why_untrusted
 from agent_task_tracker.proof import encode, is_proof, key_id

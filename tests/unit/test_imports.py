@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import re
+import subprocess
 import sys
 from graphlib import TopologicalSorter
 from pathlib import Path
@@ -233,6 +234,26 @@ def test_what_agents_run_needs_little() -> None:
         if library not in sys.stdlib_module_names
     }
     assert {library for _, library in foreign} <= {SDK, "tracker", "platformdirs"}, foreign
+
+
+def test_a_hook_needs_nothing_that_is_slow_to_import() -> None:
+    """An agent waits for it."""
+    slow = {"argparse", "http", "inspect", "pathlib", "socket", "ssl", "subprocess", "typing"}
+    slow |= {"click", "dataclasses", "logging", "platformdirs", "tracker", "urllib"}
+    modules = [
+        module
+        for module in TREES
+        if module.startswith(f"{SDK}.hook.") and module != f"{SDK}.hook.background"
+    ]
+    program = f"import sys, {', '.join(modules)}; print(*sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-S", "-c", program],
+        check=True,
+        capture_output=True,
+        encoding="utf-8",
+        cwd=ROOT,
+    )
+    assert set(done.stdout.split()) & slow == set()
 
 
 def test_the_sdk_needs_nothing() -> None:
