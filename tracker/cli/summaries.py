@@ -91,21 +91,22 @@ def as_json(projects: list[Project]) -> str:
 def _row(task: dict[str, Any]) -> str:
     cells = (
         ICONS.get(task["status"], ""),
-        _text(_name(task)),
+        _text(named(task)),
         _text(task["agent"]),
         duration(task["duration_seconds"]),
-        _text(_outcome(task)),
+        _text(outcome(task)),
     )
     return f"| {' | '.join(cells)} |"
 
 
-def _name(task: dict[str, Any]) -> str:
+def named(task: dict[str, Any]) -> str:
     """The title, and the id unless it is the same."""
     title, task_id = str(task["title"]), task["task_id"]
     return title if title == task_id else f"{title} ({task_id})"
 
 
-def _outcome(task: dict[str, Any]) -> str:
+def outcome(task: dict[str, Any]) -> str:
+    """What became of it, or how far it is, in a line."""
     if task["status"] == Status.FAILED:
         return _error(task)
     if task["status"] == Status.COMPLETED:
@@ -149,7 +150,7 @@ def _case(suite: ET.Element, project: str, task: dict[str, Any]) -> None:
         suite,
         "testcase",
         classname=_xml(project),
-        name=_xml(_name(task)),
+        name=_xml(named(task)),
         time=f"{task['duration_seconds'] or 0:.3f}",
     )
     if task["status"] == Status.FAILED:
@@ -158,7 +159,7 @@ def _case(suite: ET.Element, project: str, task: dict[str, Any]) -> None:
         )
         failure.text = _xml(task.get("stack_trace") or task["error_message"] or "")
     elif task["status"] != Status.COMPLETED:
-        ET.SubElement(case, "skipped", message=_xml(_outcome(task)))
+        ET.SubElement(case, "skipped", message=_xml(outcome(task)))
 
 
 def _xml(text: str) -> str:
