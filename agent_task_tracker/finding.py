@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -128,15 +129,18 @@ class ReadyFile:
         return StoredKey(self.key, self._name) if is_local else ExplicitKey(self.key)
 
     def _read(self) -> dict[str, Any]:
+        text = b""
         try:
-            content = json.loads(read_regular(Path(self._name), MAX_READY_FILE_BYTES))
-        except FileNotFoundError:
+            with suppress(FileNotFoundError):
+                text = read_regular(Path(self._name), MAX_READY_FILE_BYTES)
+            content = json.loads(text or "null")
+        except (OSError, ValueError, RecursionError) as error:
+            raise ClientError(f"{self._name}: cannot be read as a ready file: {error}") from None
+        if not text:  # also one that was made to be written by the server
             raise Unreachable(
                 f"{self._name}: there is no such ready file, so the server is not running (yet); "
                 "`tracker wait --ready` waits for it"
-            ) from None
-        except (OSError, ValueError, RecursionError) as error:
-            raise ClientError(f"{self._name}: cannot be read as a ready file: {error}") from None
+            )
         if not isinstance(content, dict) or not isinstance(content.get("url"), str):
             raise ClientError(f"{self._name}: this is not a server's ready file")
         return content

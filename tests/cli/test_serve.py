@@ -166,6 +166,28 @@ def test_ready_file_is_there_at_once_and_whole(
     assert not ready.exists()
 
 
+@pytest.mark.parametrize("other", [(), ("--ephemeral",), ("--db", ":memory:")], ids=" ".join)
+def test_an_old_ready_file_is_gone_before_a_server_that_cannot_start(
+    tmp_path: Path, other: tuple[str, ...]
+) -> None:
+    """Who waits for this one must not find another, of an earlier job, say."""
+    ready = tmp_path / "ready.json"
+    ready.write_text(json.dumps({"url": "http://127.0.0.1:1", "pid": 1, "db": ":memory:"}))
+    flags = ("--ready-file", str(ready), "--api-key", "short", *other)
+    assert run_command("serve", *flags, home=tmp_path).returncode == 78
+    assert not ready.exists()
+
+
+def test_the_ready_file_of_a_server_survives_a_second_start(
+    shared_server: Server, tmp_path: Path
+) -> None:
+    ready = shared_server.folder / "ready.json"
+    before = (ready.read_bytes(), ready.stat().st_mode)
+    flags = ("--port", "0", "--db", str(shared_server.database), "--ready-file", str(ready))
+    assert run_command("serve", *flags, home=tmp_path).returncode == 75
+    assert (ready.read_bytes(), ready.stat().st_mode) == before
+
+
 @needs_posix
 def test_start_up_text(terminal: Callable[..., Terminal], tmp_path: Path) -> None:
     output = terminal().output
@@ -238,6 +260,7 @@ def test_keys_are_never_logged(start_server: Callable[..., Server], format_: str
         raw.recv(65_536)
     assert server.stop() == 0
     assert f"Listening on {server.url}" in server.log
+    assert f"Dashboard on {server.url}/, its key in {server.database}.api-key" in server.log
     for secret in secrets:
         assert secret not in server.log
     assert key[:16] not in server.log

@@ -66,6 +66,14 @@ def test_at_the_end_it_says_what_a_proxy_said(tmp_path: Path) -> None:
     assert "Bad Gateway" in done.stderr
 
 
+def test_an_empty_ready_file_is_one_to_come(tmp_path: Path) -> None:
+    """As mktemp makes it."""
+    (tmp_path / "ready.json").touch()
+    flags = ("--ready-file", str(tmp_path / "ready.json"), "--timeout", "0")
+    done = run_here("wait", "--ready", *flags, home=tmp_path)
+    assert (done.code, done.stderr.count("\n")) == (75, 1)
+
+
 def test_it_says_which_tasks_are_open_and_which_failed(
     shared_server: Server, tmp_path: Path
 ) -> None:

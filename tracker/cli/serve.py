@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from tracker.cli import env_file
+from tracker.config.paths import without_old_ready_file
 from tracker.config.settings import SETTINGS, Setting
 
 
@@ -45,10 +46,12 @@ def _options() -> list[click.Parameter]:
 def _serve(**flags: Any) -> None:
     given = {name: value for name, value in flags.items() if value not in (None, ())}
     settings, _, warnings = env_file.load_settings(given)
-    from tracker.app import create_app
-    from tracker.server.run import run
+    with without_old_ready_file(settings):  # before the server is loaded, which takes a while
+        from tracker.app import create_app
+        from tracker.server.run import run
 
-    sys.exit(run(create_app, settings, warnings=warnings))
+        code = run(create_app, settings, warnings=warnings)
+    sys.exit(code)
 
 
 serve = click.Command(

@@ -5,14 +5,15 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
 from agent_task_tracker.files import MAX_READY_FILE_BYTES, read_regular
 from agent_task_tracker.folders import MEMORY
 from agent_task_tracker.keys import API_KEY_SUFFIX
-from tracker.config.settings import default_database
-from tracker.errors import ConfigError
+from tracker.config.settings import Settings, default_database
+from tracker.errors import ConfigError, StartupError
 from tracker.text import is_unicode
 
 SIGNING_KEY_SUFFIX: Final = "secret-key"
@@ -47,6 +48,42 @@ def locate_ready_file(name: str | None) -> Path | None:
     if path is not None:
         check_ready_file(path)
     return path
+
+
+@contextlib.contextmanager
+def without_old_ready_file(settings: Settings) -> Iterator[None]:
+    """Remove what an earlier server left, in the block: who waits for this one must not find the
+    other. If this one cannot start, and the other has the same database, its file is back: it may
+    well run, and be the reason.
+
+    Raises:
+        ConfigError: see `locate_ready_file`; it cannot be removed.
+    """
+    path = locate_ready_file(settings.ready_file)
+    old, mode = b"", 0
+    if path is not None and path.exists():
+        try:
+            old, mode = read_regular(path, MAX_READY_FILE_BYTES), path.stat().st_mode
+            if old:  # an empty file may be of somebody else
+                path.unlink()
+        except OSError as error:
+            raise ConfigError(f"{path}: cannot be replaced: {error.strerror or error}") from None
+    try:
+        yield
+    except StartupError:
+        is_same = not settings.ephemeral and old and json.loads(old).get("db") == _named(settings)
+        if path is not None and is_same:
+            with contextlib.suppress(OSError):  # there is another by now, or the folder has gone
+                descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+                with os.fdopen(descriptor, "wb") as file:
+                    file.write(old)
+        raise
+
+
+def _named(settings: Settings) -> str | None:
+    """The database as ready files name it; None: in memory, so no other server has the same."""
+    database = locate(settings.db)
+    return None if database is None else str(database)
 
 
 def check_ready_file(path: Path) -> None:

@@ -50,6 +50,9 @@ class ReadinessNotifier:
         else:
             where = f"{self._url} and {self._unix_socket}" if self._unix_socket else self._url
             logger.info("Listening on %s, database %s", where, self._app.store.name)
+            kept = self._app.keys.api_file
+            key = "" if kept is None else f", its key in {kept}"
+            logger.info("Dashboard on %s%s/%s", self._url, self._root_path, key)
         for warning in self._warnings:
             logger.warning("%s", warning)
 
