@@ -14,6 +14,7 @@ import pytest
 
 from tests.support.certificates import Pair, make
 from tests.support.clocked import ClockedServer
+from tests.support.ignored_signals import keep_to_ourselves
 from tests.support.server import Server
 
 if TYPE_CHECKING:
@@ -22,6 +23,11 @@ if TYPE_CHECKING:
     from tests.support.dashboard import Dashboard
 
 REQUIRE_BROWSER = "TRACKER_REQUIRE_BROWSER"
+
+
+def pytest_configure() -> None:
+    """Ctrl-C ends what tests start, also where it would not end the tests."""
+    keep_to_ourselves()
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
