@@ -12,6 +12,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from agent_task_tracker import bounded
+from agent_task_tracker.authorities import client_context
 from agent_task_tracker.errors import ClientError, Unverified
 from agent_task_tracker.plain_url import why_untrusted
 
@@ -81,7 +82,7 @@ class Address:
     @cached_property
     def _tls_context(self) -> ssl.SSLContext:
         try:
-            return ssl.create_default_context(cafile=self._ca_file)
+            return client_context(self._ca_file)
         except OSError as error:  # ssl.SSLError too
             reason = "no certificate in PEM" if isinstance(error, ssl.SSLError) else error.strerror
             raise ClientError(f"{self._ca_file}: cannot be used as --ca-file: {reason}") from None
