@@ -9,8 +9,10 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -20,6 +22,8 @@ import pytest
 from tests.support.cli import run
 from tests.support.platforms import needs_posix
 from tests.support.server import COMMAND, Server, environment, wait_for
+from tests.support.walk import walk
+from tests.support.watched import is_alive
 
 
 @pytest.fixture
@@ -68,6 +72,73 @@ def test_first_run_of_a_new_user(tmp_path: Path, unwritable: Path) -> None:
     assert not ready_file.exists()
     assert list(temporary.iterdir()) == []
     assert not database.with_name("tracker.db-wal").exists()
+
+
+# Tells what is opened of the program's files, or imported, once the file `watch` is there.
+_WATCHED = """
+import os, sys
+log = os.open("opened", os.O_WRONLY | os.O_CREAT)
+ours = tuple(map(os.path.realpath, {*sys.path[1:], os.path.dirname(os.__file__)}))
+def look(event, values):
+    if event in ("open", "import") and os.path.exists("watch"):
+        name = os.fspath(values[0]) if not isinstance(values[0], int) else ""
+        if event == "import" or os.path.realpath(name).startswith(ours):
+            os.write(log, f"{event} {name}\\n".encode())
+sys.addaudithook(look)
+from tracker import cli
+cli.main()
+"""
+
+
+@needs_posix
+def test_a_running_server_needs_nothing_of_its_program(tmp_path: Path) -> None:
+    """The program may be upgraded meanwhile, the directory for temporary files cleaned."""
+    folder, temporary = tmp_path / "server", tmp_path / "temporary"
+    temporary.mkdir()
+    command = [sys.executable, "-c", _WATCHED]
+    if is_executable := "TRACKER_COMMAND" in os.environ:
+        source, copy = Path(COMMAND[0]), tmp_path / "program"
+        copy.mkdir()
+        if (source.parent / "_internal").is_dir():
+            copy.rmdir()
+            shutil.copytree(source.parent, copy, symlinks=True)
+        else:
+            shutil.copy2(source, copy)
+        command = [str(copy / source.name)]
+    server = Server.start(folder, command=command, variables={"TMPDIR": str(temporary)}, fork=False)
+    try:
+        if is_executable:
+            shutil.rmtree(copy)
+            for unpacked in temporary.iterdir():
+                shutil.rmtree(unpacked)
+        (folder / "watch").touch()
+        assert walk(server) == []
+    finally:
+        assert server.stop() == 0
+    if not is_executable:
+        assert (folder / "opened").read_text() == ""
+    assert "Traceback" not in server.log
+
+
+@needs_posix
+def test_what_a_killed_run_leaves_goes_at_the_next_start(tmp_path: Path) -> None:
+    """The package and the folder leave nothing; the folder of a run that lives stays."""
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    variables = {"TMPDIR": str(temporary)}
+    killed = Server.start(tmp_path / "killed", variables=variables, fork=False)
+    if killed.pid != killed.process.pid:
+        killed.process.kill()
+    killed.stop(signal.SIGKILL)
+    wait_for(lambda: not is_alive(killed.pid), what="its end")
+    left = set(temporary.iterdir())
+    living = Server.start(tmp_path / "living", variables=variables, fork=False)
+    kept = set(temporary.iterdir()) - left
+    for folder in temporary.iterdir():
+        os.utime(folder, (0, 0))
+    run("--version", home=tmp_path, variables=variables)
+    assert set(temporary.iterdir()) == kept
+    assert living.stop() == 0
 
 
 @needs_posix

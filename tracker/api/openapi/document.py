@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from importlib import resources
 from typing import Any, Final
 
 import orjson
@@ -31,8 +30,8 @@ _ALL: Final = (*OPERATIONS, *HOOK_OPERATIONS, *MCP_OPERATIONS, *KEY_OPERATIONS)
 _LIMIT_HEADERS: Final = ("RateLimit-Policy", "RateLimit")
 
 
-def document(root_path: str = "") -> bytes:
-    """The whole document, as JSON. `root_path`: before all its paths."""
+def document(root_path: str, introduction: str) -> bytes:
+    """The whole document, as JSON. `root_path`: before all its paths; `introduction`: Markdown."""
     schemas = _schemas()
     paths: dict[str, dict[str, Any]] = {}
     for operation in _ALL:
@@ -44,7 +43,7 @@ def document(root_path: str = "") -> bytes:
             "info": {
                 "title": "Agent Task Tracker",
                 "version": tracker.__version__,
-                "description": _introduction(),
+                "description": introduction,
                 "license": {"name": "MIT", "identifier": "MIT"},
             },
             "servers": [{"url": root_path or "/", "description": "This server"}],
@@ -167,11 +166,6 @@ def _query(schema: Mapping[str, Any]) -> Iterable[dict[str, Any]]:
         if name in schema.get("required", ()):
             parameter |= {"required": True, "example": property_["examples"][0]}
         yield parameter
-
-
-def _introduction() -> str:
-    folder = resources.files("tracker") / "web" / "docs"
-    return (folder / "introduction.md").read_text(encoding="utf-8")
 
 
 def _schemas() -> dict[str, Any]:

@@ -1,7 +1,10 @@
 """`/docs` (Swagger UI), `/redoc` (ReDoc) and their files: all served from here, no network used.
 
 The two viewers come with the package `offapi`, whose files are served as they are but for
-addresses on the network; it is not imported, because its import reads them all into memory.
+addresses on the network; it is not imported, because its import reads more of them into memory.
+
+All is read at start: while a server runs, its package may be upgraded, and what an executable has
+unpacked may be cleaned away.
 """
 
 from __future__ import annotations
@@ -16,9 +19,11 @@ from typing import Final, NamedTuple
 
 import falcon
 import falcon.asgi
+import pydantic.dataclasses  # noqa: F401 - pydantic would import it when the document is made
 
 from tracker.api.content_coding import accepts_gzip
 from tracker.api.middleware.auth import Rights
+from tracker.api.openapi.document import document
 from tracker.api.pages.once import Once
 from tracker.api.pages.unchanging import Unchanging
 from tracker.api.resources import not_modified
@@ -45,7 +50,7 @@ class Page:
     rights = Rights(get=Right.OPEN)
 
     def __init__(self, name: str, root_path: str) -> None:
-        html = (resources.files("tracker") / "web" / "docs" / name).read_text("utf-8")
+        html = _ours(name).read_text("utf-8")
         self._html = html.replace('"/docs/', f'"{root_path}/docs/').encode()
 
     async def on_get(self, _req: falcon.asgi.Request, resp: falcon.asgi.Response) -> None:
@@ -62,10 +67,11 @@ class Assets:
     rights = Rights(get=Right.OPEN)
 
     def __init__(self) -> None:
-        ours = Path(str(resources.files("tracker"))) / "web" / "docs"
         viewers = _package_folder("offapi")
-        paths = {name: viewers / name for name in _VIEWERS} | {name: ours / name for name in _OURS}
-        self._files = {name: Once(partial(_read, path)) for name, path in paths.items()}
+        paths = {name: viewers / name for name in _VIEWERS} | {name: _ours(name) for name in _OURS}
+        self._files = {
+            name: Once(partial(_file, path.read_bytes())) for name, path in paths.items()
+        }
 
     async def on_get(self, req: falcon.asgi.Request, resp: falcon.asgi.Response, name: str) -> None:
         """The file, compressed for those who take it so; asked for again, 304."""
@@ -89,7 +95,8 @@ class OpenApi:
     rights = Rights(get=Right.OPEN)
 
     def __init__(self, root_path: str) -> None:
-        self._document = Once(partial(_build_document, root_path))
+        introduction = _ours("introduction.md").read_text("utf-8")
+        self._document = Once(partial(_build_document, root_path, introduction))
 
     async def on_get(self, req: falcon.asgi.Request, resp: falcon.asgi.Response) -> None:
         """The API's description."""
@@ -105,18 +112,19 @@ class _File(NamedTuple):
     etag: str
 
 
-def _read(path: Path) -> _File:
-    content = path.read_bytes().replace(_CDN, b"data:,")
+def _file(content: bytes) -> _File:
+    content = content.replace(_CDN, b"data:,")
     # Weak: it names the content, compressed or not.
     etag = f'W/"{hashlib.blake2b(content, digest_size=12).hexdigest()}"'
     return _File(content, gzip.compress(content, compresslevel=6, mtime=0), etag)
 
 
-def _build_document(root_path: str) -> Unchanging:
-    # Imported here: its models take longer to make than a server should take to start.
-    from tracker.api.openapi.document import document  # noqa: PLC0415
+def _build_document(root_path: str, introduction: str) -> Unchanging:
+    return Unchanging(document(root_path, introduction), falcon.MEDIA_JSON)
 
-    return Unchanging(document(root_path), falcon.MEDIA_JSON)
+
+def _ours(name: str) -> Path:
+    return Path(str(resources.files("tracker"))) / "web" / "docs" / name
 
 
 def _package_folder(name: str) -> Path:
