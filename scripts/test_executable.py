@@ -1,8 +1,8 @@
-"""Build the executable and test it as users get it: python3 scripts/test_executable.py.
+"""Build the executable and test it as users get it: python3 scripts/test_executable.py [--built].
 
 Runs black-box tests of the package against dist/tracker and dist/tracker-dir/, each from a path
 with spaces and letters beyond ASCII, without Python on its PATH and with an empty home directory.
-Options of pytest may follow.
+--built: what scripts/build.py has built is tested as it is. Options of pytest may follow.
 """
 
 import os
@@ -36,17 +36,20 @@ TESTS_OF_FOLDER = (
     "tests/cli/test_prune.py",
 )
 
+BUILT = "--built"
+
 
 def test(program: Path, tests: tuple[str, ...]) -> int:
     """Run the tests against a program; returns pytest's exit code."""
     log(f"== {program.relative_to(ROOT)}")
+    options = [option for option in sys.argv[1:] if option != BUILT]
     with tempfile.TemporaryDirectory(prefix="with spaces и буквы ") as folder:
         if program == ONE_FILE:
             command = Path(shutil.copy2(program, folder))
         else:
             command = Path(shutil.copytree(program.parent, Path(folder) / "dir")) / program.name
         return subprocess.call(
-            [sys.executable, str(ROOT / "scripts" / "test.py"), *sys.argv[1:], *tests],
+            [sys.executable, str(ROOT / "scripts" / "test.py"), *options, *tests],
             env={**os.environ, "TRACKER_COMMAND": shlex.quote(command.as_posix())},
         )
 
@@ -54,7 +57,7 @@ def test(program: Path, tests: tuple[str, ...]) -> int:
 def main() -> None:
     """Build, then test both forms."""
     build = [sys.executable, str(ROOT / "scripts" / "build.py"), "--no-archives"]
-    status = subprocess.call(build)
+    status = 0 if BUILT in sys.argv[1:] else subprocess.call(build)
     if not status:
         status = test(ONE_FILE, TESTS) or test(IN_FOLDER, TESTS_OF_FOLDER)
     sys.exit(status)

@@ -19,7 +19,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.support.cli import run
+from tests.support.cli import json_lines, run
 from tests.support.platforms import needs_posix
 from tests.support.server import COMMAND, Server, environment, wait_for
 from tests.support.walk import walk
@@ -158,6 +158,17 @@ def test_version_and_help(tmp_path: Path) -> None:
     assert re.fullmatch(rb"tracker, version \d+\.\d+\.\d+\S*\r?\n", version.stdout)
     assert b"Without a command: serve." in run("--help", home=tmp_path).stdout
     assert b"--idle-timeout" in run("serve", "--help", home=tmp_path).stdout
+
+
+def test_what_is_inside_is_listed(tmp_path: Path) -> None:
+    listed = json_lines(run("licenses", "--json", home=tmp_path).stdout)
+    names = {package["name"] for package in listed}
+    if "TRACKER_COMMAND" in os.environ:  # else they are the system's, or the packages' own affair
+        assert {"OpenSSL", "SQLite", "zlib", "Expat", "llhttp", "pyinstaller"} <= names
+        assert {"swagger-ui", "redoc", "aho-corasick"} <= names
+        assert not {"h11", "markdown-it-py", "mdurl", "pygments"} & names
+    assert {"agent-task-tracker", "falcon", "Python"} <= names
+    assert all(package["text"] and package["purl"] for package in listed)
 
 
 def test_exit_codes(tmp_path: Path) -> None:

@@ -1,7 +1,7 @@
-"""The packages this program is made of, with their licences.
+"""What this program is made of, with the licences.
 
-They are read from the packages' metadata. The executable has none: the build calls `collect` and
-includes the result as a file.
+Packages are read from their metadata. The executable has none: the build looks what is in it, which
+is more than packages and fewer of them, and includes the list as a file.
 """
 
 from __future__ import annotations
@@ -26,12 +26,14 @@ _CLASSIFIER = "License :: OSI Approved :: "
 
 
 class Package(NamedTuple):
-    """A package; `text`: its licence's full text, if the package includes it."""
+    """A package, or another part; `version`: empty where it does not tell; `text`: its licence's
+    full text, if it comes with it; `purl`: its address (https://github.com/package-url)."""
 
     name: str
     version: str
     license: str
     text: str
+    purl: str
 
 
 def contained() -> list[Package]:
@@ -47,7 +49,7 @@ def collect() -> list[Package]:
     packages: dict[str, Package] = {}
     todo = [DISTRIBUTION]
     while todo:
-        name = re.sub(r"[-_.]+", "-", todo.pop()).lower()
+        name = _normalized(todo.pop())
         if name in packages:
             continue
         try:
@@ -59,14 +61,16 @@ def collect() -> list[Package]:
             match = _NAME.match(requirement)
             if match and "extra ==" not in requirement:
                 todo.append(match[0])
-    return [packages[name] for name in sorted(packages)] + [_python()]
+    return [packages[name] for name in sorted(packages)] + [python()]
 
 
 def package(distribution: metadata.Distribution) -> Package:
     """An installed package, from its metadata."""
     info = distribution.metadata
     name = info["Name"]
-    return Package(name, distribution.version, _license(info.json), _text(distribution))
+    version = distribution.version
+    purl = f"pkg:pypi/{_normalized(name)}@{version}"
+    return Package(name, version, _license(info.json), _text(distribution), purl)
 
 
 def _license(info: dict[str, Any]) -> str:
@@ -90,7 +94,13 @@ def _text(distribution: metadata.Distribution) -> str:
     return "\n\n".join(path.read_text(encoding="utf-8").strip() for path in paths)
 
 
-def _python() -> Package:
+def python() -> Package:
+    """The interpreter."""
     text = Path(sysconfig.get_path("stdlib")) / "LICENSE.txt"
     known = text.read_text(encoding="utf-8") if text.is_file() else sys.copyright
-    return Package("Python", platform.python_version(), "PSF-2.0", known)
+    version = platform.python_version()
+    return Package("Python", version, "PSF-2.0", known, f"pkg:generic/python@{version}")
+
+
+def _normalized(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()
