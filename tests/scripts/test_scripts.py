@@ -264,7 +264,9 @@ def test_failures_are_a_line_and_an_exit_code(raised, code, line, capsys) -> Non
     assert output.out == ""
 
 
-@pytest.mark.parametrize("name", ["_python", "_environment", "serve", "test", "lint", "lock"])
+@pytest.mark.parametrize(
+    "name", ["_python", "_environment", "serve", "test", "lint", "lock", "lowest", "package"]
+)
 def test_old_python_gets_as_far_as_the_message(name: str) -> None:
     script = SCRIPTS / f"{name}.py"
     tree = ast.parse(script.read_text(encoding="utf-8"), feature_version=(3, 7))
