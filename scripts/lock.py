@@ -1,4 +1,4 @@
-"""Lock what the executable is built of and what development uses: python3 scripts/lock.py.
+"""Lock what executable and container are made of and development uses: python3 scripts/lock.py.
 
 Writes requirements-GROUP.txt for the groups below: for every system and Python, the newest versions
 that pyproject.toml allows of the project's dependencies, the group's and all that they need, with
@@ -10,7 +10,7 @@ import subprocess
 from _environment import ROOT, Environment, run_script
 from _python import MINIMUM
 
-GROUPS = ("build", "lint", "test")
+GROUPS = ("build", "lint", "run", "test", "wheel")
 # Without the comments that say who needs what: they would name the constraints' path.
 OPTIONS = ("--universal", "--quiet", "--no-emit-index-url", "--no-annotate", "--no-config")
 TOGETHER = ROOT / "build" / "locked-together.txt"

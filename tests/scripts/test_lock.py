@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
 import re
+import sys
 import tomllib
 from pathlib import Path
 
@@ -11,7 +13,9 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).parents[2]
-GROUPS = ("build", "lint", "test")
+sys.path.append(str(ROOT / "scripts"))
+group_requirements = importlib.import_module("_environment").group_requirements
+GROUPS = ("build", "lint", "run", "test", "wheel")
 LOCKS = {g: (ROOT / f"requirements-{g}.txt").read_text(encoding="utf-8") for g in GROUPS}
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 
@@ -27,11 +31,11 @@ def locked(group: str) -> dict[str, Requirement]:
 
 def wanted(group: str) -> list[str]:
     """What its tools need, and the project, which is installed beside them."""
-    texts = list(PYPROJECT["project"]["dependencies"])
-    for entry in PYPROJECT["dependency-groups"][group]:
-        included = entry.get("include-group") if isinstance(entry, dict) else None
-        texts += PYPROJECT["dependency-groups"][included] if included else [entry]
-    return texts
+    return [*PYPROJECT["project"]["dependencies"], *group_requirements(PYPROJECT, group)]
+
+
+def test_what_makes_the_wheel_is_what_pip_would_take() -> None:
+    assert group_requirements(PYPROJECT, "wheel") == PYPROJECT["build-system"]["requires"]
 
 
 def applies(requirement: Requirement, system: str, python: str, machine: str = "x86_64") -> bool:
