@@ -263,7 +263,9 @@ WITH_ENV = {
     "import": ("-",), "doctor": (), "demo": (), "key": ("list",), "audit": (),
     "flush": (), "connect": ("claude-code", "--anyway"), "agents": (), "uninstall": ("--yes",),
 }  # fmt: skip
-WITHOUT_ENV = {"completion": ("bash",), "licenses": (), "disconnect": ("claude-code",)}
+WITHOUT_ENV = {
+    **{"completion": ("bash",), "licenses": (), "version": (), "disconnect": ("claude-code",)},
+}
 VARIANTS = [
     *((command, *arguments) for command, arguments in WITH_ENV.items()),
     *(("wait", "--all-finished"), ("doctor", "--json"), ()),

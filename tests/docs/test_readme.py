@@ -17,7 +17,7 @@ import pytest
 
 from tests.support.browser import launch
 from tests.support.markdown import ROOT, Document
-from tests.support.readme_walk import OUTPUT, Walk
+from tests.support.readme_walk import INSTALLERS, OUTPUT, Walk
 from tests.support.server import COMMAND, KEY, Server, environment, wait_for
 from tracker.api.errors import STATUSES
 from tracker.cli.group import cli
@@ -69,7 +69,12 @@ def test_every_block_does_what_it_says(tmp_path: Path) -> None:
         "Release": "completed",
         "eval-7": "completed",
     }
-    assert walk.checkout.pip_calls == ["install ."]
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["name"]
+    assert {name: walk.checkout.calls_of(name) for name in INSTALLERS} == {
+        "uvx": [project],
+        "pipx": [f"install {project}"],
+        "pip": ["install ."],
+    }
 
 
 def key_of(walk: Walk) -> str:

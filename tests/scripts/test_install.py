@@ -165,7 +165,7 @@ def test_it_installs_what_the_sums_say(
     ]
 
 
-@pytest.mark.parametrize("shell", filter(shutil.which, ["dash", "bash", "busybox"]))
+@pytest.mark.parametrize("shell", [*filter(shutil.which, ["dash", "bash", "busybox"])])
 def test_another_release_into_another_folder(
     machine: Machine, release: Release, shell: str, tmp_path: Path
 ) -> None:

@@ -37,6 +37,7 @@ from tracker.config.variables import DotEnv, filter_dotenv
 
 BLOCK_SECONDS = 60
 OUTPUT = ("text", "json")
+INSTALLERS = ("uvx", "pipx", "pip")
 PROXIED_HOST = "tracker.example.com"
 
 
@@ -57,12 +58,12 @@ class Checkout:
         self._note_as_installed()
         self._write_command("tracker", f'exec "{self.bin}/python" -P -m tracker "$@"')
         self._write_command("make", "echo all green")
-        self._write_command("pip", f'echo "$@" >> "{root}/pip-calls"')
+        for name in INSTALLERS:
+            self._write_command(name, f'echo "$@" >> "{root}/{name}-calls"')
 
-    @property
-    def pip_calls(self) -> list[str]:
-        """What pip was asked for; it did none of it."""
-        calls = self.root / "pip-calls"
+    def calls_of(self, installer: str) -> list[str]:
+        """What it was asked for; it did none of it."""
+        calls = self.root / f"{installer}-calls"
         return calls.read_text().splitlines() if calls.exists() else []
 
     def _borrow_packages(self) -> None:

@@ -36,6 +36,7 @@ COMMANDS = {
     "demo": ("demo", "Watch the dashboard fill: a simulated team of agents reports for a minute."),
     "completion": ("completion", "Print a shell's completion script."),
     "licenses": ("licenses", "List the packages this program is made of."),
+    "version": ("version", "Show the version; --check asks whether there is a newer release."),
 }
 
 HELP = """\

@@ -11,7 +11,12 @@ import apsw
 import pytest
 
 from tests.support.cli import run
-from tests.support.databases import assert_refused, make_old_database, task_ids
+from tests.support.databases import (
+    assert_refused,
+    make_database,
+    make_old_database,
+    task_ids,
+)
 from tests.support.full import run_with_file_limit
 from tests.support.platforms import needs_posix
 from tests.support.server import Server
@@ -87,3 +92,37 @@ def test_copies_stay_while_the_database_cannot_be_used(tmp_path: Path) -> None:
     (tmp_path / "tracker.db.v1.backup").write_text("all there is")
     assert_refused(tmp_path, "prune", "--upgrade-copies", "--db", "tracker.db")
     assert (tmp_path / "tracker.db.v1.backup").exists()
+
+
+@pytest.mark.parametrize("keys_are_as_known", [True, False])
+def test_whoever_goes_back_restores_over_the_newer_database(
+    tmp_path: Path, keys_are_as_known: bool
+) -> None:
+    """As the log of an upgrade says; the older tracker alone refuses the newer database."""
+    database = make_database(tmp_path, "old")
+    db = ("--db", str(database))
+    for name in ("stays", "revoked"):
+        assert run("key", "create", name, "--role", "read", *db, home=tmp_path).returncode == 0
+    copy = tmp_path / "copy.db"
+    assert run("backup", str(copy), *db, home=tmp_path).returncode == 0
+    assert run("key", "revoke", "revoked", *db, home=tmp_path).returncode == 0
+    newer = migrations.newest() + 1
+    with closing(apsw.Connection(str(database))) as connection:
+        if not keys_are_as_known:
+            connection.execute("ALTER TABLE keys RENAME COLUMN name TO called")
+        connection.pragma("user_version", newer)
+    assert "made by a newer tracker" in assert_refused(tmp_path, "serve", "--port", "0", *db)
+
+    done = run("restore", str(copy), *db, "--json", home=tmp_path)
+    assert done.returncode == 0, done.stderr
+    kept = Path(json.loads(done.stdout)["kept"])
+    with closing(apsw.Connection(str(kept))) as connection:
+        assert connection.pragma("user_version") == newer
+    assert task_ids(database) == ["old"]
+    listed = run("key", "list", "--json", *db, home=tmp_path).stdout.splitlines()
+    # Where nobody can tell, they are the backup's, and `restore` says so.
+    names = {"stays"} if keys_are_as_known else {"stays", "revoked"}
+    assert {json.loads(line)["name"] for line in listed} == names
+    server = Server.start(tmp_path)
+    assert server.report("start", "p").json()["event_id"] >= 2**32
+    assert server.stop() == 0

@@ -179,10 +179,11 @@ def _next_id(last: int, path: Path) -> int:
 
 
 def _check_ours(path: Path) -> None:
-    """Raises ConfigError if another program's database stands there. A broken one is replaced."""
+    """Raises ConfigError if another program's database stands there. A broken one is replaced, and
+    a newer tracker's, by whoever goes back."""
     if path.stat().st_size:
         with contextlib.suppress(apsw.Error), closing(open_read_only(path)) as connection:
-            migrations.check(connection, str(path))
+            migrations.check_ours(connection, str(path))
 
 
 def _merge_wal(path: Path) -> None:

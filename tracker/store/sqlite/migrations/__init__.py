@@ -38,17 +38,27 @@ def newest() -> int:
     return len(steps())
 
 
-def check(connection: apsw.Connection, name: str) -> int:
-    """The version of the database; writes nothing.
+def check_ours(connection: apsw.Connection, name: str) -> int:
+    """The version of the database, perhaps a newer tracker's; writes nothing.
 
     Raises:
-        ConfigError: another program's database, or one made by a newer tracker.
+        ConfigError: another program's database.
     """
     version = int(connection.pragma("user_version"))
     application = connection.pragma("application_id")
     tables = connection.execute("SELECT count(*) FROM sqlite_schema").get
     if application != APPLICATION_ID and (tables or application or version):
         raise ConfigError(f"{name}: the database of another program; choose another --db")
+    return version
+
+
+def check(connection: apsw.Connection, name: str) -> int:
+    """The version of the database; writes nothing.
+
+    Raises:
+        ConfigError: another program's database, or one made by a newer tracker.
+    """
+    version = check_ours(connection, name)
     if version > newest():
         raise ConfigError(
             f"{name}: made by a newer tracker (schema {version}, this one knows {newest()}); "
