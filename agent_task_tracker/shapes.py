@@ -75,6 +75,20 @@ RPC: Final[Shape] = {
     "result?": _object,
     "error?": {"code": _integer, "message": _text},
 }
+_name: Final = _or_null(_text)
+_AMOUNTS: Final[dict[str, Shape]] = {
+    "input_tokens": _integer,
+    "output_tokens": _integer,
+    "cache_read_tokens": _integer,
+    "cache_write_tokens": _integer,
+    "cost_usd": _number,
+}
+
+
+def _usage(value: Any) -> bool:
+    return value is None or fits(value, {**_AMOUNTS, "models?": [{"model": _name, **_AMOUNTS}]})
+
+
 HEALTH: Final[Shape] = {"status": _text}
 REPORTED: Final[Shape] = {"message": _text, "event_id": _integer}
 
@@ -93,6 +107,7 @@ _ATTENTION: Final[dict[str, Shape]] = {
 }
 _TASK: Final[dict[str, Shape]] = {
     **_ATTENTION,
+    "usage?": _usage,
     "session?": _or_null(_text),
     "parent_task_id?": _or_null(_text),
     "overdue?": _flag,
@@ -147,6 +162,7 @@ TASK: Final[Shape] = {
     "attempt": _integer,
     "stack_trace": _or_null(_text),
     "metadata": _or_null(_object),
+    "usage_total?": _usage,
     "events": [_EVENT],
 }
 
@@ -158,12 +174,14 @@ _PERFORMANCE: Final[Shape] = {
 STATS: Final[Shape] = {
     "overview": {"total_tasks": _integer, "active_tasks": _integer, "failed_tasks": _integer},
     "performance": _PERFORMANCE,
+    "usage?": _usage,
     "agents": [
         {
             "name": _text,
             "task_count": _integer,
             "success_rate": _number,
             "average_duration": _number,
+            "usage?": _usage,
         }
     ],
 }
@@ -171,6 +189,7 @@ PROJECT_STATS: Final[Shape] = {
     "project": _text,
     "task_stats": {"total": _integer, "running": _integer, "pending": _integer, "failed": _integer},
     "performance": _PERFORMANCE,
+    "usage?": _usage,
     "timeline": [{"date": _text, "completed": _integer, "failed": _integer}],
 }
 

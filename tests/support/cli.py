@@ -75,7 +75,7 @@ def json_lines(output: bytes) -> list[dict[str, Any]]:
 
 
 class Terminal:
-    """A command on a terminal of its own, 120 columns wide. Not on Windows."""
+    """A command on a terminal of its own, so many `columns` wide. Not on Windows."""
 
     def __init__(
         self,
@@ -83,12 +83,13 @@ class Terminal:
         home: Path,
         server: Server | None = None,
         variables: Mapping[str, str] | None = None,
+        columns: int = 120,
     ) -> None:
         import pty
         import termios
 
         self._descriptor, terminal = pty.openpty()
-        termios.tcsetwinsize(terminal, (40, 120))
+        termios.tcsetwinsize(terminal, (40, columns))
         self.process = Process(
             [*COMMAND, *arguments],
             cwd=home,

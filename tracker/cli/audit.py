@@ -45,7 +45,7 @@ def audit(
 
     from tracker.cli.tables import table
 
-    columns = ("LAST", "#COUNT", "ACTION", "BY", "FROM", "WHAT", "DETAILS")
+    columns = ("=LAST", "#COUNT", "=ACTION", "BY", "FROM", "WHAT", "DETAILS")
     console().print(
         table(
             columns,
@@ -61,6 +61,7 @@ def audit(
                 )
                 for entry in found
             ),
+            gives=("FROM", "COUNT", "BY", "LAST"),
         )
     )
 

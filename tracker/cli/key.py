@@ -89,7 +89,7 @@ def list_(keys: KeyHolder, *, as_json: bool) -> None:
 
     from tracker.cli.tables import table
 
-    columns = ("NAME", "ROLE", "PROJECTS", "CREATED", "EXPIRES", "LAST USED", "FROM")
+    columns = ("NAME", "=ROLE", "PROJECTS", "=CREATED", "=EXPIRES", "=LAST USED", "FROM")
     console().print(
         table(
             columns,
@@ -105,6 +105,7 @@ def list_(keys: KeyHolder, *, as_json: bool) -> None:
                 )
                 for one in found
             ),
+            gives=("CREATED", "FROM", "LAST USED"),
         )
     )
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import sys
+import time
 from collections.abc import Callable
 from itertools import islice
 from operator import itemgetter
@@ -17,18 +20,25 @@ from tracker.domain.tasks import Status
 from tracker.text import printable
 
 if TYPE_CHECKING:
-    from rich.console import Console
+    from rich.console import Group, RenderableType
 
-_CELLS: Final[dict[str, Callable[[dict[str, Any]], object]]] = {
+Json = dict[str, Any]
+
+_CELLS: Final[dict[str, Callable[[Json], object]]] = {
     "PROJECT": itemgetter("project"),
     "TASK": itemgetter("task_id"),
-    "STATUS": shown_status,
+    "=STATUS": shown_status,
     "#PROGRESS": lambda task: f"{task['progress']:g}%",
     "#DURATION": lambda task: duration(task["duration_seconds"]),
-    "STARTED": lambda task: local_time(task["started_at"]),
+    "=STARTED": lambda task: local_time(task["started_at"]),
     "AGENT": itemgetter("agent"),
     "TITLE": itemgetter("title"),
 }
+# What is left out first where there is little room.
+_GIVES: Final = ("STARTED", "AGENT", "DURATION", "PROJECT", "PROGRESS", "TASK")
+
+# Seconds between two looks of --watch.
+_WATCH_INTERVAL: Final = 2.0
 
 
 @click.command()
@@ -40,6 +50,7 @@ _CELLS: Final[dict[str, Callable[[dict[str, Any]], object]]] = {
 @click.option(
     "-n", "--limit", type=click.IntRange(1), default=50, show_default=True, help="At most so many."
 )
+@click.option("--watch", is_flag=True, help="On a terminal: keep it up to date, until Ctrl-C.")
 @click.option("--json", "as_json", is_flag=True, help="A line of JSON for each.")
 @with_client(patience=1.0)
 def ls(
@@ -51,62 +62,96 @@ def ls(
     agent: str | None,
     query: str | None,
     limit: int,
+    watch: bool,
     as_json: bool,
 ) -> None:
     """List projects, or tasks.
 
-    Without PROJECT, --tasks and what chooses tasks list those of all projects. Projects are in the
-    order of their names, tasks newest first.
+    Without PROJECT: first the tasks that run, then the projects in the order of their names; with
+    --tasks or what chooses tasks, those of all projects. Tasks come newest first. With --json a
+    task has all that it takes to start it again, and no PROJECT lists the projects alone.
     """
+    if watch and (as_json or not sys.stdout.isatty()):
+        raise click.UsageError("--watch is for a terminal; programs take `tracker tail -f --json`")
     of_projects = project is None and not (all_tasks or status or agent or query)
-    if of_projects:
-        items = list(islice(client.projects(), limit))
-    else:
-        items = list(islice(client.tasks(project, status=status, agent=agent, q=query), limit))
+
+    def tasks(status: str | None = status) -> list[Json]:
+        found = client.tasks(project, status=status, agent=agent, q=query)
+        return list(islice(found, limit))
+
+    def projects() -> list[Json]:
+        return list(islice(client.projects(), limit))
+
     if as_json:
-        for item in items:
-            print_json(item)
+        for item in projects() if of_projects else tasks():
+            print_json(item if of_projects else _whole(client, {"project": project, **item}))
         return
 
-    from tracker.cli.tables import table
+    def view() -> Group:
+        from rich.console import Group
 
-    if of_projects:
-        output = table(
-            ("PROJECT", "#TASKS", "#ACTIVE", "UPDATED"),
-            (
-                (p["name"], p["task_count"], p["active_tasks"], local_time(p["updated_at"]))
-                for p in items
-            ),
-        )
+        if not of_projects:
+            return Group(*_tasks(tasks(), with_project=project is None))
+        running = _tasks(tasks(Status.RUNNING), with_project=True, if_any=True)
+        return Group(*running, _projects(projects()))
+
+    if watch:
+        _watch(view)
     else:
-        columns: tuple[str, ...] = (
-            "TASK",
-            "STATUS",
-            "#PROGRESS",
-            "#DURATION",
-            "STARTED",
-            "AGENT",
-            "TITLE",
-        )
-        if project is None:
-            columns = ("PROJECT", *columns)
-        output = table(columns, ([_CELLS[column](item) for column in columns] for item in items))
-    out = console()
-    out.print(output)
-    if not of_projects:
-        _print_notes(out, items)
+        console().print(view(), soft_wrap=True)
 
 
-def _print_notes(out: Console, tasks: list[dict[str, Any]]) -> None:
-    """Below the table, where there is room for all that is asked."""
+def _whole(client: Client, task: Json) -> Json:
+    """The task with all that a page has cut, so that it can be started again as it was."""
+    if not task.get("truncated"):
+        return task
+    all_of_it = client.task(task["project"], task["task_id"])
+    return {**task, **{name: all_of_it[name] for name in task if name in all_of_it}}
+
+
+def _tasks(tasks: list[Json], *, with_project: bool, if_any: bool = False) -> list[RenderableType]:
+    """A table, and below it what is asked, where there is room for all of it. `if_any`: nothing for
+    none, and an empty line at the end."""
     from rich.text import Text
 
-    from tracker.cli.tables import status_text
+    from tracker.cli.tables import status_text, table
 
-    notes = [(task, brief_note(task)) for task in tasks]
-    noted = [(task, note) for task, note in notes if note]
-    if noted:
-        out.print()
-    for task, note in noted:
+    if if_any and not tasks:
+        return []
+    names = [name for name in _CELLS if with_project or name != "PROJECT"]
+    rows = ([_CELLS[name](task) for name in names] for task in tasks)
+    shown: list[RenderableType] = [table(names, rows, gives=_GIVES)]
+    notes = [(task, note) for task in tasks if (note := brief_note(task))]
+    if notes:
+        shown.append("")
+    for task, note in notes:
         style = status_text(shown_status(task)).style
-        out.print(Text(printable(f"{task['task_id']}: {note}"), style), soft_wrap=True)
+        shown.append(Text(printable(f"{task['task_id']}: {note}"), style, overflow="fold"))
+    return [*shown, ""] if if_any else shown
+
+
+def _projects(projects: list[Json]) -> RenderableType:
+    from tracker.cli.tables import table
+
+    return table(
+        ("PROJECT", "#TASKS", "#ACTIVE", "=UPDATED"),
+        (
+            (p["name"], p["task_count"], p["active_tasks"], local_time(p["updated_at"]))
+            for p in projects
+        ),
+        gives=("UPDATED",),
+    )
+
+
+def _watch(view: Callable[[], Group]) -> None:
+    """Show it in place of what the terminal showed, again and again, until Ctrl-C."""
+    from rich.live import Live
+
+    # Not refreshed by a thread of its own: a failed write there would print a traceback.
+    with (
+        contextlib.suppress(KeyboardInterrupt),
+        Live(view(), console=console(), screen=True, auto_refresh=False) as live,
+    ):
+        while True:
+            time.sleep(_WATCH_INTERVAL)
+            live.update(view(), refresh=True)

@@ -11,6 +11,7 @@ from agent_task_tracker.client import Client
 from tracker.cli.attention import notes, shown_status
 from tracker.cli.connection import with_client
 from tracker.cli.output import console, duration, local_time, print_json
+from tracker.cli.usage_text import by_model, usage_text
 from tracker.text import printable, printable_lines
 
 
@@ -35,20 +36,17 @@ def show(client: Client, *, project: str, task_id: str, as_json: bool) -> None:
     status = status_text(shown_status(task))
     out.print(status, f"{task['progress']:g}%, attempt {task['attempt']}")
     for note in notes(task):
-        out.print(Text(printable(note), status.style), soft_wrap=True)
-    out.print(table(("", ""), ((name, value) for name, value in _facts(task) if value)))
+        out.print(Text(printable(note), status.style), soft_wrap=not out.is_terminal)
+    facts = [(name, value) for name, value in _facts(task) if value]
+    out.print(table(("=", ""), facts, wraps=True), crop=False)
     if task["stack_trace"]:
         out.print(Text(printable_lines(task["stack_trace"]), "dim"))
     out.print()
-    out.print(
-        table(
-            ("EVENT", "TIME", "TYPE", ""),
-            (
-                (e["id"], local_time(e["timestamp"]), e["type"], event_summary(e))
-                for e in task["events"]
-            ),
-        )
+    events = (
+        (e["id"], local_time(e["timestamp"]), e["type"], event_summary(e)) for e in task["events"]
     )
+    columns = ("#EVENT", "=TIME", "=TYPE", "")
+    out.print(table(columns, events, gives=("TIME", "EVENT"), wraps=True), crop=False)
 
 
 def _facts(task: dict[str, Any]) -> list[tuple[str, str | None]]:
@@ -64,5 +62,16 @@ def _facts(task: dict[str, Any]) -> list[tuple[str, str | None]]:
         ("Message", task["message"]),
         ("Result", task["result"]),
         ("Error", error),
+        *_usage(task),
         ("Metadata", json.dumps(task["metadata"], ensure_ascii=False) if task["metadata"] else ""),
+    ]
+
+
+def _usage(task: dict[str, Any]) -> list[tuple[str, str]]:
+    own, total = usage_text(task.get("usage")), usage_text(task.get("usage_total"))
+    models = by_model(task.get("usage"))
+    return [
+        ("Usage", own),
+        *((("", f"{model}: {used}") for model, used in models) if len(models) > 1 else ()),
+        ("With all it started", total if total != own else ""),
     ]

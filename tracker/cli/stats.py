@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from operator import itemgetter
-from typing import Any, Final
+from typing import Any
 
 import click
 
 from agent_task_tracker.client import Client
 from tracker.cli.connection import with_client
 from tracker.cli.output import console, duration, print_json
-
-_AGENT: Final = itemgetter("name", "task_count", "success_rate", "average_duration")
+from tracker.cli.usage_text import by_model, usage_text
 
 
 @click.command()
@@ -29,27 +27,34 @@ def stats(client: Client, *, project: str | None, as_json: bool) -> None:
 
     out = console()
     counts = figures["overview"] if project is None else figures["task_stats"]
-    out.print(table(("", "#"), (*_named(counts), *_performance(figures["performance"]))))
+    out.print(table(("=", "#"), (*_named(counts), *_performance(figures["performance"]))))
+    used = figures.get("usage")
+    if usage_text(used):
+        rows = [("All models", usage_text(used)), *by_model(used)]
+        out.print()
+        out.print(table(("MODEL", "USAGE"), rows, wraps=True), crop=False)
     out.print()
     if project is None:
         out.print(
             table(
-                ("AGENT", "#TASKS", "#SUCCESS", "#AVERAGE"),
+                ("AGENT", "#TASKS", "#SUCCESS", "#AVERAGE", "USAGE"),
                 (
                     (
                         a["name"],
                         a["task_count"],
                         f"{a['success_rate']}%",
                         duration(a["average_duration"]),
+                        usage_text(a.get("usage")),
                     )
                     for a in figures["agents"]
                 ),
+                gives=("USAGE", "AVERAGE"),
             )
         )
     else:
         out.print(
             table(
-                ("DAY", "#COMPLETED", "#FAILED"),
+                ("=DAY", "#COMPLETED", "#FAILED"),
                 ((day["date"], day["completed"], day["failed"]) for day in figures["timeline"]),
             )
         )
