@@ -13,10 +13,10 @@ from tracker.cli.database import (
     find_database,
     print_notice,
     print_result,
-    progress,
     size,
     with_database,
 )
+from tracker.cli.progress import progress
 from tracker.clock import SystemClock
 
 _CAME_ALONG: Final = (
@@ -38,7 +38,8 @@ def backup(file: Path, *, force: bool, db: str | None, as_json: bool) -> None:
     from tracker.store.sqlite.admin.backup import back_up
 
     database = find_database(db)
-    contents = back_up(database, file.absolute(), progress("Copying"), force=force)
+    with progress("Copying", "pages") as show:
+        contents = back_up(database, file.absolute(), show, force=force)
     result = {"file": str(file.absolute()), "bytes": file.stat().st_size, **contents}
     print_result(
         result,
@@ -63,10 +64,17 @@ def restore(file: Path, *, db: str | None, as_json: bool) -> None:
     from tracker.store.sqlite.admin.restore import restore
 
     database = find_database(db)
-    print_notice(f"Replacing {database} by {file}; what is there now is kept beside it.")
-    restored = restore(
-        database, file.absolute(), progress("Copying"), by=this_user(), clock=SystemClock()
-    )
+    with progress("Copying", "pages") as show:
+        restored = restore(
+            database,
+            file.absolute(),
+            show,
+            begin=lambda: print_notice(
+                f"Replacing {database} by {file}; what is there now is kept beside it."
+            ),
+            by=this_user(),
+            clock=SystemClock(),
+        )
     kept = None if restored.kept is None else str(restored.kept)
     keys = restored.keys
     print_result(

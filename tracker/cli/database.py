@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -52,19 +50,6 @@ def print_result(result: dict[str, Any], text: str, *, as_json: bool) -> None:
             print_json(result)
         else:
             print_text(text)
-
-
-def progress(what: str) -> Callable[[int, int], None]:
-    """Show progress, on a terminal only: a line that is overwritten."""
-    if not sys.stderr.isatty():
-        return lambda _done, _total: None
-
-    def show(done: int, total: int) -> None:
-        end = "\n" if done >= total else ""
-        click.echo(f"\r{what}: {100 * done // max(total, 1)} %", err=True, nl=False)
-        click.echo(end, err=True, nl=False)
-
-    return show
 
 
 def size(number: float) -> str:

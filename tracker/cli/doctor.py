@@ -19,6 +19,7 @@ from tracker.cli.connect import place_of
 from tracker.cli.connection import with_options
 from tracker.cli.database import as_json, database_of, size, with_database
 from tracker.cli.output import local_time, print_json, print_text
+from tracker.cli.progress import progress
 from tracker.cli.reporting import discover
 from tracker.clock import MS_PER_DAY, SystemClock, iso
 from tracker.config.settings import SETTINGS, Settings, source
@@ -130,10 +131,6 @@ def _database(settings: Settings) -> dict[str, Any]:
     from tracker.store.sqlite.admin.keys import expiring
     from tracker.store.sqlite.admin.leftovers import leftovers
 
-    def show_progress() -> None:
-        if sys.stderr.isatty():
-            click.echo(".", err=True, nl=False)
-
     try:
         path = database_of(settings)
         files = [{**item._asdict(), "file": str(item.file)} for item in leftovers(path)]
@@ -145,7 +142,8 @@ def _database(settings: Settings) -> dict[str, Any]:
             {"name": key.name, "expires_at": iso(key.expires_at), "expired": key.expires_at <= now}
             for key in expiring(path, now + _SOON)
         ]
-        return {**result, "expiring_keys": keys, **examine(path, show_progress)}
+        with progress("Reading the database") as show:
+            return {**result, "expiring_keys": keys, **examine(path, lambda: show(0, 0))}
     except StartupError as error:
         return {"file": settings.db, "exists": None, "leftovers": [], "problems": [str(error)]}
 

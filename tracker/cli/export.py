@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO, Final
 
 import click
 
@@ -17,20 +17,22 @@ from tracker.cli.database import (
     find_database,
     print_notice,
     print_result,
-    progress,
     with_database,
 )
 from tracker.cli.output import standard_output
+from tracker.cli.progress import progress
 from tracker.clock import SystemClock
 from tracker.errors import ConfigError
 from tracker.files import translate_errors
-from tracker.text import json_printable, printable_lines
+from tracker.text import json_printable, printable, printable_lines
 
 if TYPE_CHECKING:
     from tracker.cli.records import Output
 
 _FORMATS = click.Choice(["jsonl", "csv"])
 _STANDARD = "-"
+_NAMES: Final = {"jsonl": "JSON lines", "csv": "CSV"}
+_ENDINGS: Final = {".jsonl": "jsonl", ".ndjson": "jsonl", ".csv": "csv"}
 
 
 @click.command()
@@ -40,9 +42,7 @@ _STANDARD = "-"
     "--format",
     "format_",
     type=_FORMATS,
-    default="jsonl",
-    show_default=True,
-    help="The file's form.",
+    help="The file's form; default: as its name ends, .jsonl or .csv.",
 )
 @click.option(
     "--keep-formulas",
@@ -51,14 +51,16 @@ _STANDARD = "-"
 )
 @click.option("--force", is_flag=True, help="Replace FILE if it exists.")
 @with_database
+@as_json
 def export(
     file: str,
     *,
     project: str | None,
-    format_: str,
+    format_: str | None,
     keep_formulas: bool,
     force: bool,
     db: str | None,
+    as_json: bool,
 ) -> None:
     """Write projects, tasks and events as JSON lines or CSV.
 
@@ -71,12 +73,24 @@ def export(
     from tracker.cli.records import WRITERS, write_csv
     from tracker.store.sqlite.admin.export import export as records
 
-    if keep_formulas and format_ != "csv":
+    form = _form(file, format_)
+    if keep_formulas and form != "csv":
         raise click.UsageError("--keep-formulas goes with --format csv")
     database = find_database(db)
-    write = partial(write_csv, keep_formulas=True) if keep_formulas else WRITERS[format_]
-    with _output(file, format_, database, force=force) as output:
-        write(output, records(database, project, progress("Exporting")))
+    write = partial(write_csv, keep_formulas=True) if keep_formulas else WRITERS[form]
+    with (
+        progress("Exporting", "records") as show,
+        _output(file, form, database, force=force) as output,
+    ):
+        counts: dict[str, int] = {}
+        write(output, records(database, project, show, counts))
+    if file != _STANDARD:
+        print_result(
+            {"file": str(Path(file).absolute()), "format": form, **counts},
+            f"{file}: {'{projects} projects, {tasks} tasks and {events} events'.format_map(counts)}"
+            f", as {_NAMES[form]}.",
+            as_json=as_json,
+        )
 
 
 @click.command("import")
@@ -94,14 +108,15 @@ def import_(file: str, *, format_: str | None, db: str | None, as_json: bool) ->
     from tracker.cli.records import READERS
     from tracker.store.sqlite.admin.importing import import_ as insert
 
+    form = _form(file, format_)
     database = find_database(db)
-    form = format_ or ("csv" if file.lower().endswith(".csv") else "jsonl")
-    print_notice(f"Adding to {database} what is in {file}.")
-    with _input(file) as source:
+    with progress("Importing", "records") as show, _input(file) as source:
         counts = insert(
             database,
             READERS[form](source),
             file=_STANDARD if file == _STANDARD else Path(file).name,
+            begin=lambda: print_notice(f"Adding to {database} what is in {file}."),
+            progress=show,
             by=this_user(),
             clock=SystemClock(),
         )
@@ -110,6 +125,17 @@ def import_(file: str, *, format_: str | None, db: str | None, as_json: bool) ->
         "{projects} projects, {tasks} tasks and {events} events added.".format_map(counts),
         as_json=as_json,
     )
+
+
+def _form(file: str, given: str | None) -> str:
+    """As was said, or as the file's name ends; standard streams are JSON lines."""
+    found = given or ("jsonl" if file == _STANDARD else _ENDINGS.get(Path(file).suffix.lower()))
+    if found is None:
+        raise click.UsageError(
+            f"{printable(file)}: say what it is, --format jsonl or --format csv, or have its name "
+            "end so"
+        )
+    return found
 
 
 @contextlib.contextmanager

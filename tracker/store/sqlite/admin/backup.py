@@ -43,7 +43,7 @@ def back_up(path: Path, target: Path, progress: Progress, *, force: bool) -> dic
             # A read transaction: without it every report would make the copy begin again.
             source.execute("BEGIN")
             _copy(source, part, progress)
-        return check_copy(part, target)
+        return check_copy(part, target, progress)
 
 
 def copy_into(part: Path, source: Path, progress: Progress) -> None:
@@ -53,23 +53,36 @@ def copy_into(part: Path, source: Path, progress: Progress) -> None:
         ConfigError: it is not a tracker's database.
         InUse: a server has it by another name.
     """
-    check_links(source)
     with translate_errors(str(source)), closing(open_read_only(source)) as connection:
-        version = migrations.check(connection, str(source))
-        if version == 0:
-            raise ConfigError(f"{source}: this is no backup of a tracker's database")
+        version = _version(connection, source)
         _copy(connection, part, progress)
     with closing(apsw.Connection(str(part))) as copy:
         migrations.run(copy, version)
 
 
-def check_copy(part: Path, name: Path) -> dict[str, Any]:
+def check_ours(source: Path) -> None:
+    """Raises ConfigError, InUse: see `copy_into`."""
+    check_links(source)
+    with translate_errors(str(source)), closing(open_read_only(source)) as connection:
+        _version(connection, source)
+
+
+def check_copy(part: Path, name: Path, progress: Progress) -> dict[str, Any]:
     """What the copy holds. Raises ConfigError: it is not sound, or not of this version."""
     with closing(open_read_only(part)) as connection:
+        pages = connection.pragma("page_count")
+        checks.watched(connection, lambda: progress(pages, pages))
         problems = checks.problems(connection)
         if problems:
             raise ConfigError(f"{name}: the copy is not sound: {problems[0]}")
         return checks.contents(connection)
+
+
+def _version(connection: apsw.Connection, source: Path) -> int:
+    version = migrations.check(connection, str(source))
+    if version == 0:
+        raise ConfigError(f"{source}: this is no backup of a tracker's database")
+    return version
 
 
 def _refuse_companions(target: Path) -> None:

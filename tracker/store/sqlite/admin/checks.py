@@ -15,7 +15,7 @@ from tracker.store.sqlite.admin.counter_check import recount
 from tracker.store.sqlite.connection import open_existing, translate_errors
 
 # SQLite's virtual-machine steps between two calls of `on_progress`.
-_STEPS = 10_000_000
+_STEPS = 1_000_000
 
 # How many problems of one kind are listed; a broken file has thousands.
 _MAX_LISTED = 20
@@ -28,7 +28,7 @@ _COUNTS = """
 
 
 def problems(connection: apsw.Connection) -> list[str]:
-    """One line for each problem; reads the whole database."""
+    """One line for each problem; reads the whole database. What ends it is raised."""
     try:
         found = [
             text
@@ -60,6 +60,17 @@ def contents(connection: apsw.Connection) -> dict[str, Any]:
     }
 
 
+def watched(connection: apsw.Connection, on_progress: Callable[[], None]) -> None:
+    """Have it called now and then while `connection` is at work, which an exception ends. That is
+    also when Python heeds signals."""
+
+    def show() -> bool:
+        on_progress()
+        return False
+
+    connection.set_progress_handler(show, _STEPS)
+
+
 def examine(path: Path, on_progress: Callable[[], None]) -> dict[str, Any]:
     """The health of the database at `path`, beside a server or without one; sizes in bytes.
     `on_progress` is called from time to time.
@@ -67,13 +78,8 @@ def examine(path: Path, on_progress: Callable[[], None]) -> dict[str, Any]:
     Raises:
         ConfigError: there is none, or it cannot be used.
     """
-
-    def show() -> bool:
-        on_progress()
-        return False
-
     with translate_errors(str(path)), closing(open_existing(path)) as connection:
-        connection.set_progress_handler(show, _STEPS)
+        watched(connection, on_progress)
         connection.execute("BEGIN")  # one state of it
         wal = Path(f"{path}-wal")
         page_size = connection.pragma("page_size")

@@ -92,8 +92,11 @@ _GAPS = "SELECT first, last FROM gaps ORDER BY first"
 KINDS: Final = ("project", "task", "event")
 
 
-def export(path: Path, project: str | None, progress: Progress) -> Iterator[Record]:
-    """The records of the database at `path`, all of one moment.
+def export(
+    path: Path, project: str | None, progress: Progress, told: dict[str, int]
+) -> Iterator[Record]:
+    """The records of the database at `path`, all of one moment; at the end, how many of each kind
+    are in `told`.
 
     Raises:
         ConfigError: there is no such database or project, or it cannot be used.
@@ -121,7 +124,8 @@ def export(path: Path, project: str | None, progress: Progress) -> Iterator[Reco
                 if counts.total() % 1000 == 0:
                     progress(counts.total(), total)
         progress(total, total)
-        yield {"record": "end", **{f"{kind}s": counts[f"{kind}s"] for kind in KINDS}}
+        told.update({f"{kind}s": counts[f"{kind}s"] for kind in KINDS})
+        yield {"record": "end", **told}
 
 
 def _rows(

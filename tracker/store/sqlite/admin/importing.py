@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from bisect import bisect
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
@@ -91,10 +91,19 @@ _NEXT_ID = (
 
 
 def import_(
-    path: Path, records: Iterable[NumberedRecord], *, file: str, by: Actor, clock: Clock
+    path: Path,
+    records: Iterable[NumberedRecord],
+    *,
+    file: str,
+    begin: Callable[[], None],
+    progress: Callable[[int, int], None],
+    by: Actor,
+    clock: Clock,
 ) -> dict[str, int]:
     """Add all `records` to the database at `path`, which is made if there is none, or none of them.
-    Returns how many of each kind. `file`, `by`: what the audit log names.
+    Returns how many of each kind. `begin` is called once the file's begin and the database were
+    looked at; `progress` with how many records were added, of how many is not known. `file`, `by`:
+    what the audit log names.
 
     Raises:
         InUse: a server has the database.
@@ -109,7 +118,7 @@ def import_(
             connection,
         ):
             lock.confirm()
-            counts = _Import(connection, path).run(iter(records))
+            counts = _Import(connection, path, begin, progress).run(iter(records))
             deed = Deed(Action.IMPORTED, by, details={"file": file, **counts})
             audit.add(connection, clock.now_ms(), deed)
     finally:
@@ -120,9 +129,17 @@ def import_(
 class _Import:
     """One import, in the caller's transaction."""
 
-    def __init__(self, connection: apsw.Connection, path: Path) -> None:
+    def __init__(
+        self,
+        connection: apsw.Connection,
+        path: Path,
+        begin: Callable[[], None],
+        progress: Callable[[int, int], None],
+    ) -> None:
         self._connection = connection
         self._path = path
+        self._begin = begin
+        self._progress = progress
         self._projects: dict[str, Project] = {}  # of the file: others have nothing to do with it
         self._counts: Counter[str] = Counter()
         self._gaps: list[list[int]] = []
@@ -134,6 +151,7 @@ class _Import:
         line, fields = next(records, (1, {}))
         with self._translate_errors(line):
             head = read_head(fields)
+        self._begin()
         self._gaps, self._last_id, self._first_event = head.gaps, head.last_id, head.last_id
         for line, fields in records:
             with self._translate_errors(line):
@@ -169,6 +187,8 @@ class _Import:
             case _:
                 raise invalid("record", f"{kind!r:.100} is no record of an export")
         self._counts[f"{kind}s"] += 1
+        if (added := self._counts.total()) % 500 == 0:
+            self._progress(added, 0)
 
     def _add_project(self, project: Project) -> None:
         self._connection.execute(_INSERT_PROJECT, vars(project))

@@ -1,77 +1,129 @@
-"""Prunes a database file, beside a running server or without one; the rules are in `pruning`."""
+"""Prunes a database file, beside a running server or without one; the rules are in `pruning` and
+`message_pruning`.
+
+Beside a server it goes in small steps, and rests between them for the reports' sake. Where there is
+none, most of it goes at once (`prune_at_once`), and what is left in larger steps without a rest.
+"""
 
 from __future__ import annotations
 
+import contextlib
+import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple, TypeVar
+from typing import Any, Final, NamedTuple, TypeVar
 
 import apsw
 
 from tracker.clock import Clock, iso
 from tracker.domain.audit import Action, Actor, Deed
-from tracker.errors import ConfigError, NoRoom
-from tracker.store.sqlite import audit, events, projects, pruning
+from tracker.errors import ConfigError, InUse, NoRoom
+from tracker.store.sqlite import audit, events, message_pruning, projects, pruning
+from tracker.store.sqlite.admin import checks
+from tracker.store.sqlite.admin.prune_at_once import release_space, remove_doomed
+from tracker.store.sqlite.admin.prune_choice import choose, count_messages
 from tracker.store.sqlite.connection import immediate, is_full, open_existing, translate_errors
+from tracker.store.sqlite.lock import DatabaseLock
 from tracker.store.sqlite.pruning import Pruned, Rule, Step
 
-# Seconds that one transaction takes, and the pause for the server between two.
-_WORK = 0.02
-_PAUSE = 0.02
+# Seconds that one transaction takes, and the pause for the server between two; without a server.
+_WORK: Final = 0.02
+_PAUSE: Final = 0.02
+_WORK_ALONE: Final = 0.5
+
+# Of what has to go for a size, so much goes at once: it is an estimate, and no more may go.
+_AT_ONCE: Final = 0.9
+
+# Pages of a WAL that are put into the database before it grows further, while much is removed.
+_CACHE_KIB: Final = 200_000
 
 T = TypeVar("T")
 
 Progress = Callable[[int, int], None]
-"""Called with the event id that has been reached, and the log's last."""
+"""Called with how much has gone, and how much will have, as far as that is known."""
 
 
 class Outcome(NamedTuple):
-    """What was pruned, and the bytes in use afterwards."""
+    """What was pruned, messages of tasks that stay, and the bytes in use afterwards."""
 
     pruned: Pruned
+    messages: int
     size: int
+
+
+class Wanted(NamedTuple):
+    """What is to go: tasks that had ended `before` (milliseconds), then the oldest ended ones until
+    the database is no larger than `max_bytes`, of one project; and messages of tasks that ended,
+    and were last heard of, before `messages_before`."""
+
+    before: int | None = None
+    max_bytes: int | None = None
+    project: str | None = None
+    messages_before: int | None = None
 
 
 def prune_database(
     path: Path,
+    wanted: Wanted,
     *,
-    before: int | None,
-    max_bytes: int | None,
-    project: str | None,
     dry_run: bool,
+    begin: Callable[[], None],
     progress: Progress,
     by: Actor,
     clock: Clock,
 ) -> Outcome:
-    """Remove tasks that had ended `before` (milliseconds), then the oldest ended ones until the
-    database is no larger than `max_bytes`; give the space back. `dry_run`: do it to a copy. `by`:
-    whom the audit log names.
+    """Remove what is wanted, and give the space back. `dry_run`: only find out what would go; sizes
+    are estimated then. `begin` is called before anything is removed; `by`: whom the audit log
+    names.
 
     Raises:
         ConfigError: there is no such database or project, or it cannot be used.
         NoRoom: the disk is too full even for that.
     """
-    with translate_errors(str(path)), closing(open_existing(path)) as connection:
-        project_id = None if project is None else projects.find(connection, project)
-        if project is not None and project_id is None:
-            raise ConfigError(f"{path}: there is no project {project!r}")
-        rules = [
-            *([] if before is None else [Rule(before=before, project_id=project_id)]),
-            *([] if max_bytes is None else [Rule(max_bytes=max_bytes, project_id=project_id)]),
-        ]
-        wanted = {
-            "ended_before": None if before is None else iso(before),
-            "max_bytes": max_bytes,
-            "project": project,
-        }
-        note = _Note(Deed(Action.PRUNED, by, "tasks", wanted), clock)
-        if not dry_run:
-            return _apply(connection, rules, note, progress)
-        with closing(_copy(connection)) as copy:
-            return _apply(copy, rules, note, progress)
+    with (
+        contextlib.nullcontext(False) if dry_run else _alone(path) as is_alone,
+        translate_errors(str(path)),
+        closing(open_existing(path)) as connection,
+    ):
+        connection.pragma("temp_store", "memory")
+        checks.watched(connection, lambda: None)
+        project_id = None
+        if wanted.project is not None:
+            project_id = projects.find(connection, wanted.project)
+            if project_id is None:
+                raise ConfigError(f"{path}: there is no project {wanted.project!r}")
+        if dry_run:
+            return _find_out(connection, wanted, project_id)
+        begin()
+        return _Pruning(connection, path, is_alone, progress, by, clock).run(wanted, project_id)
+
+
+@contextlib.contextmanager
+def _alone(path: Path) -> Iterator[bool]:
+    """Keep servers away meanwhile. False: one has it already."""
+    lock = None
+    if path.exists():  # or the lock would make it
+        with contextlib.suppress(InUse):
+            lock = DatabaseLock(path)
+    try:
+        yield lock is not None
+    finally:
+        if lock is not None:
+            lock.release()
+
+
+def _find_out(connection: apsw.Connection, wanted: Wanted, project_id: int | None) -> Outcome:
+    connection.execute("BEGIN")  # one state of it
+    messages, chosen = 0, (Pruned(), pruning.size(connection))
+    if wanted.before is not None or wanted.max_bytes is not None:
+        before, max_bytes = wanted.before, wanted.max_bytes
+        chosen = choose(connection, before=before, max_bytes=max_bytes, project_id=project_id)
+    if wanted.messages_before is not None:
+        messages = count_messages(connection, wanted.messages_before)
+    return Outcome(chosen[0], messages, chosen[1])
 
 
 class _Note:
@@ -91,47 +143,126 @@ class _Note:
             self._id = audit.add(connection, now, self._deed._replace(details=details))
 
 
-def _copy(source: apsw.Connection) -> apsw.Connection:
-    """A private copy that SQLite deletes when it is closed."""
-    target = apsw.Connection("")
-    source.execute("BEGIN")  # of one moment, whatever is reported meanwhile
-    try:
-        with target.backup("main", source, "main") as backup:
-            backup.step()
-    finally:
-        source.execute("COMMIT")
-    target.pragma("foreign_keys", True)
-    return target
+class _Pruning:
+    """One run over a database."""
 
+    def __init__(
+        self,
+        connection: apsw.Connection,
+        path: Path,
+        is_alone: bool,
+        progress: Progress,
+        by: Actor,
+        clock: Clock,
+    ) -> None:
+        self._connection = connection
+        self._path = path
+        self._is_alone = is_alone
+        self._progress = progress
+        self._by = by
+        self._clock = clock
 
-def _apply(
-    connection: apsw.Connection, rules: list[Rule], note: _Note, progress: Progress
-) -> Outcome:
-    pruned, last = Pruned(), events.last_id(connection)
-    for rule in rules:
-        step = Step(Pruned(), cursor=0, done=False)
+    def run(self, wanted: Wanted, project_id: int | None) -> Outcome:
+        """Remove it. Raises NoRoom."""
+        messages = Pruned()
+        if wanted.messages_before is not None:
+            details = {"older_than": iso(wanted.messages_before)}
+            note = _Note(Deed(Action.PRUNED, self._by, "messages", details), self._clock)
+            prune = partial(message_pruning.prune_some, wanted.messages_before)
+            messages = self._steps(prune, message_pruning.BEGIN, note, Pruned())
+        pruned = Pruned()
+        if wanted.before is not None or wanted.max_bytes is not None:
+            wanted_of_tasks = {
+                "ended_before": None if wanted.before is None else iso(wanted.before),
+                "max_bytes": wanted.max_bytes,
+                "project": wanted.project,
+            }
+            note = _Note(Deed(Action.PRUNED, self._by, "tasks", wanted_of_tasks), self._clock)
+            pruned = self._at_once(wanted, project_id, note)
+            for rule in (
+                *([Rule(before=wanted.before)] if wanted.before is not None else []),
+                *([Rule(max_bytes=wanted.max_bytes)] if wanted.max_bytes is not None else []),
+            ):
+                prune_some = partial(pruning.prune_some, rule._replace(project_id=project_id))
+                pruned = self._steps(prune_some, 0, note, pruned)
+        self._release_space()
+        return Outcome(pruned, messages.events, pruning.size(self._connection))
+
+    def _at_once(self, wanted: Wanted, project_id: int | None, note: _Note) -> Pruned:
+        """What goes at once, if no server has the database, and the disk has room for a transaction
+        that changes all of it."""
+        connection = self._connection
+        room = shutil.disk_usage(self._path.resolve().parent).free
+        if not self._is_alone or room < 1.2 * self._path.stat().st_size:
+            return Pruned()
+        connection.pragma("cache_size", -_CACHE_KIB)
+        try:
+            with immediate(connection):
+                chosen = choose(
+                    connection,
+                    before=wanted.before,
+                    max_bytes=wanted.max_bytes,
+                    project_id=project_id,
+                    share=_AT_ONCE,
+                )
+                if chosen.pruned.tasks:
+                    remove_doomed(connection, self._progress)
+                    note.write(connection, chosen.pruned)
+                return chosen.pruned
+        except apsw.Error as error:
+            if not is_full(error, self._path):
+                raise
+        return Pruned()  # in small steps there is always room
+
+    def _steps(
+        self,
+        prune_some: Callable[[apsw.Connection, Any, Callable[[], bool]], Step[Any]],
+        cursor: Any,
+        note: _Note,
+        before: Pruned,
+    ) -> Pruned:
+        """`before`: what has gone already. Returns what has gone in all."""
+        last = events.last_id(self._connection)
+        step = Step(Pruned(), cursor, done=False)
         while not step.done:
-            step = _with_room(
-                connection, partial(_step, connection, rule, step.cursor, note, pruned)
-            )
-            pruned += step.pruned
-            progress(last if step.done else step.cursor, last)
+            work = partial(self._step, prune_some, step.cursor, note, before)
+            step = _with_room(self._connection, work)
+            before += step.pruned
+            self._progress(step.cursor if isinstance(step.cursor, int) else 0, last)
+            if not self._is_alone:
+                time.sleep(_PAUSE)
+        return before
+
+    def _step(
+        self,
+        prune_some: Callable[[apsw.Connection, Any, Callable[[], bool]], Step[Any]],
+        cursor: Any,
+        note: _Note,
+        before: Pruned,
+    ) -> Step[Any]:
+        with immediate(self._connection):
+            end = time.monotonic() + (_WORK_ALONE if self._is_alone else _WORK)
+            pruned = Pruned()
+            while True:
+                step = prune_some(self._connection, cursor, lambda: time.monotonic() > end)
+                pruned, cursor = pruned + step.pruned, step.cursor
+                if step.done or time.monotonic() > end:
+                    break
+            if pruned.events:
+                note.write(self._connection, before + pruned)
+            return step._replace(pruned=pruned)
+
+    def _release_space(self) -> None:
+        if self._is_alone:
+            try:
+                release_space(self._connection)
+            except apsw.Error as error:
+                if not is_full(error, self._path):
+                    raise
+            else:
+                return
+        while not _with_room(self._connection, partial(pruning.release_space, self._connection)):
             time.sleep(_PAUSE)
-    while not _with_room(connection, partial(pruning.release_space, connection)):
-        time.sleep(_PAUSE)
-    return Outcome(pruned, pruning.size(connection))
-
-
-def _step(
-    connection: apsw.Connection, rule: Rule, cursor: int, note: _Note, before: Pruned
-) -> Step[int]:
-    """`before`: what the steps before have pruned."""
-    with immediate(connection):
-        end = time.monotonic() + _WORK
-        step = pruning.prune_some(rule, connection, cursor, lambda: time.monotonic() > end)
-        if step.pruned.events:
-            note.write(connection, before + step.pruned)
-        return step
 
 
 def _with_room(connection: apsw.Connection, work: Callable[[], T]) -> T:

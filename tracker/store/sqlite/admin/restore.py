@@ -21,7 +21,7 @@ import logging
 import os
 import secrets
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
@@ -35,7 +35,7 @@ from tracker.domain.audit import Action, Actor, Deed
 from tracker.domain.limits import ID_LIMIT
 from tracker.errors import ConfigError, InUse
 from tracker.store.sqlite import audit, events, migrations
-from tracker.store.sqlite.admin import access, checks
+from tracker.store.sqlite.admin import access, backup, checks
 from tracker.store.sqlite.admin.access import RestoredKeys
 from tracker.store.sqlite.admin.backup import Progress, check_copy, copy_into
 from tracker.store.sqlite.connection import open_read_only, translate_errors
@@ -75,10 +75,18 @@ class Restored(NamedTuple):
     kept: Path | None
 
 
-def restore(path: Path, source: Path, progress: Progress, *, by: Actor, clock: Clock) -> Restored:
+def restore(
+    path: Path,
+    source: Path,
+    progress: Progress,
+    *,
+    begin: Callable[[], None],
+    by: Actor,
+    clock: Clock,
+) -> Restored:
     """Put a copy of `source` in the place of the database at `path`, which is kept beside it; its
     keys and its audit log go on (`tracker.store.sqlite.admin.access`). `by`: whom the audit log
-    names.
+    names. `begin` is called once both were looked at, before anything is changed.
 
     Raises:
         InUse: a server or another program has the database.
@@ -98,6 +106,8 @@ def restore(path: Path, source: Path, progress: Progress, *, by: Actor, clock: C
             raise ConfigError(f"{source}: this is the database itself; give the backup's name")
         recover(path, may_be_empty=True)
         _check_ours(path)
+        backup.check_ours(source)
+        begin()
         with _write_note(path, source) as note:
             return _replace(path, source, note, progress, by, clock)
     finally:
@@ -124,7 +134,7 @@ def _replace(
                 audit.add(copy, clock.now_ms(), Deed(Action.RESTORED, by, details=details))
             copy.pragma("journal_mode", "delete")
         with _damage_is_of(source):
-            contents = check_copy(part, source)
+            contents = check_copy(part, source, progress)
         files.sync(part)
         _merge_wal(path)
     kept = _kept_path(path)
