@@ -13,7 +13,7 @@ from typing import Any
 import apsw
 import pytest
 
-from tests.support.cli import Terminal, run
+from tests.support.cli import run
 from tests.support.load import Load, problems
 from tests.support.raw import open_websocket, read_frame
 from tests.support.server import Server, wait_for
@@ -149,15 +149,6 @@ def test_backup_of_nothing(tmp_path: Path) -> None:
     assert not list(tmp_path.glob("*.db"))
 
 
-def test_a_terminal_shows_progress(server: Server, tmp_path: Path) -> None:
-    server.report("start", "project")
-    terminal = Terminal("backup", "copy.db", "--db", str(server.database), home=tmp_path)
-    try:
-        assert "Copying: 100 %" in terminal.read_all()
-    finally:
-        terminal.close()
-
-
 def test_restore_where_the_file_system_knows_no_links(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -175,6 +166,7 @@ def test_restore_where_the_file_system_knows_no_links(
     monkeypatch.setattr(os, "link", refuse)
     restored = restore(
         *(server.database, tmp_path / "copy.db", lambda _done, _total: None),
+        begin=lambda: None,
         by=Actor("somebody", "here"),
         clock=SystemClock(),
     )

@@ -43,6 +43,13 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
     server.report(
         "status", "org/repo", "used", agent="another", usage={"model": "m", "input_tokens": 9}
     )
+    prompt = {"session_id": "plugged in", "cwd": "/home/you/app", "prompt_id": "p", "prompt": "Go"}
+    heard = server.http.post(
+        "/hooks/claude-code",
+        json={**prompt, "hook_event_name": "UserPromptSubmit"},
+        headers={"Tracker-Context": json.dumps({"host": "=machine"})},
+    )
+    assert heard.status_code in (200, 202), heard.text
     server.report("finish", "other, project", "old", duration_seconds=100 * 366 * 86_400)
     assert server.stop() == 0
     with closing(apsw.Connection(str(server.database))) as connection:  # as a restore leaves it
@@ -63,11 +70,59 @@ def test_round_trip(filled: Path, tmp_path: Path, form: str) -> None:
     assert again.stdout == (tmp_path / f"all.{form}").read_bytes()
 
 
+def test_what_is_known_of_a_session_comes_along(filled: Path) -> None:
+    sessions = contents(filled)["agent_sessions"]
+    assert [session[1:5] for session in sessions if session[2]] == [
+        ("plugged in", "claude-code", "=machine", 1)
+    ]
+
+
+def test_the_name_says_the_form_and_the_outcome_is_told(filled: Path, tmp_path: Path) -> None:
+    where = ("--db", str(filled))
+    done = run("export", "x.csv", *where, home=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == (b"x.csv: 3 projects, 10 tasks and 13 events, as CSV.\n")
+    assert (tmp_path / "x.csv").read_bytes().startswith(b"record,")
+    before = (tmp_path / "x.csv").read_bytes()
+    again = run("export", "x.csv", *where, home=tmp_path)
+    assert (again.returncode, again.stdout) == (78, b"")
+    assert (tmp_path / "x.csv").read_bytes() == before
+    told = run(
+        "export", "x.csv", "--force", "--project", "org/repo", "--json", *where, home=tmp_path
+    )
+    assert json.loads(told.stdout) == {
+        **{"file": str(tmp_path / "x.csv"), "format": "csv"},
+        **{"projects": 1, "tasks": 3, "sessions": 0, "events": 5},
+    }
+    for command in ("export", "import"):
+        unclear = run(command, "x.txt", *where, home=tmp_path)
+        assert unclear.returncode == 2
+        assert b"--format jsonl" in unclear.stderr
+    assert not (tmp_path / "x.txt").exists()
+
+
+@pytest.mark.parametrize("arguments", [
+    ("import", "none.jsonl"), ("import", "bad.jsonl"),
+    ("restore", "none.db"), ("restore", "bad.jsonl"),
+    ("prune", "--older-than", "1d", "--project", "none"),
+])  # fmt: skip
+def test_nothing_is_announced_that_cannot_be(
+    filled: Path, tmp_path: Path, arguments: tuple[str, ...]
+) -> None:
+    (tmp_path / "bad.jsonl").write_text("no export\n")
+    shutil.copy(filled, tmp_path / "tracker.db")
+    done = run(*arguments, "--db", "tracker.db", home=tmp_path)
+    assert done.returncode == 78
+    (line,) = done.stderr.decode().splitlines()
+    assert line.startswith("tracker: ")
+
+
 def test_the_server_goes_on_with_what_was_imported(filled: Path, tmp_path: Path) -> None:
     out = run("export", "--db", str(filled), home=tmp_path)
     back = run("import", "-", "--db", "tracker.db", "--json", home=tmp_path, stdin=out.stdout)
     counts = json.loads(back.stdout)
-    assert (counts["projects"], counts["tasks"], counts["events"]) == (2, 9, 12)
+    assert (counts["projects"], counts["tasks"], counts["events"]) == (3, 10, 13)
+    assert counts["sessions"] == 1
     server = Server.start(tmp_path)
     try:
         last = server.http.get("/api/events").json()["last_id"]
@@ -228,7 +283,7 @@ def test_a_spoilt_table_adds_nothing(filled: Path, tmp_path: Path, spoil) -> Non
     (tmp_path / "all.csv").write_bytes(spoil(table))
     back = run("import", "all.csv", "--db", "new.db", home=tmp_path)
     assert (back.returncode, back.stdout) == (78, b"")
-    _, line = back.stderr.decode().splitlines()
+    line = back.stderr.decode().splitlines()[-1]
     assert re.match(r"tracker: (line \d+: |the export has no end)", line)
     assert contents(tmp_path / "new.db")["projects"] == []
 
@@ -243,7 +298,7 @@ def test_standard_input_that_is_closed(tmp_path: Path) -> None:
         timeout=60,
     )
     assert done.returncode == 78
-    (line,) = done.stderr.decode().splitlines()[1:]  # it is as if it were empty
+    (line,) = done.stderr.decode().splitlines()  # it is as if it were empty
     assert line.startswith("tracker: line 1: record: an export begins with")
 
 

@@ -31,7 +31,8 @@ TABLES = {
     "usage_sums": "SELECT * FROM usage_sums ORDER BY project_id, kind, name",
     # When they reported is not kept of tasks that have left them.
     "agent_sessions": """
-      SELECT project_id, session, pending, running, completed, failed FROM agent_sessions
+      SELECT project_id, session, agent, host, lives, pending, running, completed, failed
+      FROM agent_sessions
       ORDER BY project_id, session
     """,
     "gaps": "SELECT * FROM gaps ORDER BY first",

@@ -94,12 +94,13 @@ class _Rich:
         self._progress = Progress(
             TextColumn("{task.description}", markup=False),
             BarColumn(),
-            TaskProgressColumn(show_speed=True),
+            TaskProgressColumn(),
             TextColumn("{task.fields[rate]}", markup=False),
             TimeRemainingColumn(compact=True),
             console=Console(stderr=True, markup=False),
             transient=True,
             auto_refresh=False,
+            get_time=time.monotonic,
         )
         self._unit = unit
         self._bar = self._progress.add_task(what, total=None, rate="")
@@ -110,6 +111,8 @@ class _Rich:
         if total < (task.total or 0) or done < task.completed:  # another stage
             self._progress.reset(self._bar)
         rate = f"{task.speed:,.0f} {self._unit}/s" if task.speed and self._unit else ""
+        if not total and done:
+            rate = f"{done:,} {self._unit}, {rate}".removesuffix(", ")
         self._progress.update(self._bar, completed=done, total=total or None, rate=rate)
         self._progress.refresh()
 

@@ -32,22 +32,25 @@ VERSION: Final = 1
 
 JSON_COLUMNS: Final = ("metadata", "requests", "usage", "data", "gaps")
 
-_COUNTS: Final = ("projects", "tasks", "events")
+_COUNTS: Final = ("projects", "tasks", "sessions", "events")
+_SESSION: Final = ("host", "lives", "first_at", "last_at")
 
 # Every column that a record may have.
 COLUMNS: Final = (
-    *("record", "id", "project", "task_id", *EVENT, *TASK, "usage"),
+    *("record", "id", "project", "task_id", *EVENT, *TASK, "usage", *_SESSION),
     *("version", "last_id", "pruned", "gaps", *_COUNTS),
 )
 
 # As text they are numbers of JSON.
 NUMBER_COLUMNS: Final = frozenset({
-    *("id", "at", "version", "last_id", "pruned", *_COUNTS),
+    *("id", "at", "version", "last_id", "pruned", "lives", "first_at", "last_at", *_COUNTS),
     *(name for name, of in get_type_hints(Task).items() if {int, float} & {of, *get_args(of)}),
 })  # fmt: skip
 
 # Those that earlier versions did not write: a field that tasks have had since has a default.
-OPTIONAL_COLUMNS: Final = frozenset({"gaps", "usage", *Task._field_defaults})
+OPTIONAL_COLUMNS: Final = frozenset({
+    *("gaps", "usage", "sessions", *_SESSION, *Task._field_defaults),
+})  # fmt: skip
 
 _PROJECTS = """
   SELECT id, name AS project, created_at, updated_at FROM projects
@@ -74,6 +77,14 @@ _TASKS = fill(
     columns=listed(TASK, "tasks"),
     told=", ".join(f"'{name}', {name}" for name in Amounts._fields),
 )
+# What their tasks do not tell: of agents that are plugged in.
+_SESSIONS = """
+  SELECT projects.name AS project, session, agent, host, lives, first_at, last_at
+  FROM agent_sessions JOIN projects ON projects.id = agent_sessions.project_id
+  WHERE (agent IS NOT NULL OR host IS NOT NULL OR lives)
+    AND (:project IS NULL OR project_id = :project)
+  ORDER BY agent_sessions.id
+"""
 _EVENTS = fill(
     """
   SELECT events.id, projects.name AS project, tasks.task_id, {columns}
@@ -89,7 +100,7 @@ _COUNT = """
 """
 _GAPS = "SELECT first, last FROM gaps ORDER BY first"
 
-KINDS: Final = ("project", "task", "event")
+KINDS: Final = ("project", "task", "session", "event")
 
 
 def export(
@@ -117,7 +128,7 @@ def export(
         of = {"project": project_id}
         total = int(connection.execute(_COUNT, of).get)
         counts: Counter[str] = Counter()
-        for kind, sql in zip(KINDS, (_PROJECTS, _TASKS, _EVENTS), strict=True):
+        for kind, sql in zip(KINDS, (_PROJECTS, _TASKS, _SESSIONS, _EVENTS), strict=True):
             for record in _rows(connection, kind, sql, of):
                 yield record
                 counts[f"{kind}s"] += 1
@@ -125,7 +136,9 @@ def export(
                     progress(counts.total(), total)
         progress(total, total)
         told.update({f"{kind}s": counts[f"{kind}s"] for kind in KINDS})
-        yield {"record": "end", **told}
+        # Trackers that do not know of sessions can read what has none.
+        end = {name: count for name, count in told.items() if count or name != "sessions"}
+        yield {"record": "end", **end}
 
 
 def _rows(

@@ -28,6 +28,7 @@ from tracker.store.sqlite.admin.records import (
     End,
     Event,
     Project,
+    Session,
     Task,
     invalid,
     read,
@@ -54,6 +55,14 @@ _INSERT_TASK = fill(
     columns=listed(TASK),
     values=parameters(TASK),
 )
+# Its tasks come before it, and have made it, if it has any.
+_INSERT_SESSION = """
+  INSERT INTO agent_sessions (
+    project_id, session, agent, host, lives, first_at, last_at, pending, running, completed, failed
+  ) VALUES (:project_id, :session, :agent, :host, :lives, :first_at, :last_at, 0, 0, 0, 0)
+  ON CONFLICT (project_id, session) DO UPDATE SET agent = excluded.agent, host = excluded.host,
+    lives = excluded.lives, first_at = excluded.first_at, last_at = excluded.last_at
+"""
 _INSERT_EVENT = fill(
     """
   INSERT INTO events (id, project_id, task, {columns})
@@ -182,6 +191,8 @@ class _Import:
                 self._add_project(read(Project, fields))
             case "task":
                 self._add_task(read(Task, fields))
+            case "session":
+                self._add_session(read(Session, fields))
             case "event":
                 self._add_event(read_event(fields))
             case _:
@@ -204,6 +215,10 @@ class _Import:
             of = (task.id, row["project_id"], task.session)
             usage.restore(self._connection, *of, task.usage.attempts, task.usage.shares)
 
+    def _add_session(self, session: Session) -> None:
+        row = {**vars(session), "project_id": self._project_id(session)}
+        self._connection.execute(_INSERT_SESSION, row)
+
     def _add_event(self, event: Event) -> None:
         if event.id > self._last_id:
             raise invalid("id", "this is greater than the last_id of the export")
@@ -218,7 +233,7 @@ class _Import:
             raise invalid("task_id", "there is no such task before it in the export")
         self._first_event = min(self._first_event, event.id)
 
-    def _project_id(self, record: Task | Event) -> int:
+    def _project_id(self, record: Task | Session | Event) -> int:
         try:
             return self._projects[record.project].id
         except KeyError:

@@ -235,6 +235,19 @@ class Task(_Record):
         return since
 
 
+class Session(_Record):
+    """What is known of an agent's session beside its tasks."""
+
+    record: Literal["session"]
+    project: Name
+    session: Name
+    agent: Name | None = None
+    host: Text | None = None
+    lives: Literal[0, 1]
+    first_at: Annotated[int, Field(ge=EARLIEST_START, le=MAX_TIME)]
+    last_at: Annotated[int, Field(ge=EARLIEST_START, le=MAX_TIME)]
+
+
 class Event(_Record):
     record: Literal["event"]
     id: _Id
@@ -249,6 +262,7 @@ class End(_Record):
     record: Literal["end"]
     projects: _Count
     tasks: _Count
+    sessions: _Count = 0
     events: _Count
 
 

@@ -10,6 +10,9 @@ from __future__ import annotations
 import logging
 import re
 import shutil
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from importlib import resources
 from pathlib import Path
 
@@ -25,6 +28,11 @@ APPLICATION_ID = 0x41545431
 
 # Bytes that the steps themselves may take, in the WAL and in the database.
 _ROOM_FOR_STEPS = 16 * 2**20
+
+# Seconds between two lines of the log about an upgrade, and steps of SQLite's virtual machine
+# between two looks at the clock.
+_LOG_INTERVAL = 5.0
+_STEPS = 1_000_000
 
 
 def steps() -> list[str]:
@@ -79,7 +87,8 @@ def migrate(connection: apsw.Connection, path: Path | None, version: int) -> Non
     logger.warning("Upgrading %s from schema %d to %d; first it is copied", path, version, newest())
     copy = _copy(connection, path, version)
     try:
-        run(connection, version)
+        with _watched(connection, lambda: f"Upgrading {path}: it goes on"):
+            run(connection, version)
     except BaseException:
         if connection.pragma("user_version") == version:  # nothing has changed
             copy.unlink()
@@ -128,7 +137,11 @@ def _copy(connection: apsw.Connection, path: Path, version: int) -> Path:
                 f" free; there are {_mib(free)}. Nothing was changed: make room, then start again"
             )
         try:
-            connection.execute("VACUUM INTO ?", (str(part),))
+            whole = _mib(needed)
+            with _watched(
+                connection, lambda: f"Copying {path}: {_mib(part.stat().st_size)} of {whole}"
+            ):
+                connection.execute("VACUUM INTO ?", (str(part),))
             files.sync(part)
             copy = _free_name(path, version)
             files.put_new(part, copy)
@@ -136,6 +149,26 @@ def _copy(connection: apsw.Connection, path: Path, version: int) -> Path:
         finally:
             part.unlink(missing_ok=True)
     return copy
+
+
+@contextmanager
+def _watched(connection: apsw.Connection, state: Callable[[], str]) -> Iterator[None]:
+    """Log the state now and then while one statement is long at work; meanwhile Python heeds
+    signals too."""
+    due = time.monotonic() + _LOG_INTERVAL
+
+    def look() -> bool:
+        nonlocal due
+        if time.monotonic() > due:
+            due += _LOG_INTERVAL
+            logger.warning(state())
+        return False
+
+    connection.set_progress_handler(look, _STEPS)
+    try:
+        yield
+    finally:
+        connection.set_progress_handler(None)
 
 
 def _free_name(path: Path, version: int) -> Path:
