@@ -20,7 +20,7 @@ from urllib.parse import quote
 
 from agent_task_tracker import shapes
 from agent_task_tracker.credentials import ExplicitKey
-from agent_task_tracker.errors import TooLarge
+from agent_task_tracker.errors import ClientError, TooLarge
 from agent_task_tracker.further import Further
 from agent_task_tracker.shapes import Shape
 from agent_task_tracker.transport import Json, Transient, Transport
@@ -179,6 +179,19 @@ class Client:
         ordered = {"sort_by": "name", "sort_order": "asc"}
         return self._pages("/api/projects", "projects", shapes.PROJECTS, **ordered)
 
+    def project(self, project: str) -> Json:
+        """One project, as in the list."""
+        return self._get(f"/api/projects/{_segment(project)}", shapes.PROJECT)
+
+    def delete_project(self, project: str) -> None:
+        """Remove a project with all of its tasks and their history. Raises ClientError: no path
+        can carry the name."""
+        self._delete("/api/projects/{}", project)
+
+    def delete_task(self, project: str, task_id: str) -> None:
+        """Remove a task with its history. Raises ClientError: see `delete_project`."""
+        self._delete("/api/projects/{}/tasks/{}", project, task_id)
+
     def tasks(
         self,
         project: str | None = None,
@@ -277,6 +290,12 @@ class Client:
                     yield message
             except Transient as failure:
                 retries.pause_after(failure)
+
+    def _delete(self, path: str, *names: str) -> None:
+        # A proxy would take the step, and have something else deleted.
+        if not all(names) or set(names) & set(_NO_SEGMENTS):
+            raise ClientError("no path can carry this name, so it cannot be deleted by it")
+        self._transport.send("DELETE", path.format(*map(_segment, names)))
 
     def _report(self, kind: str, further: Further, **fields: Any) -> Json:
         given = {**fields, **further}

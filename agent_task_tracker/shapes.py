@@ -92,7 +92,7 @@ def _usage(value: Any) -> bool:
 HEALTH: Final[Shape] = {"status": _text}
 REPORTED: Final[Shape] = {"message": _text, "event_id": _integer}
 
-_PROJECT: Final[Shape] = {
+PROJECT: Final[Shape] = {
     "name": _text,
     "task_count": _integer,
     "active_tasks": _integer,
@@ -125,7 +125,7 @@ _TASK: Final[dict[str, Shape]] = {
     "error_type": _or_null(_text),
     "error_message": _or_null(_text),
 }
-PROJECTS: Final[Shape] = {"projects": [_PROJECT], "total": _integer}
+PROJECTS: Final[Shape] = {"projects": [PROJECT], "total": _integer}
 TASKS: Final[Shape] = {"tasks": [_TASK], "total": _integer}
 ALL_TASKS: Final[Shape] = {"tasks": [{**_TASK, "project": _text}], "total": _integer}
 

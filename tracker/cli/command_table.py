@@ -22,6 +22,8 @@ COMMANDS = {
     "ls": ("ls", "List projects, or tasks."),
     "show": ("show", "Show one task with its history."),
     "stats": ("stats", "Show figures over everything, or of one project."),
+    "open": ("open", "Open the dashboard in the browser, signed in."),
+    "rm": ("rm", "Remove a task, or a project, with all history."),
     "tail": ("tail", "Print the newest events; -f goes on as they come."),
     "wait": ("wait", "Wait for the server, or for all tasks to end."),
     "report": ("report", "Summarise tasks for a CI job, a JUnit reader or a program."),

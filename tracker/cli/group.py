@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import logging
+import os
 import sys
 from importlib import import_module
 from keyword import iskeyword
@@ -39,7 +40,7 @@ class Commands(click.Group):
         """See click.Group."""
         return list(COMMANDS)
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """See click.Group."""
         if cmd_name not in COMMANDS:
             return None
@@ -47,6 +48,10 @@ class Commands(click.Group):
         command: click.Command = getattr(
             module, f"{cmd_name}_" if iskeyword(cmd_name) else cmd_name
         )
+        if ctx is not None and ctx.resilient_parsing:  # a shell completes words
+            from tracker.cli.completion import offer_live_names
+
+            offer_live_names(command)
         return command
 
     def format_help(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
@@ -71,6 +76,10 @@ def cli() -> None:
 def run() -> None:
     """Run the command line. An error becomes one line and an exit code."""
     logging.lastResort = _StderrHandler(logging.WARNING)  # until `serve` has a log
+    if "_TRACKER_COMPLETE" in os.environ:
+        from tracker.cli.completion import prepare
+
+        prepare()
     try:
         sys.exit(cli.main(prog_name="tracker", standalone_mode=False))
     except click.ClickException as error:

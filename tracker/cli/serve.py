@@ -48,9 +48,11 @@ def _serve(**flags: Any) -> None:
     settings, _, warnings = env_file.load_settings(given)
     with without_old_ready_file(settings):  # before the server is loaded, which takes a while
         from tracker.app import create_app
+        from tracker.cli.signals import tidy_end
         from tracker.server.run import run
 
-        code = run(create_app, settings, warnings=warnings)
+        with tidy_end("SIGTERM"):  # until the server listens, and takes it for the wish to stop
+            code = run(create_app, settings, warnings=warnings)
     sys.exit(code)
 
 

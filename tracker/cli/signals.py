@@ -11,13 +11,14 @@ from typing import Final, NoReturn
 # As a shell has it for a program that a signal has ended.
 _BY_SIGNAL: Final = 128
 
+_ENDING: Final = ("SIGTERM", "SIGHUP", "SIGBREAK")
+
 
 @contextmanager
-def tidy_end() -> Iterator[None]:
-    """Have SIGTERM, and the end of the terminal, raise SystemExit in the block, as Ctrl-C raises
-    KeyboardInterrupt."""
-    names = ("SIGTERM", "SIGHUP", "SIGBREAK")
-    numbers = [getattr(signal, name) for name in names if hasattr(signal, name)]
+def tidy_end(*names: str) -> Iterator[None]:
+    """Have signals (by default SIGTERM and the end of the terminal) end the block by SystemExit, as
+    Ctrl-C does by KeyboardInterrupt."""
+    numbers = [getattr(signal, name) for name in names or _ENDING if hasattr(signal, name)]
     # What was ignored on purpose (nohup) stays so.
     heeded = [number for number in numbers if signal.getsignal(number) is not signal.SIG_IGN]
     before = {number: signal.signal(number, _end) for number in heeded}
