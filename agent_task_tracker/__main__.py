@@ -6,7 +6,14 @@ on the import path, by PYTHONPATH or from the working directory.
 
 from __future__ import annotations
 
+import signal
 import sys
+
+
+def end_at_interrupt() -> None:
+    """Have Ctrl-C end the process without a traceback until a command minds it."""
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # not if it is ignored
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def run_hook() -> None:
@@ -19,6 +26,7 @@ def run_hook() -> None:
 
 def main() -> None:
     """Run the command. In this process `tracker` is our package from now on."""
+    end_at_interrupt()
     run_hook()
     from importlib import import_module
     from importlib.machinery import PathFinder

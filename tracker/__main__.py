@@ -2,9 +2,10 @@
 
 import sys
 
-from agent_task_tracker.__main__ import run_hook
+from agent_task_tracker.__main__ import end_at_interrupt, run_hook
 
 if __name__ == "__main__":
+    end_at_interrupt()
     run_hook()
     from tracker.cli import main, unpacked
 

@@ -17,9 +17,9 @@ def main() -> None:
         run_at_once(sys.argv[2:])
     with guarded():
         match sys.argv[1:]:
-            case ["--help"]:
+            case ["--help" | "-h" | "help"]:
                 print(HELP)
-            case ["--version"]:
+            case ["--version" | "-V"]:
                 print(VERSION)
             case _:
                 from tracker.cli.group import run

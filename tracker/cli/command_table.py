@@ -49,8 +49,8 @@ Usage: tracker [OPTIONS] [COMMAND] [ARGS]...
   Without a command: serve.
 
 Options:
-  --version  Show the version and exit.
-  --help     Show this message and exit; after a command: its options.
+  -V, --version  Show the version and exit.
+  -h, --help     Show this message and exit; after a command: its options.
 
 Commands:
 """ + "\n".join(f"  {name:<12}{line}" for name, (_, line) in COMMANDS.items())

@@ -30,6 +30,7 @@ from agent_task_tracker.keys import is_loopback
 from agent_task_tracker.transport import Transport
 from tracker.config.settings import default_database, load
 from tracker.config.variables import DotEnv, filter_dotenv
+from tracker.errors import ConfigError
 
 # By precedence.
 _LISTENING: Final = ("TRACKER_UNIX_SOCKET", "TRACKER_HOST", "TRACKER_PORT", "TRACKER_TLS_CERT")
@@ -174,7 +175,12 @@ class _Finder:
 
     def _database(self) -> Path | None:
         name = load({}, self._environment, self._trusted).db
-        return None if name == MEMORY else Path(name) if name else default_database()
+        if name:
+            return None if name == MEMORY else Path(name)
+        try:
+            return default_database()
+        except ConfigError:  # the user has no home
+            return None
 
 
 def _is_loopback(url: str) -> bool:

@@ -42,10 +42,12 @@ def read() -> DotEnv:
     # Without interpolation: ${SECRET} in a stranger's address would be sent to them.
     bindings = list(parse_stream(io.StringIO(text)))
     invalid = [binding.original.line for binding in bindings if binding.error]
-    if invalid:
-        warn([f"{path}: line {invalid[0]} cannot be understood"])
     values = {binding.key: binding.value for binding in bindings if binding.key is not None}
-    return DotEnv(folder, {name: text for name, text in values.items() if text is not None})
+    return DotEnv(
+        folder,
+        {name: text for name, text in values.items() if text is not None},
+        [f"{path}: line {line} cannot be understood" for line in invalid[:1]],
+    )
 
 
 class LoadedSettings(NamedTuple):
@@ -68,13 +70,14 @@ def load_settings(
     trusted, ignored = filter_dotenv(dotenv, os.environ, flags)
     if relevant is not None:
         ignored = [variable for variable in ignored if variable in relevant]
-    warnings = [*_variables_ignored(ignored), *misspelt_variables(dotenv)]
+    warnings = [*_variables_ignored(ignored), *not_understood(dotenv)]
     return LoadedSettings(load(flags, os.environ, trusted), trusted, warnings)
 
 
-def misspelt_variables(dotenv: DotEnv) -> list[str]:
-    """Warnings about variables that are no settings."""
-    return [printable(line) for line in unknown_variables([*os.environ, *dotenv.values])]
+def not_understood(dotenv: DotEnv) -> list[str]:
+    """A warning about variables that are no settings, and about the file."""
+    found = [*dotenv.problems, *unknown_variables([*os.environ, *dotenv.values])]
+    return [printable("; ".join(found))] if found else []
 
 
 def address_ignored(variables: Sequence[str]) -> list[str]:

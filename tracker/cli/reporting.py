@@ -36,4 +36,4 @@ def discover(**options: str | None) -> tuple[FoundServer, list[str]]:
     """The server, and warnings about how it was found."""
     dotenv = env_file.read()
     found = find(os.environ, dotenv, **options)
-    return found, [*env_file.address_ignored(found.ignored), *env_file.misspelt_variables(dotenv)]
+    return found, [*env_file.address_ignored(found.ignored), *env_file.not_understood(dotenv)]

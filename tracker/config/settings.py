@@ -376,8 +376,15 @@ NOT_EPHEMERAL = ("port", "db", "unix_socket", "tls_cert", "tls_key")
 
 
 def default_database() -> Path:
-    """The database's file in the user's data directory; neither is made here."""
-    return platformdirs.user_data_path("agent-task-tracker", appauthor=False) / "tracker.db"
+    """The database's file in the user's data directory; neither is made here. Raises ConfigError:
+    the user has no home, as in containers that run as any user."""
+    try:
+        return platformdirs.user_data_path("agent-task-tracker", appauthor=False) / "tracker.db"
+    except RuntimeError:
+        raise ConfigError(
+            "this user has no home folder for a database; set HOME, or name one by --db or "
+            "TRACKER_DB"
+        ) from None
 
 
 def load(

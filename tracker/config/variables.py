@@ -8,7 +8,7 @@ for a database of its own, inside its own folder.
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from itertools import islice
 from pathlib import Path
@@ -18,9 +18,10 @@ from agent_task_tracker.folders import MEMORY
 from tracker.config.settings import NOT_EPHEMERAL, SETTINGS, Setting, load
 
 # Variables of client commands, not settings of the server.
-_CLIENT_VARIABLES: Final = (
+CLIENT_VARIABLES: Final = (
     *("TRACKER_URL", "TRACKER_CA_FILE", "TRACKER_SPOOL", "TRACKER_CONNECTIONS"),
     *("TRACKER_PROJECT", "TRACKER_AGENT", "TRACKER_SESSION", "TRACKER_QUIET"),
+    "TRACKER_TRACEBACK",
 )
 
 # Those of this project's own tests and scripts, which a developer may have exported.
@@ -39,10 +40,11 @@ _MAX_WARNINGS: Final = 10
 
 
 class DotEnv(NamedTuple):
-    """What the `.env` of a folder sets."""
+    """What the `.env` of a folder sets, and what is wrong with it."""
 
     folder: Path
     values: Mapping[str, str] = {}
+    problems: Sequence[str] = ()
 
     @property
     def own_database(self) -> Path | None:
@@ -102,7 +104,7 @@ def filter_dotenv(
 
 def unknown_variables(names: Iterable[str]) -> Iterator[str]:
     """A line for each variable that looks like a setting but is none."""
-    known = [*(setting.variable for setting in SETTINGS), *_CLIENT_VARIABLES]
+    known = [*(setting.variable for setting in SETTINGS), *CLIENT_VARIABLES]
     wrong = sorted(set(names).difference(known, _TEST_VARIABLES))
     for name in islice((name for name in wrong if name.startswith(_PREFIX)), _MAX_WARNINGS):
         nearest = get_close_matches(name, known, n=1, cutoff=0)[0]

@@ -23,6 +23,8 @@ def output_file(target: Path, database: Path, *, force: bool) -> Iterator[Path]:
 
 
 def _refuse_held(target: Path) -> None:
+    if not target.name:
+        raise ConfigError(f"{target}: a folder; give the name of a file")
     database = target
     for end in SIDECARS:
         database = database.with_name(database.name.removesuffix(end) or database.name)
