@@ -9,7 +9,7 @@ import ssl
 from functools import cached_property
 from pathlib import Path
 from typing import Final
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from agent_task_tracker import bounded
 from agent_task_tracker.authorities import client_context
@@ -34,19 +34,17 @@ class Address:
         Raises:
             ClientError: that is no server's address, or `ca_file` has no certificates.
         """
+        if not isinstance(url, str):
+            raise ClientError(
+                f"a server's address is a string such as http://localhost:8000, not {url!r}"
+            )
         self._ca_file = ca_file
         self._socket = _socket_of(url)
         if self._socket is not None:
             self._https, self.host, self.port, self.prefix = False, "localhost", None, ""
             self.url = url
             return
-        try:
-            parts = urlsplit(url)
-            usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-        except ValueError:  # a port that is none, brackets that do not close
-            usable = False
-        if not usable or any(char.isspace() or not char.isprintable() for char in url):
-            raise _no_address(url)
+        parts = _parts(url)
         self._https = parts.scheme == "https"
         self.host, self.port = parts.hostname or "", parts.port
         self.prefix = parts.path.rstrip("/")
@@ -78,6 +76,21 @@ class Address:
             connection = http.client.HTTPConnection(self.host, self.port, timeout=timeout)
         bounded.limit(connection, _RESPONSE_TIMEOUTS * timeout)
         return connection
+
+    def speaks_tls(self, timeout: float) -> bool:
+        """Whether what listens there, and does not answer to plain HTTP, speaks TLS."""
+        if self._https or self._socket is not None:
+            return False
+        context = ssl.create_default_context()
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE  # nothing is sent
+        try:
+            with (
+                socket.create_connection((self.host, self.port or 80), timeout) as plain,
+                context.wrap_socket(plain, server_hostname=self.host),
+            ):
+                return True
+        except (OSError, ValueError):
+            return False
 
     @cached_property
     def _tls_context(self) -> ssl.SSLContext:
@@ -129,9 +142,8 @@ class _TlsConnection(http.client.HTTPSConnection):
                 f"{error.verify_message.rstrip('.')}; {advice}"
             ) from None
         except ssl.SSLError as error:
-            raise ConnectionError(
-                f"no TLS: {(error.reason or str(error)).lower().replace('_', ' ')}"
-            ) from None
+            reason = (error.reason or str(error)).lower().replace("_", " ")
+            raise ConnectionError(f"no TLS: {reason}; is it plain http://?") from None
 
 
 def _socket_of(url: str) -> Path | None:
@@ -139,11 +151,35 @@ def _socket_of(url: str) -> Path | None:
         return None
     path = url.removeprefix(_UNIX)
     if not path or path.endswith("/") or not path.isprintable():
-        raise _no_address(url)
+        raise _no_address(url, "that is no path of a socket")
     if not hasattr(socket, "AF_UNIX"):
         raise ClientError(f"{url}: this system has no Unix sockets; use http:// or https://")
     return Path(path).absolute()
 
 
-def _no_address(url: str) -> ClientError:
-    return ClientError(f"{url}: a server's address looks like http://localhost:8000")
+def _parts(url: str) -> SplitResult:
+    if any(char.isspace() or not char.isprintable() for char in url):
+        raise _no_address(url, "it holds spaces or invisible characters")
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        raise _no_address(url, "its brackets are not those of an IPv6 address") from None
+    host = parts.netloc.rpartition("@")[2]
+    if host != parts.netloc or parts.query or parts.fragment:  # that may be a key: not shown
+        raise ClientError(
+            f"{parts.scheme}://{host}{parts.path}: leave out what stands before @ in an address, "
+            "and what follows ? or #; a key goes into API_KEY"
+        )
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise _no_address(url, "it is not http:// or https:// and the name of a host")
+    try:
+        has_port = parts.port != 0
+    except ValueError:
+        has_port = False
+    if not has_port:
+        raise _no_address(url, "its port is no number from 1 to 65535")
+    return parts
+
+
+def _no_address(url: str, why: str) -> ClientError:
+    return ClientError(f"{url}: {why}; a server's address looks like http://localhost:8000")

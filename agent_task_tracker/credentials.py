@@ -19,6 +19,8 @@ from agent_task_tracker.proof import encode, is_proof, key_id
 # Bytes; a proof is far shorter.
 _MAX_RESPONSE_BYTES: Final = 4096
 
+NEEDED: Final = "the server's API key is needed: set API_KEY, or give --api-key"
+
 # Statuses that say "not now".
 _UNAVAILABLE: Final = frozenset({502, 503, 504})
 
@@ -29,6 +31,10 @@ class Credentials(Protocol):
     @property
     def key_id(self) -> str:
         """Tells keys of one server apart, and reveals none; empty: there is no key."""
+
+    @property
+    def source(self) -> str:
+        """Where the key comes from, for people; empty: whoever has given it knows."""
 
     def headers(self, connection: HTTPConnection, prefix: str) -> dict[str, str]:
         """Headers for requests on `connection`, which must be sent on it, without connecting
@@ -43,11 +49,19 @@ class Credentials(Protocol):
 class ExplicitKey:
     """A key that the user gave for this server; sent without conditions."""
 
-    def __init__(self, key: str) -> None:
+    def __init__(self, key: str, source: str = "") -> None:
         """Raises ClientError: no header can carry the key."""
+        if not isinstance(key, str):
+            raise ClientError(
+                f"the API key is {type(key).__name__}, no string; is the variable set that it is "
+                "taken from?"
+            )
         if not (key.isascii() and key.isprintable()):
-            raise ClientError("the API key holds characters that a header cannot; check API_KEY")
+            raise ClientError(
+                f"the API key{_of(source)} holds characters that a header cannot; check it"
+            )
         self._key = key
+        self.source = source
 
     @property
     def key_id(self) -> str:
@@ -67,6 +81,11 @@ class StoredKey:
     def __init__(self, key: str, found_in: str) -> None:
         self._key = key
         self._found_in = found_in
+
+    @property
+    def source(self) -> str:
+        """See `Credentials`."""
+        return self._found_in
 
     @property
     def key_id(self) -> str:
@@ -116,6 +135,8 @@ class StoredKey:
 class MissingKey:
     """There is no key that may be sent, so no request is."""
 
+    source = ""
+
     def __init__(self, reason: ClientError) -> None:
         self.reason = reason
 
@@ -128,6 +149,20 @@ class MissingKey:
         """See `Credentials`. Connects first: that there is no server is the better message."""
         connection.connect()
         raise self.reason
+
+
+def unaccepted(credentials: Credentials) -> str:
+    """What a server's 401 means."""
+    if not credentials.key_id:
+        return NEEDED
+    return (
+        f"the server does not accept the API key{_of(credentials.source)}: it is another's, or "
+        "was revoked or has expired"
+    )
+
+
+def _of(source: str) -> str:
+    return f" (from {source})" if source else ""
 
 
 def of_connection(connection: Connection) -> Credentials:

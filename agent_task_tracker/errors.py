@@ -23,15 +23,20 @@ class ClientError(Exception):
 
 
 class Refused(ClientError):
-    """The server answered with an error: its HTTP status, the error's code, message and details."""
+    """The server answered with an error: its HTTP status, the error's code, message and details.
+    The text names the field at fault, if the details do."""
 
     def __init__(
         self, status: int, code: str, message: str, details: Mapping[str, Any] | None = None
     ) -> None:
-        super().__init__(f"{message} ({status} {code})")
+        details = details if isinstance(details, Mapping) else {}
+        field, issue = details.get("field"), details.get("issue")
+        is_named = isinstance(field, str) and isinstance(issue, str)
+        at_fault = f": {field}: {issue}" if is_named else ""
+        super().__init__(f"{message} ({status} {code}){at_fault}")
         self.status = status
         self.code = code
-        self.details = details or {}
+        self.details = details
 
 
 class NoTracker(ClientError):

@@ -18,7 +18,13 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from agent_task_tracker.address import Address
-from agent_task_tracker.credentials import Credentials, ExplicitKey, MissingKey, StoredKey
+from agent_task_tracker.credentials import (
+    NEEDED,
+    Credentials,
+    ExplicitKey,
+    MissingKey,
+    StoredKey,
+)
 from agent_task_tracker.destination import Destination, destination
 from agent_task_tracker.errors import ClientError, Unreachable
 from agent_task_tracker.files import MAX_READY_FILE_BYTES, read_regular
@@ -27,7 +33,6 @@ from agent_task_tracker.keys import is_generated, is_loopback, kept_in, read_key
 
 _LOOPBACK_OF: Final = {"0.0.0.0": "127.0.0.1", "::": "::1"}
 _DEFAULT: Final = "http://127.0.0.1:8000"
-_NEEDED: Final = "the server's API key is needed: set API_KEY, or give --api-key"
 
 
 class Found(NamedTuple):
@@ -61,16 +66,17 @@ def find(
         Unreachable: there is no such ready file, so no server.
         ClientError: the address, the ready file or the key cannot be used.
     """
+    source = "" if key else "API_KEY"
     key = key or environment.get("API_KEY")
     url = url or environment.get("TRACKER_URL") or None
     ca_file = ca_file or environment.get("TRACKER_CA_FILE") or None
     name = environment.get("TRACKER_READY_FILE")
     if url is None and name:
         ready = ReadyFile(name)
-        return Found(ready.url, _credentials_of(ready, key), ca_file, name)
+        return Found(ready.url, _credentials_of(ready, key, source), ca_file, name)
     url = url or _listen_url(environment)
     if key:
-        return Found(url, _explicit(key), ca_file)
+        return Found(url, _explicit(key, source), ca_file)
     return Found(url, stored_key(url, _database(environment)), ca_file)
 
 
@@ -91,12 +97,17 @@ def stored_key(url: str, database: Path | None) -> Credentials:
     """The key beside the database, for a server on this machine only. Raises ClientError: that is
     no server's address."""
     if database is None or not is_loopback(Address(url).host):
-        return MissingKey(ClientError(_NEEDED))
+        return MissingKey(ClientError(NEEDED))
     try:
         path = kept_in(database)
         key = read_key_file(path)
-    except (OSError, ValueError):
-        return MissingKey(ClientError(_NEEDED))
+    except FileNotFoundError:
+        return MissingKey(ClientError(f"{NEEDED} (none is kept in {path})"))
+    except (OSError, ValueError) as error:
+        why = getattr(error, "strerror", None) or error
+        return MissingKey(
+            ClientError(f"{NEEDED} (the one beside {database} cannot be read: {why})")
+        )
     if not is_generated(key):
         return MissingKey(
             ClientError(
@@ -124,9 +135,10 @@ class ReadyFile:
         """The file's key, for the file's address. The file may be stale: a generated key can be
         proved, one that a user chose (perhaps this one, as `user_key`) cannot."""
         if self.key == user_key or not is_generated(self.key):
-            return ExplicitKey(self.key)
-        is_local = is_loopback(Address(self.url).host)
-        return StoredKey(self.key, self._name) if is_local else ExplicitKey(self.key)
+            return ExplicitKey(self.key, self._name)
+        if is_loopback(Address(self.url).host):
+            return StoredKey(self.key, self._name)
+        return ExplicitKey(self.key, self._name)
 
     def _read(self) -> dict[str, Any]:
         text = b""
@@ -146,7 +158,7 @@ class ReadyFile:
         return content
 
 
-def _credentials_of(ready: ReadyFile, key: str | None) -> Credentials:
+def _credentials_of(ready: ReadyFile, key: str | None, source: str) -> Credentials:
     if ready.key:
         return ready.credentials(key)
     if not key:
@@ -158,12 +170,12 @@ def _credentials_of(ready: ReadyFile, key: str | None) -> Credentials:
                 "writes such files: no key is sent there; if it is meant, give the address"
             )
         )
-    return _explicit(key)
+    return _explicit(key, source)
 
 
-def _explicit(key: str) -> Credentials:
+def _explicit(key: str, source: str) -> Credentials:
     try:
-        return ExplicitKey(key)
+        return ExplicitKey(key, source)
     except ClientError as error:
         return MissingKey(error)
 

@@ -5,15 +5,16 @@ from __future__ import annotations
 import http.client
 import json
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
+from functools import partial
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 from urllib.parse import urlencode
 
 from agent_task_tracker import bounded
 from agent_task_tracker.address import Address
-from agent_task_tracker.credentials import Credentials
+from agent_task_tracker.credentials import Credentials, unaccepted
 from agent_task_tracker.errors import ClientError, NoTracker, Refused, Unreachable
 from agent_task_tracker.shapes import Shape, fits
 
@@ -21,6 +22,12 @@ Json = dict[str, Any]
 
 # Worth a retry: too many requests, or a server or proxy that is unavailable now.
 _TRANSIENT: Final = frozenset({429, 502, 503, 504})
+
+# Of them, what proxies answer for a server that they do not reach.
+_GATEWAY: Final = frozenset({502, 503, 504})
+
+# Characters of what another server says that are shown.
+_MAX_SHOWN: Final = 200
 
 # Seconds before the first retry, and the maximum. Each pause is twice the one before.
 _FIRST_PAUSE: Final = 0.1
@@ -31,11 +38,11 @@ _STREAM_TIMEOUT: Final = 45.0
 
 
 class Transient(Exception):
-    """A failure that may pass: the error if it does not, and the server's `Retry-After` in
-    seconds."""
+    """A failure that may pass. `error` makes the error if it does not; `retry_after`: as the server
+    says, in seconds."""
 
-    def __init__(self, error: ClientError, retry_after: float = 0.0) -> None:
-        super().__init__(str(error))
+    def __init__(self, error: Callable[[], ClientError], retry_after: float = 0.0) -> None:
+        super().__init__()
         self.error = error
         self.retry_after = retry_after
 
@@ -51,7 +58,7 @@ class Retries:
         """Wait for the next try. Raises the failure's error if that would be too late."""
         pause = max(self._pause, failure.retry_after)
         if time.monotonic() + pause > self._deadline:
-            raise failure.error from None
+            raise failure.error() from None
         time.sleep(pause)
         self._pause = min(2 * self._pause, _MAX_PAUSE)
 
@@ -80,9 +87,10 @@ class Transport:
         timeout: float,
         patience: float,
         ca_file: str | None = None,
+        named_by: str = "",
     ) -> None:
         """`timeout`: seconds to wait for one answer; `patience`: seconds to keep trying; `ca_file`:
-        see `Address`.
+        see `Address`; `named_by`: who or what gave the address, for people.
 
         Raises:
             ClientError: the address cannot be right, or `ca_file` has no certificates.
@@ -92,6 +100,7 @@ class Transport:
         self._credentials = credentials
         self._timeout = timeout
         self._patience = patience
+        self._named_by = named_by
 
     def retries(self) -> Retries:
         """For one operation."""
@@ -124,7 +133,7 @@ class Transport:
         try:
             return self._try_once(_Request(method, path, content, headers), shape)
         except Transient as failure:
-            raise failure.error from None
+            raise failure.error() from None
 
     def stream(self, path: str, parameters: Mapping[str, Any], shape: Shape) -> Iterator[Json]:
         """The data of server-sent events, each of this shape; raises Transient when the connection
@@ -139,7 +148,9 @@ class Transport:
                         yield self._parse(line[len(b"data:") :], shape)
             raise ConnectionError("the server ended the stream")
         except (OSError, http.client.HTTPException) as error:
-            raise Transient(self._unreachable(error)) from error
+            raise Transient(partial(self._unreachable, error)) from error
+        except ValueError as error:
+            raise self._no_tracker(error) from None
         finally:
             connection.close()
 
@@ -159,9 +170,9 @@ class Transport:
             ):
                 return {} if shape is None else self._parse(bounded.read(response), shape)
         except (OSError, http.client.HTTPException) as error:
-            raise Transient(self._unreachable(error)) from error
-        except ValueError:  # the host's name is invalid, or the head is
-            raise NoTracker(self.url) from None
+            raise Transient(partial(self._unreachable, error)) from error
+        except ValueError as error:
+            raise self._no_tracker(error) from None
 
     def _parse(self, body: bytes, shape: Shape) -> Json:
         try:
@@ -184,27 +195,64 @@ class Transport:
         if response.status < 300:
             return response
         with response:
-            refusal = _refusal(response)
+            refusal = self._refusal(response)
         if response.status in _TRANSIENT:
             retry_after = response.headers.get("Retry-After", "")
-            raise Transient(refusal, float(retry_after) if retry_after.isdecimal() else 0.0)
+            raise Transient(lambda: refusal, float(retry_after) if retry_after.isdecimal() else 0.0)
         raise refusal
+
+    def _refusal(self, response: http.client.HTTPResponse) -> Refused:
+        """The API document's error object, or a substitute if a proxy answered."""
+        status = response.status
+        try:
+            error = bounded.loads(bounded.read(response))["error"]
+            code, message = error["code"], error["message"]
+            if status == 401 and code == "UNAUTHORIZED":  # its message speaks of headers
+                return Refused(status, code, unaccepted(self._credentials))
+            return Refused(status, code, message, error.get("details"))
+        except (ValueError, KeyError, TypeError):
+            return Refused(status, _shown(response.reason or "?"), self._substitute(response))
+
+    def _substitute(self, response: http.client.HTTPResponse) -> str:
+        """What is said of an answer that is no tracker's."""
+        wait = response.headers.get("Retry-After")
+        if response.status < 400:
+            target = _shown(response.headers.get("Location") or "nowhere")
+            return (
+                f"{self.url}: redirects to {target}, which is not followed, as the key is for this "
+                "address; if the tracker is there, give that one"
+            )
+        if response.status in _GATEWAY:
+            return f"{self.url}: a proxy answers, but the server behind it does not; is it running?"
+        if response.status == 429 and wait:
+            return f"{self.url}: too many requests; go on in {_shown(wait)} s"
+        return f"{self.url}: what answers there is no tracker; check the address"
+
+    def _no_tracker(self, error: ValueError) -> ClientError:
+        """The head of an answer makes no sense; or the host's name, as the standard library only
+        finds then."""
+        if isinstance(error, UnicodeError):
+            return ClientError(f"{self.url}: {self._address.host} is no name of a host")
+        return NoTracker(self.url)
 
     def _unreachable(self, error: Exception) -> Unreachable:
         reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
-        return Unreachable(
-            f"{self.url}: no answer ({reason}); start a server with `tracker serve`, "
-            "or say where it is by --url or TRACKER_URL"
-        )
+        if isinstance(error, http.client.BadStatusLine) and not isinstance(error, OSError):
+            reason = f"it speaks no HTTP, but says {_shown(reason.strip())}"
+        named_by = f" (from {self._named_by})" if self._named_by else ""
+        return Unreachable(f"{self.url}{named_by}: no answer ({reason}); {self._advise(error)}")
+
+    def _advise(self, error: Exception) -> str:
+        if isinstance(error, ConnectionResetError) and self._address.speaks_tls(self._timeout):
+            return "it speaks TLS: write https://"
+        if self._named_by:
+            return "start a server there with `tracker serve`, or correct the address"
+        return "start a server with `tracker serve`, or say where it is by --url or TRACKER_URL"
 
 
-def _refusal(response: http.client.HTTPResponse) -> Refused:
-    """The API document's error object, or a substitute if a proxy answered."""
-    try:
-        error = bounded.loads(bounded.read(response))["error"]
-        return Refused(response.status, error["code"], error["message"], error.get("details"))
-    except (ValueError, KeyError, TypeError):
-        return Refused(response.status, response.reason or "?", "The server gave no reason.")
+def _shown(text: str) -> str:
+    """Another server's text, in one line that no terminal obeys."""
+    return repr(text[:_MAX_SHOWN])[1:-1]
 
 
 def _query(parameters: Mapping[str, Any]) -> str:

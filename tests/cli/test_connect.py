@@ -280,7 +280,7 @@ def test_a_given_key_that_may_only_report_is_used_itself(home: Home, shared_serv
 def test_a_wrong_key_changes_nothing(home: Home) -> None:
     before = home.files()
     said = home.connect("claude-code", "--api-key", "not-the-servers-key", code=1)
-    assert "the server's API key is needed" in said
+    assert "does not accept the API key (from --api-key)" in said
     assert home.files() == before
 
 

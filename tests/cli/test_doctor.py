@@ -143,6 +143,37 @@ def test_wrong_key(shared_server: Server, tmp_path: Path) -> None:
     assert said["problems"][0].startswith("API key: ")
 
 
+def test_all_that_is_wrong_is_told_at_once_and_where_it_comes_from(
+    shared_server: Server, tmp_path: Path
+) -> None:
+    (tmp_path / ".env").write_text("TRACKER_RATE_LIMIT_API=many\n=\nTRACKER_LOG_FORMAT=xml\n")
+    (tmp_path / "ready").write_text("mine")
+    wrong = {"TRACKER_PORT": "x", "TRACKER_STALE_AFTER": "-1", "TRACKER_PROT": "1"}
+    code, said = doctor(
+        *("--db", "missing/tracker.db", "--url", "http://[::1"),
+        home=tmp_path,
+        key="k7!x",
+        variables={**wrong, "TRACKER_READY_FILE": "ready"},
+    )
+    assert code == 1
+    (warning,) = said["warnings"]
+    assert ".env: line 2 cannot be understood" in warning
+    assert "TRACKER_PROT: there is no such setting" in warning
+    begin = [problem.partition(":")[0] for problem in said["problems"]]
+    assert begin[:2] == ["TRACKER_PORT", "TRACKER_STALE_AFTER"]
+    assert set(begin[2:4]) == {"TRACKER_RATE_LIMIT_API", "TRACKER_LOG_FORMAT"}
+    assert begin[4:] == ["API_KEY", "settings", "connection", "database"]
+    assert [problem[-18:] for problem in said["problems"][:2]] == ["(from environment)"] * 2
+    assert all(problem.endswith("(from .env)") for problem in said["problems"][2:4])
+    assert said["settings"]["TRACKER_PORT"] == {"value": 8000, "from": "environment"}
+    # Mended one by one, each goes.
+    (tmp_path / ".env").write_bytes(b"API_KEY=\xff")
+    code, said = doctor(*at(shared_server), home=tmp_path)
+    assert code == 1
+    (problem,) = said["problems"]
+    assert problem.startswith(".env: cannot be read: ")
+
+
 def test_no_server(tmp_path: Path) -> None:
     with closing(socket.create_server(("127.0.0.1", 0))) as unused:
         port = unused.getsockname()[1]

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.support import processes
-from tests.support.server import COMMAND, environment
+from tests.support.server import COMMAND, Server, environment
 
 
 def refusal(home: Path, *flags: str) -> tuple[int, str]:
@@ -29,6 +29,16 @@ def test_port_of_another_program_is_named(tmp_path: Path) -> None:
         code, line = refusal(tmp_path, "--port", port)
     assert code == 75
     assert line == f"tracker: 127.0.0.1:{port}: the port is taken; choose another --port\n"
+
+
+def test_port_of_a_tracker_is_named_as_such(shared_server: Server, tmp_path: Path) -> None:
+    address = shared_server.url.removeprefix("http://")
+    code, line = refusal(tmp_path, "--port", address.partition(":")[2])
+    assert code == 75
+    assert line == (
+        f"tracker: {address}: the port is taken, by a tracker that runs already; use that one, or "
+        "choose another --port\n"
+    )
 
 
 @pytest.mark.parametrize("host", ["203.0.113.9", "no-such-host.invalid", "two..dots", "ё" * 64])

@@ -239,7 +239,10 @@ def test_wrong_value(started: Started, variable: str, wrong: str, expected: str)
 
 def test_wrong_value_is_one_line(tmp_path: Path) -> None:
     code, line = refusal(tmp_path, TRACKER_DURABILITY="off")
-    assert (code, line) == (78, "tracker: TRACKER_DURABILITY: expected one of full, normal\n")
+    assert (code, line) == (
+        78,
+        "tracker: TRACKER_DURABILITY: expected one of full, normal (from environment)\n",
+    )
 
 
 @pytest.mark.parametrize("flags", [["--nonsense"], ["--durability", "off"], ["extra"]], ids=str)

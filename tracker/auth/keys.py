@@ -57,12 +57,23 @@ def check(settings: Settings) -> None:
     Raises:
         ConfigError
     """
+    for fault in faults(settings).values():
+        raise ConfigError(fault)
+
+
+def faults(settings: Settings) -> dict[str, str]:
+    """What is wrong with keys that were given, by the variable."""
     is_public = not is_loopback(settings.host)
+    found = {}
     for name, key in (("API_KEY", settings.api_key), ("SECRET_KEY", settings.secret_key)):
-        if key is not None:
-            _check(name, key, is_public=is_public)
-    if settings.api_key is not None:
-        _check_for_headers("API_KEY", settings.api_key)
+        try:
+            if key is not None:
+                _check(name, key, is_public=is_public)
+            if key is not None and name == "API_KEY":
+                _check_for_headers(name, key)
+        except ConfigError as error:
+            found[name] = str(error)
+    return found
 
 
 def obtain_keys(settings: Settings, database: Path | None) -> Keys:

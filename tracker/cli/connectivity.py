@@ -16,7 +16,7 @@ from websockets.typing import Origin
 
 from agent_task_tracker import bounded
 from agent_task_tracker.address import Address
-from agent_task_tracker.credentials import Credentials, StoredKey
+from agent_task_tracker.credentials import Credentials, StoredKey, unaccepted
 from agent_task_tracker.errors import ClientError
 from tracker.domain.limits import CloseCode
 
@@ -99,7 +99,7 @@ def _proof(address: Address, credentials: StoredKey) -> None:
 def _key(address: Address, credentials: Credentials) -> None:
     status, server, _ = _get(address, "/api/websocket/stats", credentials)
     if status == 401:
-        raise _CheckFailed(f"the key is not the server's{server}: set API_KEY, or give --api-key")
+        raise _CheckFailed(f"refused{server}: {unaccepted(credentials)}")
     if status != 200:
         raise _CheckFailed(f"{address.url}/api/websocket/stats answers {status}{server}")
 
@@ -135,7 +135,9 @@ def _reporting_errors(address: Address) -> Iterator[None]:
     except ClientError as error:
         raise _CheckFailed(str(error)) from None
     except (OSError, HTTPException, ValueError) as error:
-        raise _CheckFailed(f"{address.url}: no answer ({error or type(error).__name__})") from None
+        is_tls = isinstance(error, ConnectionResetError) and address.speaks_tls(_TIMEOUT)
+        reason = "it speaks TLS: write https://" if is_tls else error or type(error).__name__
+        raise _CheckFailed(f"{address.url}: no answer ({reason})") from None
 
 
 def _round_trip(address: Address, credentials: Credentials) -> None:

@@ -38,10 +38,13 @@ _ADDRESSES: Final = ("TRACKER_URL", "TRACKER_READY_FILE", *_LISTENING)
 
 _TIMEOUT: Final = 10.0
 
+_DOTENV: Final = "the address in .env"
+
 
 class FoundServer(NamedTuple):
     """A server, not contacted yet; and the variables of `.env` that were ignored because it may be
-    a stranger's. `is_named`: somebody gave its address, it is not just where one would listen."""
+    a stranger's. `is_named`: somebody gave its address, it is not just where one would listen;
+    `named_by`: by what, for people."""
 
     url: str
     credentials: Credentials
@@ -49,6 +52,7 @@ class FoundServer(NamedTuple):
     ca_file: str | None = None
     is_named: bool = True
     ready_file: str | None = None
+    named_by: str = ""
 
     def found(self) -> Found:
         """It as the SDK knows it."""
@@ -60,7 +64,9 @@ class FoundServer(NamedTuple):
 
     def transport(self, patience: float) -> Transport:
         """Likewise."""
-        return Transport(self.url, self.credentials, _TIMEOUT, patience, self.ca_file)
+        return Transport(
+            self.url, self.credentials, _TIMEOUT, patience, self.ca_file, self.named_by
+        )
 
 
 def find(
@@ -79,14 +85,17 @@ def find(
         ClientError: the address, the ready file or the key cannot be used.
         ConfigError: a variable's value is not what its setting takes.
     """
+    named_by = "--url"
     if url is None and ready_file is None:
-        url = environment.get("TRACKER_URL") or None
+        url, named_by = environment.get("TRACKER_URL") or None, "TRACKER_URL"
         ready_file = environment.get("TRACKER_READY_FILE")
     finder = _Finder(environment, dotenv, api_key)
     if url is not None:
-        found = finder.for_url(url)
+        found = finder.for_url(url, named_by)
     elif ready_file is not None:
-        found = finder.for_ready_file(ready_file)._replace(ready_file=ready_file)
+        found = finder.for_ready_file(ready_file)._replace(
+            ready_file=ready_file, named_by=ready_file
+        )
     else:
         found = finder.from_dotenv() or finder.from_settings()
     ca_file = ca_file or environment.get("TRACKER_CA_FILE")
@@ -103,20 +112,26 @@ class _Finder:
         # The user's own: never sent to an address of a stranger's.
         self._user_key = api_key or environment.get("API_KEY")
         self._key = self._user_key
-        if "API_KEY" not in environment:
-            self._key = self._key or dotenv.values.get("API_KEY")
+        self._source = "--api-key" if api_key else "API_KEY in the environment"
+        if not self._key and "API_KEY" not in environment:
+            self._key, self._source = dotenv.values.get("API_KEY"), "API_KEY in .env"
         self._trusted, self._ignored = filter_dotenv(dotenv, environment, {})
 
-    def for_url(self, url: str) -> FoundServer:
-        """For an address that the user gave."""
+    def for_url(self, url: str, named_by: str = "") -> FoundServer:
+        """For an address that the user gave, by what `named_by` says."""
+        _check(url, named_by)
         if self._key:
-            return FoundServer(url, ExplicitKey(self._key))
+            return FoundServer(url, self._explicit(self._key), named_by=named_by)
         ignored = ("TRACKER_DB",) if "TRACKER_DB" in self._ignored else ()
-        return FoundServer(url, stored_key(url, self._database()), ignored)
+        return FoundServer(url, stored_key(url, self._database()), ignored, named_by=named_by)
+
+    def _explicit(self, key: str) -> ExplicitKey:
+        return ExplicitKey(key, self._source)
 
     def for_ready_file(self, ready_file: str) -> FoundServer:
         """For a ready file that the user named, which a stranger may have written."""
         ready = ReadyFile(ready_file)
+        _check(ready.url, ready_file)
         if ready.key and not self._flag_key:
             return FoundServer(ready.url, ready.credentials(self._user_key))
         if not self._key:
@@ -126,12 +141,16 @@ class _Finder:
                 f"{ready_file}: names {ready.url}, which is not on this machine, where a server "
                 "writes such files: no key is sent there; if it is meant, give --url"
             )
-        return FoundServer(ready.url, ExplicitKey(self._key))
+        return FoundServer(ready.url, self._explicit(self._key))
 
     def from_dotenv(self) -> FoundServer | None:
         """For the address in `.env`, if it has the key too; with the CA file in it."""
         found = self._addressed_by_dotenv()
-        return found and found._replace(ca_file=self._dotenv.values.get("TRACKER_CA_FILE") or None)
+        if found is None:
+            return None
+        _check(found.url, _DOTENV)
+        ca_file = self._dotenv.values.get("TRACKER_CA_FILE") or None
+        return found._replace(ca_file=ca_file, named_by=_DOTENV)
 
     def _addressed_by_dotenv(self) -> FoundServer | None:
         url = self._dotenv.values.get("TRACKER_URL")
@@ -144,7 +163,7 @@ class _Finder:
                 return FoundServer(ready.url, ready.credentials(None))
             url = ready.url
         if self._key:
-            return FoundServer(url, ExplicitKey(self._key))
+            return FoundServer(url, self._explicit(self._key))
         own = self._dotenv.own_database
         return FoundServer(url, stored_key(url, own)) if own and _is_loopback(url) else None
 
@@ -181,6 +200,14 @@ class _Finder:
             return default_database()
         except ConfigError:  # the user has no home
             return None
+
+
+def _check(url: str, named_by: str) -> None:
+    """Raises ClientError, which says what gave the address: it is none."""
+    try:
+        Address(url)
+    except ClientError as error:
+        raise ClientError(f"{named_by}: {error}" if named_by else str(error)) from None
 
 
 def _is_loopback(url: str) -> bool:

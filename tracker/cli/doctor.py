@@ -4,24 +4,28 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import click
 
+from agent_task_tracker.errors import ClientError
 from agent_task_tracker.folders import spool_folder
 from agent_task_tracker.spool import Spool
 from tracker.agents.connect.ledger import Ledger, ledger_file
-from tracker.auth.keys import exposure
+from tracker.auth.keys import exposure, faults
 from tracker.cli import env_file
 from tracker.cli.agent_states import AgentStates
 from tracker.cli.connect import place_of
 from tracker.cli.connection import with_options
-from tracker.cli.database import as_json, database_of, size, with_database
-from tracker.cli.output import local_time, print_json, print_text
+from tracker.cli.database import as_json, database_of, with_database
+from tracker.cli.doctor_report import print_report
+from tracker.cli.output import print_json
 from tracker.cli.progress import progress
-from tracker.cli.reporting import discover
+from tracker.cli.reporting import discover_by
 from tracker.clock import MS_PER_DAY, SystemClock, iso
+from tracker.config.paths import locate_ready_file
 from tracker.config.settings import SETTINGS, Settings, source
 from tracker.errors import StartupError
 
@@ -52,19 +56,28 @@ def doctor(
     counts again what is counted; sends a message there and back over a WebSocket. Nothing is
     changed. Exit code: 0 all is well, 1 something is wrong, 69 no server answers.
     """
-    from tracker.cli.connectivity import try_address
+    from tracker.cli.connectivity import Finding, try_address
 
-    settings, dotenv, warnings = env_file.load_settings({"db": db})
+    examined = env_file.examine({"db": db})
+    settings, dotenv, warnings = examined.loaded
+    problems = [*examined.problems, *_unusable(settings, dotenv)]
     database = _database(settings)
-    server, server_warnings = discover(
-        url=url, ready_file=ready_file, api_key=api_key, ca_file=ca_file
-    )
-    warnings = [*dict.fromkeys([*warnings, *server_warnings]), *exposure(settings)]
+    server, reachable = None, True
+    findings: list[Finding] = []
+    with _noting(problems, "connection"):
+        options = {"url": url, "ready_file": ready_file, "api_key": api_key, "ca_file": ca_file}
+        server, server_warnings = discover_by(examined.environment, examined.dotenv, **options)
+        warnings = [*dict.fromkeys([*warnings, *server_warnings])]
+    warnings = [*warnings, *exposure(settings)]
     env_file.warn(warnings)
-    findings, reachable = try_address(server.url, server.credentials, server.ca_file)
+    if server is not None:
+        with _noting(problems, "connection"):
+            findings, reachable = try_address(server.url, server.credentials, server.ca_file)
     spool = _spool()
-    agents = _agents()
-    problems = [
+    agents: list[dict[str, Any]] = []
+    with _noting(problems, "agents"):
+        agents = _agents()
+    problems += [
         *([f"spool: {spool['problem']}"] if "problem" in spool else []),
         *(f"database: {text}" for text in database["problems"]),
         *(f"{finding.what}: {finding.problem}" for finding in findings if finding.problem),
@@ -76,14 +89,39 @@ def doctor(
         "database": database,
         "spool": spool,
         "agents": agents,
-        "connection": {"url": server.url, "tried": [finding._asdict() for finding in findings]},
+        "connection": {
+            "url": server and server.url,
+            "tried": [finding._asdict() for finding in findings],
+        },
         "problems": problems,
     }
     if as_json:
         print_json(result)
     else:
-        _print(result)
+        print_report(result)
     sys.exit(0 if not problems else 1 if reachable else UNREACHABLE)
+
+
+@contextmanager
+def _noting(problems: list[str], what: str) -> Iterator[None]:
+    """If the block fails, note that as a problem."""
+    try:
+        yield
+    except (ClientError, StartupError) as error:
+        problems.append(f"{what}: {error}")
+
+
+def _unusable(settings: Settings, dotenv: Mapping[str, str]) -> list[str]:
+    """The settings with which no server would start, although their values are well-formed."""
+    weak = faults(settings)
+    found = [
+        f"{weak[setting.variable]} (from {source(setting, os.environ, dotenv)})"
+        for setting in SETTINGS
+        if setting.variable in weak
+    ]
+    with _noting(found, "settings"):
+        locate_ready_file(settings.ready_file)
+    return found
 
 
 def _settings(
@@ -146,50 +184,3 @@ def _database(settings: Settings) -> dict[str, Any]:
             return {**result, "expiring_keys": keys, **examine(path, lambda: show(0, 0))}
     except StartupError as error:
         return {"file": settings.db, "exists": None, "leftovers": [], "problems": [str(error)]}
-
-
-def _print(result: dict[str, Any]) -> None:
-    print_text("Settings")
-    for variable, setting in result["settings"].items():
-        if setting["from"] != "default":
-            print_text(f"  {variable} = {setting['value']}  ({setting['from']})")
-    print_text("  the rest: defaults")
-    print_text("Database")
-    database = result["database"]
-    if database["exists"]:
-        print_text(
-            f"  {database['file']}: {size(database['bytes'])}, and {size(database['wal_bytes'])} "
-            f"of WAL; {size(database['free_bytes'])} free"
-        )
-        print_text(
-            f"  {database['projects']} projects, {database['tasks']} tasks, {database['events']} "
-            f"events; SQLite {database['sqlite_version']}, schema {database['schema']}"
-        )
-    elif database["exists"] is False:
-        print_text(f"  {database['file']}: there is none yet; the server makes it")
-    for key in database.get("expiring_keys", ()):
-        verb = "has expired" if key["expired"] else "expires"
-        print_text(f"  key {key['name']}: {verb} ({local_time(key['expires_at'])})")
-    for leftover in database["leftovers"]:
-        print_text(f"  {leftover['file']}: {size(leftover['bytes'])}, {leftover['kind']}")
-    _print_spool(result["spool"])
-    for agent in result["agents"]:
-        where = ", ".join(agent["files"])
-        print_text(f"Agent {agent['agent']}: reports to {agent['url'] or 'nobody'}, by {where}")
-    print_text(f"Connection to {result['connection']['url']}")
-    for finding in result["connection"]["tried"]:
-        if finding["problem"] is None:
-            print_text(f"  {finding['what']}: works, {finding['milliseconds']} ms")
-    print_text("Problems" if result["problems"] else "Nothing is wrong.")
-    for problem in result["problems"]:
-        print_text(f"  {problem}")
-
-
-def _print_spool(spool: dict[str, Any]) -> None:
-    if not spool["kept"] and not spool["rejected"]:
-        return
-    print_text(f"Reports that wait, in {spool['folder']}")
-    for kept in spool["kept"]:
-        print_text(f"  {kept['reports']} for {kept['to']}, {size(kept['bytes'])}")
-    if spool["rejected"]:
-        print_text(f"  {spool['rejected']} rejected, which no server takes; see `tracker flush`")

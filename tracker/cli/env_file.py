@@ -10,7 +10,7 @@ from typing import Any, Final, NamedTuple
 
 from agent_task_tracker.files import read_regular
 from tracker.cli.output import print_text
-from tracker.config.settings import Settings, load
+from tracker.config.settings import Settings, faults, load
 from tracker.config.variables import DotEnv, filter_dotenv, unknown_variables
 from tracker.errors import ConfigError
 from tracker.text import printable
@@ -66,12 +66,47 @@ def load_settings(
     Raises:
         ConfigError: `.env` cannot be read, or a variable's value is not what its setting takes.
     """
-    dotenv = read()
-    trusted, ignored = filter_dotenv(dotenv, os.environ, flags)
+    return _load(flags, os.environ, read(), relevant)
+
+
+class Examined(NamedTuple):
+    """The settings as they would be without what is wrong; `problems` says what that is."""
+
+    loaded: LoadedSettings
+    environment: Mapping[str, str]
+    dotenv: DotEnv
+    problems: list[str]
+
+
+def examine(flags: Mapping[str, Any]) -> Examined:
+    """All that is wrong with the settings, instead of the first of it."""
+    problems = []
+    try:
+        dotenv = read()
+    except ConfigError as error:
+        problems.append(str(error))
+        dotenv = DotEnv(Path())
+    wrong = faults(os.environ, {})
+    environment = {name: text for name, text in os.environ.items() if name not in wrong}
+    trusted, _ = filter_dotenv(dotenv, environment, flags)
+    wrong_here = faults({}, {n: text for n, text in trusted.items() if n not in environment})
+    values = {name: text for name, text in dotenv.values.items() if name not in wrong_here}
+    dotenv = dotenv._replace(values=values)
+    problems += [*wrong.values(), *wrong_here.values()]
+    return Examined(_load(flags, environment, dotenv), environment, dotenv, problems)
+
+
+def _load(
+    flags: Mapping[str, Any],
+    environment: Mapping[str, str],
+    dotenv: DotEnv,
+    relevant: Container[str] | None = None,
+) -> LoadedSettings:
+    trusted, ignored = filter_dotenv(dotenv, environment, flags)
     if relevant is not None:
         ignored = [variable for variable in ignored if variable in relevant]
     warnings = [*_variables_ignored(ignored), *not_understood(dotenv)]
-    return LoadedSettings(load(flags, os.environ, trusted), trusted, warnings)
+    return LoadedSettings(load(flags, environment, trusted), trusted, warnings)
 
 
 def not_understood(dotenv: DotEnv) -> list[str]:

@@ -14,7 +14,7 @@ from typing import Final
 import click
 
 import tracker
-from agent_task_tracker.errors import ClientError, Refused
+from agent_task_tracker.errors import ClientError
 from tracker.cli.command_table import COMMANDS, HELP, VERSION
 from tracker.cli.output import print_text
 from tracker.cli.streams import OutputFailed
@@ -140,13 +140,6 @@ def _print_error(message: str) -> None:
 
 def _message(error: ClientError | StartupError | TrackerError) -> str:
     if isinstance(error, ValidationFailed):
-        return error.message + _at_fault(*error.issues[0])
-    if isinstance(error, Refused) and error.status == 401:  # its own message speaks of headers
-        return "the server's API key is needed: set API_KEY, or give --api-key"
-    if isinstance(error, Refused) and error.code == ValidationFailed.code:
-        return str(error) + _at_fault(error.details.get("field"), error.details.get("issue"))
+        field, issue = error.issues[0]
+        return f"{error.message}: {field}: {issue}"
     return str(error)
-
-
-def _at_fault(field: object, issue: object) -> str:
-    return f": {field}: {issue}" if isinstance(field, str) and isinstance(issue, str) else ""

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+from collections.abc import Mapping
 
 from agent_task_tracker.errors import Unreachable
 from agent_task_tracker.finding import Found
@@ -13,6 +14,7 @@ from agent_task_tracker.reporter import Reporter
 from agent_task_tracker.spool import Spool
 from tracker.cli import env_file
 from tracker.cli.discovery import FoundServer, find
+from tracker.config.variables import DotEnv
 
 
 def find_reporter(*, quiet: bool = True, **options: str | None) -> Reporter:
@@ -34,6 +36,12 @@ def find_reporter(*, quiet: bool = True, **options: str | None) -> Reporter:
 
 def discover(**options: str | None) -> tuple[FoundServer, list[str]]:
     """The server, and warnings about how it was found."""
-    dotenv = env_file.read()
-    found = find(os.environ, dotenv, **options)
+    return discover_by(os.environ, env_file.read(), **options)
+
+
+def discover_by(
+    environment: Mapping[str, str], dotenv: DotEnv, **options: str | None
+) -> tuple[FoundServer, list[str]]:
+    """Likewise, by these variables."""
+    found = find(environment, dotenv, **options)
     return found, [*env_file.address_ignored(found.ignored), *env_file.not_understood(dotenv)]

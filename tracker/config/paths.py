@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 from collections.abc import Iterator
@@ -30,8 +29,14 @@ def locate(db: str | None) -> Path | None:
         return None
     if db is None:
         db = str(default_database())
-        with contextlib.suppress(OSError):  # reported below
-            Path(db).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        folder = Path(db).parent
+        try:
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as error:
+            raise ConfigError(
+                f"{folder}: the directory cannot be made: {error.strerror or error}; choose "
+                "another --db"
+            ) from None
     path = _writable(db, "--db")
     if not is_unicode(str(path)):
         raise ConfigError(f"{path}: not UTF-8, and SQLite takes no other name; choose another --db")

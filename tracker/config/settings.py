@@ -403,13 +403,26 @@ def load(
             continue
         text = environment.get(setting.variable, dotenv.get(setting.variable))
         if text is not None:
-            values[setting.name] = _parse(setting, text)
+            values[setting.name] = _parse(setting, text, source(setting, environment, dotenv))
     if values.get("ephemeral"):
         values |= {name: flags.get(name) for name in NOT_EPHEMERAL}
         values["port"] = values["port"] or 0
         if flags.get("db") is not None:
             raise ConfigError("--ephemeral keeps nothing: leave out --db, or --ephemeral")
     return Settings(**values)
+
+
+def faults(environment: Mapping[str, str], dotenv: Mapping[str, str | None]) -> dict[str, str]:
+    """What is wrong with values, by the variable."""
+    found = {}
+    for setting in SETTINGS:
+        try:
+            text = environment.get(setting.variable, dotenv.get(setting.variable))
+            if text is not None:
+                _parse(setting, text, source(setting, environment, dotenv))
+        except ConfigError as error:
+            found[setting.variable] = str(error)
+    return found
 
 
 def not_default(settings: Settings) -> dict[str, Any]:
@@ -431,10 +444,10 @@ def source(
     return ".env" if dotenv.get(setting.variable) is not None else "default"
 
 
-def _parse(setting: Setting, text: str) -> Any:
+def _parse(setting: Setting, text: str, origin: str) -> Any:
     try:
         if setting.repeats:
             return tuple(setting.parse(part) for item in text.split(",") if (part := item.strip()))
         return setting.parse(text)
     except ValueError as error:
-        raise ConfigError(f"{setting.variable}: expected {error}") from None
+        raise ConfigError(f"{setting.variable}: expected {error} (from {origin})") from None

@@ -15,6 +15,9 @@ from pathlib import Path
 
 import uvicorn
 
+from agent_task_tracker.client import Client
+from agent_task_tracker.errors import ClientError
+from agent_task_tracker.finding import listen_url
 from agent_task_tracker.folders import spool_folder
 from agent_task_tracker.spool import Spool
 from tracker.api.application import App, CreateApp
@@ -129,13 +132,26 @@ def _listen(host: str, port: int) -> socket.socket:
     except OSError as error:
         if error.errno == errno.EADDRINUSE or (error.errno == errno.EACCES and port >= 1024):
             # EACCES: on Windows, another program has the port exclusively.
-            raise InUse(f"{host}:{port}: the port is taken; choose another --port") from None
+            whose = ""
+            if _is_tracker(host, port):
+                whose = ", by a tracker that runs already; use that one, or"
+            raise InUse(
+                f"{host}:{port}: the port is taken{whose or ';'} choose another --port"
+            ) from None
         # create_server appends an explanation of its own to the system's.
         is_name = isinstance(error, socket.gaierror)
         reason = error.strerror if is_name or error.errno is None else os.strerror(error.errno)
         raise ConfigError(f"{host}:{port}: cannot be bound: {reason}") from None
     except UnicodeError:  # from getaddrinfo, for what cannot be a host's name
         raise ConfigError(f"{host}:{port}: cannot be bound: no name of a host") from None
+
+
+def _is_tracker(host: str, port: int) -> bool:
+    try:
+        Client(listen_url(None, host, port, tls=False), "", timeout=1, patience=0).health()
+    except ClientError:
+        return False
+    return True
 
 
 def _tune_garbage_collector() -> None:
