@@ -13,8 +13,9 @@ Idempotency-Key, so one whose answer was lost on the way is never recorded twice
 from __future__ import annotations
 
 import json
+import math
 import secrets
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final, Unpack
 from urllib.parse import quote
 
@@ -23,7 +24,7 @@ from agent_task_tracker.credentials import ExplicitKey
 from agent_task_tracker.errors import ClientError, TooLarge
 from agent_task_tracker.further import Further
 from agent_task_tracker.shapes import Shape
-from agent_task_tracker.transport import Json, Transient, Transport
+from agent_task_tracker.transport import Json, Retries, Transient, Transport
 from agent_task_tracker.trimming import trim_stack_trace
 
 # The server's largest pages.
@@ -276,16 +277,21 @@ class Client:
     def follow(self, since: int | None = None, *, project: str | None = None) -> Iterator[Json]:
         """The events after number `since` (None: from now on), then each as it comes, for ever.
 
-        After a broken connection it resumes where that broke. A message of type `resync_required`
-        says that the log no longer holds `since`; what is left of it follows.
+        After a broken connection it resumes where that broke, however long the server is away;
+        only the first one has `patience` seconds. A message of type `resync_required` says that
+        the log no longer holds `since`; what is left of it follows.
         """
         cursor = self.last_event_id() if since is None else since
         retries = self._transport.retries()
+
+        def connected() -> None:
+            nonlocal retries
+            retries = Retries(math.inf)
+
         while True:
             parameters = {"since": cursor, "project": project}
             try:
-                for message in self._stream(parameters):
-                    retries = self._transport.retries()
+                for message in self._stream(parameters, connected):
                     cursor = message.get("id", 0)
                     yield message
             except Transient as failure:
@@ -307,8 +313,11 @@ class Client:
         key = secrets.token_urlsafe(18)
         return self._transport.post(f"/webhook/{kind}", body, key, shapes.REPORTED)
 
-    def _stream(self, parameters: Mapping[str, Any]) -> Iterator[Json]:
-        return self._transport.stream("/api/events/stream", parameters, shapes.MESSAGE)
+    def _stream(
+        self, parameters: Mapping[str, Any], connected: Callable[[], None]
+    ) -> Iterator[Json]:
+        path = "/api/events/stream"
+        return self._transport.stream(path, parameters, shapes.MESSAGE, connected)
 
     def _pages(self, path: str, name: str, shape: Shape, **parameters: Any) -> Iterator[Json]:
         offset, limit = 0, _PAGE

@@ -157,7 +157,7 @@ def unaccepted(credentials: Credentials) -> str:
         return NEEDED
     return (
         f"the server does not accept the API key{_of(credentials.source)}: it is another's, or "
-        "was revoked or has expired"
+        "was revoked or has expired; set API_KEY, or give --api-key"
     )
 
 

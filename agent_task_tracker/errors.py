@@ -31,7 +31,7 @@ class Refused(ClientError):
     ) -> None:
         details = details if isinstance(details, Mapping) else {}
         field, issue = details.get("field"), details.get("issue")
-        is_named = isinstance(field, str) and isinstance(issue, str)
+        is_named = isinstance(field, str) and isinstance(issue, str) and issue not in message
         at_fault = f": {field}: {issue}" if is_named else ""
         super().__init__(f"{message} ({status} {code}){at_fault}")
         self.status = status

@@ -135,14 +135,21 @@ class Transport:
         except Transient as failure:
             raise failure.error() from None
 
-    def stream(self, path: str, parameters: Mapping[str, Any], shape: Shape) -> Iterator[Json]:
-        """The data of server-sent events, each of this shape; raises Transient when the connection
-        ends."""
+    def stream(
+        self,
+        path: str,
+        parameters: Mapping[str, Any],
+        shape: Shape,
+        connected: Callable[[], None],
+    ) -> Iterator[Json]:
+        """The data of server-sent events, each of this shape; calls `connected` when they may come,
+        raises Transient when the connection ends."""
         connection = self._address.connection(_STREAM_TIMEOUT)
         headers = {"Accept": "text/event-stream"}
         request = _Request("GET", path + _query(parameters), headers=headers)
         try:
             with self._open(connection, request) as response:
+                connected()
                 for line in bounded.lines(response):
                     if line.startswith(b"data:") and line.endswith(b"\n"):
                         yield self._parse(line[len(b"data:") :], shape)

@@ -415,7 +415,7 @@ def test_late_status_is_history_only(clocked: ClockedServer) -> None:
     late = {"task": "Other", "agent": "other", "metadata": {"a": 2}, "message": "late"}
     answer = clocked.report("status", "p", status="running", progress=5, **late)
     assert answer.status_code == 200
-    assert answer.json()["event_id"] == 3
+    assert (answer.json()["event_id"], answer.json()["late"]) == (3, True)
     after = clocked.task("p")
     *_, event = after.pop("events")
     del before["events"]
@@ -436,6 +436,7 @@ def test_status_that_ends_the_task(clocked: ClockedServer, status: str, progress
     clocked.clock.advance(seconds=90)
     answer = clocked.report("status", "p", status=status, progress=30, message="over")
     assert answer.json()["status"] == "updated"
+    assert "late" not in answer.json()
     task = clocked.task("p")
     assert (task["status"], task["progress"]) == (status, progress)
     assert (task["duration_seconds"], task["message"]) == (90, "over")

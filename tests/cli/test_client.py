@@ -6,7 +6,9 @@ import re
 import socket
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
@@ -14,6 +16,7 @@ from agent_task_tracker.client import Client
 from agent_task_tracker.errors import ClientError, Refused, Unreachable
 from agent_task_tracker.trimming import MAX_STACK_TRACE_BYTES, trim_stack_trace
 from tests.support import raw
+from tests.support.cli import run_here
 from tests.support.server import KEY, Server
 
 BUSY = b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 0\r\nContent-Length: 0\r\n\r\n"
@@ -234,7 +237,7 @@ def test_following_the_log_over_a_restart(
     start_server: Callable[..., Server], project: str
 ) -> None:
     server = start_server()
-    client = Client(server.url, KEY)
+    client = Client(server.url, KEY, patience=0)  # it is the first connection's
     client.start(project, "Title", "t1", "a")
     client.start("another", "Title", "t1", "a")
     stream = client.follow(0, project=project)
@@ -244,10 +247,28 @@ def test_following_the_log_over_a_restart(
 
     port = str(server.ready["port"])
     assert server.stop() == 0
-    again = start_server("--port", port, db=str(server.database))
-    assert again.report("start", project, "t3").status_code == 201
-    assert next(stream)["data"]["task_id"] == "t3"
+    with ThreadPoolExecutor() as waiting:
+        third = waiting.submit(next, stream)
+        with pytest.raises(Unreachable):
+            client.health()
+        again = start_server("--port", port, db=str(server.database))
+        assert again.report("start", project, "t3").status_code == 201
+        assert third.result()["data"]["task_id"] == "t3"
     stream.close()
+
+
+def test_a_status_for_a_task_that_has_ended_is_said_to_be_late(
+    client: Client, shared_server: Server, tmp_path: Path, project: str
+) -> None:
+    client.finish(project, "Title", "t", "a")
+    assert client.status(project, "Title", "t", "a", progress=5)["late"] is True
+    done = run_here(
+        *("status", "--project", project, "--task", "t", "--progress", "7"),
+        home=tmp_path,
+        TRACKER_URL=shared_server.url,
+        API_KEY=KEY,
+    )
+    assert done.stdout.startswith("The task has ended and stays as it is; the status joins its ")
 
 
 def test_following_from_now_on(client: Client, project: str) -> None:

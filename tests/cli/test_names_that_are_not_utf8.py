@@ -32,12 +32,12 @@ def sound(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def refusal(home: Path, *arguments: str) -> str:
+def refusal(home: Path, *arguments: str, code: int = 78) -> str:
     """What it says; it leaves no file."""
     before = {path.name for path in home.iterdir()}
     done = run(*arguments, home=home)
     said = done.stderr.decode()
-    assert done.returncode == 78, said
+    assert done.returncode == code, said
     assert "Traceback" not in said
     assert {path.name for path in home.iterdir()} - before <= {"sound.db.lock"}
     return said.splitlines()[-1]
@@ -56,5 +56,5 @@ def test_nor_is_a_backup(sound: Path) -> None:
 
 @pytest.mark.parametrize("command", [["prune", "--older-than", "1d"], ["export", "out.jsonl"]])
 def test_no_project_is(sound: Path, command: list[str]) -> None:
-    said = refusal(sound, *command, "--project", NAME, "--db", "sound.db")
-    assert "there is no project" in said
+    said = refusal(sound, *command, "--project", NAME, "--db", "sound.db", code=1)
+    assert r"There is no project 'name\udcff'" in said

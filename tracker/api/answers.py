@@ -66,6 +66,12 @@ class ErrorResponse(TypedDict):
     timestamp: Timestamp
 
 
+Late = Annotated[
+    Literal[True],
+    Field(description="The task had ended: it stays as it is, the status joins its history."),
+]
+
+
 class _WebhookAnswer(TypedDict):
     task_id: str
     timestamp: Timestamp
@@ -80,6 +86,7 @@ class StartAnswer(_WebhookAnswer):
 class StatusAnswer(_WebhookAnswer):
     status: Literal["updated"]
     message: Literal["Task status updated successfully"]
+    late: NotRequired[Late]
 
 
 class FinishAnswer(_WebhookAnswer):
@@ -100,6 +107,7 @@ class BatchResult(TypedDict):
     timestamp: NotRequired[Timestamp]
     event_id: NotRequired[EventId]
     duration_seconds: NotRequired[Duration]
+    late: NotRequired[Late]
     replayed: NotRequired[
         Annotated[
             bool,

@@ -19,7 +19,7 @@ from tracker.domain.parsing import parse_object
 from tracker.domain.ports import ReportStore
 from tracker.domain.principal import Principal
 from tracker.domain.records import Recorded
-from tracker.domain.tasks import Kind, Report, seconds
+from tracker.domain.tasks import ENDED, Kind, Report, seconds
 from tracker.errors import Forbidden, Issue, TrackerError, Unavailable, ValidationFailed
 
 
@@ -138,6 +138,10 @@ class _PendingReport(NamedTuple):
         }
         if kind is Kind.FINISH:
             content["duration_seconds"] = seconds(recorded.duration_ms)
+        # Only a task that has ended has a duration, which is known of a replay too.
+        is_late = kind is Kind.STATUS and recorded.duration_ms is not None
+        if is_late and self.report.status not in ENDED:
+            content["late"] = True
         return content
 
 

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from agent_task_tracker.client import Client
+from agent_task_tracker.errors import Refused
 from tracker.cli.attention import shown_status
 from tracker.cli.connection import with_client
 from tracker.cli.marks import WAITING
-from tracker.cli.output import console, local_time, print_json
+from tracker.cli.output import console, local_time, print_json, print_text
 from tracker.domain.tasks import ACTIVE
 from tracker.text import printable
 
@@ -36,6 +37,8 @@ def tail(client: Client, *, project: str | None, lines: int, follow: bool, as_js
     """Print the newest events; -f goes on as they come."""
     last = client.last_event_id()
     newest = client.newest_events(lines, project=project)
+    if project is not None and not newest:
+        _expect(client, project, follow=follow)
     live = follow and not as_json and sys.stdout.isatty()
     with contextlib.ExitStack() as stack:
         print_event: Callable[[Event], None] = print_json
@@ -51,6 +54,16 @@ def tail(client: Client, *, project: str | None, lines: int, follow: bool, as_js
             since = max([last, *(event["id"] for event in newest)])
             for event in client.follow(since, project=project):
                 print_event(event)
+
+
+def _expect(client: Client, project: str, *, follow: bool) -> None:
+    """Raises Refused: there is no such project; one that is followed may still come."""
+    try:
+        client.stats(project)
+    except Refused as refused:
+        if not (follow and refused.status == 404):
+            raise
+        print_text(f"tracker: there is no project {project!r} yet; waiting for it", err=True)
 
 
 class _LiveView:

@@ -25,6 +25,9 @@ _RETRY_SECONDS = 10.0
 _QUIET_SECONDS = 0.25
 
 
+_LATE = "The task has ended and stays as it is; the status joins its history"
+
+
 class _Json(click.ParamType[Any]):
     name = "json"
 
@@ -121,7 +124,8 @@ def _print(answer: dict[str, Any], fields: dict[str, Any], *, as_json: bool) -> 
         if as_json:
             print_json(answer)
         else:
-            print_text(f"{answer['message']}: {fields['project']}/{fields['task_id']}, {event}")
+            what = _LATE if answer.get("late") is True else answer["message"]
+            print_text(f"{what}: {fields['project']}/{fields['task_id']}, {event}")
 
 
 def _hand_over(kind: str, fields: dict[str, Any], server: dict[str, Any]) -> None:

@@ -18,9 +18,9 @@ from typing import Any, Final, get_args, get_type_hints
 import apsw
 import orjson
 
+from tracker.domain.principal import no_such_project
 from tracker.domain.tasks import Task
 from tracker.domain.usage import Amounts
-from tracker.errors import ConfigError
 from tracker.store.sqlite import events, projects
 from tracker.store.sqlite.columns import EVENT, TASK, fill, listed
 from tracker.store.sqlite.connection import open_existing, translate_errors
@@ -110,13 +110,14 @@ def export(
     are in `told`.
 
     Raises:
-        ConfigError: there is no such database or project, or it cannot be used.
+        ConfigError: there is no such database, or it cannot be used.
+        NotFound: there is no such project.
     """
     with translate_errors(str(path)), closing(open_existing(path)) as connection:
         connection.execute("BEGIN")
         project_id = None if project is None else projects.find(connection, project)
         if project is not None and project_id is None:
-            raise ConfigError(f"{path}: there is no project {project!r}")
+            raise no_such_project(project)
         bounds = events.bounds(connection)
         yield {
             "record": "export",

@@ -20,7 +20,8 @@ import apsw
 
 from tracker.clock import Clock, iso
 from tracker.domain.audit import Action, Actor, Deed
-from tracker.errors import ConfigError, InUse, NoRoom
+from tracker.domain.principal import no_such_project
+from tracker.errors import InUse, NoRoom
 from tracker.store.sqlite import audit, events, message_pruning, projects, pruning
 from tracker.store.sqlite.admin import checks
 from tracker.store.sqlite.admin.prune_at_once import release_space, remove_doomed
@@ -80,7 +81,8 @@ def prune_database(
     names.
 
     Raises:
-        ConfigError: there is no such database or project, or it cannot be used.
+        ConfigError: there is no such database, or it cannot be used.
+        NotFound: there is no such project.
         NoRoom: the disk is too full even for that.
     """
     with (
@@ -94,7 +96,7 @@ def prune_database(
         if wanted.project is not None:
             project_id = projects.find(connection, wanted.project)
             if project_id is None:
-                raise ConfigError(f"{path}: there is no project {wanted.project!r}")
+                raise no_such_project(wanted.project)
         if dry_run:
             return _find_out(connection, wanted, project_id)
         begin()
