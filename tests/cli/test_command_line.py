@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import signal
 import subprocess
 import sys
@@ -10,7 +11,9 @@ from pathlib import Path
 import pytest
 
 from tests.support.cli import package_environment, run_here
+from tests.support.markdown import Document
 from tests.support.platforms import needs_posix
+from tracker.cli.command_table import EXIT_CODES
 from tracker.cli.ls import ls
 
 
@@ -53,6 +56,14 @@ def test_short_ways_to_ask(tmp_path: Path, words: list[str], same: list[str]) ->
     assert asked == run_here(*same, home=tmp_path)
     assert asked.code == 0
     assert asked.stdout
+
+
+def test_exit_codes_are_in_one_place_and_in_the_help(tmp_path: Path) -> None:
+    _, _, table = Document("docs/cli.md").text.partition("## Exit codes")
+    told = re.findall(r"^\| (\d+) \|", table, re.MULTILINE)
+    assert [int(code) for code in told] == list(EXIT_CODES)
+    said = run_here("--help", home=tmp_path).stdout
+    assert re.findall(r"^  (\d+) ", said, re.MULTILINE) == told
 
 
 def test_a_fault_of_ours_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

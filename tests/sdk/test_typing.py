@@ -14,7 +14,7 @@ from mypy import api
 
 import agent_task_tracker
 from agent_task_tracker import defaults
-from tests.support.markdown import ROOT
+from tests.support.markdown import ROOT, Document
 from tests.support.server import KEY, Server
 
 USER = ROOT / "tests" / "data" / "user_of_the_sdk.py"
@@ -34,6 +34,17 @@ def test_a_user_s_file_passes_mypy_strict(tmp_path: Path) -> None:
     )
     told, _, code = api.run([*command[:-1], str(wrong)])
     assert (code, told.count(": error: ")) == (1, 3), told
+
+
+@pytest.mark.parametrize("document", ["README.md", "docs/sdk.md"])
+def test_examples_in_documents_pass_mypy_strict(document: str, tmp_path: Path) -> None:
+    found = [block.code for block in Document(document).blocks if block.language == "python"]
+    files = [tmp_path / f"example{number}.py" for number in range(len(found))]
+    for file, code in zip(files, found, strict=True):
+        file.write_text(code, "utf-8")
+    command = ["--strict", "--cache-dir", str(ROOT / ".mypy_cache"), *map(str, files)]
+    told, _, code = api.run(command)
+    assert (code, len(found) > 1) == (0, True), told
 
 
 def test_a_user_s_file_runs(shared_server: Server, tmp_path: Path) -> None:

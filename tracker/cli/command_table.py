@@ -41,18 +41,39 @@ COMMANDS = {
     "version": ("version", "Show the version; --check asks whether there is a newer release."),
 }
 
-HELP = """\
+# docs/cli.md, "Exit codes", tells more.
+EXIT_CODES = {
+    0: "done",
+    1: "failed",
+    2: "the command line is wrong",
+    69: "no server answers",
+    70: "a fault of the tracker itself",
+    75: "try again later",
+    78: "a setting, a key or a file has to be changed",
+    130: "Ctrl-C before the work was done",
+    141: "nobody reads the output any more",
+}
+
+_HELP = """\
 Usage: tracker [OPTIONS] [COMMAND] [ARGS]...
 
   AI agents and CI jobs report what they do; SQLite keeps it, everyone sees it live.
 
-  Without a command: serve.
+  Without a command: serve. `tracker help COMMAND` tells more of one.
 
 Options:
   -V, --version  Show the version and exit.
   -h, --help     Show this message and exit; after a command: its options.
 
 Commands:
-""" + "\n".join(f"  {name:<12}{line}" for name, (_, line) in COMMANDS.items())
+{commands}
+
+Exit codes:
+{codes}"""
+
+HELP = _HELP.format(
+    commands="\n".join(f"  {name:<12}{line}" for name, (_, line) in COMMANDS.items()),
+    codes="\n".join(f"  {code:<12}{meaning}" for code, meaning in EXIT_CODES.items()),
+)
 
 VERSION = f"tracker, version {tracker.__version__}"
