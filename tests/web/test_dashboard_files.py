@@ -20,7 +20,8 @@ APP = Path(tracker.__file__).parent / "web" / "app"
 # 9,500 are for what agents ask of a person, in every view, what else one has to see to, and why a
 # page is not live behind a proxy.
 # 4,500 are for agents' sessions, and what a task has started.
-MOST_BYTES = 192_500
+# 5,000 are for tokens and cost: of a task, a session, an agent, a model.
+MOST_BYTES = 197_500
 COMMENT = re.compile(r"^\s*(//[^\n]*|/\*\*.*?\*/)\n", re.MULTILINE | re.DOTALL)
 PAGES = ("/", "/projects", "/projects/org%2Frepo", "/projects/p/board", "/projects/p/timeline")
 MORE_PAGES = ("/projects/p/tasks/a%2Fb", "/stats", "/events", "/settings", "/?q=1")

@@ -30,6 +30,8 @@ import { serverNow } from "./time.js";
  * @property {string | null} [error_message]
  * @property {string | null} [stack_trace]
  * @property {Record<string, any> | null} [metadata]
+ * @property {import("../parts/usage.js").Amounts | null} [usage]
+ * @property {import("../parts/usage.js").Amounts | null} [usage_total] With that of all it has started.
  *
  * @typedef {{id: string, text: string, since: string}} OpenRequest What a task needs a person for.
  * @typedef {Task & {late?: boolean, truncated?: boolean, occurred_at?: string, reported_status?: string, reported_progress?: number}} Report
@@ -175,7 +177,8 @@ class Store {
 			if (known) this.tasks.set(key, { ...known, ...stateIn(data) });
 			return;
 		}
-		const { metadata, message, result, error_type, error_message, ...rest } = data;
+		// What a report has told of usage is not what the task has used in all.
+		const { metadata, message, result, error_type, error_message, usage: _, ...rest } = data;
 		/** @type {Task} */
 		const task = { ...stateIn(data), ...rest, updated_at: timestamp };
 		if (metadata) task.metadata = { ...known?.metadata, ...metadata };

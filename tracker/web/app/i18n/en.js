@@ -69,6 +69,7 @@ export default {
 		started: "Started",
 		status: "Status",
 		title: "Task",
+		used: "Cost",
 	},
 	copy: {
 		copy: "Copy",
@@ -289,14 +290,22 @@ export default {
 	},
 	stats: {
 		agents: "Agents",
+		all: "All",
 		column: {
 			agent: "Agent",
 			average: "Average",
+			cache: "Cached",
+			cost: "Cost",
+			input: "Input",
 			median: "Median",
+			model: "Model",
+			output: "Output",
 			success: "Success",
 			tasks: "Tasks",
 		},
 		durations: "How long tasks take",
+		models: "Tokens and cost by model",
+		noModel: "Not told",
 		over: "over {time}",
 		perDay: "Ended a day, last 30 days (UTC)",
 		sample: { one: "The last task that ended", other: "The last {count} tasks that ended" },
@@ -338,6 +347,8 @@ export default {
 		started: "Started",
 		subtasks: "Started by it",
 		trace: "Stack trace",
+		used: "Used",
+		usedInAll: "Used with what it started",
 	},
 	theme: {
 		dark: "Dark",
@@ -362,5 +373,12 @@ export default {
 		h: "{n} h",
 		min: "{n} min",
 		s: "{n} s",
+	},
+	usage: {
+		cache_read: "{count} from cache",
+		cache_write: "{count} to cache",
+		input: "{count} in",
+		output: "{count} out",
+		tokens: "{count} tokens",
 	},
 };

@@ -69,6 +69,7 @@ export default {
 		started: "Начало",
 		status: "Статус",
 		title: "Задача",
+		used: "Цена",
 	},
 	copy: {
 		copy: "Копировать",
@@ -289,14 +290,22 @@ export default {
 	},
 	stats: {
 		agents: "Агенты",
+		all: "Все",
 		column: {
 			agent: "Агент",
 			average: "В среднем",
+			cache: "Кэш",
+			cost: "Цена",
+			input: "Вход",
 			median: "Медиана",
+			model: "Модель",
+			output: "Выход",
 			success: "Успешно",
 			tasks: "Задачи",
 		},
 		durations: "Сколько длятся задачи",
+		models: "Токены и цена по моделям",
+		noModel: "Не сообщена",
 		over: "больше {time}",
 		perDay: "Закончено за день, последние 30 дней (UTC)",
 		sample: { one: "Последняя {count} законченная задача", few: "Последние {count} законченные задачи", other: "Последние {count} законченных задач" },
@@ -338,6 +347,8 @@ export default {
 		started: "Начало",
 		subtasks: "Запущенные ею",
 		trace: "Стек вызовов",
+		used: "Потрачено",
+		usedInAll: "Потрачено вместе с запущенными",
 	},
 	theme: {
 		dark: "Тёмная",
@@ -362,5 +373,12 @@ export default {
 		h: "{n} ч",
 		min: "{n} мин",
 		s: "{n} с",
+	},
+	usage: {
+		cache_read: "{count} из кэша",
+		cache_write: "{count} в кэш",
+		input: "{count} на входе",
+		output: "{count} на выходе",
+		tokens: "{count} токенов",
 	},
 };

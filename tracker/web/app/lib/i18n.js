@@ -40,6 +40,17 @@ export function number(value, digits = 0) {
 	).format(value);
 }
 
+/** 15.3K: what is counted in thousands. */
+export function tokens(count) {
+	return format((l) => new Intl.NumberFormat(l, { notation: "compact", maximumFractionDigits: 1 }), "compact").format(count);
+}
+
+/** $0.42; of less than a cent two digits that say something. */
+export function cost(usd) {
+	const digits = usd < 0.01 ? { maximumSignificantDigits: 2 } : { minimumFractionDigits: 2, maximumFractionDigits: 2 };
+	return `$${format((l) => new Intl.NumberFormat(l, digits), `cost${usd < 0.01}`).format(usd)}`;
+}
+
 /** @typedef {Intl.DateTimeFormatOptions} Shown */
 /** @type {Shown} */
 const DAY = { day: "numeric", month: "short" };

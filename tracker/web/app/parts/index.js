@@ -11,5 +11,6 @@ export * from "./names-field.js";
 import "./session-line.js";
 export * from "./snippets.js";
 export * from "./task-line.js";
+export * from "./usage.js";
 export * from "./view.js";
 import "./virtual-list.js";

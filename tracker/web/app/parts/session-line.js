@@ -2,6 +2,7 @@
 // An agent's session as a line: <session-line>, whose `session` may be set again and again.
 import { h, isolate, paths, t, text } from "../lib/index.js";
 import { showStatus, timeShown } from "./marks.js";
+import { costOf } from "./usage.js";
 
 /** A session's state, as the status of a task is shown. */
 const SHOWN = { waiting: "waiting", working: "running", your_turn: "yours", ended: "completed" };
@@ -25,7 +26,7 @@ class SessionLine extends HTMLElement {
 		);
 	}
 
-	set session({ project, session, agent, host, state, active, tasks, last_report_at: at }) {
+	set session({ project, session, agent, host, state, active, tasks, usage, last_report_at: at }) {
 		this.dataset.status = SHOWN[state];
 		showStatus(this.#status, SHOWN[state]);
 		const main = active.find((task) => task.attention) ?? active.find((task) => !task.parent_task_id) ?? active[0];
@@ -34,7 +35,7 @@ class SessionLine extends HTMLElement {
 		text(this.#project, project);
 		text(this.#agent, [agent, host].filter(Boolean).join(" · "));
 		const others = tasks.running - 1;
-		text(this.#notes, others > 0 ? t("session.others", { count: others }) : "");
+		text(this.#notes, [others > 0 && t("session.others", { count: others }), costOf(usage)].filter(Boolean).join(" · "));
 		this.#time.setAttribute("at", at);
 	}
 }

@@ -2,12 +2,12 @@
 // A project's tasks as a table of any length: pages are read as they come into sight.
 import { duration, h, isolate, number, paths, setQuery, t, text, throttle } from "../lib/index.js";
 import { api, keyOf, shownStatus, store } from "../data/index.js";
-import { cell, notesOf, progressBar, showStatus, summaryOf, timeShown } from "../parts/index.js";
+import { cell, costOf, notesOf, progressBar, showStatus, summaryOf, timeShown } from "../parts/index.js";
 
 const PAGE = 100;
 const COLUMNS = [
 	["status", null], ["title", "title"], ["agent", null], ["progress", null],
-	["started", "started_at"], ["duration", "duration_seconds"],
+	["started", "started_at"], ["duration", "duration_seconds"], ["used", null],
 ];
 
 class TaskTable extends HTMLElement {
@@ -104,6 +104,7 @@ class TaskTable extends HTMLElement {
 				this.#moved = Math.max(0, answer.total - this.#total);
 				if (this.#moved !== moved) return this.#read(page);
 			}
+			if (answer.tasks.some((task) => costOf(task.usage))) this.dataset.used = "";
 			this.#pages.set(page, answer.tasks.map((task) => store.merge({ ...task, project: this.project })));
 		} catch (error) {
 			if (run !== this.#run) return;
@@ -159,6 +160,7 @@ class TaskRow extends HTMLElement {
 	#started = timeShown("", "clock");
 	#duration = cell("cell-duration");
 	#elapsed = timeShown("", "elapsed");
+	#used = cell("cell-used");
 
 	connectedCallback() {
 		if (this.firstChild) return;
@@ -171,6 +173,7 @@ class TaskRow extends HTMLElement {
 			cell("cell-progress", this.#bar.element, this.#percent),
 			cell("cell-started", this.#started),
 			this.#duration,
+			this.#used,
 		);
 	}
 
@@ -191,6 +194,7 @@ class TaskRow extends HTMLElement {
 		const percent = `${number(task.progress)} %`;
 		this.#bar.update(task.progress, `${t("task.progress")}: ${percent}`);
 		text(this.#percent, task.status === "completed" ? "" : percent);
+		text(this.#used, costOf(task.usage));
 		this.#started.setAttribute("at", task.started_at);
 		if (task.finished_at) text(this.#duration, duration(task.duration_seconds ?? 0));
 		else {

@@ -1,9 +1,9 @@
 // @ts-check
 // Stats: figures over all projects, ends a day, how long tasks take, agents compared.
-import { duration, fill, h, isolate, number, roundTime, t, throttle } from "../lib/index.js";
+import { cost, duration, fill, h, isolate, number, roundTime, t, throttle, tokens } from "../lib/index.js";
 import { api } from "../data/index.js";
 import {
-	barRows, dayChart, emptyStart, figures, heading, lastDays, section, View,
+	barRows, costOf, dayChart, emptyStart, figures, heading, isUsed, lastDays, section, View,
 } from "../parts/index.js";
 
 class StatsView extends View {
@@ -15,6 +15,7 @@ class StatsView extends View {
 	#days = section(t("stats.perDay"));
 	#durations = section(t("stats.durations"));
 	#agents = section(t("stats.agents"));
+	#models = section(t("stats.models"));
 	#reloadSoon = throttle(() => this.reload(), 4000);
 
 	render() {
@@ -37,9 +38,11 @@ class StatsView extends View {
 			h("p.quiet", t("stats.sample", { count: trends.durations.sample })),
 			barRows(bars(trends.durations.histogram)));
 		this.#part(this.#agents, agentTable(stats.agents, trends.agents));
+		this.#part(this.#models, modelTable(stats.usage));
+		this.#models.hidden = !isUsed(stats.usage);
 		if (!this.#days.isConnected) {
 			fill(this, heading(t("nav.stats")), h("div.figures-large", this.#figures.element),
-				h("div.stats-columns", this.#days, this.#durations, this.#agents));
+				h("div.stats-columns", this.#days, this.#durations, this.#agents, this.#models));
 		}
 	}
 
@@ -66,7 +69,7 @@ function bars(histogram) {
 
 function agentTable(agents, medians) {
 	const median = new Map(medians.map(({ name, median_duration: m }) => [name, m]));
-	const columns = ["agent", "tasks", "success", "median", "average"];
+	const columns = ["agent", "tasks", "success", "median", "average", "cost"];
 	return h("div.scroll-x", { tabindex: "0" },
 		h("table.plain-table", { "aria-label": t("stats.agents") },
 			h("thead", h("tr", columns.map((c) => h("th", { scope: "col" }, t(`stats.column.${c}`))))),
@@ -78,8 +81,24 @@ function agentTable(agents, medians) {
 					h("td", number(agent.task_count)),
 					h("td", h("span.rate", rate), h("span.rate-words", `${number(agent.finished_success_rate, 1)} %`)),
 					h("td", median.has(agent.name) ? duration(median.get(agent.name)) : "–"),
-					h("td", duration(Math.round(agent.average_duration * 10) / 10)));
+					h("td", duration(Math.round(agent.average_duration * 10) / 10)),
+					h("td", costOf(agent.usage) || "–"));
 			}))));
+}
+
+/** What each model has used, the dearest first, and all of them. */
+function modelTable(usage) {
+	const columns = ["model", "input", "output", "cache", "cost"];
+	const row = (name, used) => h("tr",
+		h("th", { scope: "row" }, name),
+		h("td", tokens(used.input_tokens)), h("td", tokens(used.output_tokens)),
+		h("td", tokens(used.cache_read_tokens + used.cache_write_tokens)),
+		h("td", used.cost_usd ? cost(used.cost_usd) : "–"));
+	return h("div.scroll-x", { tabindex: "0" },
+		h("table.plain-table", { "aria-label": t("stats.models") },
+			h("thead", h("tr", columns.map((c) => h("th", { scope: "col" }, t(`stats.column.${c}`))))),
+			h("tbody", usage.models.map((used) => row(used.model === null ? t("stats.noModel") : isolate(used.model), used)),
+				row(t("stats.all"), usage))));
 }
 
 customElements.define("stats-view", StatsView);

@@ -3,7 +3,7 @@
 import { duration, fill, h, isolate, keyed, number, paths, t, text, throttle } from "../lib/index.js";
 import { api, ENDED, keyOf, serverNow, shownStatus, store } from "../data/index.js";
 import {
-	copyButton, isUnmeasured, jsonTree, progressBar, progressChart, section, showStatus, timeShown, View,
+	copyButton, isUnmeasured, jsonTree, progressBar, progressChart, section, showStatus, timeShown, usageOf, View,
 } from "../parts/index.js";
 import { asked, noted, notes, requestsOf } from "./task-attention.js";
 import { failure } from "./task-failure.js";
@@ -132,6 +132,8 @@ class TaskView extends View {
 			this.#fact("task.lastWord", ended ? null : task.updated_at, timeShown),
 			this.#fact("task.duration", [ended, task.duration_seconds, task.started_at],
 				() => (ended ? duration(task.duration_seconds ?? 0) : timeShown(task.started_at, "elapsed"))),
+			this.#fact("task.used", task.usage, usageOf),
+			this.#fact("task.usedInAll", ofOthersToo(task), usageOf),
 		]);
 		this.#showNotes(task);
 		fill(this.#main,
@@ -180,6 +182,15 @@ class TaskView extends View {
 		details.addEventListener("toggle", () => details.open && text(pre, asJson()));
 		return details;
 	}
+}
+
+/**
+ * With that of what it has started, if that has used any.
+ * @param {Task} task
+ */
+function ofOthersToo({ usage, usage_total: all }) {
+	const own = usage && usageOf(usage);
+	return all && usageOf(all) !== own ? all : null;
 }
 
 function code(words) {
