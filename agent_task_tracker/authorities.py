@@ -13,11 +13,11 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
-# A file of all certificates, by system. The list of Go's crypto/x509, which has met them all.
+# A file of all certificates, by system, as Go's crypto/x509 knows them.
 BUNDLES: Final = (
     "/etc/ssl/certs/ca-certificates.crt",  # Debian, Ubuntu, Arch, Alpine, NixOS
-    "/etc/pki/tls/certs/ca-bundle.crt",  # Fedora up to 42, RHEL 7 to 9, Amazon Linux
-    "/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem",  # Fedora, RHEL
+    "/etc/pki/tls/certs/ca-bundle.crt",  # Fedora, RHEL, Amazon Linux
+    "/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem",  # where the one before has gone
     "/etc/ssl/ca-bundle.pem",  # openSUSE
     "/etc/ssl/cert.pem",  # macOS, Alpine, OpenBSD, FreeBSD
     "/usr/local/etc/ssl/cert.pem",  # FreeBSD
