@@ -15,6 +15,7 @@ from agent_task_tracker import bounded
 from agent_task_tracker.authorities import client_context
 from agent_task_tracker.errors import ClientError, Unverified
 from agent_task_tracker.plain_url import why_untrusted
+from agent_task_tracker.user_folders import absolute
 
 # A whole response may take so many times the timeout, which limits silence.
 _RESPONSE_TIMEOUTS: Final = 6
@@ -154,7 +155,7 @@ def _socket_of(url: str) -> Path | None:
         raise _no_address(url, "that is no path of a socket")
     if not hasattr(socket, "AF_UNIX"):
         raise ClientError(f"{url}: this system has no Unix sockets; use http:// or https://")
-    return Path(path).absolute()
+    return Path(absolute(path))
 
 
 def _parts(url: str) -> SplitResult:

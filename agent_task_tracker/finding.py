@@ -147,7 +147,8 @@ class ReadyFile:
                 text = read_regular(Path(self._name), MAX_READY_FILE_BYTES)
             content = json.loads(text or "null")
         except (OSError, ValueError, RecursionError) as error:
-            raise ClientError(f"{self._name}: cannot be read as a ready file: {error}") from None
+            why = getattr(error, "strerror", None) or error
+            raise ClientError(f"{self._name}: cannot be read as a ready file: {why}") from None
         if not text:  # also one that was made to be written by the server
             raise Unreachable(
                 f"{self._name}: there is no such ready file, so the server is not running (yet); "

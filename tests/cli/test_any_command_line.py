@@ -54,7 +54,7 @@ _CHARACTERS = st.one_of(
 _WORDS = _text(_CHARACTERS)
 _VARIABLES = (
     *(setting.variable for setting in SETTINGS),
-    *CLIENT_VARIABLES,
+    *(name for name in CLIENT_VARIABLES if name != "TRACKER_TRACEBACK"),
     *("HOME", "XDG_DATA_HOME", "XDG_STATE_HOME", "XDG_CONFIG_HOME", "TRACKER_X", "TRACKER_PROT"),
     *("COLUMNS", "NO_COLOR", "LANG", "TRACKER_DB", "TRACKER_URL", "API_KEY"),
 )
@@ -167,20 +167,28 @@ def _alone() -> Iterator[Path]:
     variables=st.dictionaries(st.sampled_from(_VARIABLES), _WORDS, max_size=4),
     files=st.dictionaries(st.sampled_from([".env", "ready.json", "data"]), _FILES, max_size=3),
     home=st.booleans(),
+    gone=st.booleans(),
 )
-@example(words=["serve"], variables={}, files={}, home=False)
-@example(words=["doctor"], variables={}, files={}, home=False)
-@example(words=["export", "."], variables={}, files={}, home=True)
-@example(words=["doctor"], variables={}, files={".env": b"API_KEY=\xff"}, home=True)
-@example(words=["ls", "--url", "http://[::1"], variables={}, files={}, home=True)
-@example(words=["ls"], variables={"TRACKER_URL": "http://localhost:abc"}, files={}, home=True)
+@example(words=["serve"], variables={}, files={}, home=False, gone=False)
+@example(words=["doctor"], variables={}, files={}, home=False, gone=False)
+@example(words=["serve", "--db", "a.db"], variables={}, files={}, home=True, gone=True)
+@example(words=["export", "."], variables={}, files={}, home=True, gone=False)
+@example(words=["doctor"], variables={}, files={".env": b"API_KEY=\xff"}, home=True, gone=False)
+@example(words=["ls", "--url", "http://[::1"], variables={}, files={}, home=True, gone=False)
+@example(
+    words=["ls"], variables={"TRACKER_URL": "http://localhost:abc"}, files={}, home=True, gone=False
+)
 def test_anything_ends_in_a_documented_code_and_a_few_lines(
-    words: list[str], variables: dict[str, str], files: dict[str, bytes], home: bool
+    words: list[str], variables: dict[str, str], files: dict[str, bytes], home: bool, gone: bool
 ) -> None:
+    """`home`: whether the user has one; `gone`: the working directory was removed meanwhile."""
     with _alone() as folder:
         os.environ.update({**({"HOME": str(folder)} if home else {}), **variables})
         for name, content in files.items():
             (folder / name).write_bytes(content)
+        if gone:
+            os.chdir(tempfile.mkdtemp(dir=folder))
+            Path.cwd().rmdir()
         done = run_here(*words)
     assert done.code in DOCUMENTED, done
     assert "Traceback" not in done.stdout + done.stderr

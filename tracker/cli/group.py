@@ -9,6 +9,7 @@ import sys
 from difflib import get_close_matches
 from importlib import import_module
 from keyword import iskeyword
+from pathlib import Path
 from typing import Final
 
 import click
@@ -124,6 +125,9 @@ def run() -> None:
     except Exception as error:
         if os.environ.get("TRACKER_TRACEBACK"):
             raise
+        if isinstance(error, OSError) and error.strerror:
+            _print_error(_of_the_system(error))
+            sys.exit(_FAILED)
         what = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
         _print_error(
             f"{what}: this is a fault of the tracker; please report it, with what it prints when "
@@ -136,6 +140,16 @@ def _print_error(message: str) -> None:
     if len(message) > _MAX_ERROR_LENGTH:  # another server's
         message = f"{message[:_MAX_ERROR_LENGTH]}…"
     print_text(f"tracker: {message}", err=True)
+
+
+def _of_the_system(error: OSError) -> str:
+    if error.filename is not None:
+        return f"{error.filename}: {error.strerror}"
+    try:
+        Path.cwd()
+    except OSError:
+        return "the working directory is gone; change to another"
+    return str(error.strerror)  # too many open files, for one
 
 
 def _message(error: ClientError | StartupError | TrackerError) -> str:

@@ -102,6 +102,8 @@ def check_ready_file(path: Path) -> None:
         is_ready_file = not content or {"url", "pid"} <= set(json.loads(content))
     except FileNotFoundError:
         return
+    except PermissionError as error:
+        raise ConfigError(f"{path}: {error.strerror}; choose another --ready-file") from None
     except (OSError, ValueError, TypeError, RecursionError):
         is_ready_file = False
     if not is_ready_file:
@@ -109,7 +111,10 @@ def check_ready_file(path: Path) -> None:
 
 
 def _writable(name: str, flag: str) -> Path:
-    path = Path(name).absolute()
+    try:
+        path = Path(name).absolute()
+    except OSError:
+        raise ConfigError(f"{name}: the working directory is gone; change to another") from None
     try:
         # Not a device: a restore would replace even /dev/null by its copy.
         is_file_name = bool(name) and (path.is_file() or not path.exists())

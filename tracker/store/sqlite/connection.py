@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import shutil
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -222,9 +224,17 @@ def translate_errors(name: str) -> Iterator[None]:
     except apsw.Error as error:
         if is_full(error, Path(name)):
             raise NoRoom(f"{name}: {NO_ROOM}; {_MAKE_ROOM}, then repeat this") from None
-        raise ConfigError(f"{name}: cannot be used as the database: {_error_text(error)}") from None
+        reason = _error_text(error)
+        if isinstance(error, apsw.CantOpenError) and not _is_ours(Path(name)):
+            reason = os.strerror(errno.EACCES)
+        raise ConfigError(f"{name}: cannot be used as the database: {reason}") from None
     except UnicodeEncodeError:
         raise ConfigError(f"{name}: not UTF-8, and SQLite takes no other name") from None
+
+
+def _is_ours(path: Path) -> bool:
+    """Whether the file, if it is there, can be read and written."""
+    return not path.exists() or os.access(path, os.R_OK | os.W_OK)
 
 
 def is_full(error: apsw.Error, path: Path) -> bool:
