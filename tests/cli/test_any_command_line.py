@@ -158,7 +158,7 @@ def _alone() -> Iterator[Path]:
 
 @needs_posix
 @settings(
-    max_examples=200,
+    max_examples=150,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.differing_executors],
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +14,8 @@ import pytest
 from tests.support.cli import package_environment, run_here
 from tests.support.markdown import Document
 from tests.support.platforms import needs_posix
+from tests.support.processes import Process
+from tests.support.server import COMMAND, environment
 from tracker.cli.command_table import EXIT_CODES
 from tracker.cli.ls import ls
 
@@ -114,3 +117,28 @@ def test_ctrl_c_while_it_starts_is_no_traceback(
         text=True,
     )
     assert (done.returncode, done.stdout, done.stderr) == (code, "", said)
+
+
+TASK = ("--project", "p", "--task", "t")
+
+
+@needs_posix
+@pytest.mark.parametrize(
+    "words",
+    [("ls",), ("start", *TASK), ("wait", "--ready"), ("demo",), ("doctor",), ("key", "list")],
+    ids=" ".join,
+)
+def test_ctrl_c_while_a_server_is_waited_for_is_130(tmp_path: Path, words: tuple[str, ...]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        with Process(
+            [*COMMAND, *words],
+            cwd=tmp_path,
+            env=environment(tmp_path, TRACKER_URL=url, API_KEY="a-key-of-somebody"),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        ) as command, silent.accept()[0]:
+            command.send_signal(signal.SIGINT)
+            _, said = command.communicate(timeout=60)
+    assert (command.returncode, said.splitlines()[-1]) == (130, b"Stopped.")
+    assert b"Traceback" not in said

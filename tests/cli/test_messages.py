@@ -10,7 +10,7 @@ import pytest
 
 from agent_task_tracker import Client, ClientError, Refused
 from tests.support.cli import Done, run_here
-from tests.support.foreign import listening
+from tests.support.foreign import as_json, listening
 from tests.support.server import KEY, Server
 
 NOTHING = "http://127.0.0.1:1"
@@ -165,6 +165,17 @@ def test_an_answer_that_is_no_trackers(
         assert url in said
         assert "\x1b" not in said
         assert all(part in said for part in parts)
+
+
+def test_a_limit_is_waited_for_within_the_patience() -> None:
+    limited = iter([answer("429 Slow down", "Retry-After: 0")("", "")])
+    with listening(lambda *_: next(limited, as_json({"status": "healthy"}))) as url:
+        assert Client(url, KEY, patience=5).health() == {"status": "healthy"}
+    with (
+        listening(answer("429 Slow down", "Retry-After: 37")) as url,
+        pytest.raises(Refused, match="go on in 37 s"),
+    ):
+        Client(url, KEY, patience=5).health()
 
 
 def test_plain_http_where_tls_is_spoken(https: Server, tmp_path: Path) -> None:
