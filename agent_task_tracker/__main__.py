@@ -18,7 +18,7 @@ def end_at_interrupt() -> None:
 
 def run_hook() -> None:
     """`tracker hook AGENT`, and nothing after it: an agent waits, so nothing else is imported."""
-    if sys.argv[1:2] == ["hook"] and sys.argv[2:3] not in ([], ["--help"]):
+    if sys.argv[1:2] == ["hook"] and sys.argv[2:3] not in ([], ["--help"], ["-h"]):
         from agent_task_tracker.hook.command import main as hook
 
         hook(sys.argv[2:])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import os
+import re
 import socket
 import ssl
 from functools import cached_property
@@ -82,7 +83,7 @@ class Address:
         """Whether what listens there, and does not answer to plain HTTP, speaks TLS."""
         if self._https or self._socket is not None:
             return False
-        context = ssl.create_default_context()
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         context.check_hostname, context.verify_mode = False, ssl.CERT_NONE  # nothing is sent
         try:
             with (
@@ -165,11 +166,10 @@ def _parts(url: str) -> SplitResult:
         parts = urlsplit(url)
     except ValueError:
         raise _no_address(url, "its brackets are not those of an IPv6 address") from None
-    host = parts.netloc.rpartition("@")[2]
-    if host != parts.netloc or parts.query or parts.fragment:  # that may be a key: not shown
+    if "@" in parts.netloc or parts.query or parts.fragment:
         raise ClientError(
-            f"{parts.scheme}://{host}{parts.path}: leave out what stands before @ in an address, "
-            "and what follows ? or #; a key goes into API_KEY"
+            f"{_without_key(url)}: leave out what stands before @ in an address, and what follows "
+            "? or #; a key goes into API_KEY"
         )
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise _no_address(url, "it is not http:// or https:// and the name of a host")
@@ -183,4 +183,11 @@ def _parts(url: str) -> SplitResult:
 
 
 def _no_address(url: str, why: str) -> ClientError:
-    return ClientError(f"{url}: {why}; a server's address looks like http://localhost:8000")
+    return ClientError(
+        f"{_without_key(url)}: {why}; a server's address looks like http://localhost:8000"
+    )
+
+
+def _without_key(url: str) -> str:
+    """Without the parts in which some write a key: as in the dashboard's address, or a password."""
+    return re.sub(r"//[^/]*@", "//", re.split("[?#]", url, maxsplit=1)[0])

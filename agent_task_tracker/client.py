@@ -283,15 +283,11 @@ class Client:
         """
         cursor = self.last_event_id() if since is None else since
         retries = self._transport.retries()
-
-        def connected() -> None:
-            nonlocal retries
-            retries = Retries(math.inf)
-
         while True:
             parameters = {"since": cursor, "project": project}
             try:
-                for message in self._stream(parameters, connected):
+                for message in self._stream(parameters, retries.never_end):
+                    retries = Retries(math.inf)
                     cursor = message.get("id", 0)
                     yield message
             except Transient as failure:

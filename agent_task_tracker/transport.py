@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import math
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
@@ -33,6 +34,12 @@ _MAX_SHOWN: Final = 200
 _FIRST_PAUSE: Final = 0.1
 _MAX_PAUSE: Final = 5.0
 
+# Seconds, whatever a server asks for: what follows a log is to be there again when it is.
+_MAX_WAIT: Final = 300.0
+
+# Seconds that finding out why there was no answer may take.
+_PROBE_TIMEOUT: Final = 1.0
+
 # Seconds without even a heartbeat (they come every 15) after which a stream counts as dead.
 _STREAM_TIMEOUT: Final = 45.0
 
@@ -59,8 +66,12 @@ class Retries:
         pause = max(self._pause, failure.retry_after)
         if time.monotonic() + pause > self._deadline:
             raise failure.error() from None
-        time.sleep(pause)
+        time.sleep(min(pause, _MAX_WAIT))
         self._pause = min(2 * self._pause, _MAX_PAUSE)
+
+    def never_end(self) -> None:
+        """Go on for as long as it takes."""
+        self._deadline = math.inf
 
 
 class _Request(NamedTuple):
@@ -250,7 +261,7 @@ class Transport:
         return Unreachable(f"{self.url}{named_by}: no answer ({reason}); {self._advise(error)}")
 
     def _advise(self, error: Exception) -> str:
-        if isinstance(error, ConnectionResetError) and self._address.speaks_tls(self._timeout):
+        if isinstance(error, ConnectionResetError) and self._address.speaks_tls(_PROBE_TIMEOUT):
             return "it speaks TLS: write https://"
         if self._named_by:
             return "start a server there with `tracker serve`, or correct the address"

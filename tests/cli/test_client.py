@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -17,6 +18,7 @@ from agent_task_tracker.errors import ClientError, Refused, Unreachable
 from agent_task_tracker.trimming import MAX_STACK_TRACE_BYTES, trim_stack_trace
 from tests.support import raw
 from tests.support.cli import run_here
+from tests.support.foreign import listening as foreign
 from tests.support.server import KEY, Server
 
 BUSY = b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 0\r\nContent-Length: 0\r\n\r\n"
@@ -269,6 +271,23 @@ def test_a_status_for_a_task_that_has_ended_is_said_to_be_late(
         API_KEY=KEY,
     )
     assert done.stdout.startswith("The task has ended and stays as it is; the status joins its ")
+
+
+def test_what_only_opens_streams_is_asked_ever_more_slowly(monkeypatch: pytest.MonkeyPatch) -> None:
+    pauses: list[float] = []
+
+    def pause(seconds: float) -> None:
+        pauses.append(seconds)
+        if len(pauses) == 9:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(time, "sleep", pause)
+    opened = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n"
+    busy = b"HTTP/1.1 429 No\r\nRetry-After: " + b"9" * 400 + b"\r\nContent-Length: 0\r\n\r\n"
+    answers = iter([opened] * 8)
+    with foreign(lambda *_: next(answers, busy)) as url, pytest.raises(KeyboardInterrupt):
+        next(Client(url, KEY, patience=0).follow(0))
+    assert pauses == [0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 5.0, 5.0, 300.0]
 
 
 def test_following_from_now_on(client: Client, project: str) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.cli import package_environment, run_here
+from tests.support.cli import package_environment, run, run_here
 from tests.support.markdown import Document
 from tests.support.platforms import needs_posix
 from tests.support.processes import Process
@@ -59,6 +59,13 @@ def test_short_ways_to_ask(tmp_path: Path, words: list[str], same: list[str]) ->
     assert asked == run_here(*same, home=tmp_path)
     assert asked.code == 0
     assert asked.stdout
+
+
+@pytest.mark.parametrize("command", ["hook", "run"])
+def test_commands_that_start_by_themselves_have_help_too(tmp_path: Path, command: str) -> None:
+    done = run(command, "-h", home=tmp_path)
+    assert (done.returncode, done.stdout) == (0, run("help", command, home=tmp_path).stdout)
+    assert done.stdout.startswith(f"Usage: tracker {command}".encode())
 
 
 def test_exit_codes_are_in_one_place_and_in_the_help(tmp_path: Path) -> None:
@@ -131,13 +138,16 @@ TASK = ("--project", "p", "--task", "t")
 def test_ctrl_c_while_a_server_is_waited_for_is_130(tmp_path: Path, words: tuple[str, ...]) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         url = f"http://127.0.0.1:{silent.getsockname()[1]}"
-        with Process(
-            [*COMMAND, *words],
-            cwd=tmp_path,
-            env=environment(tmp_path, TRACKER_URL=url, API_KEY="a-key-of-somebody"),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-        ) as command, silent.accept()[0]:
+        with (
+            Process(
+                [*COMMAND, *words],
+                cwd=tmp_path,
+                env=environment(tmp_path, TRACKER_URL=url, API_KEY="a-key-of-somebody"),
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+            ) as command,
+            silent.accept()[0],
+        ):
             command.send_signal(signal.SIGINT)
             _, said = command.communicate(timeout=60)
     assert (command.returncode, said.splitlines()[-1]) == (130, b"Stopped.")

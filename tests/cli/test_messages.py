@@ -65,11 +65,17 @@ def test_a_name_that_no_host_has(tmp_path: Path, host: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "url", [f"{NOTHING}/#api_key={KEY}", f"{NOTHING}/?api_key={KEY}", f"http://{KEY}@127.0.0.1:1/"]
+    "url",
+    [
+        f"{NOTHING}/#api_key={KEY}",
+        f"{NOTHING}/#api_key={KEY} ",
+        f"{NOTHING}/?api_key={KEY}",
+        f"http://{KEY}@127.0.0.1:1/",
+    ],
 )
 def test_a_key_in_an_address_is_not_shown(tmp_path: Path, url: str) -> None:
     said = failed(run_here("ls", "--url", url, home=tmp_path), 1)
-    assert "a key goes into API_KEY" in said
+    assert "a key goes into API_KEY" in said or "it holds spaces" in said
     assert KEY not in said
 
 

@@ -88,12 +88,17 @@ def examine(flags: Mapping[str, Any]) -> Examined:
         dotenv = DotEnv(Path())
     wrong = faults(os.environ, {})
     environment = {name: text for name, text in os.environ.items() if name not in wrong}
+    dotenv = _without(dotenv, wrong)
     trusted, _ = filter_dotenv(dotenv, environment, flags)
     wrong_here = faults({}, {n: text for n, text in trusted.items() if n not in environment})
-    values = {name: text for name, text in dotenv.values.items() if name not in wrong_here}
-    dotenv = dotenv._replace(values=values)
+    dotenv = _without(dotenv, wrong_here)
     problems += [*wrong.values(), *wrong_here.values()]
     return Examined(_load(flags, environment, dotenv), environment, dotenv, problems)
+
+
+def _without(dotenv: DotEnv, names: Container[str]) -> DotEnv:
+    values = {name: text for name, text in dotenv.values.items() if name not in names}
+    return dotenv._replace(values=values)
 
 
 def _load(
