@@ -28,6 +28,7 @@ from tracker.cli.ls import ls
         (["ls", "--statu", "x"], "No such option '--statu'. Did you mean '--status'?"),
         (["--versoin"], "No such option '--versoin'. Did you mean '--version'?"),
         (["--ready-fil", "x"], "No such option '--ready-fil'. Did you mean '--ready-file'?"),
+        (["key"], "Missing command: one of create, list, revoke, rotate."),
         (["key", "creat"], "No such command 'creat'. Did you mean 'create'?"),
         (["ls", "a\nb", "\x1b[31m"], r"Got unexpected extra argument (\x1b[31m)"),
     ],
@@ -40,6 +41,15 @@ def test_a_slip_is_a_line_with_what_may_be_meant_and_one_of_usage(
     assert (done.code, done.stdout, first) == (2, "", f"tracker: {said}")
     assert second.startswith("Usage: tracker ")
     assert "--help` says more" in second
+
+
+@pytest.mark.parametrize("words", [["--port"], ["serve", "--port"], ["serve", "--port", "--db"]])
+def test_an_option_without_its_value(tmp_path: Path, words: list[str]) -> None:
+    """Rather than a server with the default."""
+    done = run_here(*words, home=tmp_path, TRACKER_LOG_LEVEL="none")
+    assert done.code == 2
+    assert done.stderr.startswith("tracker: ")
+    assert "'--port'" in done.stderr
 
 
 @pytest.mark.parametrize(

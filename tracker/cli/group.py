@@ -108,7 +108,7 @@ def run() -> None:
             signal.signal(signal.SIGINT, signal.default_int_handler)
         sys.exit(cli.main(prog_name="tracker", standalone_mode=False))
     except click.ClickException as error:
-        _print_error(" ".join(error.format_message().split()))
+        _print_error(_usage_message(error))
         context = error.ctx if isinstance(error, click.UsageError) else None
         if context is not None:
             usage = " ".join(context.get_usage().split())
@@ -140,6 +140,14 @@ def _print_error(message: str) -> None:
     if len(message) > _MAX_ERROR_LENGTH:  # another server's
         message = f"{message[:_MAX_ERROR_LENGTH]}…"
     print_text(f"tracker: {message}", err=True)
+
+
+def _usage_message(error: click.ClickException) -> str:
+    if isinstance(error, click.exceptions.NoArgsIsHelpError) and error.ctx is not None:
+        group = error.ctx.command  # its message is the whole help
+        names = group.list_commands(error.ctx) if isinstance(group, click.Group) else ()
+        return f"Missing command: one of {', '.join(names)}."
+    return " ".join(error.format_message().split())
 
 
 def _of_the_system(error: OSError) -> str:

@@ -27,6 +27,11 @@ class _Value(click.ParamType[Any]):
             self.fail(f"expected {error}", param, ctx)
 
 
+def _switch(setting: Setting) -> dict[str, Any]:
+    """Of another option `is_flag=False` would let the value be left out."""
+    return {"is_flag": True, "flag_value": "true"} if setting.switch else {}
+
+
 def _options() -> list[click.Parameter]:
     return [
         click.Option(
@@ -34,8 +39,7 @@ def _options() -> list[click.Parameter]:
             type=_Value(setting),
             metavar=None if setting.switch else setting.metavar,
             multiple=setting.repeats,
-            is_flag=setting.switch,
-            flag_value="true" if setting.switch else None,
+            **_switch(setting),
             help=f"{setting.help}  [{setting.variable}; default: {setting.default}]",
         )
         for setting in SETTINGS
