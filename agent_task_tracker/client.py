@@ -207,7 +207,7 @@ class Client:
         wanted = {"status": status, "agent": agent, "session": session, "q": q}
         if project is None or project in _NO_SEGMENTS:
             return self._pages("/api/tasks", "tasks", shapes.ALL_TASKS, project=project, **wanted)
-        path = f"/api/projects/{_segment(project)}/tasks"
+        path = f"/api/projects/{segment(project)}/tasks"
         return self._pages(path, "tasks", shapes.TASKS, **wanted)
 
     def sessions(
@@ -221,14 +221,14 @@ class Client:
 
     def task(self, project: str, task_id: str) -> Json:
         """One task with its history."""
-        path = f"/api/projects/{_segment(project)}/tasks/{_segment(task_id)}"
+        path = f"/api/projects/{segment(project)}/tasks/{segment(task_id)}"
         return self._get(path, shapes.TASK)
 
     def stats(self, project: str | None = None) -> Json:
         """The figures over everything, or of one project."""
         if project is None:
             return self._get("/api/stats", shapes.STATS)
-        return self._get(f"/api/stats/projects/{_segment(project)}", shapes.PROJECT_STATS)
+        return self._get(f"/api/stats/projects/{segment(project)}", shapes.PROJECT_STATS)
 
     def last_event_id(self) -> int:
         """The number of the newest event; 0 before the first."""
@@ -339,7 +339,7 @@ class Client:
         return self._transport.get(path, parameters, shape)
 
 
-def _segment(name: str) -> str:
+def segment(name: str) -> str:
     """A name as a part of a path. Lone surrogates, as in arguments that are not UTF-8, become
     question marks."""
     return quote(name, safe="", errors="replace")

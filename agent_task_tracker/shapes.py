@@ -91,6 +91,7 @@ def _usage(value: Any) -> bool:
 
 HEALTH: Final[Shape] = {"status": _text}
 REPORTED: Final[Shape] = {"message": _text, "event_id": _integer}
+BATCH: Final[Shape] = {"results": [{"error?": _object}]}
 
 PROJECT: Final[Shape] = {
     "name": _text,

@@ -125,9 +125,12 @@ class Transport:
         request = _Request("GET", path + _query(parameters), without_key=without_key)
         return self._retry(request, shape)
 
-    def post(self, path: str, body: bytes, idempotency_key: str, shape: Shape) -> Json:
-        """Send JSON. However often that is retried, the server acts on it once."""
-        headers = {"Content-Type": "application/json", "Idempotency-Key": idempotency_key}
+    def post(self, path: str, body: bytes, idempotency_key: str | None, shape: Shape) -> Json:
+        """Send JSON. However often that is retried, the server acts on it once. `idempotency_key`
+        None: each report of the body has one."""
+        headers = {"Content-Type": "application/json"}
+        if idempotency_key is not None:
+            headers["Idempotency-Key"] = idempotency_key
         return self._retry(_Request("POST", path, body, headers), shape)
 
     def send(

@@ -2,31 +2,80 @@
 
 from __future__ import annotations
 
+import re
+import signal
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from tests.support.cli import run
-from tests.support.server import Server
+from tests.support.keys import make_key
+from tests.support.platforms import needs_posix
+from tests.support.processes import Process
+from tests.support.server import COMMAND, KEY, Server, environment, wait_for
 from tracker.api.schemas import to_report
-from tracker.cli.demo_story import AGENTS, schedule
+from tracker.cli.demo_story import AGENTS, JOBS, schedule
 from tracker.domain.tasks import Kind
 
 
-def test_it_fills_the_dashboard(server: Server, tmp_path: Path) -> None:
-    done = run("demo", "--seconds", "3", "--pace", "0.5", home=tmp_path, server=server)
+def test_it_fills_the_dashboard_and_ends_its_tasks(server: Server, tmp_path: Path) -> None:
+    flags = ("demo", "--pace", "0.5", "--keep", "--seconds")
+    done = run(*flags, "2", home=tmp_path, server=server)
     assert done.returncode == 0, done.stderr
     assert server.url in done.stdout.decode()
     now = server.http.get("/api/now").json()
-    tasks = [*now["active"], *now["ended"]]
+    assert now["active"] == []
+    tasks = now["ended"]
     assert {task["agent"].split("/")[0] for task in tasks} == set(AGENTS)
     assert {task["status"] for task in tasks} >= {"completed"}
     assert len({task["project"] for task in tasks}) > 2
-    again = run("demo", "--seconds", "1", "--pace", "0.5", home=tmp_path, server=server)
+    assert run("wait", "--all-finished", home=tmp_path, server=server).returncode in (0, 1)
+    again = run(*flags, "1", home=tmp_path, server=server)
     assert again.returncode == 0, again.stderr
     more = server.http.get("/api/stats").json()["overview"]["total_tasks"]
     assert more > len(tasks)  # new tasks, not new attempts at the old ones
+
+
+def test_within_the_limits_it_takes_its_data_away_and_nothing_else(
+    start_server: Callable[..., Server], tmp_path: Path
+) -> None:
+    server = start_server("--rate-limit-api", "0", limits=True)
+    for job in JOBS:
+        server.report("finish", job.project)
+    before = server.http.get("/api/projects").json()
+    done = run("demo", "--pace", "0.1", "--seconds", "2", home=tmp_path, server=server)
+    assert (done.returncode, done.stderr) == (0, b"")
+    reports = re.search(r"(\d+) reports sent", done.stdout.decode())
+    assert reports is not None
+    assert int(reports[1]) > 100  # requests that its key may send in a minute
+    assert server.http.get("/api/projects").json() == before
+
+
+@needs_posix
+@pytest.mark.parametrize(("stop", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_stopped_it_takes_its_data_away(
+    shared_server: Server, tmp_path: Path, stop: int, code: int
+) -> None:
+    given = {"TRACKER_URL": shared_server.url, "API_KEY": KEY}
+    command = [*COMMAND, "demo", "--seconds", "600"]
+    with Process(command, cwd=tmp_path, env=environment(tmp_path, **given)) as process:
+        try:
+            wait_for(lambda: shared_server.http.get("/api/projects").json()["total"], 30, "reports")
+            process.send_signal(stop)
+            assert process.wait(30) == code
+        finally:
+            process.kill()
+    assert shared_server.http.get("/api/projects").json()["total"] == 0
+
+
+def test_what_it_may_not_delete_it_says(shared_server: Server, tmp_path: Path) -> None:
+    key = make_key(shared_server, "demo", "report")
+    given = {"TRACKER_URL": shared_server.url, "API_KEY": key}
+    done = run("demo", "--seconds", "1", home=tmp_path, variables=given)
+    assert (done.returncode, done.stderr.count(b"\n")) == (1, 1)
+    assert b"cannot be deleted" in done.stderr
 
 
 @pytest.mark.parametrize("seed", range(20))

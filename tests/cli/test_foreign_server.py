@@ -123,7 +123,7 @@ ANSWERS = {
     "/api/stats": shapes.STATS,
     "/api/stats/projects/p": shapes.PROJECT_STATS,
     "/api/events": shapes.EVENTS,
-    "/webhook": shapes.REPORTED,
+    "/webhook": {**shapes.REPORTED, **shapes.BATCH},
     "/api/keys": {**shapes.NEW_KEY, **shapes.KEYS},  # POST's and GET's
     "/api/keys/ci/rotate": shapes.NEW_KEY,
     "/api/audit": shapes.AUDIT,

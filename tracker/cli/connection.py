@@ -10,6 +10,7 @@ import click
 
 from agent_task_tracker.client import Client
 from tracker.cli import env_file
+from tracker.cli.discovery import FoundServer
 from tracker.cli.reporting import discover
 
 _OPTIONS = (
@@ -57,6 +58,11 @@ def with_options(command: Callable[..., None]) -> Callable[..., None]:
 
 def find_server(*, patience: float, **options: str | None) -> Client:
     """See `tracker.cli.discovery.find`. Warns of variables that are ignored."""
+    return locate_server(**options).client(patience)
+
+
+def locate_server(**options: str | None) -> FoundServer:
+    """Likewise; for what has to be asked in other ways than a client's."""
     found, warnings = discover(**options)
     env_file.warn(warnings)
-    return found.client(patience)
+    return found

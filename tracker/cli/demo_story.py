@@ -6,7 +6,7 @@ Pure: `schedule` makes the list, `tracker demo` sends it to a server as time pas
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from random import Random
 from typing import Any, Final, NamedTuple
 
@@ -197,6 +197,21 @@ def schedule(
     return sorted(
         (report for report in reports if report.at < seconds), key=lambda report: report.at
     )
+
+
+def ends(reports: Sequence[ScheduledReport]) -> list[ScheduledReport]:
+    """What ends the tasks of these reports that they leave open; sub-agents' first, as in life."""
+    last = {(report.fields["project"], report.fields["task_id"]): report for report in reports}
+    names = ("project", "task", "task_id", "agent", "session")
+    return [
+        ScheduledReport(
+            report.at,
+            "finish",
+            {**{name: report.fields[name] for name in names}, "result": "The demo has ended."},
+        )
+        for report in reversed(last.values())
+        if report.kind not in ("finish", "error")
+    ]
 
 
 def _reports_of(job: Job, random: Random) -> Iterator[tuple[float, str, dict[str, Any]]]:
