@@ -1,9 +1,10 @@
-"""pytest's fixture `tracker_server`, a server of its own for projects that test against it, and the
-option `--tracker-report`, which reports tests as tasks (`agent_task_tracker/pytest_reports.py`).
+"""pytest's fixture `tracker_server`, a server of its own for projects that test against it,
+`tracker_project`, a name in it for each test, and the option `--tracker-report`, which reports
+tests as tasks (`agent_task_tracker/pytest_reports.py`).
 
-    def test_my_agent(tracker_server):
-        run_my_agent(url=tracker_server.url, api_key=tracker_server.api_key)
-        assert tracker_server.client.task("my-project", "task-1")["status"] == "completed"
+    def test_my_agent(tracker_server, tracker_project):
+        run_my_agent(tracker_server.url, tracker_server.api_key, project=tracker_project)
+        assert tracker_server.client.task(tracker_project, "task-1")["status"] == "completed"
 
 Loaded by pytest wherever this package is installed, so it imports next to nothing by itself.
 """
@@ -48,12 +49,17 @@ class TrackerServer(NamedTuple):
     api_key: str
     client: Client
 
+    def __repr__(self) -> str:
+        """Without the key: pytest shows it when a test fails."""
+        return f"TrackerServer(url={self.url!r})"
+
 
 @pytest.fixture(scope="session")
 def tracker_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TrackerServer]:
     """An ephemeral server without rate limits; one for the whole session (and each worker of
-    pytest-xdist), so tests keep apart by the names of their projects."""
+    pytest-xdist), so tests keep apart by the names of their projects: see `tracker_project`."""
     import json
+    import os
     import signal
     import subprocess
     import sys
@@ -73,9 +79,12 @@ def tracker_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tracker
     stop, flags = signal.SIGTERM, 0
     if sys.platform == "win32":
         stop, flags = signal.CTRL_BREAK_EVENT, subprocess.CREATE_NEW_PROCESS_GROUP
-    # A working directory of its own, so that no .env of the project under test applies.
+    # Neither settings of a server that stays apply, nor, in a working directory of its own, the
+    # .env of the project under test.
+    ours = ("TRACKER_", "API_KEY", "SECRET_KEY")
+    clean = {name: text for name, text in os.environ.items() if not name.startswith(ours)}
     with subprocess.Popen(
-        command, cwd=folder, stdin=subprocess.DEVNULL, creationflags=flags
+        command, cwd=folder, env=clean, stdin=subprocess.DEVNULL, creationflags=flags
     ) as process:
         try:
             _wait_for(ready_file, process)
@@ -84,6 +93,14 @@ def tracker_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tracker
             yield TrackerServer(ready["url"], ready["key"], client)
         finally:
             process.send_signal(stop)
+
+
+@pytest.fixture
+def tracker_project(request: pytest.FixtureRequest) -> str:
+    """A project's name that no other test has: the test's own."""
+    from agent_task_tracker.naming import id_of
+
+    return id_of(request.node.nodeid)
 
 
 def _wait_for(ready_file: Path, process: subprocess.Popen[bytes]) -> None:

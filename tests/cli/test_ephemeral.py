@@ -111,6 +111,18 @@ def test_a_database_to_keep_is_refused(tmp_path: Path) -> None:
     assert not (tmp_path / "kept.db").exists()
 
 
+@pytest.mark.skipif(os.name == "nt", reason="there every signal is a Ctrl-Break")
+def test_however_often_it_is_told_to_stop_it_leaves_nothing(
+    ephemeral: Callable[..., Ephemeral],
+) -> None:
+    """As by a job whose whole group is told, and which then tells it too."""
+    server = ephemeral()
+    while server.process.poll() is None:
+        server.process.send_signal(STOP)
+    assert list(server.temporary.iterdir()) == []
+    assert not server.ready_file.exists()
+
+
 @pytest.mark.parametrize("value", ["maybe", "2"])
 def test_a_switch_takes_no_other_words(tmp_path: Path, value: str) -> None:
     done = run("serve", home=tmp_path, variables={"TRACKER_EPHEMERAL": value})
@@ -135,16 +147,34 @@ def test_an_open_stream_keeps_it_up(ephemeral: Callable[..., Ephemeral]) -> None
     assert server.process.wait(30) == 0
 
 
+# A server that took any of these for its own would not start, or keep what it is told.
+UNUSABLE = {
+    "TRACKER_PORT": "1",
+    "TRACKER_DB": "stays.db",
+    "TRACKER_TLS_CERT": "none.pem",
+    "TRACKER_LOG_FORMAT": "unknown",
+    "API_KEY": "bad",
+    "SECRET_KEY": "bad",
+}
+
+
 def test_the_plugin_gives_tests_a_server(tmp_path: Path) -> None:
     (tmp_path / "test_theirs.py").write_text(
         """
-def test_one(tracker_server):
-    tracker_server.client.start("p", "Title", "t", "agent")
-    assert tracker_server.client.task("p", "t")["status"] == "running"
+import os
+import pytest
+
+@pytest.mark.parametrize("n", [1, "x" * 300])
+def test_one(tracker_server, tracker_project, n):
+    tracker_server.client.start(tracker_project, "Title", "t", "agent")
+    task = tracker_server.client.task(tracker_project, "t")
+    assert (task["status"], task["attempt"]) == ("running", 1)
 
 def test_two(tracker_server):
+    assert os.environ["API_KEY"] == "bad"
     assert tracker_server.url.startswith("http://127.0.0.1:")
-    assert [p["name"] for p in tracker_server.client.projects()] == ["p"]
+    assert tracker_server.api_key not in repr(tracker_server) + str(tracker_server)
+    assert len(list(tracker_server.client.projects())) == 2
 """,
         encoding="utf-8",
     )
@@ -162,12 +192,12 @@ def test_two(tracker_server):
         ],
         check=False,
         cwd=tmp_path,
-        env=package_environment(tmp_path, PYTEST_DISABLE_PLUGIN_AUTOLOAD="1", TRACKER_PORT="1"),
+        env=package_environment(tmp_path, PYTEST_DISABLE_PLUGIN_AUTOLOAD="1", **UNUSABLE),
         capture_output=True,
         text=True,
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "2 passed" in done.stdout
+    assert "3 passed" in done.stdout
 
 
 def test_pytest_finds_the_plugin() -> None:

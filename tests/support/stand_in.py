@@ -31,9 +31,16 @@ def main(path: str, arguments: list[str]) -> None:
         return int.from_bytes(connection.recv(INT_SIZE), sys.byteorder, signed=True)
 
     pid = number()
+
+    def pass_on(number: int, _frame: object) -> None:
+        try:
+            os.kill(pid, number)
+        except ProcessLookupError:  # it has ended, and its code is on the way
+            return
+
     for passed_on in PASSED_ON:
         if signal.getsignal(passed_on) != signal.SIG_IGN:
-            signal.signal(passed_on, lambda number, _frame: os.kill(pid, number))
+            signal.signal(passed_on, pass_on)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, PASSED_ON)
     code = number()
     if code < 0:

@@ -8,12 +8,15 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import signal
 import socket
+import threading
 from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Final, cast
 
 import uvicorn
+from uvicorn.server import HANDLED_SIGNALS
 
 from tracker.api.application import App
 from tracker.errors import StartupError
@@ -57,7 +60,14 @@ class Server(uvicorn.Server):
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """Stop on a signal, and exit with our own code rather than by raising the signal again."""
+        """Stop on a signal, and exit with our own code rather than by raising the signal again.
+
+        Further ones do not end the process, also once uvicorn has put back the handlers that it
+        found: the database is still to be closed then, and temporary files to be removed.
+        """
+        if threading.current_thread() is threading.main_thread():
+            for number in HANDLED_SIGNALS:
+                signal.signal(number, self.handle_exit)
         with super().capture_signals():
             yield
             self._captured_signals.clear()
