@@ -78,8 +78,8 @@ def test_what_it_may_not_delete_it_says(shared_server: Server, tmp_path: Path) -
     assert b"cannot be deleted" in done.stderr
 
 
-@pytest.mark.parametrize("seed", range(20))
-def test_a_minute_of_it_keeps_within_the_default_limit(seed: int) -> None:
+@pytest.mark.parametrize("seed", range(5))
+def test_a_minute_of_it_has_enough_to_watch(seed: int) -> None:
     sends = schedule(60, seed, "run", pace=(18 * 0.7, 18 * 1.4))
     assert 40 < len(sends) < 100
     assert [send.at for send in sends] == sorted(send.at for send in sends)

@@ -178,6 +178,13 @@ def test_an_old_ready_file_is_gone_before_a_server_that_cannot_start(
     assert not ready.exists()
 
 
+def test_a_file_that_only_looks_like_one_stays(tmp_path: Path) -> None:
+    (tmp_path / "notes.json").write_text('["url", "pid"]')
+    done = run_command("serve", "--port", "0", "--ready-file", "notes.json", home=tmp_path)
+    assert (done.returncode, done.stderr.count(b"\n")) == (78, 1)
+    assert (tmp_path / "notes.json").read_text() == '["url", "pid"]'
+
+
 def test_the_ready_file_of_a_server_survives_a_second_start(
     shared_server: Server, tmp_path: Path
 ) -> None:

@@ -56,7 +56,7 @@ def test_it_keeps_its_time_beside_a_server_that_answers_byte_by_byte(tmp_path: P
 def test_it_waits_through_what_a_proxy_says(tmp_path: Path) -> None:
     answers = itertools.chain([BAD_GATEWAY], itertools.repeat(HEALTH))
     with listening(lambda _method, _target: next(answers)) as url:
-        assert wait("--ready", home=tmp_path, url=url) == Done(0, "", "")
+        assert wait("--ready", "--timeout", "inf", home=tmp_path, url=url) == Done(0, "", "")
 
 
 def test_at_the_end_it_says_what_a_proxy_said(tmp_path: Path) -> None:

@@ -112,11 +112,12 @@ class _Team:
         if keep:
             print_text(f"{sent} reports sent, to {where}")
             return
-        try:
-            for project in projects:
+        for project in projects:
+            try:
                 self._first.send("DELETE", f"/api/projects/{segment(project)}")
-        except Refused as refused:
-            raise ClientError(f"{where}, cannot be deleted: {refused}") from None
+            except Refused as refused:
+                if refused.status != 404:  # somebody has deleted it
+                    raise ClientError(f"{where}, cannot be deleted: {refused}") from None
         print_text(f"{sent} reports sent; their {len(projects)} projects are deleted (see --keep)")
 
     def _project(self, report: ScheduledReport) -> str:

@@ -107,7 +107,8 @@ class _Patience:
                 answer.set_exception(error)
 
         threading.Thread(target=work, daemon=True).start()
-        done, _ = futures.wait([answer], max(self._deadline - time.monotonic(), _LEAST_SECONDS))
+        left = min(max(_LEAST_SECONDS, self._deadline - time.monotonic()), threading.TIMEOUT_MAX)
+        done, _ = futures.wait([answer], left)
         return answer.result() if done else otherwise
 
 

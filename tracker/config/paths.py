@@ -99,12 +99,13 @@ def check_ready_file(path: Path) -> None:
         raise ConfigError(f"{path}: a link; choose another --ready-file")
     try:
         content = read_regular(path, MAX_READY_FILE_BYTES)
-        is_ready_file = not content or {"url", "pid"} <= set(json.loads(content))
+        found = json.loads(content) if content else {"url": "", "pid": 0}
+        is_ready_file = isinstance(found, dict) and {"url", "pid"} <= found.keys()
     except FileNotFoundError:
         return
     except PermissionError as error:
         raise ConfigError(f"{path}: {error.strerror}; choose another --ready-file") from None
-    except (OSError, ValueError, TypeError, RecursionError):
+    except (OSError, ValueError, RecursionError):
         is_ready_file = False
     if not is_ready_file:
         raise ConfigError(f"{path}: is there, and no ready file; choose another --ready-file")
