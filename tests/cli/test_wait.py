@@ -59,6 +59,10 @@ def test_it_waits_through_what_a_proxy_says(tmp_path: Path) -> None:
         assert wait("--ready", "--timeout", "inf", home=tmp_path, url=url) == Done(0, "", "")
 
 
+def test_no_number_is_no_time(hangs: str, tmp_path: Path) -> None:
+    assert wait("--ready", "--timeout", "nan", home=tmp_path, url=hangs).code == 2
+
+
 def test_at_the_end_it_says_what_a_proxy_said(tmp_path: Path) -> None:
     with listening(lambda _method, _target: BAD_GATEWAY) as url:
         done = wait("--ready", "--timeout", "0", home=tmp_path, url=url)

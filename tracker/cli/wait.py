@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 import threading
 import time
@@ -60,6 +61,8 @@ def wait(
     """Wait for the server, or for all tasks to end."""
     if not ready and not all_finished:
         raise click.UsageError("Give --ready, --all-finished or both.")
+    if math.isnan(timeout):
+        raise click.UsageError("--timeout: expected a number of seconds")
     patience = _Patience(timeout)
     if ready:
         patience.until_nothing(lambda: _not_ready(server))
