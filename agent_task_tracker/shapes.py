@@ -75,7 +75,6 @@ RPC: Final[Shape] = {
     "result?": _object,
     "error?": {"code": _integer, "message": _text},
 }
-_name: Final = _or_null(_text)
 _AMOUNTS: Final[dict[str, Shape]] = {
     "input_tokens": _integer,
     "output_tokens": _integer,
@@ -83,10 +82,11 @@ _AMOUNTS: Final[dict[str, Shape]] = {
     "cache_write_tokens": _integer,
     "cost_usd": _number,
 }
+USAGE: Final[Shape] = {**_AMOUNTS, "models?": [{"model": _or_null(_text), **_AMOUNTS}]}
 
 
 def _usage(value: Any) -> bool:
-    return value is None or fits(value, {**_AMOUNTS, "models?": [{"model": _name, **_AMOUNTS}]})
+    return value is None or fits(value, USAGE)
 
 
 HEALTH: Final[Shape] = {"status": _text}

@@ -45,7 +45,7 @@ COMMANDS = (
     ("wait", "--ready", "--timeout", "0"),
     ("wait", "--all-finished", "--timeout", "0"),
     ("wait", "--all-finished", "--project", "p", "--timeout", "0"),
-    *(("doctor",), ("doctor", "--json")),
+    *(("doctor",), ("doctor", "--json"), ("rm", "p", "--yes"), ("rm", "p", "t", "--yes")),
 )
 named = pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
 
@@ -118,6 +118,7 @@ TIME = "2026-01-01T00:00:00.000Z"
 ANSWERS = {
     "/health": shapes.HEALTH,
     "/api/projects": shapes.PROJECTS,
+    "/api/projects/p": shapes.PROJECT,
     "/api/projects/p/tasks": shapes.TASKS,
     "/api/tasks": shapes.ALL_TASKS,
     "/api/stats": shapes.STATS,
@@ -157,8 +158,9 @@ def filled(shape: shapes.Shape, text: str) -> Any:
     if isinstance(shape, list):
         item = filled(shape[0], text)
         return [{**item, "status": status} for status in (text, "running", "completed", "failed")]
-    candidates = (text, 1, TIME, False, {text: [text]}, [text])
-    return next(value for value in candidates if shape(value))
+    candidates: tuple[Any, ...] = (text, 1, TIME, False, {text: [text]}, [text])
+    fitting = [value for value in candidates if shape(value)]
+    return fitting[0] if fitting else filled(shapes.USAGE, text)
 
 
 @pytest.mark.parametrize(

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 _FORMATS = click.Choice(["jsonl", "csv"])
 _STANDARD = "-"
 _NAMES: Final = {"jsonl": "JSON lines", "csv": "CSV"}
-_ENDINGS: Final = {".jsonl": "jsonl", ".ndjson": "jsonl", ".csv": "csv"}
+_ENDINGS: Final = {"": "jsonl", ".jsonl": "jsonl", ".ndjson": "jsonl", ".csv": "csv"}
 
 
 @click.command()
@@ -73,13 +73,19 @@ def export(
     from tracker.cli.records import WRITERS, write_csv
     from tracker.store.sqlite.admin.export import export as records
 
-    form = _form(file, format_)
+    form = format_ or _form(file)
+    if form is None:
+        raise click.UsageError(
+            f"{printable(file)}: say what it shall be, --format jsonl or --format csv, or have its "
+            "name end so."
+        )
     if keep_formulas and form != "csv":
         raise click.UsageError("--keep-formulas goes with --format csv")
     database = find_database(db)
     write = partial(write_csv, keep_formulas=True) if keep_formulas else WRITERS[form]
+    is_shown = file == _STANDARD and sys.stdout.isatty()
     with (
-        progress("Exporting", "records") as show,
+        progress("Exporting", "records", hidden=is_shown) as show,
         _output(file, form, database, force=force) as output,
     ):
         counts: dict[str, int] = {}
@@ -108,7 +114,7 @@ def import_(file: str, *, format_: str | None, db: str | None, as_json: bool) ->
     from tracker.cli.records import READERS
     from tracker.store.sqlite.admin.importing import import_ as insert
 
-    form = _form(file, format_)
+    form = format_ or _form(file) or "jsonl"
     database = find_database(db)
     with progress("Importing", "records") as show, _input(file) as source:
         counts = insert(
@@ -127,15 +133,10 @@ def import_(file: str, *, format_: str | None, db: str | None, as_json: bool) ->
     )
 
 
-def _form(file: str, given: str | None) -> str:
-    """As was said, or as the file's name ends; standard streams are JSON lines."""
-    found = given or ("jsonl" if file == _STANDARD else _ENDINGS.get(Path(file).suffix.lower()))
-    if found is None:
-        raise click.UsageError(
-            f"{printable(file)}: say what it is, --format jsonl or --format csv, or have its name "
-            "end so"
-        )
-    return found
+def _form(file: str) -> str | None:
+    """As the file's name ends; without an ending, JSON lines. None: that tells nothing."""
+    ending = "" if file == _STANDARD else Path(file).suffix.lower()
+    return _ENDINGS.get(ending)
 
 
 @contextlib.contextmanager

@@ -21,13 +21,14 @@ _LOG_INTERVAL: Final = 30.0
 
 
 @contextmanager
-def progress(what: str, unit: str = "") -> Iterator[Progress]:
+def progress(what: str, unit: str = "", *, hidden: bool = False) -> Iterator[Progress]:
     """Shows how far the block has come, on standard error, once it has lasted a second: with rate
-    and time left. `unit`: what is counted, such as tasks. Signals end it tidily."""
+    and time left. `unit`: what is counted, such as tasks; `hidden`: it would stand amidst output.
+    Signals end it tidily."""
     shown = _Bar(what, unit) if sys.stderr.isatty() else _Log(what, unit)
     try:
         with tidy_end():
-            yield shown.show
+            yield (lambda _done, _total: None) if hidden else shown.show
     finally:
         shown.close()
 

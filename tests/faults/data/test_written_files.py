@@ -31,7 +31,8 @@ def export_beside(server: Server, *arguments: str) -> str:
     that says why."""
     before = {path: path.stat().st_ino for path in server.folder.glob("tracker.db*")}
     events = len(contents(server.database)["events"])
-    out = run("export", *arguments, "--db", str(server.database), home=server.folder)
+    arguments = (*arguments, "--format", "jsonl", "--db", str(server.database))
+    out = run("export", *arguments, home=server.folder)
     assert (out.returncode, out.stdout) == (78, b""), out.stderr
     assert {path: path.stat().st_ino for path in server.folder.glob("tracker.db*")} == before
     assert server.report("status", "p").status_code == 200
