@@ -8,9 +8,11 @@ import shutil
 import signal
 import sys
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import apsw
 import pytest
 
 from tests.support.cli import run, run_here
@@ -19,6 +21,8 @@ from tests.support.platforms import needs_posix
 from tests.support.server import Server
 from tracker.cli import progress as progress_module
 from tracker.cli.progress import progress
+from tracker.cli.signals import tidy_end
+from tracker.store.sqlite import migrations
 from tracker.store.sqlite.admin import checks, export, importing, prune
 
 
@@ -124,3 +128,26 @@ def test_a_log_has_few_lines(monkeypatch: pytest.MonkeyPatch) -> None:
         "Importing: 42,800 records",
         "Importing: 85,700 of 100,000 records, 10 s left",
     ]
+
+
+@needs_posix
+def test_a_long_statement_of_an_upgrade_is_told_of_and_heeds_signals(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(migrations, "_STEPS", 1000)
+    monkeypatch.setattr(migrations, "_LOG_INTERVAL", 0)
+
+    def state() -> str:
+        os.kill(os.getpid(), signal.SIGTERM)
+        return "half of it"
+
+    endless = "WITH RECURSIVE n AS (SELECT 1 UNION ALL SELECT 1 FROM n) SELECT count(*) FROM n"
+    with (
+        closing(apsw.Connection(":memory:")) as connection,
+        pytest.raises(SystemExit) as end,
+        tidy_end("SIGTERM"),
+        migrations._watched(connection, state),
+    ):
+        connection.execute(endless)
+    assert end.value.code == 143
+    assert "half of it" in caplog.text

@@ -46,9 +46,12 @@ class _Log:
         if now < self._due:
             return
         self._due = now + _LOG_INTERVAL
+        seconds = now - self._began
+        if not done:
+            print_text(f"{self._what}: {seconds:.0f} s so far", err=True)
+            return
         of = f" of {total:,}" if total else ""
-        rate = done / (now - self._began)
-        left = f", {(total - done) / rate:.0f} s left" if total and rate else ""
+        left = f", {(total - done) * seconds / done:.0f} s left" if total else ""
         print_text(f"{self._what}: {done:,}{of} {self._unit}{left}", err=True)
 
     def close(self) -> None:
