@@ -117,7 +117,10 @@ def test_at_once_leaves_what_steps_leave(
 
 
 @pytest.mark.parametrize("share", [0.2, 0.5, 0.9])
-def test_to_a_size_the_newest_stay(filled: Path, tmp_path: Path, share: float) -> None:
+def test_to_a_size_the_newest_stay(
+    filled: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, share: float
+) -> None:
+    monkeypatch.setattr(prune, "_MANY", 3)
     path = tmp_path / "tracker.db"
     shutil.copy(filled, path)
     size = int(share * path.stat().st_size)

@@ -17,8 +17,10 @@ from click.shell_completion import (
     split_arg_string,
 )
 
+from agent_task_tracker.address import Address
 from agent_task_tracker.client import Client
 from agent_task_tracker.errors import ClientError
+from agent_task_tracker.keys import is_loopback
 from agent_task_tracker.transport import Transport
 from tracker.cli.reporting import discover
 from tracker.errors import StartupError
@@ -86,12 +88,20 @@ class _LiveNames(click.ParamType[str]):
         """See click.ParamType."""
         del param
         try:
-            found, _ = discover(**{name: ctx.params.get(name) for name in _SERVER})
+            given = {name: ctx.params.get(name) for name in _SERVER}
+            found, _ = discover(**given)
+            if not (_is_chosen(given) or is_loopback(Address(found.url).host)):
+                return []  # a key that is pressed asks no server that a stranger's .env names
             transport = Transport(found.url, found.credentials, _TIMEOUT, 0, found.ca_file)
             names = self._names(Client.over(transport), ctx.params)
             return [CompletionItem(name) for name in _offered(names, incomplete)]
         except (ClientError, StartupError, OSError):
             return []  # no server, no names: the user types on
+
+
+def _is_chosen(given: dict[str, Any]) -> bool:
+    names = ("TRACKER_URL", "TRACKER_READY_FILE")
+    return bool(given["url"] or given["ready_file"]) or any(map(os.environ.get, names))
 
 
 def _offered(names: Iterable[str], incomplete: str) -> Iterator[str]:

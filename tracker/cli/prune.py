@@ -98,12 +98,17 @@ def prune(
         project,
         None if keep_messages is None else now - keep_messages,
     )
+
+    def announce() -> None:
+        if of_tasks or keep_messages is not None:
+            print_notice(f"Removing from {database}: {_describe(wanted)}.")
+
     with progress("Pruning", "tasks") as show:
         outcome = prune_database(
             database,
             wanted,
             dry_run=dry_run,
-            begin=lambda: print_notice(f"Removing from {database}: {_describe(wanted)}."),
+            begin=announce,
             progress=show,
             by=user,
             clock=clock,
@@ -142,4 +147,4 @@ def _describe(wanted: Wanted) -> str:
     messages = ""
     if messages_before is not None:
         messages = f"messages of tasks that ended before {iso(messages_before)}"
-    return "; ".join(filter(None, [messages, tasks if rules else ""])) or "copies of upgrades"
+    return "; ".join(filter(None, [messages, tasks if rules else ""]))

@@ -35,10 +35,13 @@ _WORK: Final = 0.02
 _PAUSE: Final = 0.02
 _WORK_ALONE: Final = 0.5
 
-# Of what has to go for a size, so much goes at once: it is an estimate, and no more may go.
-_AT_ONCE: Final = 0.9
+# What tasks take is an estimate, and no more of them may go than a size needs: so half of what is
+# to go goes at once, then half of the rest, as long as that are many.
+_SHARE: Final = 0.5
+_ROUNDS: Final = 4
+_MANY: Final = 500
 
-# Pages of a WAL that are put into the database before it grows further, while much is removed.
+# While much is removed.
 _CACHE_KIB: Final = 200_000
 
 T = TypeVar("T")
@@ -86,10 +89,12 @@ def prune_database(
         NoRoom: the disk is too full even for that.
     """
     with (
-        contextlib.nullcontext(False) if dry_run else _alone(path) as is_alone,
+        contextlib.nullcontext() if dry_run else _locked(path) as lock,
         translate_errors(str(path)),
         closing(open_existing(path)) as connection,
     ):
+        if lock is not None:
+            lock.confirm()
         connection.pragma("temp_store", "memory")
         checks.watched(connection, lambda: None)
         project_id = None
@@ -100,18 +105,20 @@ def prune_database(
         if dry_run:
             return _find_out(connection, wanted, project_id)
         begin()
-        return _Pruning(connection, path, is_alone, progress, by, clock).run(wanted, project_id)
+        return _Pruning(connection, path, lock is not None, progress, by, clock).run(
+            wanted, project_id
+        )
 
 
 @contextlib.contextmanager
-def _alone(path: Path) -> Iterator[bool]:
-    """Keep servers away meanwhile. False: one has it already."""
+def _locked(path: Path) -> Iterator[DatabaseLock | None]:
+    """Keep servers away meanwhile. None: one has it already."""
     lock = None
     if path.exists():  # or the lock would make it
         with contextlib.suppress(InUse):
             lock = DatabaseLock(path)
     try:
-        yield lock is not None
+        yield lock
     finally:
         if lock is not None:
             lock.release()
@@ -198,19 +205,29 @@ class _Pruning:
         if not self._is_alone or room < 1.2 * self._path.stat().st_size:
             return Pruned()
         connection.pragma("cache_size", -_CACHE_KIB)
+        rounds = [(wanted.before, None), *[(None, wanted.max_bytes)] * _ROUNDS]
         try:
             with immediate(connection):
-                chosen = choose(
-                    connection,
-                    before=wanted.before,
-                    max_bytes=wanted.max_bytes,
-                    project_id=project_id,
-                    share=_AT_ONCE,
-                )
-                if chosen.pruned.tasks:
+                pruned = Pruned()
+                for before, max_bytes in rounds:
+                    if before is None and (
+                        max_bytes is None or pruning.size(connection) <= max_bytes
+                    ):
+                        continue
+                    chosen = choose(
+                        connection,
+                        before=before,
+                        max_bytes=max_bytes,
+                        project_id=project_id,
+                        share=_SHARE,
+                    ).pruned
+                    if before is None and chosen.tasks < _MANY:
+                        break
                     remove_doomed(connection, self._progress)
-                    note.write(connection, chosen.pruned)
-                return chosen.pruned
+                    pruned += chosen
+                if pruned.tasks:
+                    note.write(connection, pruned)
+                return pruned
         except apsw.Error as error:
             if not is_full(error, self._path):
                 raise

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, Final
 
 import apsw
@@ -20,6 +21,9 @@ Progress = Callable[[int, int], None]
 # Tasks that are removed between two calls of Progress, and events that are indexed.
 _TASKS: Final = 5_000
 _EVENTS: Final = 20_000
+
+# How long the end waits for others who read.
+_BUSY_TIMEOUT_MS: Final = 1_000
 
 _GONE: Final = (
     "DROP TABLE IF EXISTS temp.gone",
@@ -126,7 +130,7 @@ def remove_doomed(connection: apsw.Connection, progress: Progress) -> None:
             connection.execute(sql)
         indexes: list[Any] = connection.execute(_INDEXES).fetchall() if makes_again else []
         for name, _ in indexes:
-            connection.execute(f"DROP INDEX {name}")
+            connection.execute('DROP INDEX "{}"'.format(name.replace('"', '""')))
         done = after = 0
         while upto := connection.execute(_SOME, (after, _TASKS)).get:
             for sql in _DELETE if makes_again else (*_DELETE, *_FORGET):
@@ -163,4 +167,6 @@ def release_space(connection: apsw.Connection) -> None:
         connection.execute("VACUUM")
     while not pruning.release_space(connection):
         pass
-    connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
+    connection.set_busy_timeout(_BUSY_TIMEOUT_MS)
+    with suppress(apsw.BusyError):  # by an export or a backup; whoever opens it next does it
+        connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
