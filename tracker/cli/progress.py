@@ -106,18 +106,22 @@ class _Rich:
             auto_refresh=False,
             get_time=time.monotonic,
         )
+        self._what = what
         self._unit = unit
+        self._total = 0
         self._bar = self._progress.add_task(what, total=None, rate="")
         self._progress.start()
 
     def show(self, done: int, total: int) -> None:
-        task = self._progress.tasks[0]
-        if total < (task.total or 0) or done < task.completed:  # another stage
-            self._progress.reset(self._bar)
-        rate = f"{task.speed:,.0f} {self._unit}/s" if task.speed and self._unit else ""
+        if total != self._total or done < self._progress.tasks[0].completed:  # another stage
+            self._progress.remove_task(self._bar)
+            self._bar = self._progress.add_task(self._what, total=total or None, rate="")
+            self._total = total
+        speed = self._progress.tasks[0].speed
+        rate = f"{speed:,.0f} {self._unit}/s" if speed and self._unit else ""
         if not total and done:
             rate = f"{done:,} {self._unit}, {rate}".removesuffix(", ")
-        self._progress.update(self._bar, completed=done, total=total or None, rate=rate)
+        self._progress.update(self._bar, completed=done, rate=rate)
         self._progress.refresh()
 
     def close(self) -> None:

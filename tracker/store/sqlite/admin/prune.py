@@ -22,10 +22,10 @@ from tracker.clock import Clock, iso
 from tracker.domain.audit import Action, Actor, Deed
 from tracker.domain.principal import no_such_project
 from tracker.errors import InUse, NoRoom
-from tracker.store.sqlite import audit, events, message_pruning, projects, pruning
+from tracker.store.sqlite import audit, message_pruning, projects, pruning
 from tracker.store.sqlite.admin import checks
 from tracker.store.sqlite.admin.prune_at_once import release_space, remove_doomed
-from tracker.store.sqlite.admin.prune_choice import choose, count_messages
+from tracker.store.sqlite.admin.prune_choice import choose, choose_by_age, count_messages
 from tracker.store.sqlite.connection import immediate, is_full, open_existing, translate_errors
 from tracker.store.sqlite.lock import DatabaseLock
 from tracker.store.sqlite.pruning import Pruned, Rule, Step
@@ -187,13 +187,21 @@ class _Pruning:
                 "project": wanted.project,
             }
             note = _Note(Deed(Action.PRUNED, self._by, "tasks", wanted_of_tasks), self._clock)
+            expected = 0
+            if not self._is_alone:
+                expected = choose(
+                    self._connection,
+                    before=wanted.before,
+                    max_bytes=wanted.max_bytes,
+                    project_id=project_id,
+                ).pruned.tasks
             pruned = self._at_once(wanted, project_id, note)
             for rule in (
                 *([Rule(before=wanted.before)] if wanted.before is not None else []),
                 *([Rule(max_bytes=wanted.max_bytes)] if wanted.max_bytes is not None else []),
             ):
                 prune_some = partial(pruning.prune_some, rule._replace(project_id=project_id))
-                pruned = self._steps(prune_some, 0, note, pruned)
+                pruned = self._steps(prune_some, 0, note, pruned, expected)
         self._release_space()
         return Outcome(pruned, messages.events, pruning.size(self._connection))
 
@@ -205,26 +213,25 @@ class _Pruning:
         if not self._is_alone or room < 1.2 * self._path.stat().st_size:
             return Pruned()
         connection.pragma("cache_size", -_CACHE_KIB)
-        rounds = [(wanted.before, None), *[(None, wanted.max_bytes)] * _ROUNDS]
+        before, most = wanted.before, wanted.max_bytes
         try:
             with immediate(connection):
                 pruned = Pruned()
-                for before, max_bytes in rounds:
-                    if before is None and (
-                        max_bytes is None or pruning.size(connection) <= max_bytes
-                    ):
-                        continue
+                if before is not None:
+                    pruned += self._remove(choose_by_age(connection, before, project_id))
+                for _ in range(_ROUNDS if most is not None else 0):
+                    if most is None or pruning.size(connection) <= most:
+                        break
                     chosen = choose(
                         connection,
-                        before=before,
-                        max_bytes=max_bytes,
+                        before=None,
+                        max_bytes=most,
                         project_id=project_id,
                         share=_SHARE,
                     ).pruned
-                    if before is None and chosen.tasks < _MANY:
+                    if chosen.tasks < _MANY:
                         break
-                    remove_doomed(connection, self._progress)
-                    pruned += chosen
+                    pruned += self._remove(chosen)
                 if pruned.tasks:
                     note.write(connection, pruned)
                 return pruned
@@ -233,21 +240,27 @@ class _Pruning:
                 raise
         return Pruned()  # in small steps there is always room
 
+    def _remove(self, chosen: Pruned) -> Pruned:
+        if chosen.tasks:
+            remove_doomed(self._connection, self._progress)
+        return chosen
+
     def _steps(
         self,
         prune_some: Callable[[apsw.Connection, Any, Callable[[], bool]], Step[Any]],
         cursor: Any,
         note: _Note,
         before: Pruned,
+        expected: int = 0,
     ) -> Pruned:
-        """`before`: what has gone already. Returns what has gone in all."""
-        last = events.last_id(self._connection)
+        """`before`: what has gone already; `expected`: tasks that will, if that is known. Returns
+        what has gone in all."""
         step = Step(Pruned(), cursor, done=False)
         while not step.done:
             work = partial(self._step, prune_some, step.cursor, note, before)
             step = _with_room(self._connection, work)
             before += step.pruned
-            self._progress(step.cursor if isinstance(step.cursor, int) else 0, last)
+            self._progress(before.tasks or before.events, expected)
             if not self._is_alone:
                 time.sleep(_PAUSE)
         return before

@@ -75,6 +75,14 @@ class Choice(NamedTuple):
     size: int
 
 
+def choose_by_age(connection: apsw.Connection, before: int, project_id: int | None) -> Pruned:
+    """Of the tasks that have ended, those whose newest event came `before`; into `doomed`."""
+    for sql in _BEGIN:
+        connection.execute(sql)
+    connection.execute(_BY_AGE, {"before": before, "project": project_id})
+    return Pruned(*connection.execute(_COUNT).get)
+
+
 def choose(
     connection: apsw.Connection,
     *,
@@ -85,10 +93,11 @@ def choose(
 ) -> Choice:
     """Of the tasks that have ended, those whose newest event came `before`, then the oldest until
     `share` of what is over `max_bytes` is gone, which is an estimate; into `doomed`."""
-    for sql in _BEGIN:
-        connection.execute(sql)
     if before is not None:
-        connection.execute(_BY_AGE, {"before": before, "project": project_id})
+        choose_by_age(connection, before, project_id)
+    else:
+        for sql in _BEGIN:
+            connection.execute(sql)
     size = pruning.size(connection)
     make, weigh = _WEIGH
     connection.execute(make, {"project": project_id})
