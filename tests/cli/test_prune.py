@@ -201,3 +201,35 @@ def test_a_task_goes_however_many_events_it_has(tmp_path: Path, events: int) -> 
             cursor = step.cursor
         for table in ("events", "tasks", "projects"):
             assert connection.execute(f"SELECT count(*) FROM {table}").get == 0
+
+
+def test_old_messages_of_agents_go_and_their_tasks_stay(tmp_path: Path) -> None:
+    server = Server.start(tmp_path, "--keep-messages", "0")
+    prompt = {"session_id": "s", "cwd": "/home/you/app", "prompt_id": "p", "prompt": "Go"}
+    bash = {"tool_name": "Bash", "tool_input": {"command": "make"}}
+    calls = [{**bash, "tool_use_id": f"call-{number}"} for number in range(5)]
+    for payload in (
+        {**prompt, "hook_event_name": "UserPromptSubmit"},
+        *({**prompt, **call, "hook_event_name": "PreToolUse"} for call in calls),
+        {**prompt, "hook_event_name": "Stop", "last_assistant_message": "Done"},
+    ):
+        answer = server.http.post("/hooks/claude-code", json=payload)
+        assert answer.status_code < 300, answer.text
+    assert server.stop() == 0
+    where = ("--db", str(server.database), "--json")
+    young = run("prune", "--keep-messages", "14d", *where, home=tmp_path)
+    assert json.loads(young.stdout)["messages"] == 0
+    age(server.database, 20, "s/p")
+    would = json.loads(
+        run("prune", "--keep-messages", "14d", "--dry-run", *where, home=tmp_path).stdout
+    )
+    gone = json.loads(run("prune", "--keep-messages", "14d", *where, home=tmp_path).stdout)
+    assert would["messages"] == gone["messages"] > 0
+    assert (gone["tasks"], gone["events"]) == (0, 0)
+    assert_sound(server.database)
+    server = Server.start(tmp_path)
+    try:
+        types = [event["type"] for event in server.task("app", "s/p")["events"]]
+        assert types == ["task_started", "task_finished"]
+    finally:
+        assert server.stop() == 0
