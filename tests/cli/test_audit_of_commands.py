@@ -38,6 +38,7 @@ def test_an_import_is_told(tmp_path: Path) -> None:
         "file": "secret folder.jsonl",
         "projects": 1,
         "tasks": 2,
+        "sessions": 0,
         "events": 2,
     }
     # What is refused is not: all or nothing.

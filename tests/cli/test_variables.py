@@ -262,6 +262,7 @@ WITH_ENV = {
     "backup": ("b.db",), "restore": ("b.db",), "prune": ("--older-than", "1d"), "export": (),
     "import": ("-",), "demo": (), "key": ("list",), "audit": (), "open": (), "rm": ("p", "--yes"),
     "flush": (), "connect": ("claude-code", "--anyway"), "agents": (), "uninstall": ("--yes",),
+    "open": (), "rm": ("p", "--yes"),
 }  # fmt: skip
 WITHOUT_ENV = {
     **{"completion": ("bash",), "licenses": (), "version": (), "disconnect": ("claude-code",)},

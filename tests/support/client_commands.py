@@ -14,5 +14,5 @@ CLIENT_COMMANDS = [
     *(("wait", "--ready", "--timeout", "0"), ("wait", "--all-finished", "--timeout", "0")),
     *(("key", "list"), ("key", "revoke", OURS), ("audit",)),
     ("connect", "claude-code", "--anyway"),
-    ("doctor", "--json"),
+    *(("doctor", "--json"), ("rm", OURS, "--yes"), ("open",)),
 ]  # fmt: skip
