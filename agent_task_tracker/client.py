@@ -182,7 +182,7 @@ class Client:
 
     def project(self, project: str) -> Json:
         """One project, as in the list."""
-        return self._get(f"/api/projects/{_segment(project)}", shapes.PROJECT)
+        return self._get(f"/api/projects/{segment(project)}", shapes.PROJECT)
 
     def delete_project(self, project: str) -> None:
         """Remove a project with all of its tasks and their history. Raises ClientError: no path
@@ -297,7 +297,7 @@ class Client:
         # A proxy would take the step, and have something else deleted.
         if not all(names) or set(names) & set(_NO_SEGMENTS):
             raise ClientError("no path can carry this name, so it cannot be deleted by it")
-        self._transport.send("DELETE", path.format(*map(_segment, names)))
+        self._transport.send("DELETE", path.format(*map(segment, names)))
 
     def _report(self, kind: str, further: Further, **fields: Any) -> Json:
         given = {**fields, **further}

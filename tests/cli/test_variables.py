@@ -260,7 +260,7 @@ WITH_ENV = {
     "serve": (), "start": TASK, "status": TASK, "finish": TASK, "error": (*TASK, "--message", "m"),
     "ls": (), "show": ("p", "t"), "stats": (), "tail": (), "wait": ("--ready",), "report": (),
     "backup": ("b.db",), "restore": ("b.db",), "prune": ("--older-than", "1d"), "export": (),
-    "import": ("-",), "demo": (), "key": ("list",), "audit": (), "open": (), "rm": ("p", "--yes"),
+    "import": ("-",), "demo": (), "key": ("list",), "audit": (),
     "flush": (), "connect": ("claude-code", "--anyway"), "agents": (), "uninstall": ("--yes",),
     "open": (), "rm": ("p", "--yes"),
 }  # fmt: skip
