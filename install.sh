@@ -61,7 +61,7 @@ sha256() {
 system() {
     case $(uname -s) in
     Linux)
-        case $(ldd --version 2>&1 || :) in
+        case $(ldd --version 2>&1 || ls /lib/ld-musl-* 2> /dev/null) in
         *musl*) echo linux-musl ;;
         *) echo linux ;;
         esac

@@ -56,10 +56,13 @@ def workflows_are_right() -> bool:
         return True
     workflows = ".github/workflows/*.yml"
     done = subprocess.run([*command, workflows], check=False, stdout=subprocess.PIPE, text=True)
-    found = [line for line in done.stdout.splitlines() if line.startswith(".github")]
-    unknown = tuple(f'label "{name}" is unknown' for name in NEWER_MACHINES)
-    found = [line for line in found if not any(text in line for text in unknown)]
-    log("\n".join(found))
+    told = [line for line in done.stdout.splitlines() if line.startswith(".github")]
+    newer = tuple(f'label "{name}" is unknown' for name in NEWER_MACHINES)
+    found = [line for line in told if not any(text in line for text in newer)]
+    if done.returncode and not told:  # it failed itself
+        found = [done.stdout]
+    for line in found:
+        log(line)
     return not found
 
 

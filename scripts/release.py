@@ -45,6 +45,8 @@ def notes(root: Path, tag: str, repository: str) -> str:
     version = version_of(root)
     if tag != f"v{version}":
         raise SetupError(f"The tag is {tag}, the code's version is {version}: v{version}.")
+    if not re.fullmatch(r"\d+(\.\d+){2}", version):  # `tracker version --check` compares numbers
+        raise SetupError(f"{version} is not three numbers with dots between them.")
     address = repository_of(root)
     if f"/{PLACEHOLDER}/" in address:
         raise SetupError(

@@ -274,6 +274,20 @@ def test_a_machine_for_which_there_is_none(
     assert release.asked == []
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="others have one C library")
+def test_a_machine_of_another_c_library_gets_no_file_for_glibc(
+    machine: Machine, release: Release
+) -> None:
+    machine.have("curl", "sha256sum")
+    (machine.bin / "ldd").unlink(missing_ok=True)
+    (machine.bin / "ldd").write_text("#!/bin/sh\necho 'musl libc (x86_64)' >&2\nexit 1\n")
+    (machine.bin / "ldd").chmod(0o755)
+    release.put()
+    done = machine.install("--from", release.address)
+    assert done.returncode == 1
+    assert f"no executable for linux-musl-{MACHINE}" in done.stderr
+
+
 @pytest.mark.parametrize("arguments", [["--nope"], ["--to"], ["--version", ""], ["1.2.3"]])
 def test_wrong_usage_is_told(machine: Machine, arguments: list[str]) -> None:
     done = machine.install(*arguments)

@@ -59,6 +59,7 @@ def test_the_notes_are_the_versions_part_of_the_changelog(
     [
         ("v1.2.1", "", "", "", "The tag is v1.2.1, the code's version is 1.2.0"),
         ("1.2.0", "", "", "", "The tag is 1.2.0"),
+        ("v1.2.0rc1", "tracker/__init__.py", "1.2.0", "1.2.0rc1", "1.2.0rc1 is not three numbers"),
         ("v1.2.0", "CHANGELOG.md", "[1.2.0]", "[1.3.0]", "no part `## [1.2.0] - YYYY-MM-DD`"),
         ("v1.2.0", "CHANGELOG.md", " - 2026-11-27", "", "no part"),
         ("v1.2.0", "CHANGELOG.md", "### Added\n\n- A thing.", "", "or an empty one"),

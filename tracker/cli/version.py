@@ -22,9 +22,9 @@ REPOSITORY: Final = "OWNER/agent-task-tracker"
 NEWEST: Final = f"https://api.github.com/repos/{REPOSITORY}/releases/latest"
 UPGRADING: Final = f"https://github.com/{REPOSITORY}/blob/main/docs/upgrading.md"
 
-_TIMEOUT: Final = 10.0  # seconds
+_TIMEOUT: Final = 5.0  # seconds of silence
 
-# A tag; `release.py` takes no other.
+# A tag; `scripts/release.py` takes no other.
 _TAG: Final = re.compile(r"v(\d{1,9}(?:\.\d{1,9}){1,3})")
 
 
