@@ -106,6 +106,7 @@ main() {
     machine=$(machine)
     platform=$system-$machine
 
+    [ ! -d "$to/tracker" ] || fail "$to/tracker is a folder"
     # In the same place, so that at no time is there half a program, and none is run from elsewhere.
     mkdir -p "$to"
     temporary=$(mktemp -d "$to/.tracker.XXXXXX")

@@ -274,6 +274,14 @@ def test_a_machine_for_which_there_is_none(
     assert release.asked == []
 
 
+def test_a_folder_of_its_name_stays(machine: Machine, release: Release) -> None:
+    machine.have("curl", "sha256sum")
+    machine.installed.mkdir(parents=True)
+    done = machine.install("--from", release.address)
+    assert (done.returncode, done.stderr.count("\n"), release.asked) == (1, 1, [])
+    assert list(machine.installed.iterdir()) == []
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="others have one C library")
 def test_a_machine_of_another_c_library_gets_no_file_for_glibc(
     machine: Machine, release: Release
