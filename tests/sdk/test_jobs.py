@@ -338,8 +338,9 @@ def test_processes_of_multiprocessing_report_too(
 
 
 FORKS = """
-import os
+import os, warnings
 import agent_task_tracker
+warnings.simplefilter("ignore", DeprecationWarning)  # Python 3.12 and newer: there are threads
 with agent_task_tracker.task("Parent", task_id="parent") as task:
     task.message("before")
     if os.fork() == 0:

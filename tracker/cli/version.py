@@ -45,7 +45,7 @@ class TooOften(ClientError):
 @click.option("--ca-file", metavar="FILE", help="With --check: trusted certificates in PEM.")
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
 def version(*, check: bool, address: str, ca_file: str | None, as_json: bool) -> None:
-    """Show the version."""
+    """Show the version; --check asks whether there is a newer release."""
     told: dict[str, Any] = {"version": tracker.__version__}
     if check:
         newest = _newest(Address(address, ca_file))
