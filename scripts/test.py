@@ -40,12 +40,13 @@ with sync_playwright() as playwright:
 
 
 def xdist_options(arguments: list[str]) -> list[str]:
-    """Choose the workers: one for each core, unless the arguments ask for something else."""
+    """Choose the workers, unless the arguments ask for something else: two more than there are
+    cores, for most tests wait for a server now and then."""
     for argument in arguments:
         if argument in SINGLE_PROCESS or argument.startswith(CHOOSE_WORKERS):
             return []
     # worksteal: browser tests take far longer than the others, so equal shares would not be.
-    return ["-n", "auto", "--dist", "worksteal"]
+    return ["-n", str((os.cpu_count() or 1) + 2), "--dist", "worksteal"]
 
 
 def does_start(program: str) -> bool:

@@ -105,6 +105,8 @@ class _Reduction:
         return reduced
 
     def _of(self, value: object, depth: int, *, hidden: bool) -> Any:
+        if isinstance(value, float) and not math.isfinite(value):
+            value = str(value)
         if isinstance(value, str):
             return (value and MASK) if hidden else self._text(value, self._max_text)
         if isinstance(value, dict | list):
@@ -114,8 +116,6 @@ class _Reduction:
             if isinstance(value, dict):
                 return self.of_object(value, depth, hidden=hidden)
             return self._of_list(value, depth, hidden=hidden)
-        if isinstance(value, float) and not math.isfinite(value):
-            return str(value)
         return value
 
     def _of_list(self, value: list[Any], depth: int, *, hidden: bool) -> list[Any]:

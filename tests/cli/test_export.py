@@ -100,18 +100,18 @@ def test_the_name_says_the_form_and_the_outcome_is_told(filled: Path, tmp_path: 
     assert not (tmp_path / "x.txt").exists()
 
 
-@pytest.mark.parametrize("arguments", [
-    ("import", "none.jsonl"), ("import", "bad.jsonl"),
-    ("restore", "none.db"), ("restore", "bad.jsonl"),
-    ("prune", "--older-than", "1d", "--project", "none"),
+@pytest.mark.parametrize(("arguments", "code"), [
+    (("import", "none.jsonl"), 78), (("import", "bad.jsonl"), 78),
+    (("restore", "none.db"), 78), (("restore", "bad.jsonl"), 78),
+    (("prune", "--older-than", "1d", "--project", "none"), 1),
 ])  # fmt: skip
 def test_nothing_is_announced_that_cannot_be(
-    filled: Path, tmp_path: Path, arguments: tuple[str, ...]
+    filled: Path, tmp_path: Path, arguments: tuple[str, ...], code: int
 ) -> None:
     (tmp_path / "bad.jsonl").write_text("no export\n")
     shutil.copy(filled, tmp_path / "tracker.db")
     done = run(*arguments, "--db", "tracker.db", home=tmp_path)
-    assert done.returncode == 78
+    assert done.returncode == code
     (line,) = done.stderr.decode().splitlines()
     assert line.startswith("tracker: ")
 

@@ -3,11 +3,10 @@ official client of Python, by both ways and in both eras."""
 
 from __future__ import annotations
 
-import asyncio
 import json
+import subprocess
 import sys
 from collections.abc import Callable
-from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
@@ -134,46 +133,20 @@ WAYS = [(way, mode) for way in ("http", "stdio") for mode in ("auto", "legacy")]
 
 @pytest.mark.parametrize(("way", "mode"), WAYS)
 def test_the_official_client(shared_server: Server, tmp_path: Path, way: str, mode: str) -> None:
-    client_module = pytest.importorskip("mcp.client.client")
     project = f"official {way} {mode}"
-
-    async def drive() -> None:
-        async with AsyncExitStack() as stack:
-            transport = await _transport(stack, way, shared_server, tmp_path)
-            client = await stack.enter_async_context(client_module.Client(transport, mode=mode))
-            assert len((await client.list_tools()).tools) == 8
-            own = {"project": project, "task_id": "Задача"}
-            called = await client.call_tool("start_task", {"title": "Задача", "project": project})
-            assert called.structured_content["task_id"] == "Задача"
-            await client.call_tool("fail_task", {**own, "error_message": "boom"})
-            read = await client.call_tool("get_task", own)
-            assert read.structured_content["data"]["error_message"] == "boom"
-            wrong = await client.call_tool("fail_task", own)
-            assert wrong.is_error
-            assert "error_message is missing" in wrong.content[0].text
-            assert len((await client.list_resources()).resources) > 1
-            (one,) = (await client.read_resource(f"tracker://projects/{project}")).contents
-            assert json.loads(one.text)["data"]["stats"]["task_stats"]["failed"] == 1
-            filled = await client.get_prompt("what_failed", {"project": project})
-            assert "boom" in filled.messages[1].content.text
-
-    asyncio.run(drive())
-
-
-async def _transport(stack: AsyncExitStack, way: str, server: Server, home: Path) -> Any:
-    if way == "stdio":
-        from mcp.client.stdio import StdioServerParameters, stdio_client
-
-        return stdio_client(
-            StdioServerParameters(
-                command=sys.executable,
-                args=["-m", "tracker", "mcp"],
-                env=variables(home, server.url, PYTHONPATH=str(Path(__file__).parents[2])),
-            )
-        )
-    import httpx2
-    from mcp.client.streamable_http import streamable_http_client
-
-    headers = {"Authorization": f"Bearer {KEY}"}
-    http = await stack.enter_async_context(httpx2.AsyncClient(headers=headers, trust_env=False))
-    return streamable_http_client(f"{server.url}/mcp", http_client=http)
+    words = (way, mode, shared_server.url, KEY, project, str(tmp_path))
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.support.mcp_client", *words],
+        cwd=Path(__file__).parents[2],
+        capture_output=True,
+        check=False,
+        timeout=60,
+    )
+    assert done.returncode == 0, done.stderr.decode()
+    did = json.loads(done.stdout)
+    assert (did["tools"], did["begun"]["task_id"]) == (8, "Задача")
+    assert did["task"]["error_message"] == "boom"
+    assert did["wrong"] == [True, "fail_task: error_message is missing."]
+    assert did["resources"] > 1
+    assert did["project"]["stats"]["task_stats"]["failed"] == 1
+    assert "boom" in did["prompt"]

@@ -78,7 +78,7 @@ def columns_of(schema: apsw.Connection, table: str) -> set[str]:
 @pytest.fixture(scope="module")
 def described() -> Any:
     """The schemas of `/openapi.json`."""
-    return orjson.loads(document())["components"]["schemas"]
+    return orjson.loads(document("", ""))["components"]["schemas"]
 
 
 # A field of a report.

@@ -299,11 +299,14 @@ def test_newer_python_on_path_takes_over(tmp_path: Path, monkeypatch) -> None:
     assert replaced == [[newer, "scripts/serve.py", "--port", "1"]]
 
 
+WORKERS = str((os.cpu_count() or 1) + 2)
+
+
 @pytest.mark.parametrize(
     "arguments", [[], ["-x"], ["tests/test_api.py"], ["-k", "name"], ["--no-header"]]
 )
 def test_tests_run_in_parallel(arguments) -> None:
-    assert test_script.xdist_options(arguments) == ["-n", "auto", "--dist", "worksteal"]
+    assert test_script.xdist_options(arguments) == ["-n", WORKERS, "--dist", "worksteal"]
 
 
 @pytest.mark.parametrize(

@@ -98,7 +98,7 @@ def folder() -> Iterator[Path]:
 
 def written(database: Path, form: str) -> bytes:
     file = io.StringIO(newline="")
-    WRITERS[form](file, export(database, None, lambda _done, _total: None))
+    WRITERS[form](file, export(database, None, lambda _done, _total: None, {}))
     return file.getvalue().encode()
 
 
@@ -108,6 +108,8 @@ def import_here(database: Path, records: Iterable[NumberedRecord]) -> None:
         file="export",
         by=Actor("somebody", "here"),
         clock=SystemClock(),
+        begin=lambda: None,
+        progress=lambda _done, _total: None,
     )
 
 
@@ -168,7 +170,7 @@ def real_records() -> Records:
                     submission = WriteRequest(to_report(kind, basic | fields))
                     record(connection, NOW + number, [submission])
         lines = io.StringIO()
-        write_jsonl(lines, export(home / "tracker.db", None, lambda _done, _total: None))
+        write_jsonl(lines, export(home / "tracker.db", None, lambda _done, _total: None, {}))
     return [orjson.loads(line) for line in lines.getvalue().splitlines()]
 
 

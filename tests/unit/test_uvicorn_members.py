@@ -126,6 +126,7 @@ Server._captured_signals
 Server.capture_signals()
 Server.config
 Server.force_exit
+Server.handle_exit(sig, frame)
 Server.lifespan
 async Server.main_loop()
 Server.server_state

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import stat
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -143,11 +144,14 @@ def test_a_backup_never_replaces_a_database(
         *("tracker.db.api-key", "hard-tracker.db-wal"),
     }
     others = [other.folder / f"tracker.db{end}" for end in ("", "-wal", "-shm")]
+    for one in (server, other):  # so that nothing but the command can change a file
+        os.kill(one.pid, signal.SIGSTOP)
     for target in (*targets, *others):
         before = target.read_bytes() if "shm" not in target.name else None
         assert_refused(tmp_path, "backup", str(target), "--force", "--db", str(server.database))
         assert before is None or target.read_bytes() == before
     for one in (server, other):
+        os.kill(one.pid, signal.SIGCONT)
         assert one.report("finish", "project", "precious").status_code == 200
         assert one.stop() == 0
         assert task_ids(one.database) == ["precious"]

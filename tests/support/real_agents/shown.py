@@ -48,11 +48,12 @@ def shown(server: Server, project: str = "app") -> list[Shown]:
     return [Shown.of(task, titles) for task in found]
 
 
-def wait_until_shown(server: Server, expected: Sequence[Shown], project: str = "app") -> None:
-    """Until the tasks are these, in any order. Fails with those that are there instead."""
+def wait_until_shown(server: Server, *expected: Sequence[Shown], project: str = "app") -> None:
+    """Until the tasks are these, or those, in any order. Fails with what is there instead."""
+    wanted = [sorted(map(str, tasks)) for tasks in expected]
 
     def is_shown() -> bool:
-        return sorted(map(str, shown(server, project))) == sorted(map(str, expected))
+        return sorted(map(str, shown(server, project))) in wanted
 
     try:
         wait_for(is_shown, SECONDS, "the tasks")
