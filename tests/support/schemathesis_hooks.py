@@ -20,7 +20,10 @@ def before_call(
     parameter that is generated contradicts the key in the header. And one without a value, which
     its schema forbids, is none, whatever came before it. A key with the role admin has no
     projects. `usage` may be one object, too, which its schema does not say. The field
-    that has to be in a payload is Claude Code's; other agents have others."""
+    that has to be in a payload is Claude Code's; other agents have others. Several messages of
+    MCP may come as a list, which the schema does not say."""
+    if case.path == "/mcp" and isinstance(case.body, list):
+        case.body = {}
     if case.path == "/hooks/{agent}" and case.path_parameters.get("agent") in READERS:
         case.path_parameters["agent"] = "claude-code"
     if isinstance(case.body, dict) and isinstance(case.body.get("usage"), dict):
