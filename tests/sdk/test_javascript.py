@@ -211,6 +211,8 @@ const t = task("<img src=x onerror=alert(1)>", { taskId: "job" }).start();
 const loop = {}; loop.loop = loop;
 t.tell({ metadata: loop, message: "kept" });
 t.tell({ usage: { input_tokens: -1 } });
+t.tell({ get message() { throw new Error("hostile"); } }).tell({ progress: 10n ** 400n });
+t.progress(Symbol("hostile"));
 t.message("x".repeat(20_000)).message("\\ud800 \\u001b[2J").progress("no number", "none");
 t.message({ toString() { throw new Error("hostile"); } });
 new Tracker({ apiKey: "a\\nb" }).task("nobody").start();
@@ -224,7 +226,7 @@ t.finish();
     assert all(line.startswith("agent-task-tracker: ") for line in lines), stderr
     assert len(lines) == 4
     assert "secret" not in stderr
-    shown = messages(shared_server, project)
+    shown = [text for text in messages(shared_server, project) if text != "None"]
     assert shown == ["kept", "x" * 9_999 + "…", "\ufffd \x1b[2J", "none", "(no text)"]
     task = shared_server.task(project, "job")
     assert (task["title"], task["status"]) == ("<img src=x onerror=alert(1)>", "failed")
@@ -338,3 +340,19 @@ def test_the_files_are_cached_and_compressed(shared_server: Server, name: str) -
     known = {"If-None-Match": first.headers["ETag"]}
     again = httpx.get(f"{shared_server.url}/{name}", headers=known, trust_env=False)
     assert (again.status_code, again.content) == (304, b"")
+
+
+def test_requests_are_spread_over_what_the_server_allows(
+    node: str, start_server: Callable[..., Server], tmp_path: Path
+) -> None:
+    server = start_server("--rate-limit-webhook", "60")
+    script = """
+import { task, flush } from "./client.js";
+const t = task("Long").start();
+for (let row = 0; row < 100; row += 1) {
+  t.message(`row ${row}`);
+  await new Promise((go) => setTimeout(go, 30));
+}
+"""
+    assert run(node, script, server.url, tmp_path) == (0, "", "")
+    assert messages(server, "jobs") == [f"row {row}" for row in range(100)]

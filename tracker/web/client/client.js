@@ -113,7 +113,7 @@ export class Task {
   }
 
   progress(percent, message) {
-    const progress = Math.min(100, Math.max(0, Number(percent)));
+    const progress = Math.min(100, Math.max(0, Number(words(percent))));
     return this.tell({ progress: Number.isNaN(progress) ? undefined : progress, message });
   }
 
@@ -135,7 +135,7 @@ export class Task {
 
   /** Further fields of a status, by the API's names. */
   tell(fields) {
-    return this.start().#report("status", { status: "running", ...fields });
+    return this.start().#report("status", { status: "running", ...copied(fields) });
   }
 
   finish(result = this.result) {
@@ -192,6 +192,8 @@ class Sender {
   #sending = []; // the reports of the request under way, or to be repeated
   #most = BATCH;
   #failures = 0;
+  #isSilent = false; // the last request had no answer in time
+  #gather = GATHER_MS;
   #isRunning = false;
   #gaveUp = false; // at the end of the process
   #wake = () => {};
@@ -220,8 +222,9 @@ class Sender {
       text = JSON.stringify({ ...bounded(fields), ...known });
     } catch {
       this.#say("json", "a report's metadata or usage is no JSON, and was left out");
-      const { metadata, usage, ...rest } = bounded(fields);
-      text = JSON.stringify({ ...rest, ...known });
+      const plain = Object.entries(bounded(fields)).filter(([, value]) => Object(value) !== value);
+      const rest = plain.filter(([, value]) => typeof value !== "bigint");
+      text = JSON.stringify({ ...Object.fromEntries(rest), ...known });
     }
     const size = encoder.encode(text).length;
     this.#waiting.push({ text, size, kind });
@@ -233,15 +236,17 @@ class Sender {
 
   /** Statuses go first, then what is oldest. */
   #drop() {
-    const index = this.#waiting.findIndex(({ kind }) => kind === "status");
-    const [dropped] = this.#waiting.splice(Math.max(index, 0), 1);
-    this.#bytes -= dropped.size;
+    const some = Math.ceil(this.#waiting.length / 20); // at once, or each report costs a pass
+    let left = some;
+    const kept = this.#waiting.filter(({ kind }) => kind !== "status" || --left < 0);
+    this.#waiting = kept.length < this.#waiting.length ? kept : kept.slice(some);
+    this.#bytes = this.#waiting.reduce((bytes, { size }) => bytes + size, 0);
     this.#say("full", "too many reports wait for the server: the oldest are dropped");
   }
 
   async #run() {
     this.#isRunning = true;
-    let pause = GATHER_MS;
+    let pause = this.#gather;
     while (!this.#isEmpty) {
       if (pause) await this.#sleep(pause);
       if (!this.#sending.length) this.#take();
@@ -271,16 +276,19 @@ class Sender {
       answer = await this.#server.request("/webhook/batch", { body: batch(this.#sending) });
       if (answer.status === 200) results = (await answer.json()).results;
       else void answer.body?.cancel();
-    } catch {
+    } catch (error) {
+      this.#isSilent = error instanceof Unreachable;
       return this.#failed(null);
     }
     const { status } = answer;
+    this.#isSilent = false;
+    this.#gather = spacing(answer);
     if (Array.isArray(results) && results.length === this.#sending.length) {
       this.#settle(results);
       if (this.#sending.length) return this.#failed(answer); // the database failed half-way
       this.#failures = 0;
       this.#most = Math.min(BATCH, this.#most * 2);
-      return 0;
+      return this.#watchers.size ? 0 : this.#gather;
     }
     if (status === 401 || status === 403) {
       this.#say("key", `the server refuses the key (${status}): reports wait`);
@@ -342,7 +350,7 @@ class Sender {
       const told = () => {
         if (this.#isEmpty || (once && this.#failures > failures)) end();
       };
-      const timer = setTimeout(end, ms); // keeps the process
+      const timer = setTimeout(end, Math.min(ms, 2 ** 31 - 1)); // keeps the process
       this.#watchers.add(told);
       this.#wake();
       told();
@@ -352,7 +360,7 @@ class Sender {
   /** Node has nothing left to do. */
   async drain() {
     if (this.#isEmpty || this.#gaveUp) return;
-    await this.flush(EXIT_MS, true);
+    if (!this.#isSilent) await this.flush(EXIT_MS, true);
     this.#gaveUp = !this.#isEmpty;
   }
 
@@ -644,6 +652,13 @@ function pauseAfter(failures, answer) {
   return pause * (0.5 + Math.random() / 2);
 }
 
+/** Milliseconds between requests, so that those that the server still allows last: `RateLimit`. */
+function spacing(answer) {
+  const told = /;r=(\d+);t=(\d+)/.exec(answer.headers.get("RateLimit") ?? "");
+  if (!told || Number(told[1]) > 50) return GATHER_MS;
+  return Math.min(LONGEST_PAUSE_MS, (Number(told[2]) * 1000) / (Number(told[1]) + 1));
+}
+
 function sleep(ms, signal) {
   return new Promise((resolve, reject) => {
     const abort = () => {
@@ -673,6 +688,15 @@ function cut(value, most) {
   const text = words(value);
   const part = text.length > most ? `${text.slice(0, most - 1)}…` : text;
   return /** @type {any} */ (part).toWellFormed?.() ?? part;
+}
+
+/** Reading a field may run the job's own code, and throw. */
+function copied(fields) {
+  try {
+    return { ...fields };
+  } catch {
+    return {};
+  }
 }
 
 /** Some values cannot be made text. */
