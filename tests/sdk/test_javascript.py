@@ -22,7 +22,7 @@ from tests.support.markdown import ROOT, Document
 from tests.support.platforms import needs_posix
 from tests.support.reporting import all_events, messages
 from tests.support.server import KEY, Server, wait_for
-from tests.support.trap import Trap
+from tests.support.trap import Trap, reply
 from tracker import __version__
 
 MODULE = ROOT / "tracker" / "web" / "client" / "client.js"
@@ -133,7 +133,13 @@ def answering(head: str) -> Callable[[], Iterator[str]]:
     return listen
 
 
+def rubbish() -> Iterator[str]:
+    with Trap(answer=lambda _connection, _request: reply({"results": [None] * 54})) as trap:
+        yield trap.url
+
+
 AWAY = {
+    "rubbish": rubbish,
     "refused": refusing,
     "hanging": hanging,
     "401": answering("401 Unauthorized"),

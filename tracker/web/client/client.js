@@ -37,7 +37,7 @@ export class ClientError extends Error {
 export class Refused extends ClientError {
   name = "Refused";
   constructor(status, error) {
-    super(`${status}: ${error?.message ?? "refused"}`);
+    super(`${status}: ${words(error?.message ?? "refused")}`);
     this.status = status;
     this.code = error?.code ?? null;
     this.details = error?.details ?? null;
@@ -275,7 +275,6 @@ class Sender {
     try {
       answer = await this.#server.request("/webhook/batch", { body: batch(this.#sending) });
       if (answer.status === 200) results = (await answer.json()).results;
-      else void answer.body?.cancel();
     } catch (error) {
       this.#isSilent = error instanceof Unreachable;
       return this.#failed(null);
@@ -283,7 +282,7 @@ class Sender {
     const { status } = answer;
     this.#isSilent = false;
     this.#gather = spacing(answer);
-    if (Array.isArray(results) && results.length === this.#sending.length) {
+    if (this.#areAnswers(results)) {
       this.#settle(results);
       if (this.#sending.length) return this.#failed(answer); // the database failed half-way
       this.#failures = 0;
@@ -302,6 +301,12 @@ class Sender {
       return 0;
     }
     return this.#failed(answer);
+  }
+
+  /** Whoever listens there may say anything. */
+  #areAnswers(results) {
+    const isOfAll = Array.isArray(results) && results.length === this.#sending.length;
+    return isOfAll && results.every((result) => Number.isInteger(result?.status));
   }
 
   #settle(results) {
@@ -472,16 +477,20 @@ class Server {
     const { execPath } = process;
     // Any other program is the job itself, made an executable.
     if (!/(^|[\\/])(node|nodejs|bun)(\.exe)?$/.test(execPath ?? "")) return false;
-    const run = process.getBuiltinModule?.("node:child_process").spawnSync;
     const headers = { ...this.#headers, "Content-Type": "application/json" };
-    const done = run?.(execPath, ["-e", RELAY], {
-      input: JSON.stringify({ url: `${this.base}/webhook/batch`, headers, bodies }),
-      env: { ...process.env, NODE_OPTIONS: "" },
-      stdio: ["pipe", "ignore", "ignore"],
-      timeout: EXIT_MS,
-      windowsHide: true,
-    });
-    return done?.status === 0;
+    try {
+      const { spawnSync } = process.getBuiltinModule("node:child_process");
+      const done = spawnSync(execPath, ["-e", RELAY], {
+        input: JSON.stringify({ url: `${this.base}/webhook/batch`, headers, bodies }),
+        env: { ...process.env, NODE_OPTIONS: "" },
+        stdio: ["pipe", "ignore", "ignore"],
+        timeout: EXIT_MS,
+        windowsHide: true,
+      });
+      return done.status === 0;
+    } catch {
+      return false; // an older Node, or one that may start nothing (`--permission`)
+    }
   }
 }
 
@@ -727,7 +736,7 @@ function present(options) {
 }
 
 function printable(text) {
-  return String(text).slice(0, 300).replace(/[\p{Cc}\p{Cf}]/gu, " ");
+  return words(text).slice(0, 300).replace(/[\p{Cc}\p{Cf}]/gu, " ");
 }
 
 function search(query) {
