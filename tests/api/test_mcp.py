@@ -178,6 +178,12 @@ class TestRights:
             assert other["isError"]
             assert "is not for the project" in other["content"][0]["text"]
 
+        def is_audited() -> bool:
+            entries = shared_server.http.get("/api/audit", params={"by": "mcp-w"}).json()["entries"]
+            return "another project" in {entry["subject"] for entry in entries}
+
+        wait_for(is_audited, what="the entry in the audit log")
+
     def test_without_a_key_nothing_is_answered(self, shared_server: Server) -> None:
         answer = httpx.post(f"{shared_server.url}/mcp", json={})
         assert answer.status_code == 401
@@ -283,6 +289,7 @@ class TestVersions:
         [
             {"MCP_Protocol_Version": ""},
             {"MCP_Protocol_Version": "2027-01-01"},
+            {"MCP_Protocol_Version": "2025-11-25"},
             {"Mcp_Method": "tools/list"},
             {"Mcp_Name": "finish_task"},
             {"Mcp_Name": ""},
@@ -298,6 +305,12 @@ class TestVersions:
         answer = self.modern(shared_server, "tools/call", params, **given)
         assert error(answer)[:2] == (400, -32020)
         assert told(call(shared_server, "list_tasks", project=project))["total"] == 0
+
+    def test_what_the_client_can_do_has_to_be_said(self, shared_server: Server) -> None:
+        meta = {name: value for name, value in META.items() if "Capabilities" not in name}
+        answer = self.modern(shared_server, "tools/list", {"_meta": meta})
+        assert error(answer)[:2] == (400, -32602)
+        assert answer.json()["id"] == 7
 
     def test_a_version_that_is_not_known(self, shared_server: Server) -> None:
         meta = {**META, "io.modelcontextprotocol/protocolVersion": "2027-01-01"}
@@ -356,6 +369,7 @@ class TestVersions:
         (b"5", 400, -32600),
         (b"{}", 400, -32600),
         (b'{"jsonrpc": "2.0", "id": true, "method": "ping"}', 400, -32600),
+        (b'{"jsonrpc": "2.0", "id": null, "method": "ping"}', 400, -32600),
         (b'{"jsonrpc": "2.0", "id": 1e300, "method": "ping"}', 400, -32600),
         (b'{"jsonrpc": "2.0", "id": %d, "method": "ping"}' % 10**40, 400, -32600),
         (b'{"jsonrpc": "2.0", "id": 1, "method": 5}', 400, -32600),
@@ -375,6 +389,14 @@ def test_what_is_no_request(shared_server: Server, body: bytes, status: int, cod
     answer = shared_server.http.post("/mcp", content=body, headers=headers)
     assert error(answer)[:2] == (status, code)
     assert KEY not in answer.text
+
+
+@pytest.mark.parametrize("wrong", [{"params": []}, {"method": 5}])
+def test_who_waits_is_told_of_what_is_no_request(
+    shared_server: Server, wrong: dict[str, Any]
+) -> None:
+    message = {"jsonrpc": "2.0", "id": "a", "method": "ping", **wrong}
+    assert shared_server.http.post("/mcp", json=message).json()["id"] == "a"
 
 
 @pytest.fixture(scope="module")

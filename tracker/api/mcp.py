@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Final
 
 import falcon.asgi
@@ -66,6 +67,7 @@ class Mcp:
             if right is Right.READ:
                 await self._turns.begin(req)
 
-        backend = McpBackend(self._store, self._reports, principal, demand)
+        note = partial(self._authenticator.note_other_project, principal, head)
+        backend = McpBackend(self._store, self._reports, principal, demand, note)
         headers = {name: head.get(name.encode()) or "" for name in _HEADERS}
         return await McpServer(backend).answer(message, headers)

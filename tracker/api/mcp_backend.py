@@ -19,7 +19,7 @@ from tracker.domain.principal import Principal, Right
 from tracker.domain.queries import ProjectQuery, TaskQuery
 from tracker.domain.records import TaskDetail
 from tracker.domain.tasks import Status
-from tracker.errors import NotFound, RateLimited, TrackerError
+from tracker.errors import Forbidden, NotFound, RateLimited, TrackerError
 from tracker.mcp import catalogue
 from tracker.mcp.catalogue import PROJECTS_URI, UNTRUSTED, Tool
 from tracker.mcp.messages import INVALID_PARAMS, RpcError
@@ -54,13 +54,16 @@ class McpBackend:
         reports: Reports,
         principal: Principal,
         demand: Callable[[Right], Awaitable[None]],
+        note_other_project: Callable[[], None],
     ) -> None:
-        """`demand` raises Forbidden unless whoever asks has the right, and waits for their turn."""
+        """`demand` raises Forbidden unless whoever asks has the right, and waits for their turn.
+        `note_other_project` is called when they report to a project that is not theirs."""
         self._store = store
         self._reports = reports
         self._principal = principal
         self._scope = principal.scope
         self._demand = demand
+        self._note_other_project = note_other_project
         self._readers: dict[str, Callable[[dict[str, Any]], Awaitable[Any]]] = {
             "list_tasks": self._list_tasks,
             "search_tasks": self._list_tasks,
@@ -138,7 +141,11 @@ class McpBackend:
         fields = catalogue.report_fields(tool, arguments, client)
         if tool.kind is None:
             raise ValueError(tool.name)
-        pending = self._reports.submit_fields(tool.kind, fields, self._principal)
+        try:
+            pending = self._reports.submit_fields(tool.kind, fields, self._principal)
+        except Forbidden:
+            self._note_other_project()
+            raise
         await asyncio.gather(*pending.recorded)
         answer = {"project": fields["project"], **orjson.loads(pending.reply().body)}
         return {

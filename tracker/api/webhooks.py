@@ -156,7 +156,7 @@ class Webhooks:
         return self._with_headers(request, reply)
 
     def _note_refusal(self, request: WebhookRequest) -> None:
-        self._authenticator.note_refusal(request.principal, request.head, "another project")
+        self._authenticator.note_other_project(request.principal, request.head)
 
     def _reply(self, request: WebhookRequest, pending: Pending) -> Reply:
         try:

@@ -38,14 +38,24 @@ _BASE64: Final = ("=?base64?", "?=")
 
 
 class RpcError(Exception):
-    """A request cannot be answered. `status`: what that is in HTTP."""
+    """A request cannot be answered. `status`: what that is in HTTP. `request_id`: of a request
+    that is none, as far as it can be read."""
 
-    def __init__(self, code: int, message: str, data: object = None, *, status: int = 200) -> None:
+    def __init__(
+        self,
+        code: int,
+        message: str,
+        data: object = None,
+        *,
+        status: int = 200,
+        request_id: str | int | None = None,
+    ) -> None:
         super().__init__(message)
         self.code = code
         self.message = message
         self.data = data
         self.status = status
+        self.request_id = request_id
 
     def response(self, request_id: str | int | None) -> dict[str, Any]:
         """The answer to the request of that id."""
@@ -82,17 +92,20 @@ def read(message: object) -> Request:
         raise invalid("This has to be a JSON-RPC 2.0 request.")
     request_id, method = message.get("id"), message.get("method")
     is_integer = type(request_id) is int and abs(request_id) <= MAX_INTEGER
-    if not (is_integer or isinstance(request_id, str | None)):
+    if "id" in message and not (is_integer or isinstance(request_id, str)):
         raise invalid("`id` has to be a string or an integer.")
     if not isinstance(method, str):
-        raise invalid("`method` has to be a string.")
+        raise invalid("`method` has to be a string.", request_id)
     params = message.get("params")
     params = {} if params is None else params
     if not isinstance(params, dict):
-        raise RpcError(INVALID_PARAMS, "`params` has to be an object.", status=400)
+        raise _wrong_params("`params` has to be an object.", request_id)
     meta = params.get("_meta")
     meta = meta if isinstance(meta, dict) else {}
     version, client = meta.get(VERSION_KEY), meta.get(CLIENT_KEY)
+    is_modern_request = version == MODERN and request_id is not None
+    if is_modern_request and not isinstance(meta.get(CAPABILITIES_KEY), dict):
+        raise _wrong_params(f"`{CAPABILITIES_KEY}` has to be an object in `_meta`.", request_id)
     name = client.get("name") if isinstance(client, dict) else None
     return Request(
         request_id,
@@ -103,9 +116,13 @@ def read(message: object) -> Request:
     )
 
 
-def invalid(message: str) -> RpcError:
+def invalid(message: str, request_id: str | int | None = None) -> RpcError:
     """The error for what is no request."""
-    return RpcError(INVALID_REQUEST, message, status=400)
+    return RpcError(INVALID_REQUEST, message, status=400, request_id=request_id)
+
+
+def _wrong_params(message: str, request_id: str | int | None) -> RpcError:
+    return RpcError(INVALID_PARAMS, message, status=400, request_id=request_id)
 
 
 def check_version(version: str) -> None:
@@ -123,7 +140,7 @@ def check_headers(request: Request, headers: Mapping[str, str]) -> None:
     """Whether the headers, by their names in lower case, say what the body says: others may have
     decided by them ("Server Validation"). Raises RpcError."""
     version = headers.get("mcp-protocol-version", "")
-    if version in LEGACY or not (version or request.version):
+    if not request.version and (version in LEGACY or not version):
         return  # they know no such headers
     if version != request.version:
         raise _mismatch("MCP-Protocol-Version", version, request.version)

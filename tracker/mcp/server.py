@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final, NamedTuple, Protocol
 
+import orjson
+
 import tracker
 from tracker.mcp import catalogue
 from tracker.mcp.messages import (
@@ -30,6 +32,12 @@ _INFO: Final = {
 
 # Messages in one batch, which 2025-03-26 alone has.
 _MOST_AT_ONCE: Final = 100
+
+# Bytes: once the answers to a batch have so many, what is left of it is refused.
+_MOST_ANSWERED: Final = 8 * 1024 * 1024
+
+# Of what is wrong with a call: the model has read enough.
+_MOST_PROBLEMS: Final = 10
 
 # What is the same for all, and what changes with every report, in milliseconds.
 _FIXED: Final = {"ttlMs": 3_600_000, "cacheScope": "private"}
@@ -91,11 +99,19 @@ class McpServer:
         if not message or len(message) > _MOST_AT_ONCE:
             error = invalid(f"A batch has 1 to {_MOST_AT_ONCE} messages.")
             return Answer(error.status, error.response(None))
-        answers = [await self._answer_one(one, headers) for one in message]
-        contents = [answer.content for answer in answers if answer.content is not None]
+        contents: list[orjson.Fragment] = []
+        size = 0
+        for one in message:
+            answer = await self._answer_one(one, headers, has_room=size < _MOST_ANSWERED)
+            if answer.content is not None:
+                content = orjson.dumps(answer.content)
+                contents.append(orjson.Fragment(content))
+                size += len(content)
         return Answer(200, contents) if contents else Answer(202, None)
 
-    async def _answer_one(self, message: object, headers: Mapping[str, str] | None) -> Answer:
+    async def _answer_one(
+        self, message: object, headers: Mapping[str, str] | None, *, has_room: bool = True
+    ) -> Answer:
         request_id = None
         try:
             request = read(message)
@@ -106,9 +122,12 @@ class McpServer:
                 check_version(request.version)
             else:
                 check_headers(request, headers)
+            if not has_room:
+                raise invalid("The answers to this batch are too large; send this one by itself.")
             return Answer(200, await self._result(request))
         except RpcError as error:
-            return Answer(error.status, error.response(request_id))
+            known_id = error.request_id if request_id is None else request_id
+            return Answer(error.status, error.response(known_id))
 
     async def _result(self, request: Request) -> dict[str, Any]:
         handler = self._handlers.get(request.method)
@@ -156,7 +175,7 @@ class McpServer:
         arguments = {name: value for name, value in given.items() if value is not None}
         problems = tool.problems(arguments)
         if problems:
-            return failed(f"{tool.name}: {'; '.join(problems)}.")
+            return failed(f"{tool.name}: {'; '.join(problems[:_MOST_PROBLEMS])}.")
         result: dict[str, Any] = await self._backend.call(tool, arguments, request.client)
         return result
 

@@ -108,6 +108,10 @@ class Authenticator:
         """A key was used for what it is not for."""
         self._audit.note(Action.FORBIDDEN, _actor(principal, head), needed)
 
+    def note_other_project(self, principal: Principal, head: RequestHead) -> None:
+        """A key was used to report to a project that it is not for."""
+        self.note_refusal(principal, head, "another project")
+
     def _of_session(self, head: RequestHead) -> Principal:
         given = head.cookies(self._sessions.cookie)
         sessions = [self._sessions.read(token) for token in given]
