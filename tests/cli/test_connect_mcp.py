@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -37,6 +38,14 @@ def variables(home: Home) -> dict[str, str]:
     return {"PATH": f"{home.path.parent / 'bin'}{os.pathsep}{os.environ['PATH']}"}
 
 
+def is_running(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
 def told(home: Home) -> list[str]:
     file = home.path / "told"
     return (
@@ -68,6 +77,24 @@ def test_uninstall_takes_it_out(home: Home) -> None:
     done = home.run("uninstall", "--yes", **given)
     assert done.returncode == 0, done.stderr
     assert told(home) == [ADD, REMOVE]
+
+
+def test_a_path_is_not_the_name(home: Home) -> None:
+    file = home.path / ".claude.json"
+    file.write_text('{"projects": {"/src/agent-task-tracker": {}}, "last": "agent-task-tracker"}')
+    home.disconnect("claude-code", "--mcp", **variables(home))
+    assert told(home) == []
+
+
+def test_what_a_program_leaves_running_is_not_waited_for(home: Home) -> None:
+    program = home.path.parent / "bin" / "claude"
+    left = home.path.parent / "left"
+    program.write_text(f'{CLAUDE}\nsleep 300 &\necho $! > "{left}"\n')
+    try:
+        home.connect("claude-code", "--mcp", **variables(home))
+        assert is_running(int(left.read_text()))
+    finally:
+        os.kill(int(left.read_text()), signal.SIGKILL)
 
 
 def test_what_cannot_be_done_is_said(home: Home) -> None:

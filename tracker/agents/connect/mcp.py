@@ -3,7 +3,10 @@ configuration best, and some change it all the time. No key stands there (docs/a
 
 from __future__ import annotations
 
+import os
+import re
 import subprocess
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -14,6 +17,12 @@ from tracker.errors import ConfigError
 from tracker.text import printable
 
 NAME: Final = "agent-task-tracker"
+
+# As a name in JSON or TOML: paths have it too, of the program and of its repository.
+_NAMED: Final = re.compile(rf'"{NAME}"\s*:|\[mcp_servers\."?{NAME}"?[.\]]'.encode())
+
+# Bytes of what a program says last.
+_MOST_SAID: Final = 4096
 
 # Seconds: some of these programs take several to start.
 _SECONDS: Final = 60.0
@@ -90,7 +99,7 @@ class McpRegistration:
     @property
     def is_there(self) -> bool:
         """Whether the agent's configuration has that name."""
-        return any(NAME.encode() in _content(file) for file in self._files)
+        return any(_NAMED.search(_content(file)) for file in self._files)
 
     @property
     def _files(self) -> list[Path]:
@@ -101,21 +110,23 @@ class McpRegistration:
 
     def _run(self, command: list[str]) -> str:
         """Why it failed, or nothing."""
-        try:
-            done = subprocess.run(  # noqa: S603 - what the user starts by that name
-                command,
-                check=False,
-                cwd=self._place.home,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                encoding="utf-8",
-                errors="replace",
-                timeout=_SECONDS,
-            )
-        except (OSError, subprocess.TimeoutExpired) as error:
-            return str(error)
-        lines = done.stdout.split("\n") if done.returncode else []
+        # Not a pipe: that ends with all who hold it, such as what the program leaves running.
+        with tempfile.TemporaryFile() as said:
+            try:
+                done = subprocess.run(  # noqa: S603 - what the user starts by that name
+                    command,
+                    check=False,
+                    cwd=self._place.home,
+                    stdin=subprocess.DEVNULL,
+                    stdout=said,
+                    stderr=subprocess.STDOUT,
+                    timeout=_SECONDS,
+                )
+            except (OSError, subprocess.TimeoutExpired) as error:
+                return str(error)
+            said.seek(max(0, said.seek(0, os.SEEK_END) - _MOST_SAID))
+            text = said.read().decode(errors="replace")
+        lines = text.split("\n") if done.returncode else []
         last = next((line for line in reversed(lines) if line.strip()), "")
         return printable(last.strip()) or (f"exit code {done.returncode}" if lines else "")
 
