@@ -111,6 +111,7 @@ main() {
     mkdir -p "$to"
     temporary=$(mktemp -d "$to/.tracker.XXXXXX")
     trap 'rm -rf "$temporary"' EXIT
+    trap 'exit 129' HUP
     trap 'exit 130' INT
     trap 'exit 143' TERM
 
@@ -119,6 +120,8 @@ main() {
         "$temporary/sums" | head -n 1) || :
     [ -n "$line" ] || fail "the release at $address has no executable for $platform"
     wanted=${line%% *} name=${line##* }
+    [ -z "$version" ] || [ "$name" = "agent-task-tracker-$version-$platform.tar.gz" ] ||
+        fail "$address has another version: $name; nothing was installed"
 
     echo "Fetching $name ..."
     fetch "$address/$name" "$temporary/archive"

@@ -274,6 +274,24 @@ def test_a_machine_for_which_there_is_none(
     assert release.asked == []
 
 
+def test_a_release_of_another_version_is_not_installed(machine: Machine, release: Release) -> None:
+    machine.have("curl", "sha256sum")
+    release.put("download/v1.2.4")
+    done = machine.install("--version", "1.2.4", "--from", release.address)
+    assert done.returncode == 1
+    assert f"has another version: {NAME}.tar.gz" in done.stderr
+    assert not machine.installed.exists()
+
+
+@pytest.mark.parametrize(("name", "code"), [("HUP", 129), ("TERM", 143)])
+def test_nothing_is_left_of_what_a_signal_ends(machine: Machine, name: str, code: int) -> None:
+    fetches = machine.bin / "curl"
+    fetches.write_text(f"#!/bin/sh\nkill -{name} $PPID\n")
+    fetches.chmod(0o755)
+    assert machine.install().returncode == code
+    assert list(machine.installed.parent.iterdir()) == []
+
+
 def test_a_folder_of_its_name_stays(machine: Machine, release: Release) -> None:
     machine.have("curl", "sha256sum")
     machine.installed.mkdir(parents=True)
