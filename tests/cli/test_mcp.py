@@ -4,6 +4,7 @@ official client of Python, by both ways and in both eras."""
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -12,6 +13,8 @@ from typing import Any
 
 import pytest
 
+from tests.support.foreign import listening
+from tests.support.platforms import needs_posix
 from tests.support.processes import run
 from tests.support.server import COMMAND, KEY, Server, wait_for
 
@@ -87,6 +90,14 @@ def test_the_project_is_the_folder(shared_server: Server, tmp_path: Path) -> Non
     assert shared_server.http.get("/api/projects/my-app/tasks/x").json()["agent"] == "mcp"
 
 
+@needs_posix
+def test_a_project_that_is_not_utf_8(tmp_path: Path) -> None:
+    (begun,) = speak(
+        tmp_path, WAITING, tool("start_task", title="x"), TRACKER_PROJECT=os.fsdecode(b"caf\xe9")
+    )
+    assert begun["result"]["structuredContent"]["project"] == "caf?"
+
+
 def test_rubbish_is_answered_and_goes_on(tmp_path: Path) -> None:
     answers = speak(
         tmp_path,
@@ -116,6 +127,29 @@ def test_a_wrong_key_is_said_and_not_shown(shared_server: Server, tmp_path: Path
     assert "key" in found[0]["result"]["content"][0]["text"]
     assert "error" in found[2]
     assert secret not in json.dumps(found)
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        b"{}",
+        b'{"contents": 5}',
+        b'{"contents": [1%s]}' % (b"0" * 40),
+        b'{"contents": ["\\ud800"]}',
+        b'{"contents": [%s]}' % (b"[" * 500 + b"]" * 500),
+    ],
+)
+def test_what_is_no_tracker_does_not_end_it(tmp_path: Path, told: bytes) -> None:
+    def answer(_method: str, _target: str) -> bytes:
+        body = b'{"jsonrpc": "2.0", "id": 1, "status": "healthy", "result": %s}' % told
+        return b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body)
+
+    with listening(answer) as url:
+        read, ping = speak(
+            tmp_path, url, request("resources/read", uri="tracker://projects"), request("ping")
+        )
+    assert "is no tracker" in read["error"]["message"]
+    assert ping["result"] == {}
 
 
 def test_an_env_that_is_no_text_is_said_at_each_call(tmp_path: Path) -> None:

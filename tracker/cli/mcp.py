@@ -30,6 +30,8 @@ _MAX_LINE: Final = 1024 * 1024
 # Seconds: an agent waits. What is read is asked for again for so long; what is reported is kept.
 _PATIENCE: Final = 2.0
 
+_NO_TRACKER: Final = "What answers at the tracker's address is no tracker."
+
 
 @click.command()
 @with_options
@@ -69,7 +71,8 @@ class _Bridge:
 
     def __init__(self, options: Mapping[str, str | None], project: str) -> None:
         self._options = options
-        self._project = project
+        # As reports are sent: a folder's name that is not UTF-8 has lone surrogates in it.
+        self._project = project.encode(errors="replace").decode()
 
     def tools(self) -> list[catalogue.Tool]:
         """All: which the key is for is not known before the server is there."""
@@ -93,7 +96,9 @@ class _Bridge:
 
     async def read(self, uri: str) -> list[dict[str, Any]]:
         """Likewise."""
-        contents: list[dict[str, Any]] = self._demand("resources/read", {"uri": uri})["contents"]
+        contents = self._demand("resources/read", {"uri": uri}).get("contents")
+        if not isinstance(contents, list):
+            raise RpcError(INTERNAL_ERROR, _NO_TRACKER)
         return contents
 
     async def prompt(self, name: str, arguments: dict[str, Any]) -> dict[str, Any]:
@@ -124,6 +129,10 @@ class _Bridge:
         found, _warnings = discover(**self._options)
         message = {"jsonrpc": "2.0", "id": 1, "method": method, "params": params}
         answer = found.transport(_PATIENCE).send("POST", "/mcp", message, shapes.RPC)
+        try:
+            orjson.dumps(answer)
+        except TypeError:  # a larger integer or half a character: it could not be passed on
+            raise ClientError(_NO_TRACKER) from None
         if "error" in answer:
             error = answer["error"]
             raise RpcError(error["code"], error["message"], error.get("data"))
