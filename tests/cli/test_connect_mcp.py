@@ -79,6 +79,13 @@ def test_uninstall_takes_it_out(home: Home) -> None:
     assert told(home) == [ADD, REMOVE]
 
 
+def test_uninstall_says_what_it_cannot_take_out(home: Home) -> None:
+    home.connect("claude-code", "--mcp", **variables(home))
+    done = home.run("uninstall", "--yes", PATH="/nowhere")
+    assert done.returncode == 1
+    assert b"Claude Code is not on PATH" in done.stderr
+
+
 def test_a_path_is_not_the_name(home: Home) -> None:
     file = home.path / ".claude.json"
     file.write_text('{"projects": {"/src/agent-task-tracker": {}}, "last": "agent-task-tracker"}')

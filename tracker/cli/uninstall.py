@@ -75,13 +75,13 @@ def _disconnect_all(server: dict[str, str | None]) -> list[str]:
         for agent in known_agents().values():
             plugging = Plugging(agent, place, ledger, date.today())
             outcomes, left = unplug(agent.name, plugging, ledger, server, everywhere=True)
-            left += _forget_mcp(agent, place)
+            problems += _forget_mcp(agent, place)
             for outcome in outcomes:
                 if outcome.problem:
                     problems.append(str(outcome.problem))
                 elif outcome.changed:
                     print_text(f"{outcome.path}: restored")
-        problems += left
+        problems += left  # of the last: the keys of all that are not revoked yet
         if not ledger.connections() and not ledger.revocations():
             ledger.remove()
             print_text(f"{ledger.path}: removed")

@@ -57,28 +57,25 @@ class McpRegistration:
     """Of one agent, for its user."""
 
     def __init__(self, agent: Agent, place: Place) -> None:
-        """Raises ConfigError: it cannot be done by its program."""
+        """Raises ConfigError: no program of its does this."""
         self._agent = agent
         self._place = place
-        words, program = _WORDS.get(agent.name), find_program(agent, place)
+        words = _WORDS.get(agent.name)
         if words is None:
             raise ConfigError(
                 f"{agent.title} has to be told by hand: its MCP server {NAME} runs `tracker mcp`; "
                 f"known are {', '.join(_WORDS)}"
             )
-        if program is None:
-            raise ConfigError(f"{agent.title} is not on PATH, and writes this down by itself")
         self._words = words
-        self._program = program
 
     def command(self, executable: Path) -> list[str]:
-        """What adds it."""
-        return [self._program, *self._words.add, str(executable), "mcp"]
+        """What adds it. Raises ConfigError."""
+        return [self._program(), *self._words.add, str(executable), "mcp"]
 
     def add(self, executable: Path) -> None:
         """Add it, in place of one of this name. Raises ConfigError."""
         if self._words.remove and self.is_there:
-            self._run([self._program, *self._words.remove])
+            self._run([self._program(), *self._words.remove])
         failure = self._run(self.command(executable))
         if failure:
             raise ConfigError(f"{self._agent.title} did not take it: {failure}")
@@ -92,7 +89,7 @@ class McpRegistration:
                     f"MCP server out; remove {NAME} by hand"
                 )
             return
-        failure = self._run([self._program, *self._words.remove]) if self.is_there else ""
+        failure = self._run([self._program(), *self._words.remove]) if self.is_there else ""
         if failure:
             raise ConfigError(f"{self._agent.title} did not take it out: {failure}")
 
@@ -107,6 +104,15 @@ class McpRegistration:
         if self._agent.name == "claude-code" and "CLAUDE_CONFIG_DIR" not in self._place.environment:
             folder = self._place.home
         return [folder / name for name in self._words.files]
+
+    def _program(self) -> str:
+        program = find_program(self._agent, self._place)
+        if program is None:
+            raise ConfigError(
+                f"{self._agent.title} is not on PATH, and only it adds the MCP server {NAME} or "
+                "takes it out"
+            )
+        return program
 
     def _run(self, command: list[str]) -> str:
         """Why it failed, or nothing."""
