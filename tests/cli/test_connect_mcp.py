@@ -111,7 +111,10 @@ def test_what_cannot_be_done_is_said(home: Home) -> None:
     assert "--mcp is for the user" in home.connect(
         "claude-code", "--mcp", "--project", code=2, **given
     )
+    home.connect("claude-code", "--mcp", **given)
     program = home.path.parent / "bin" / "claude"
+    program.write_text("#!/bin/sh\n")
+    assert "it has it still" in home.disconnect("claude-code", "--mcp", code=78, **given)
     program.write_text(CLAUDE.replace("*broken*", "*"))
     said = home.connect("claude-code", "--mcp", code=78, **given)
     assert "did not take it: Error:" in said

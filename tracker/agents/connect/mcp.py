@@ -82,14 +82,16 @@ class McpRegistration:
 
     def remove(self) -> None:
         """Take it out, if it is there. Raises ConfigError."""
-        if not self._words.remove:
-            if self.is_there:
-                raise ConfigError(
-                    f"{self._files[0].parent}: {self._agent.title} has no command that takes an "
-                    f"MCP server out; remove {NAME} by hand"
-                )
+        if not self.is_there:
             return
-        failure = self._run([self._program(), *self._words.remove]) if self.is_there else ""
+        if not self._words.remove:
+            raise ConfigError(
+                f"{self._files[0].parent}: {self._agent.title} has no command that takes an "
+                f"MCP server out; remove {NAME} by hand"
+            )
+        failure = self._run([self._program(), *self._words.remove])
+        if not failure and self.is_there:
+            failure = "it has it still"
         if failure:
             raise ConfigError(f"{self._agent.title} did not take it out: {failure}")
 
