@@ -10,8 +10,9 @@ from typing import Any
 import falcon
 import falcon.asgi
 
+from tracker.agents.otlp.records import Signal
 from tracker.agents.processes import LocalProcesses
-from tracker.agents.receiving import process_ended
+from tracker.agents.receiving import process_ended, telemetry_waited
 from tracker.api.agent_sessions import AgentSessions
 from tracker.api.application import App
 from tracker.api.audit import Audit
@@ -30,6 +31,7 @@ from tracker.api.middleware.origin import AllowedHosts, Origins
 from tracker.api.middleware.ratelimit import RateLimits
 from tracker.api.middleware.turns import EndTurns, ReadTurns
 from tracker.api.now import Now
+from tracker.api.otlp import Telemetry
 from tracker.api.pages import client
 from tracker.api.pages.dashboard import PAGES, DashboardAssets, DashboardPage, load
 from tracker.api.pages.docs import Assets, OpenApi, Page
@@ -97,7 +99,7 @@ def create_app(
             settings.keep_messages,
         ),
         stale_after_ms=round(settings.stale_after * 1000),
-        liveness=Liveness(LocalProcesses(), process_ended),
+        liveness=Liveness(LocalProcesses(), process_ended, telemetry_waited),
     )
     hub.begin_after(store.last_id)
     keys = obtain_keys(settings, database)
@@ -153,6 +155,7 @@ def create_app(
         f"{project}/tasks/{{task_id:name}}": Task(store),
         "/api/tasks": AllTasks(store),
         "/api/sessions": AgentSessions(store),
+        **{f"/v1/{signal}": Telemetry(signal, store, clock, authenticator) for signal in Signal},
         "/api/agents": PluggedIn(store),
         "/api/events": Events(store),
         "/api/events/stream": EventStream(stream, timeouts),

@@ -21,7 +21,7 @@ from tests.support.clocked import ClockedServer
 from tests.support.described import PAGES, SOCKET, Document, Operation, Route, routes
 from tests.support.server import KEY, Server
 from tracker.api.errors import STATUSES
-from tracker.domain.limits import MAX_BODY_BYTES, MAX_DEPTH, MAX_HEADER_BYTES
+from tracker.domain.limits import MAX_BODY_BYTES, MAX_DEPTH, MAX_HEADER_BYTES, MAX_TELEMETRY_BYTES
 from tracker.errors import Unavailable
 from tracker.store.group import GroupCommit
 
@@ -170,13 +170,15 @@ def test_with_too_large_a_body(tracker: Tracker) -> None:
             size -= 65_536
 
     for operation in with_body(tracker):
-        body = b" " * (MAX_BODY_BYTES + 1)
+        is_telemetry = operation.path.startswith("/v1/")
+        limit = MAX_TELEMETRY_BYTES if is_telemetry else MAX_BODY_BYTES
+        body = b" " * (limit + 1)
         tracker.check(post(tracker, operation, body), "PAYLOAD_TOO_LARGE", "body")
-        counted = post(tracker, operation, chunks(MAX_BODY_BYTES + 1))
+        counted = post(tracker, operation, chunks(limit + 1))
         tracker.check(counted, "PAYLOAD_TOO_LARGE", "body")
         # One that just fits is read, and found to be nothing.
-        tracker.check(post(tracker, operation, chunks(MAX_BODY_BYTES)), "INVALID_JSON", "body")
-        tracker.check(post(tracker, operation, b" " * MAX_BODY_BYTES), "INVALID_JSON", "body")
+        tracker.check(post(tracker, operation, chunks(limit)), "INVALID_JSON", "body")
+        tracker.check(post(tracker, operation, b" " * limit), "INVALID_JSON", "body")
 
 
 def test_a_body_announced_too_large_is_not_asked_for(tracker: Tracker) -> None:
@@ -418,7 +420,7 @@ def test_over_the_limit(start_server: Callable[..., Server]) -> None:
         for operation in tracker.operations
         if "RateLimit" in operation.responses.get(429, {}).get("headers", ())
     ]
-    for prefix in ("/webhook/", "/api/", "/hooks/"):
+    for prefix in ("/webhook/", "/api/", "/hooks/", "/v1/"):
         first = next(operation for operation in limited if operation.path.startswith(prefix))
         assert tracker.http.request(first.method, first.url).headers["RateLimit"]
     for operation in tracker.operations:

@@ -40,6 +40,7 @@ NEEDED = {
     **{("POST", path): "report" for path in WEBHOOKS},
     ("POST", "/hooks/{agent}"): "report",
     ("POST", "/mcp"): "signed in",  # each tool has a right of its own: test_mcp.py
+    **{("POST", f"/v1/{signal}"): "report" for signal in ("logs", "metrics", "traces")},
     **{("GET", path): "read" for path in READ},
     **{("GET", path): "open" for path in OPEN},
     ("DELETE", OF_PROJECT): "admin",

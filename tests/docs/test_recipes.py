@@ -99,7 +99,7 @@ OTHERS = {
     *("occurred_at", "clock_adjusted", "reported_at", "silent_since"),
     *("overdue", "blocked", "truncated", "metadata_truncated"),
     *("attention_id", "attention_since"),
-    *("usage", "usage_total"),  # in tables of its own
+    *("usage", "usage_total", "usage_of", "usage_added"),  # in tables of its own
 }
 
 # Too large for lists: one task is answered with it.

@@ -12,7 +12,7 @@ import orjson
 from tests.support.access import only
 from tests.support.clocked import ManualClock
 from tracker.agents.processes import LocalProcesses
-from tracker.agents.receiving import process_ended
+from tracker.agents.receiving import process_ended, telemetry_waited
 from tracker.domain import attention
 from tracker.domain.events import Event
 from tracker.domain.hooks import Liveness
@@ -129,7 +129,7 @@ class Bench:
             *(self.clock, self.heard),
             on_death=self._die,
             retention=retention,
-            liveness=Liveness(LocalProcesses(), process_ended),
+            liveness=Liveness(LocalProcesses(), process_ended, telemetry_waited),
             stale_after_ms=self.stale_after_ms,
         )
 

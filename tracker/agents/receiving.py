@@ -21,9 +21,10 @@ from tracker.agents import (
     qwen_code,
 )
 from tracker.agents.reader import Fields
-from tracker.agents.session import end_process, interpret
+from tracker.agents.session import end_process, hear, interpret, settle
 from tracker.agents.session_tasks import Context
 from tracker.agents.steps import Reading, SessionEnded
+from tracker.agents.telling import Source, Telling
 from tracker.agents.texts import as_name, shorten
 from tracker.domain.hooks import UNNAMED, Interpreted, Payload, Place, Process, State
 from tracker.domain.limits import MAX_NAME
@@ -46,6 +47,9 @@ READERS: Final[Mapping[str, Reader]] = {
     "aider": aider.read,
 }
 """By the agents' names."""
+
+TELEMETRY: Final = "telemetry"
+"""What exports count as."""
 
 _MAX_EVENT: Final = 100
 _MAX_PATH: Final = 4096
@@ -103,6 +107,40 @@ def process_ended(agent: str, session: str, project: str, known: State, now: int
     be worked out."""
     with _refused(agent):
         return end_process(Context(agent, session, project, None, {}), known, now)
+
+
+def telemetry_waited(agent: str, session: str, project: str, known: State, now: int) -> Interpreted:
+    """What it comes to that telemetry of a session has waited for long enough. Raises
+    ValidationFailed: that cannot be worked out."""
+    with _refused(agent):
+        return settle(Context(agent, session, project, None, {}), known, now)
+
+
+def receive_telemetry(source: Source, told: list[Telling], now: int) -> Payload:
+    """What telemetry tells of a session of an agent that can be plugged in."""
+
+    def interpreted(
+        known: State | None, of: str, project: str, subagent: str, now: int
+    ) -> Interpreted:
+        with _refused(source.agent):
+            mine = [one._replace(subagent=one.subagent or subagent) for one in told]
+            return hear(Context(source.agent, of, project, None, {}), mine, known, now)
+
+    at = max(one.at for one in told)
+    return Payload(
+        *(source.agent, source.session, "", TELEMETRY, True, min(at, now), Place(), None),
+        interpreted,
+        project=source.project,
+    )
+
+
+def counted_only(agent: str, event: str, count: int) -> Payload:
+    """What comes to nothing: so many of this kind."""
+
+    def nothing(known: State | None, *_: object) -> Interpreted:
+        return Interpreted([], known or {}, lives=False, busy=[])
+
+    return Payload(agent, "", "", event, True, None, Place(), None, nothing, records=count)
 
 
 @contextmanager

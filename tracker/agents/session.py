@@ -11,7 +11,8 @@ from __future__ import annotations
 from functools import singledispatchmethod
 from typing import Final
 
-from tracker.agents.session_tasks import INTERRUPTED, Context, Tasks
+from tracker.agents.session_tasks import INTERRUPTED, Context
+from tracker.agents.session_usage import Usage
 from tracker.agents.state import OpenTask
 from tracker.agents.steps import (
     Answered,
@@ -33,6 +34,7 @@ from tracker.agents.steps import (
     TurnInterrupted,
     Woken,
 )
+from tracker.agents.telling import Telling
 from tracker.agents.texts import as_name, first_line, shorten
 from tracker.domain.attention import Attention
 from tracker.domain.hooks import PROCESS_ENDED, Interpreted, State
@@ -62,9 +64,24 @@ def end_process(context: Context, known: State, now: int) -> Interpreted:
     return session.interpreted()
 
 
-class _Session(Tasks):
+def hear(context: Context, told: list[Telling], known: State | None, now: int) -> Interpreted:
+    """What it comes to that telemetry tells this of the session."""
+    session = _Session(context, known, now)
+    session.hear(told, is_known=known is not None)
+    return session.interpreted()
+
+
+def settle(context: Context, known: State, now: int) -> Interpreted:
+    """What it comes to that telemetry has waited for long enough."""
+    session = _Session(context, known, now)
+    session.settle(now_or_never=True)
+    return session.interpreted()
+
+
+class _Session(Usage):
     def play(self, reading: Reading, subagent: str) -> None:
         memory = self._memory
+        memory.is_untold = False
         self._reading = reading
         name = as_name(subagent or reading.subagent[0])
         self._subagent = (name, reading.subagent[1] if name else "")

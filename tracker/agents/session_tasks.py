@@ -40,16 +40,18 @@ class Tasks:
     def __init__(self, context: Context, known: State | None, now: int) -> None:
         self._context = context
         self._memory = Memory.load(known)
-        self._told_at = context.at
-        if context.at is not None:  # as the store takes it (tracker.domain.rules.moment)
-            least, most = now - MAX_AGE_OF_REPORT, now + MAX_CLOCK_AHEAD
-            self._told_at = min(max(context.at, least), most)
+        self._now = now
+        self._told_at = None if context.at is None else self.taken(context.at)
         self._at = now if self._told_at is None else self._told_at
         self._reports: list[Report] = []
         self._reading: Reading
         self._subagent = ("", "")  # the name and the type, if the payload is of one
         self._here = ""  # what the steps are of: a turn or a sub-agent
         self._queued = False  # the prompt has come while a turn runs on
+
+    def taken(self, at: int) -> int:
+        """A time as the store takes it (tracker.domain.rules.moment)."""
+        return min(max(at, self._now - MAX_AGE_OF_REPORT), self._now + MAX_CLOCK_AHEAD)
 
     def interpreted(self) -> Interpreted:
         memory = self._memory
@@ -150,6 +152,8 @@ class Tasks:
         """Report its start; None: it has ended already. `of`: the type of a sub-agent."""
         memory = self._memory
         is_subagent = bool(of or parent or self._subagent[0])
+        if not is_subagent:
+            memory.began[name] = min(memory.began.get(name, self._at), self._at)
         task = memory.open.get(name)
         if task is None:
             kind = of or self._subagent[1]

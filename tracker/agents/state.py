@@ -53,6 +53,10 @@ class Memory:
     through. `ended`: when the session has; 0: it lives. `guessed`: those of `done` that no event
     has told the end of, and their agents; `reply`: which of them ended last, and what its agent had
     said by then; `joined`: turns that go on with another one's task.
+
+    Of telemetry (tracker.agents.session_usage): when turns `began`, and when it has told of
+    `prompts`; what of it is `held`, and since when; `totals` that it has told. `is_untold`: no hook
+    has told of the session. `has_events`: its metrics are not needed.
     """
 
     turn: str = ""
@@ -66,6 +70,12 @@ class Memory:
     guessed: dict[str, str] = field(default_factory=dict)
     reply: list[str] = field(default_factory=list)
     joined: dict[str, str] = field(default_factory=dict)
+    began: dict[str, int] = field(default_factory=dict)
+    prompts: list[int] = field(default_factory=list)
+    held: list[tuple[int, list[Any]]] = field(default_factory=list)
+    totals: dict[str, int] = field(default_factory=dict)
+    is_untold: bool = False
+    has_events: bool = False
 
     @classmethod
     def load(cls, state: State | None) -> Memory:
@@ -81,6 +91,8 @@ class Memory:
         keep_newest(self.answered)
         keep_newest(self.guessed)
         keep_newest(self.joined)
+        keep_newest(self.began)
+        keep_newest(self.totals)
         calls = asked = starting = _MOST_CALLS
         text = _MOST_TEXT
         for task in reversed(self.open.values()):

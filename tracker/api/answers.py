@@ -64,6 +64,8 @@ class ErrorResponse(TypedDict):
 
     error: ErrorContent
     timestamp: Timestamp
+    code: NotRequired[Annotated[int, Field(description="Of telemetry: a google.rpc.Code.")]]
+    message: NotRequired[Annotated[str, Field(description="Of telemetry, for a Status has it.")]]
 
 
 Late = Annotated[
@@ -435,6 +437,14 @@ class AgentSession(TypedDict):
     usage: Annotated[Amounts, Field(description="Of its tasks.")]
     active: Annotated[
         list[TaskLine], Field(description="The newest five of its tasks that have not ended.")
+    ]
+
+
+class Exported(TypedDict):
+    """OTLP's answer to an export."""
+
+    partialSuccess: NotRequired[
+        Annotated[dict[str, str], Field(description="How many records were refused, and why.")]
     ]
 
 

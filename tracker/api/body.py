@@ -22,11 +22,21 @@ def check_body(head: RequestHead) -> Coding | None:
     Raises:
         UnsupportedMediaType, PayloadTooLarge
     """
-    _check_content_type(head.get(b"content-type"))
+    if not is_json(head.get(b"content-type")):
+        raise UnsupportedMediaType(
+            "Send JSON in UTF-8, with the header Content-Type: application/json.",
+            [Issue("Content-Type", "This has to be application/json")],
+        )
     coding = coding_of(head)
-    if int(head.get(b"content-length") or 0) > MAX_BODY_BYTES:
-        raise too_large()
+    check_length(head)
     return coding
+
+
+def check_length(head: RequestHead, limit: int = MAX_BODY_BYTES, read: int = 0) -> None:
+    """Refuse a body that is too large, by its head or by what was `read` of it. Raises
+    PayloadTooLarge."""
+    if max(int(head.get(b"content-length") or 0), read) > limit:
+        raise too_large(limit)
 
 
 async def read_body(receive: Receive) -> bytes:
@@ -45,19 +55,16 @@ async def read_body(receive: Receive) -> bytes:
     return bytes(body)
 
 
-def too_large() -> PayloadTooLarge:
+def too_large(limit: int = MAX_BODY_BYTES) -> PayloadTooLarge:
     """The error for a body over the limit."""
-    message = f"The body is over {MAX_BODY_BYTES} bytes; send less."
+    message = f"The body is over {limit} bytes; send less."
     return PayloadTooLarge(message, [Issue("body", "Too large")])
 
 
-def _check_content_type(content_type: str | None) -> None:
+def is_json(content_type: str | None) -> bool:
+    """Whether a body is said to be JSON in UTF-8."""
     if content_type is None or content_type == "application/json":
-        return
+        return True
     essence, _, parameters = content_type.partition(";")
     charset = parameters.lower().replace('"', "").replace(" ", "").replace("utf8", "utf-8")
-    if essence.strip().lower() != "application/json" or charset not in ("", "charset=utf-8"):
-        raise UnsupportedMediaType(
-            "Send JSON in UTF-8, with the header Content-Type: application/json.",
-            [Issue("Content-Type", "This has to be application/json")],
-        )
+    return essence.strip().lower() == "application/json" and charset in ("", "charset=utf-8")

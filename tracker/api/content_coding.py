@@ -91,7 +91,7 @@ def coding_of(head: RequestHead) -> Coding | None:
     return coding
 
 
-def expand(body: bytes, coding: Coding) -> bytes:
+def expand(body: bytes, coding: Coding, limit: int = MAX_BODY_BYTES) -> bytes:
     """What was compressed.
 
     Raises:
@@ -110,10 +110,10 @@ def expand(body: bytes, coding: Coding) -> bytes:
                 part = body[position : position + _PART]
                 if not part:
                     raise _damaged(coding, "it ends too early")
-                expanded += member.decompress(part, MAX_BODY_BYTES + 1 - len(expanded))
+                expanded += member.decompress(part, limit + 1 - len(expanded))
                 position += len(part)
-                if len(expanded) > MAX_BODY_BYTES:
-                    message = f"The body is over {MAX_BODY_BYTES} bytes once expanded; send less."
+                if len(expanded) > limit:
+                    message = f"The body is over {limit} bytes once expanded; send less."
                     raise PayloadTooLarge(message, [Issue("body", "Too large")])
             position -= len(member.unused_data)
     except coding.error:

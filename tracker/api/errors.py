@@ -11,6 +11,7 @@ import falcon
 import falcon.asgi
 import orjson
 
+from tracker.api import otlp_answers
 from tracker.api.reply import Reply
 from tracker.clock import Clock, iso
 from tracker.domain.limits import CloseCode
@@ -138,6 +139,8 @@ class ErrorHandlers:
         ws: falcon.asgi.WebSocket | None = None,
     ) -> None:
         reply = self.reply(error, f"{req.method} {req.path}")
+        if req.path.startswith(otlp_answers.PREFIX):
+            reply = otlp_answers.as_status(reply, req.content_type)
         if resp is not None:
             resp.text = None
             reply.write_to(resp)

@@ -50,28 +50,34 @@ class Interpreted(NamedTuple):
     """What a payload comes to: reports, and the session's state after it.
 
     `lives`: the session has not ended. `busy`: the ids of its tasks that have an open tool call, so
-    that their silence is normal.
+    that their silence is normal. `is_untold`: no hook has told of it, so that its project may not
+    be known. `look_at`: when it is to be settled, if nothing comes before.
     """
 
     reports: Sequence[Report]
     state: State
     lives: bool
     busy: Sequence[str]
+    is_untold: bool = False
+    look_at: int | None = None
 
 
 Interpret = Callable[[State | None, str, str, str, int], Interpreted]
 """From the state of a session (None: it was never heard of), its name and project, the name of the
 sub-agent of it whose own session the payload is of ("": of none), and the time of its arrival."""
 
-EndProcess = Callable[[str, str, str, State, int], Interpreted]
-"""That an agent's process is gone: from the agent, and as above."""
+GoOn = Callable[[str, str, str, State, int], Interpreted]
+"""That an agent's process is gone, or that its telemetry has waited for long enough: from the
+agent, and as above."""
 
 
 class Payload(NamedTuple):
     """One that was read. `session`: empty of what is of none, which is counted only. `parent`: the
     session that started this one, as that of a sub-agent; empty if the payload does not say so.
     `is_known`: what it means is known. `at`: when it happened, if that was not just now.
-    `ends_process`: it is of each session of `process` in its project, and ends them."""
+    `ends_process`: it is of each session of `process` in its project, and ends them. `project`: of
+    telemetry, which comes from no folder; it is the session's if no hook tells of another one.
+    `records`: what it is counted as."""
 
     agent: str
     session: str
@@ -83,6 +89,8 @@ class Payload(NamedTuple):
     process: Process | None
     interpret: Interpret
     ends_process: bool = False
+    project: str = ""
+    records: int = 1
 
 
 class HookRequest(NamedTuple):
@@ -120,10 +128,12 @@ class Processes(Protocol):
 
 
 class Liveness(NamedTuple):
-    """How it is noticed that an agent's process is gone, and what that comes to."""
+    """What comes to sessions without a payload: how it is noticed that an agent's process is gone,
+    and what that comes to; what it comes to that telemetry has waited."""
 
     processes: Processes
-    end: EndProcess
+    end: GoOn
+    settle: GoOn
 
 
 class AgentLine(NamedTuple):

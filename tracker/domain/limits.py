@@ -21,7 +21,7 @@ MAX_STALE_AFTER_SECONDS: Final = 30 * 86_400
 MAX_MODELS: Final = 100  # whose usage is kept, of one attempt; and that are answered
 MAX_LISTED_MODELS: Final = 10  # of a task on a page of tasks
 MAX_TOKENS: Final = 10**12  # of one kind, of an attempt
-MAX_COST_USD: Final = 10**6  # of an attempt
+MAX_COST_USD: Final = 10**6  # of an attempt; as many micro-dollars as `MAX_TOKENS`
 MAX_USAGE_SUM: Final = 2**53 - 1  # of tokens, or of micro-dollars; sums stay there
 MAX_DESCENDANTS: Final = 10_000  # whose usage a task is shown with
 MAX_ATTEMPT: Final = 2**31 - 1
@@ -54,6 +54,7 @@ MAX_INTEGER: Final = 2**63 - 1
 
 # Requests.
 MAX_BODY_BYTES: Final = 1_048_576
+MAX_TELEMETRY_BYTES: Final = 8 * 1024 * 1024  # of OTLP
 MAX_DEPTH: Final = 100  # levels of a body's JSON
 MAX_HEADER_BYTES: Final = 64 * 1024
 MAX_HEADERS: Final = 100

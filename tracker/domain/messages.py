@@ -45,7 +45,7 @@ from tracker.domain.tasks import (
     seconds,
     trim_float,
 )
-from tracker.domain.usage import ModelTold, as_content
+from tracker.domain.usage import ModelTold, Source, as_content
 
 _TIMESTAMP: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{3}Z")
 _EARLIEST: Final = iso(EARLIEST_START)
@@ -140,6 +140,9 @@ class EventData(BaseModel):
     )
     usage: Annotated[list[ModelUsageTold], Field(max_length=MAX_MODELS)] | None = Field(
         default=None, description="The report's own: what its agent has used in this attempt."
+    )
+    usage_added: Annotated[list[ModelUsageTold], Field(max_length=MAX_MODELS)] | None = Field(
+        default=None, description="What telemetry has told: so much more was used."
     )
     occurred_at: Timestamp | None = Field(
         default=None, description="When it happened, if the report said so."
@@ -236,7 +239,8 @@ def event_data(report: Report, task: Task, now: int, *, late: bool) -> str:
         if value is not None:
             data[name] = value
     if report.usage:
-        data["usage"] = [_usage_content(told) for told in report.usage]
+        name = "usage_added" if report.usage_of is Source.OTLP else "usage"
+        data[name] = [_usage_content(told) for told in report.usage]
     if report.occurred_at is not None:
         data["occurred_at"] = iso(at := moment(report, now))
         if at != report.occurred_at:

@@ -10,7 +10,7 @@ from enum import StrEnum
 from typing import Any, Final, NamedTuple, overload
 
 from tracker.domain.attention import NO_REQUESTS, Attention, Requests
-from tracker.domain.usage import ModelTold
+from tracker.domain.usage import ModelTold, Source
 
 
 class _PlainEnum(StrEnum):
@@ -64,6 +64,7 @@ class Report(NamedTuple):
     """One webhook's content, validated. What the agent left out is None.
 
     `occurred_at`: when it happened, by the agent's clock; see `tracker.domain.rules.moment`.
+    `usage_of`: who tells `usage`; telemetry tells how much more, the others tell totals.
     """
 
     kind: Kind
@@ -86,6 +87,7 @@ class Report(NamedTuple):
     stale_after_ms: int | None = None
     occurred_at: int | None = None
     usage: tuple[ModelTold, ...] = ()
+    usage_of: Source = Source.REPORT
 
 
 class Task(NamedTuple):

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from enum import StrEnum
 from typing import Any, Final, NamedTuple
 
-from tracker.domain.limits import MAX_MODELS, MAX_USAGE_SUM
+from tracker.domain.limits import MAX_MODELS, MAX_TOKENS, MAX_USAGE_SUM
 
 MICROS: Final = 1_000_000
 
@@ -74,6 +74,13 @@ class Told(NamedTuple):
             return newer
         return Told._make(old if new is None else new for old, new in zip(self, newer, strict=True))
 
+    def plus(self, more: Told) -> Told:
+        """So much more of each total that is given; no more than an attempt may have."""
+        return Told._make(
+            old if new is None else min((old or 0) + new, MAX_TOKENS)
+            for old, new in zip(self, more, strict=True)
+        )
+
 
 NOT_TOLD: Final = Told()
 
@@ -90,11 +97,16 @@ Attempt = dict[Source, dict[str, Told]]
 
 
 def tell(
-    attempt: Attempt, source: Source, usage: Iterable[ModelTold], *, late: bool
+    attempt: Attempt,
+    source: Source,
+    usage: Iterable[ModelTold],
+    *,
+    late: bool,
+    is_more: bool = False,
 ) -> dict[str, Amounts]:
     """Add to `attempt` what `source` tells; how much more of it counts then, by model. `late`:
-    newer word came before, so that this only fills what is empty. Models past `MAX_MODELS` of a
-    source are left out."""
+    newer word came before, so that this only fills what is empty. `is_more`: it tells of no totals,
+    but how much has come to them. Models past `MAX_MODELS` of a source are left out."""
     own = attempt.setdefault(source, {})
     before = counts(attempt) if len(attempt) > 1 else None
     changes: dict[str, Amounts] = {}
@@ -105,7 +117,10 @@ def tell(
                 own[model] = told
                 changes[model] = told.amounts
         else:
-            own[model] = told.after(known) if late else known.after(told)
+            if is_more:
+                own[model] = known.plus(told)
+            else:
+                own[model] = told.after(known) if late else known.after(told)
             change = own[model].amounts.minus(known.amounts)
             changes[model] = changes.get(model, NOTHING).plus(change)
     if before is None:  # all that a single source tells counts

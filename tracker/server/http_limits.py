@@ -9,7 +9,7 @@ import re
 from typing import Any, Final, cast
 
 from tracker.api.accepted import ACCEPTED
-from tracker.domain.limits import MAX_HEADER_BYTES, MAX_HEADERS
+from tracker.domain.limits import MAX_HEADER_BYTES, MAX_HEADERS, MAX_TELEMETRY_BYTES
 from tracker.server.http_pipeline import PipelinedProtocol
 from tracker.timeouts import DEFAULT_TIMEOUTS
 
@@ -17,8 +17,8 @@ from tracker.timeouts import DEFAULT_TIMEOUTS
 _MIN_BODY_RATE: Final = 1024
 
 # How much of a body is read and discarded after its request was answered, so that the client
-# sees the response (a 413, say) before the connection is aborted.
-_MAX_DISCARDED_BYTES: Final = 4 * 1024 * 1024
+# sees the response (a 413, say) before the connection is aborted. With what was read before.
+_MAX_DISCARDED_BYTES: Final = MAX_TELEMETRY_BYTES + 4 * 1024 * 1024
 
 _VERSIONS: Final = ("1.0", "1.1")
 

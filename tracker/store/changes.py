@@ -17,7 +17,7 @@ from tracker.domain.messages import event_data, event_type
 from tracker.domain.records import Recorded
 from tracker.domain.rules import apply, is_late, is_of_present_attempt
 from tracker.domain.tasks import Report, Task
-from tracker.domain.usage import ModelTold
+from tracker.domain.usage import ModelTold, Source
 from tracker.errors import IdempotencyKeyReused
 
 
@@ -124,13 +124,16 @@ EventRow = tuple[int, int, str, int, str]
 
 
 class UsageTold(NamedTuple):
-    """What a report tells of an attempt's usage; `late`: newer word came before."""
+    """What a report tells of an attempt's usage; `late`: newer word came before. `is_more`: by how
+    much it has grown; else totals."""
 
     task_key: TaskKey
     attempt: int
     agent: str
     usage: Sequence[ModelTold]
     late: bool
+    source: Source
+    is_more: bool
 
 
 # The task that a report is of, whether it was its first, the task's duration, and the event's type
@@ -160,9 +163,10 @@ class Applied:
             task = change.after = apply(before, report, now)
             late = is_late(before, report, now)
             data = event_data(report, task, now, late=late)
-            if report.usage and not (late and not is_of_present_attempt(task, report, now)):
-                told = UsageTold(task_key, task.attempt, report.agent, report.usage, late)
-                self.usage.append(told)
+            is_more = report.usage_of is Source.OTLP
+            if report.usage and (is_more or not late or is_of_present_attempt(task, report, now)):
+                of = (task_key, task.attempt, report.agent, report.usage, late)
+                self.usage.append(UsageTold(*of, report.usage_of, is_more))
             steps.append((change, before is None, task.duration_ms, event_type(report), data))
         self._steps = steps
 

@@ -15,7 +15,10 @@ from tracker.errors import RateLimited
 WINDOW: Final = 60.0
 
 # Which paths count against which limit; all others are free (docs/contract.md, "Errors").
-_PREFIXES: Final = {"/webhook/": "webhook", "/api/": "api", "/hooks/": "agents", "/mcp": "agents"}
+_PREFIXES: Final = {
+    **{"/webhook/": "webhook", "/api/": "api"},
+    **{"/hooks/": "agents", "/v1/": "agents", "/mcp": "agents"},
+}
 
 
 class Limit:
@@ -66,8 +69,8 @@ class RateLimits:
     """Falcon middleware; runs after the key was checked, so only its holder uses up its quota."""
 
     def __init__(self, webhook: int, api: int, agents: int, clock: Clock) -> None:
-        """Requests a minute and key to the webhooks, to the REST API and from agents' hooks; 0: no
-        limit."""
+        """Requests a minute and key to the webhooks, to the REST API and from agents' hooks,
+        exporters and MCP; 0: no limit."""
         quotas = {"webhook": webhook, "api": api, "agents": agents}
         limits = {name: KeyLimits(name, quota, clock) for name, quota in quotas.items() if quota}
         self._limits = {

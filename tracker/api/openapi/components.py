@@ -14,6 +14,7 @@ from tracker.domain.limits import (
     MAX_IDEMPOTENCY_KEY,
     MAX_INTEGER,
     MAX_PAGE,
+    MAX_TELEMETRY_BYTES,
 )
 
 
@@ -119,6 +120,15 @@ FAILURES: Final[Mapping[str, Failure]] = {
     "PayloadTooLarge": Failure(
         {"PAYLOAD_TOO_LARGE": f"the body is over {MAX_BODY_BYTES} bytes, or is once expanded."},
         f"The body is over {MAX_BODY_BYTES} bytes; send less.",
+        "body",
+        "Too large",
+    ),
+    "TelemetryTooLarge": Failure(
+        {
+            "PAYLOAD_TOO_LARGE": f"the body is over {MAX_TELEMETRY_BYTES} bytes, or is once "
+            "expanded."
+        },
+        f"The body is over {MAX_TELEMETRY_BYTES} bytes; send less.",
         "body",
         "Too large",
     ),

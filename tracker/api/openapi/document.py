@@ -20,13 +20,16 @@ from tracker.api.openapi.hook_operations import HOOK_OPERATIONS
 from tracker.api.openapi.key_operations import KEY_OPERATIONS
 from tracker.api.openapi.mcp_operations import MCP_OPERATIONS
 from tracker.api.openapi.operations import JSON, OPERATIONS, TAGS, Operation, Response
+from tracker.api.openapi.telemetry_operations import TELEMETRY_OPERATIONS
 from tracker.domain.principal import Right
 
 # Any one of them will do; the recommended one first.
 _SECURITY: Final[list[dict[str, list[str]]]] = [
     {name: []} for name in reversed(components.SECURITY_SCHEMES)
 ]
-_ALL: Final = (*OPERATIONS, *HOOK_OPERATIONS, *MCP_OPERATIONS, *KEY_OPERATIONS)
+_ALL: Final = (
+    *(*OPERATIONS, *HOOK_OPERATIONS, *TELEMETRY_OPERATIONS, *MCP_OPERATIONS, *KEY_OPERATIONS),
+)
 _LIMIT_HEADERS: Final = ("RateLimit-Policy", "RateLimit")
 
 

@@ -457,3 +457,91 @@ AUDIT: Final = {
     ],
     "has_more": False,
 }
+
+
+def _attribute(key: str, kind: str, value: object) -> dict[str, Any]:
+    return {"key": key, "value": {kind: value}}
+
+
+_RESOURCE: Final = {"attributes": [_attribute("service.name", "stringValue", "claude-code")]}
+
+LOGS: Final = {
+    "resourceLogs": [
+        {
+            "resource": _RESOURCE,
+            "scopeLogs": [
+                {
+                    "logRecords": [
+                        {
+                            "timeUnixNano": "1705312800000000000",
+                            "body": {"stringValue": "claude_code.api_request"},
+                            "attributes": [
+                                _attribute("event.name", "stringValue", "api_request"),
+                                _attribute("session.id", "stringValue", "2f6c1a"),
+                                _attribute("prompt.id", "stringValue", "7"),
+                                _attribute("model", "stringValue", "claude-opus-4-5"),
+                                _attribute("input_tokens", "intValue", "120"),
+                                _attribute("output_tokens", "intValue", "34"),
+                                _attribute("cost_usd", "doubleValue", 0.0123),
+                            ],
+                        }
+                    ]
+                }
+            ],
+        }
+    ]
+}
+METRICS: Final = {
+    "resourceMetrics": [
+        {
+            "resource": _RESOURCE,
+            "scopeMetrics": [
+                {
+                    "metrics": [
+                        {
+                            "name": "claude_code.token.usage",
+                            "sum": {
+                                "aggregationTemporality": 1,
+                                "dataPoints": [
+                                    {
+                                        "timeUnixNano": "1705312800000000000",
+                                        "asInt": "120",
+                                        "attributes": [
+                                            _attribute("session.id", "stringValue", "2f6c1a"),
+                                            _attribute("type", "stringValue", "input"),
+                                            _attribute("model", "stringValue", "claude-opus-4-5"),
+                                        ],
+                                    }
+                                ],
+                            },
+                        }
+                    ]
+                }
+            ],
+        }
+    ]
+}
+TRACES: Final = {
+    "resourceSpans": [
+        {
+            "resource": {"attributes": [_attribute("service.name", "stringValue", "my-agents")]},
+            "scopeSpans": [
+                {
+                    "spans": [
+                        {
+                            "traceId": "5b8efff798038103d269b633813fc60c",
+                            "spanId": "eee19b7ec3c1b174",
+                            "name": "invoke_agent helper",
+                            "startTimeUnixNano": "1705312800000000000",
+                            "endTimeUnixNano": "1705312805000000000",
+                            "attributes": [
+                                _attribute("gen_ai.operation.name", "stringValue", "invoke_agent"),
+                                _attribute("gen_ai.agent.name", "stringValue", "helper"),
+                            ],
+                        }
+                    ]
+                }
+            ],
+        }
+    ]
+}

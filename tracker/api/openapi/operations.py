@@ -22,6 +22,7 @@ EVENT_STREAM: Final = "text/event-stream"
 TAGS: Final[Mapping[str, str]] = {
     "Webhooks": "Agents and CI jobs tell what they are doing. A 2xx means that it is in the "
     "database, durably.",
+    "Telemetry": "Agents and frameworks that have an exporter of OpenTelemetry send theirs here.",
     "Projects and tasks": "What has been reported, for frontends and scripts.",
     "Events": "The log: every report is one event with an ever-growing number.",
     "Statistics": "Counted as reports come in, so asking is cheap.",

@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 import apsw
 import orjson
 
-from tracker.domain.hooks import EndProcess, Process
+from tracker.domain.hooks import GoOn, Process
 from tracker.domain.records import Recorded
 from tracker.errors import TrackerError
 from tracker.store.changes import Changes, WriteRequest
@@ -71,7 +71,7 @@ def end(
     connection: apsw.Connection,
     now: int,
     gone: Sequence[Living],
-    end_process: EndProcess,
+    end_process: GoOn,
     saved: Callable[[Changes], None],
 ) -> list[Recorded]:
     """The processes of these are gone: end what runs of the sessions, unless another process has

@@ -30,7 +30,7 @@ from tracker.store.changes import Changes, UsedKey, WriteRequest, reused
 from tracker.store.sqlite import idempotency_keys, reports
 
 _FIND_SESSION = """
-  SELECT parent, project, state FROM hook_sessions WHERE agent = ? AND session = ?
+  SELECT parent, project, state, told FROM hook_sessions WHERE agent = ? AND session = ?
 """
 _FIND_FOLDER = "SELECT project FROM hook_folders WHERE host = ? AND folder = ?"
 _FIND_PROJECT = "SELECT remote FROM hook_folders WHERE project = ?"
@@ -40,10 +40,13 @@ _SAVE_CHILD = """
   ON CONFLICT (agent, session) DO UPDATE SET last_at = excluded.last_at
 """
 _SAVE_SESSION = """
-  INSERT INTO hook_sessions (agent, session, project, state, busy, lives, last_at, host)
-  VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+  INSERT INTO hook_sessions
+    (agent, session, project, state, busy, lives, last_at, host, told, look_at)
+  VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
   ON CONFLICT (agent, session) DO UPDATE SET
-    state = excluded.state, busy = excluded.busy, lives = excluded.lives, last_at = excluded.last_at
+    project = iif(told, project, excluded.project), host = iif(told, host, excluded.host),
+    state = excluded.state, busy = excluded.busy, lives = excluded.lives,
+    last_at = excluded.last_at, told = max(told, excluded.told), look_at = excluded.look_at
 """
 _SAVE_PROCESS = """
   UPDATE hook_sessions SET boot_id = ?1, pid_namespace = ?2, pid = ?3, started = ?4, seen = ?7
@@ -56,9 +59,9 @@ _SESSIONS_OF_PROCESS = """
     AND (boot_id, pid_namespace, pid, started) = (?, ?, ?, ?)
 """
 _COUNT_EVENT = """
-  INSERT INTO hook_events (agent, event, known, count, last_at) VALUES (?, ?, ?, 1, ?)
+  INSERT INTO hook_events (agent, event, known, count, last_at) VALUES (?, ?, ?, ?, ?)
   ON CONFLICT (agent, event) DO UPDATE SET
-    known = excluded.known, count = count + 1, last_at = excluded.last_at
+    known = excluded.known, count = count + excluded.count, last_at = excluded.last_at
 """
 _EVENTS_OF_AGENT = "SELECT count(*) FROM hook_events WHERE agent = ?"
 _IS_COUNTED = "SELECT 1 FROM hook_events WHERE agent = ? AND event = ?"
@@ -101,10 +104,11 @@ _LONGEST_NAME: Final = 1000  # names that a folder may take, until one is free
 
 
 class Known(NamedTuple):
-    """A session that was heard of."""
+    """A session that was heard of; `told`: where it belongs is known."""
 
     project: str
     state: Any
+    told: bool
 
 
 def record(
@@ -211,15 +215,12 @@ class _Group:
 
     def _interpret_session(self, payload: Payload, scope: Scope, *, is_seen: bool) -> None:
         owner, subagent, known = self._find(payload)
-        folder = None if known is not None else self._folder(payload.place)
-        project = known.project if known is not None else folder or self._new_name(payload.place)
+        project = self._project(payload, scope, known)
         if not scope.includes(project):
             raise Forbidden(
-                f"The key that the hook of {payload.agent} sends is not for the project "
-                f"{project!r}; /api/info lists those that it is for."
+                f"The key with which {payload.agent} reports is not for the project {project!r}; "
+                "/api/info lists those that it is for."
             )
-        if known is None and folder is None and payload.place.folder:
-            self._connection.execute(_INSERT_FOLDER, (*payload.place, project))
         state = None if known is None else known.state
         interpreted = payload.interpret(state, owner, project, subagent, self._now)
         if subagent:
@@ -229,6 +230,19 @@ class _Group:
         if payload.process is not None and not subagent:
             row = (*payload.process, payload.agent, owner, is_seen)
             self._connection.execute(_SAVE_PROCESS, row)
+
+    def _project(self, payload: Payload, scope: Scope, known: Known | None) -> str:
+        """The session's: the first folder's that it is told of."""
+        if known is not None and (known.told or payload.project):
+            return known.project
+        if payload.project:
+            of_key = scope.projects or ()
+            return next(iter(of_key)) if len(of_key) == 1 else payload.project
+        folder = self._folder(payload.place)
+        project = folder or self._new_name(payload.place)
+        if folder is None and payload.place.folder and scope.includes(project):
+            self._connection.execute(_INSERT_FOLDER, (*payload.place, project))
+        return project
 
     def _end_sessions(self, payload: Payload, process: Process, scope: Scope) -> None:
         project = self._folder(payload.place) or UNNAMED
@@ -244,6 +258,8 @@ class _Group:
         at = now if payload.at is None else max(min(payload.at, now), now - MAX_AGE_OF_REPORT)
         self._reports += [WriteRequest(report) for report in after.reports]
         save(self._connection, now, payload.agent, session, project, after, host)
+        if after.is_untold:  # it is shown once it is settled
+            return
         self._shown[project, session] = {
             **{"project": project, "session": session, "agent": payload.agent},
             **{"host": host, "lives": after.lives, "at": at},
@@ -287,12 +303,12 @@ class _Group:
         if connection.execute(_IS_COUNTED, (payload.agent, event)).get is None:
             counted = connection.execute(_EVENTS_OF_AGENT, (payload.agent,)).get
             event = event if counted < _MOST_EVENTS else _OTHERS
-        row = (payload.agent, event, payload.is_known, self._now)
+        row = (payload.agent, event, payload.is_known, payload.records, self._now)
         connection.execute(_COUNT_EVENT, row)
 
 
 def _known(row: Any) -> Known | None:
-    return None if row is None else Known(row[1], orjson.loads(row[2]))
+    return None if row is None else Known(row[1], orjson.loads(row[2]), bool(row[3]))
 
 
 def save(
@@ -307,7 +323,8 @@ def save(
     """Keep what the session's next payload is read with."""
     state, busy = orjson.dumps(after.state).decode(), orjson.dumps(after.busy).decode()
     row = (agent, session, project, state, busy, after.lives, now, host)
-    connection.execute(_SAVE_SESSION, row)
+    told = not after.is_untold or bool(after.reports)  # tasks stay in their project
+    connection.execute(_SAVE_SESSION, (*row, told, after.look_at))
 
 
 def show(connection: apsw.Connection, shown: Mapping[str, Any]) -> None:

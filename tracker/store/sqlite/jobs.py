@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from tracker.store.sqlite.readers import Readers
     from tracker.store.sqlite.retention import Retention
     from tracker.store.sqlite.silence_watch import SilenceWatch
+    from tracker.store.sqlite.telemetry_watch import TelemetryWatch
     from tracker.store.sqlite.writer import Group
 
 logger = logging.getLogger(__name__)
@@ -59,6 +60,7 @@ class Jobs:
         retention: Retention,
         silence: SilenceWatch,
         processes: ProcessWatch,
+        telemetry: TelemetryWatch,
         on_pruned: Callable[[], None],
         newest: int,
     ) -> None:
@@ -69,6 +71,7 @@ class Jobs:
         self._retention = retention
         self._silence = silence
         self._processes = processes
+        self._telemetry = telemetry
         self._on_pruned = on_pruned
         self._newest = newest
         self._index_needed = asyncio.Event()
@@ -87,6 +90,7 @@ class Jobs:
             self._retention.run(),
             self._silence.run(),
             self._processes.run(),
+            self._telemetry.run(),
             self._expire(_expire_some_sessions),
         )
         self._tasks = [asyncio.create_task(job) for job in jobs]

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence, Set
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from tracker.domain.hooks import EndProcess, Liveness, Process, Processes
+from tracker.domain.hooks import GoOn, Liveness, Process, Processes
 from tracker.errors import Unavailable
 from tracker.store.sqlite import hook_processes
 from tracker.store.sqlite.hook_processes import Living
@@ -81,7 +81,7 @@ class ProcessWatch:
         return await self._readers.run(partial(_look_at, processes))
 
     def _end(
-        self, gone: Sequence[Living], end: EndProcess, connection: apsw.Connection, now: int
+        self, gone: Sequence[Living], end: GoOn, connection: apsw.Connection, now: int
     ) -> Sequence[Recorded]:
         return hook_processes.end(connection, now, gone, end, self._saved)
 

@@ -71,6 +71,7 @@ from tracker.store.sqlite.recovery import recover
 from tracker.store.sqlite.retention import Retention
 from tracker.store.sqlite.sidecars import files_of
 from tracker.store.sqlite.silence_watch import SilenceWatch
+from tracker.store.sqlite.telemetry_watch import TelemetryWatch
 from tracker.store.sqlite.writer import Writer
 
 if TYPE_CHECKING:
@@ -155,6 +156,7 @@ class Store:
             WriterReaders(self._group, clock) if path is None else FileReaders(path, clock)
         )
         self._processes = ProcessWatch(self._group, self._readers, liveness, self._saved)
+        self._telemetry = TelemetryWatch(self._group, self._readers, clock, liveness, self._saved)
         self._watch = SilenceWatch(
             *(self._group, self._readers, clock, stale_after_ms, silence.last_sign(connection)),
             busy=self._processes.busy,
@@ -164,7 +166,7 @@ class Store:
             self._readers,
             Retention(retention, self._group, clock, on_pruned=listener.forget),
             self._watch,
-            self._processes,
+            *(self._processes, self._telemetry),
             on_pruned=listener.forget,
             newest=self.last_id,
         )

@@ -162,7 +162,11 @@ def record(
     for of in told:
         change = changes[of.task_key]
         places[change.id] = (of.task_key[1], change.after.session if change.after else None)
-        changed = tell(attempts[change.id, of.attempt], Source.REPORT, of.usage, late=of.late)
+        changed = tell(
+            *(attempts[change.id, of.attempt], of.source, of.usage),
+            late=of.late,
+            is_more=of.is_more,
+        )
         shares.change(change.id, of.agent, changed)
     _save(connection, attempts)
     _add_shares(connection, shares.added)
