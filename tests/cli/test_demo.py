@@ -54,7 +54,9 @@ def test_within_the_limits_it_takes_its_data_away_and_nothing_else(
 
 
 @needs_posix
-@pytest.mark.parametrize(("stop", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(
+    ("stop", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)]
+)
 def test_stopped_it_takes_its_data_away(
     shared_server: Server, tmp_path: Path, stop: int, code: int
 ) -> None:

@@ -50,8 +50,10 @@ EXIT_CODES = {
     70: "a fault of the tracker itself",
     75: "try again later",
     78: "a setting, a key or a file has to be changed",
+    129: "SIGHUP (the terminal was closed) before the work was done",
     130: "Ctrl-C before the work was done",
     141: "nobody reads the output any more",
+    143: "SIGTERM before the work was done",
 }
 
 _HELP = """\

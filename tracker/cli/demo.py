@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import secrets
-import signal
 import sys
 import time
 from collections.abc import Sequence
@@ -18,6 +17,7 @@ from agent_task_tracker.shapes import BATCH
 from agent_task_tracker.transport import Transport
 from tracker.cli.connection import locate_server, with_options
 from tracker.cli.output import print_text
+from tracker.cli.signals import tidy_end
 
 if TYPE_CHECKING:
     from tracker.cli.demo_story import ScheduledReport
@@ -32,8 +32,6 @@ _MAX_REPORTS: Final = 500  # of a request
 # than a limit takes to be open again.
 _LITTLE_PATIENCE: Final = 5.0
 _PATIENCE: Final = 75.0
-
-_TERMINATED: Final = 143
 
 
 @click.command()
@@ -64,13 +62,12 @@ def demo(*, seconds: float, pace: float, keep: bool, **server: Any) -> None:
     reports = schedule(seconds, secrets.randbits(32), run, pace=(pace * 0.7, pace * 1.4))
     team = _Team(locate_server(**server), run)
     print_text(f"{len(AGENTS)} agents work for {seconds:g} s; watch them at {team.url}")
-    before = signal.signal(signal.SIGTERM, lambda *_: sys.exit(_TERMINATED))
-    try:
-        team.work(reports)
-    finally:
-        if team.has_begun and not isinstance(sys.exception(), Unreachable):
-            team.leave(keep=keep)
-        signal.signal(signal.SIGTERM, before)
+    with tidy_end():
+        try:
+            team.work(reports)
+        finally:
+            if team.has_begun and not isinstance(sys.exception(), Unreachable):
+                team.leave(keep=keep)
 
 
 class _Team:
