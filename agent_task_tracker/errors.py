@@ -49,8 +49,9 @@ class Unverified(ClientError):
 
 
 class TooLarge(ClientError):
-    def __init__(self) -> None:
-        super().__init__("the answer is larger than any that a tracker should give")
+    def __init__(self, url: str | None = None) -> None:
+        answer = "the answer is larger than any that a tracker should give"
+        super().__init__(answer if url is None else f"{url}: {answer}; check the address")
 
 
 class Unreachable(ClientError):

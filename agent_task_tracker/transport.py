@@ -16,7 +16,7 @@ from urllib.parse import urlencode
 from agent_task_tracker import bounded
 from agent_task_tracker.address import Address
 from agent_task_tracker.credentials import Credentials, unaccepted
-from agent_task_tracker.errors import ClientError, NoTracker, Refused, Unreachable
+from agent_task_tracker.errors import ClientError, NoTracker, Refused, TooLarge, Unreachable
 from agent_task_tracker.shapes import Shape, fits
 
 Json = dict[str, Any]
@@ -172,6 +172,8 @@ class Transport:
             raise Transient(partial(self._unreachable, error)) from error
         except ValueError as error:
             raise self._no_tracker(error) from None
+        except TooLarge:
+            raise TooLarge(self.url) from None
         finally:
             connection.close()
 
@@ -194,6 +196,8 @@ class Transport:
             raise Transient(partial(self._unreachable, error)) from error
         except ValueError as error:
             raise self._no_tracker(error) from None
+        except TooLarge:
+            raise TooLarge(self.url) from None
 
     def _parse(self, body: bytes, shape: Shape) -> Json:
         try:

@@ -347,8 +347,10 @@ def test_large_pages_are_asked_for_in_parts() -> None:
 
 def test_one_answer_that_is_too_large() -> None:
     task = {**filled(shapes.TASK, "t"), "result": "x" * bounded.MAX_BYTES}
-    with listening(lambda _method, _target: as_json(task)) as url, pytest.raises(TooLarge):
-        Client(url, KEY, patience=0).task("p", "t")
+    with listening(lambda _method, _target: as_json(task)) as url:
+        with pytest.raises(TooLarge) as refused:
+            Client(url, KEY, patience=0).task("p", "t")
+        assert str(refused.value).startswith(f"{url}: ")
 
 
 @pytest.mark.parametrize(

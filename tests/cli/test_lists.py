@@ -81,17 +81,24 @@ def test_failed_tasks_can_be_started_again(told: Server, tmp_path: Path) -> None
 
 
 @needs_posix
-def test_watch_keeps_up(told: Server, tmp_path: Path) -> None:
-    told.report("start", "watched", "first", task="The first")
-    one = Terminal("ls", "watched", "--watch", home=tmp_path, server=told)
+@pytest.mark.parametrize(("stop", "code"), [(signal.SIGINT, 0), (signal.SIGTERM, 143)])
+def test_watch_keeps_up_and_gives_the_terminal_back(
+    told: Server, tmp_path: Path, stop: int, code: int
+) -> None:
+    project = f"watched-{code}"
+    told.report("start", project, "first", task="The first")
+    one = Terminal("ls", project, "--watch", home=tmp_path, server=told)
     try:
         one.read_until("The first")
-        told.report("start", "watched", "second", task="The second")
+        told.report("start", project, "second", task="The second")
         one.read_until("The second")
-        one.process.send_signal(signal.SIGINT)
-        one.read_all()
-        assert one.process.returncode == 0
+        one.process.send_signal(stop)
+        assert one.read_all().endswith("\x1b[?25h\x1b[?1049l")
+        assert one.process.returncode == code
     finally:
         one.close()
+
+
+def test_watch_is_for_a_terminal(told: Server, tmp_path: Path) -> None:
     piped = run("ls", "--watch", home=tmp_path, server=told)
     assert (piped.returncode, piped.stdout) == (2, b"")

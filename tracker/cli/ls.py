@@ -16,6 +16,7 @@ from agent_task_tracker.client import Client
 from tracker.cli.attention import brief_note, shown_status
 from tracker.cli.connection import with_client
 from tracker.cli.output import console, duration, local_time, print_json
+from tracker.cli.signals import tidy_end
 from tracker.domain.tasks import Status
 from tracker.text import printable
 
@@ -149,6 +150,7 @@ def _watch(view: Callable[[], Group]) -> None:
 
     # Not refreshed by a thread of its own: a failed write there would print a traceback.
     with (
+        tidy_end(),  # the terminal's cursor and its former content come back
         contextlib.suppress(KeyboardInterrupt),
         Live(view(), console=console(), screen=True, auto_refresh=False) as live,
     ):
