@@ -36,7 +36,7 @@ _NO_TRACKER: Final = "What answers at the tracker's address is no tracker."
 @click.command()
 @with_options
 def mcp(**options: str | None) -> None:
-    """Speak MCP on standard input and output: for agents, not for people.
+    """Speak MCP on standard input and output, for agents.
 
     Tools to report tasks and to read those of others. An agent is told of it once, as by
     `claude mcp add tracker -- tracker mcp`. The project is TRACKER_PROJECT, else the repository's
