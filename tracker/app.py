@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import falcon
 import falcon.asgi
@@ -13,6 +14,7 @@ import falcon.asgi
 from tracker.agents.otlp.records import Signal
 from tracker.agents.processes import LocalProcesses
 from tracker.agents.receiving import process_ended, telemetry_waited
+from tracker.api import later
 from tracker.api.agent_sessions import AgentSessions
 from tracker.api.application import App
 from tracker.api.audit import Audit
@@ -67,6 +69,9 @@ from tracker.timeouts import DEFAULT_TIMEOUTS, Timeouts
 from tracker.ws.connections import Connections
 from tracker.ws.hub import Hub
 from tracker.ws.stream import Stream
+
+# Seconds after the start in which what it does not need is loaded.
+_SOON: Final = 1.0
 
 
 def create_app(
@@ -226,6 +231,7 @@ class Lifespan:
         self._store = store
         self._hub = hub
         self._saving = saving
+        self._loading: asyncio.TimerHandle | None = None
 
     async def process_startup(self, _scope: dict[str, Any], _event: dict[str, Any]) -> None:
         """The ASGI server starts."""
@@ -235,9 +241,13 @@ class Lifespan:
             await self._store.note_settings(self._settings)
         if self._startup_key is not None:
             await self._startup_key.make()
+        loop = asyncio.get_running_loop()
+        self._loading = loop.call_later(_SOON, loop.run_in_executor, None, later.load)
 
     async def process_shutdown(self, _scope: dict[str, Any], _event: dict[str, Any]) -> None:
         """The ASGI server has answered what it received."""
+        if self._loading is not None:
+            self._loading.cancel()
         self._hub.close()
         await self._saving.stop()
         await self._store.close()

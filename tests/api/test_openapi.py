@@ -291,5 +291,5 @@ def test_a_task_s_history_holds_each_kind_of_event_as_described(
 
 
 def test_a_server_starts_without_building_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(docs, "document", mock.Mock(side_effect=AssertionError))
+    monkeypatch.setattr(docs, "_build_document", mock.Mock(side_effect=AssertionError))
     create_app(Settings(api_key="only-to-be-made"), None)

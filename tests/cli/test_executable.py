@@ -107,6 +107,10 @@ def test_a_running_server_needs_nothing_of_its_program(tmp_path: Path) -> None:
         command = [str(copy / source.name)]
     server = Server.start(folder, command=command, variables={"TMPDIR": str(temporary)}, fork=False)
     try:
+        # A second after the start all of it is loaded: tests/unit/test_later.py. Or by these.
+        ping = {"jsonrpc": "2.0", "id": 1, "method": "ping"}
+        assert server.http.get("/openapi.json").is_success
+        assert server.http.post("/mcp", json=ping).is_success
         if is_executable:
             shutil.rmtree(copy)
             for unpacked in temporary.iterdir():

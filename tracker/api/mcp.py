@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import falcon.asgi
 import orjson
 
-from tracker.api.mcp_backend import McpBackend, McpStore
 from tracker.api.middleware.auth import Authenticator, Rights, principal_of
 from tracker.api.middleware.origin import Origins
 from tracker.api.middleware.turns import ReadTurns
@@ -18,8 +17,10 @@ from tracker.api.resources import read_whole
 from tracker.domain.parsing import parse
 from tracker.domain.principal import Right
 from tracker.errors import Forbidden, InvalidJSON, Issue, ValidationFailed
-from tracker.mcp.messages import PARSE_ERROR, RpcError
-from tracker.mcp.server import Answer, McpServer
+
+if TYPE_CHECKING:
+    from tracker.api.mcp_backend import McpStore
+    from tracker.mcp.server import Answer
 
 _HEADERS: Final = ("mcp-protocol-version", "mcp-method", "mcp-name")
 
@@ -55,6 +56,11 @@ class Mcp:
             resp.data = orjson.dumps(answer.content)
 
     async def _answer(self, req: falcon.asgi.Request, head: RequestHead, body: bytes) -> Answer:
+        # A start has no need of these: see `tracker.api.later`.
+        from tracker.api.mcp_backend import McpBackend  # noqa: PLC0415
+        from tracker.mcp.messages import PARSE_ERROR, RpcError  # noqa: PLC0415
+        from tracker.mcp.server import Answer, McpServer  # noqa: PLC0415
+
         try:
             message = parse(body)
         except (InvalidJSON, ValidationFailed) as error:

@@ -15,7 +15,6 @@ from pathlib import Path
 
 import uvicorn
 
-from agent_task_tracker.client import Client
 from agent_task_tracker.errors import ClientError
 from agent_task_tracker.finding import listen_url
 from agent_task_tracker.folders import spool_folder
@@ -148,6 +147,8 @@ def _listen(host: str, port: int) -> socket.socket:
 
 def _is_tracker(host: str, port: int) -> bool:
     try:
+        from agent_task_tracker.client import Client  # noqa: PLC0415 - a start has no need of it
+
         Client(listen_url(None, host, port, tls=False), "", timeout=1, patience=0).health()
     except ClientError:
         return False

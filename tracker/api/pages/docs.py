@@ -3,8 +3,8 @@
 The two viewers come with the package `offapi`, whose files are served as they are but for
 addresses on the network; it is not imported, because its import reads more of them into memory.
 
-All is read at start: while a server runs, its package may be upgraded, and what an executable has
-unpacked may be cleaned away.
+All files are read at start: while a server runs, its package may be upgraded, and what an
+executable has unpacked may be cleaned away. `tracker.api.later` imports what makes the document.
 """
 
 from __future__ import annotations
@@ -19,11 +19,9 @@ from typing import Final, NamedTuple
 
 import falcon
 import falcon.asgi
-import pydantic.dataclasses  # noqa: F401 - pydantic would import it when the document is made
 
 from tracker.api.content_coding import accepts_gzip
 from tracker.api.middleware.auth import Rights
-from tracker.api.openapi.document import document
 from tracker.api.pages.once import Once
 from tracker.api.pages.unchanging import Unchanging
 from tracker.api.resources import not_modified
@@ -120,6 +118,8 @@ def _file(content: bytes) -> _File:
 
 
 def _build_document(root_path: str, introduction: str) -> Unchanging:
+    from tracker.api.openapi.document import document  # noqa: PLC0415 - see `later`
+
     return Unchanging(document(root_path, introduction), falcon.MEDIA_JSON)
 
 
