@@ -49,6 +49,8 @@ def _run(arguments: Sequence[str], started_ns: int) -> None:
             from agent_task_tracker.hook.background import send_in_background
 
             send_in_background(agent, make_room="--make-room" in options)
+        case [agent, "--telemetry"]:
+            _give_headers(agent)
         case [agent, *payload] if is_agent(agent):
             _answer(agent)
             is_silent = agent in _SILENT
@@ -64,6 +66,21 @@ def _run(arguments: Sequence[str], started_ns: int) -> None:
                     from agent_task_tracker.hook.event import Event
 
                     Event(agent, entries, lambda: _on_signals(_leave)).tell(given, started_ns)
+
+
+def _give_headers(agent: str) -> None:
+    """An object in any case: an agent would complain, or send nothing any more."""
+    from agent_task_tracker import connections
+
+    found = "{}"
+    try:
+        entry = connections.load(connections.path(os.environ)).get(agent)
+        if entry is not None:
+            from agent_task_tracker.hook.telemetry import headers
+
+            found = headers(connections.connection(entry))
+    finally:
+        os.write(1, found.encode())
 
 
 def _answer(agent: str) -> None:

@@ -91,7 +91,7 @@ class Line:
     def send(self, request: HookRequest) -> None:
         """Raises NotSent, OSError, ValueError: it was not taken, or nobody knows."""
         if self._socket is None:
-            self._connect()
+            self.connect()
         head = {
             "X-API-Key": self._connection.key,
             "Content-Type": "application/json",
@@ -107,8 +107,8 @@ class Line:
         if self._socket is not None:
             self._socket.close()
 
-    def _connect(self) -> None:
-        """To who has the key, if it can be proven."""
+    def connect(self) -> None:
+        """To who has the key, if it can be proven. Raises NotSent, OSError, ValueError."""
         path = socket_path(self._connection.url)
         place = plain(self._connection.url)
         if path:

@@ -277,7 +277,7 @@ def test_two_at_once(home: Home, settings: Path) -> None:
     ]
     assert [(one.communicate(timeout=60)[0], one.returncode)[1] for one in running] == [0] * 4
     assert len(home.server.http.get("/api/keys").json()["keys"]) == 1
-    assert settings.read_text().count("hook claude-code") == 17
+    assert settings.read_text().count('hook claude-code"') == 17
     home.disconnect("claude-code")
     assert settings.read_text() == TEXT
 

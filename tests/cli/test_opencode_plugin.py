@@ -74,7 +74,7 @@ def drive(tmp_path: Path) -> Drive:
         executable.chmod(0o700)
         command = HookCommand(executable, "opencode")
         plugin = tmp_path / "plugin.mjs"
-        editor = OpenCode().editor(plugin.name, command, Ownership("opencode"))
+        editor = OpenCode().editor(plugin, command, Ownership("opencode"))
         plugin.write_bytes(editor.add(None).content)
         driver = tmp_path / "driver.mjs"
         code = DRIVER.replace("PLUGIN", plugin.as_uri()).replace("EVENTS", json.dumps(EVENTS))

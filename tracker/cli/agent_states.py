@@ -88,7 +88,7 @@ class AgentStates:
             names = ", ".join(map(str, files))
             return [f"{names}: has hooks, but there is no connection, so they do nothing; {again}"]
         problems = [
-            f"{change.file}: its hooks are gone; {again}"
+            f"{change.file}: what connecting added is gone; {again}"
             for change in connection.changed
             if change.file not in files
         ]

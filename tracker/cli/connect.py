@@ -27,6 +27,7 @@ from tracker.agents.connect.ledger import Connection, Ledger, Revocation, ledger
 from tracker.agents.connect.mcp import NAME, McpRegistration
 from tracker.agents.connect.plugging import Outcome, Plugging
 from tracker.agents.connect.programs import check_version
+from tracker.agents.connect.telemetry import Telemetry
 from tracker.cli import env_file
 from tracker.cli.connection import with_options
 from tracker.cli.discovery import FoundServer
@@ -101,6 +102,11 @@ def connect(
     check_version(chosen, place)
     ledger = Ledger(ledger_file(os.environ))
     plugging = Plugging(chosen, place, ledger, date.today())
+    others = chosen.others_telemetry(place)
+    if dry_run:
+        known = ledger.connections().get(agent)
+        if others is None:
+            command = command._replace(telemetry=_telemetry(known))
     plans = plugging.plans(command)
     if dry_run:
         _show(plans)
@@ -112,6 +118,8 @@ def connect(
     with ledger.locked():
         connection, revoked = _connection(ledger, command, private, found, given)
         ledger.put(agent, connection)
+        if others is None:
+            command = command._replace(telemetry=_telemetry(connection))
         outcomes = plugging.connect(command)
         pending = [*ledger.revocations(), *([] if revoked is None else [revoked])]
         ledger.put_revocations([one for one in pending if not _is_key_of(connection, one)])
@@ -124,6 +132,11 @@ def connect(
         print_text(f"  {waiting} reports that waited with a key of before are sent with this one.")
     for problem in problems:
         print_text(f"tracker: warning: {problem}", err=True)
+    if others is not None:
+        print_text(
+            f"  Its telemetry is left as it is: {others}. To see tokens and cost here too, send a "
+            "copy of it (docs/agents/telemetry.md)."
+        )
     _refuse(outcomes)
     for problem in [*in_the_open(connection.url), *chosen.problems(place)]:
         print_text(f"tracker: warning: {problem}", err=True)
@@ -214,6 +227,14 @@ def place_of(*, in_project: bool) -> Place:
         return Place(os.environ, home)
     trees = (parent for parent in (folder, *folder.parents) if os.path.lexists(parent / ".git"))
     return Place(os.environ, home, next(trees, folder))
+
+
+def _telemetry(connection: Connection | None) -> Telemetry | None:
+    """Where the agent's goes; before it is connected, for a look, with no key."""
+    if connection is None:
+        return Telemetry("http://127.0.0.1:8000", "KEY")
+    is_http = connection.url.startswith(("http://", "https://"))
+    return Telemetry(connection.url, connection.key) if is_http else None
 
 
 def _connection(

@@ -26,7 +26,7 @@ class Aider(Agent):
         folder = place.project if place.project is not None else place.home
         return [folder / ".aider.conf.yml"]
 
-    def editor(self, file_name: str, command: HookCommand, ownership: Ownership) -> Editor:  # noqa: ARG002
+    def editor(self, path: Path, command: HookCommand, ownership: Ownership) -> Editor:  # noqa: ARG002
         """See `Agent`."""
         return OwnFile(
             f"# {MARK}: made by `tracker connect aider`\n"

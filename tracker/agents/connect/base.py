@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Final, NamedTuple
 
 from tracker.agents.connect.editors import Editor, Ownership
 from tracker.agents.connect.executable import shell_command
+from tracker.agents.connect.telemetry import Telemetry
 
 Entries = dict[str, dict[str, Any]]
 
@@ -40,6 +41,8 @@ class HookCommand(NamedTuple):
 
     executable: Path
     agent: str
+    telemetry: Telemetry | None = None
+    """Where the agent's own is to go."""
 
     @property
     def arguments(self) -> list[str]:
@@ -85,12 +88,21 @@ class Agent(ABC):
         """The files to edit, in this order. Raises ConfigError: that cannot be done here."""
 
     @abstractmethod
-    def editor(self, file_name: str, command: HookCommand, ownership: Ownership) -> Editor:
-        """What edits the file of that name."""
+    def editor(self, path: Path, command: HookCommand, ownership: Ownership) -> Editor:
+        """What edits that file."""
 
     def all_paths(self, place: Place) -> list[Path]:
         """All the files in which our hooks may be."""
         return self.paths(place)
+
+    def telemetry_paths(self, place: Place) -> list[Path]:  # noqa: ARG002
+        """The files that say where its telemetry goes, if the hooks are in others."""
+        return []
+
+    def others_telemetry(self, place: Place) -> str | None:  # noqa: ARG002
+        """Where the agent's telemetry goes by its user's own settings, or why it cannot come to the
+        tracker; None: it does, or the agent has none that is read."""
+        return None
 
     def problems(self, place: Place) -> list[str]:  # noqa: ARG002
         """Why its hooks may not run although they are there."""

@@ -10,7 +10,15 @@ from typing import Any, Final
 from tracker.agents.connect.base import TIMEOUT, Agent, Entries, HookCommand, Place
 from tracker.agents.connect.editors import Editor, Ownership
 from tracker.agents.connect.hooks_json import HooksJson
-from tracker.agents.connect.looking import commands_in, read_object, values_of
+from tracker.agents.connect.looking import commands_in, read_object, table, values_of
+from tracker.agents.connect.telemetry import (
+    CONSTANTS,
+    ENDPOINT,
+    HELPER,
+    HeadersHelper,
+    own_variables,
+)
+from tracker.agents.connect.together import TogetherInJson
 
 # At the end of a turn or a session, hooks that still run in the background are killed: in a short
 # one (`claude -p`, an interrupt) those of its beginning too. And what begins a turn has to come
@@ -50,18 +58,33 @@ class ClaudeCode(Agent):
             return [place.project / ".claude" / "settings.local.json"]
         return [self.folder(place) / "settings.json"]
 
-    def editor(self, file_name: str, command: HookCommand, ownership: Ownership) -> Editor:  # noqa: ARG002
+    def editor(self, path: Path, command: HookCommand, ownership: Ownership) -> Editor:  # noqa: ARG002
         """See `Agent`."""
-        return HooksJson(ownership, _entries(command.line))
+        telemetry = command.telemetry
+        variables = None if telemetry is None else {**CONSTANTS, ENDPOINT: telemetry.logs}
+        return TogetherInJson(
+            HooksJson(ownership, _entries(command.line)),
+            HeadersHelper(self.name, command.line, variables),
+        )
+
+    def others_telemetry(self, place: Place) -> str | None:
+        """See `Agent`."""
+        own = own_variables(place.environment)
+        if own:
+            return f"{own[0]} is set in the environment"
+        for path in self._settings(place):
+            settings = read_object(path)
+            env = table(settings, "env")
+            own = own_variables(env) if HELPER not in settings else []
+            if own:
+                return f"{path} sets {own[0]}"
+        return None
 
     def problems(self, place: Place) -> list[str]:
         """See `Agent`."""
-        files = [self.folder(place) / "settings.json"]
-        if place.project is not None:
-            files += (place.project / ".claude" / f"settings{end}.json" for end in ("", ".local"))
         found = []
         managed = _managed()
-        for path in (*files, managed):
+        for path in self._settings(place):
             settings = read_object(path)
             if settings.get("disableAllHooks") is True:
                 found.append(f'{path}: "disableAllHooks" is on, so no hook runs')
@@ -74,6 +97,12 @@ class ClaudeCode(Agent):
             if any(is_ours(command) for command in commands_in(read_object(path)))
         )
         return found
+
+    def _settings(self, place: Place) -> list[Path]:
+        files = [self.folder(place) / "settings.json"]
+        if place.project is not None:
+            files += (place.project / ".claude" / f"settings{end}.json" for end in ("", ".local"))
+        return [*files, _managed()]
 
     def _plugins(self, place: Place) -> Iterator[Path]:
         installed = read_object(self.folder(place) / "plugins" / "installed_plugins.json")

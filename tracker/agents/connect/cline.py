@@ -50,6 +50,6 @@ class Cline(Agent):
             folder = place.project / ".clinerules" / "hooks"
         return [folder / event for event in _EVENTS]
 
-    def editor(self, file_name: str, command: HookCommand, ownership: Ownership) -> Editor:  # noqa: ARG002
+    def editor(self, path: Path, command: HookCommand, ownership: Ownership) -> Editor:  # noqa: ARG002
         """See `Agent`."""
         return OwnFile(_SCRIPT.replace("COMMAND", command.line))

@@ -11,6 +11,9 @@ from tracker.agents.connect.editors import Editor, Ownership
 from tracker.agents.connect.hooks_json import HooksJson
 from tracker.agents.connect.hooks_toml import HooksToml
 from tracker.agents.connect.looking import commands_in, read_object, read_table, table
+from tracker.agents.connect.telemetry import is_private
+from tracker.agents.connect.telemetry_toml import TABLE, TelemetryToml
+from tracker.agents.connect.together import Together
 
 _EVENTS: Final = (
     *("SessionStart", "UserPromptSubmit", "PreToolUse", "PermissionRequest", "PostToolUse"),
@@ -45,19 +48,38 @@ class Codex(Agent):
         """See `Agent`. Where there are hooks in config.toml, ours go there: both files at once make
         Codex warn at every start."""
         hooks, config = self.all_paths(place)
-        has_inline = set(table(read_table(config), "hooks")) - {_STATE}
-        return [config if has_inline else hooks]
+        return [config if _has_inline(config) else hooks]
+
+    def telemetry_paths(self, place: Place) -> list[Path]:
+        """See `Agent`."""
+        return [self.all_paths(place)[1]]
+
+    def others_telemetry(self, place: Place) -> str | None:
+        """See `Agent`. The key has to stand in the file."""
+        config = self.folder(place) / "config.toml"
+        values = read_table(config)
+        if TABLE in values and not _is_ours(config):
+            return f"{config} has [{TABLE}]"
+        if place.project is not None:
+            return "its key would be in the repository; connect without --project"
+        if not is_private(config):
+            return (
+                f"its key would be in {config}, which others can read, or which is in a git work "
+                "tree; make it private (chmod 600), then connect again"
+            )
+        return None
 
     def all_paths(self, place: Place) -> list[Path]:
         """See `Agent`."""
         folder = self.folder(place) if place.project is None else place.project / ".codex"
         return [folder / "hooks.json", folder / "config.toml"]
 
-    def editor(self, file_name: str, command: HookCommand, ownership: Ownership) -> Editor:
+    def editor(self, path: Path, command: HookCommand, ownership: Ownership) -> Editor:
         """See `Agent`."""
         entries = _entries(command.line)
-        if file_name.endswith(".toml"):
-            return HooksToml(ownership, entries)
+        if path.suffix == ".toml":
+            inline = entries if _has_inline(path) else {}
+            return Together(HooksToml(ownership, inline), TelemetryToml(command.telemetry))
         return HooksJson(ownership, entries)
 
     def problems(self, place: Place) -> list[str]:
@@ -90,6 +112,14 @@ class Codex(Agent):
                     if ours and not table(state, key).get("trusted_hash"):
                         return False
         return True
+
+
+def _has_inline(config: Path) -> bool:
+    return bool(set(table(read_table(config), "hooks")) - {_STATE})
+
+
+def _is_ours(config: Path) -> bool:
+    return TelemetryToml(None).count(config.read_bytes()) > 0
 
 
 def _entries(command: str) -> Entries:

@@ -37,7 +37,7 @@ class Copilot(Agent):
         folder = place.project / ".github" if place.project is not None else self.folder(place)
         return [folder / "hooks" / f"{MARK}.json"]
 
-    def editor(self, file_name: str, command: HookCommand, ownership: Ownership) -> Editor:  # noqa: ARG002
+    def editor(self, path: Path, command: HookCommand, ownership: Ownership) -> Editor:  # noqa: ARG002
         """See `Agent`."""
         key = "bash"
         line = command.line

@@ -33,7 +33,7 @@ class Cursor(Agent):
         folder = place.project / ".cursor" if place.project is not None else self.folder(place)
         return [folder / "hooks.json"]
 
-    def editor(self, file_name: str, command: HookCommand, ownership: Ownership) -> Editor:  # noqa: ARG002
+    def editor(self, path: Path, command: HookCommand, ownership: Ownership) -> Editor:  # noqa: ARG002
         """See `Agent`."""
         entry: dict[str, Any] = {"command": command.line, "timeout": TIMEOUT}
         entries = dict.fromkeys(_EVENTS, entry)

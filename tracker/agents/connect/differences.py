@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import difflib
+import re
+from typing import Final
 
 from tracker.agents.connect.changes import Step
+
+# Where a file has to have it, it is not for the screen.
+_KEY: Final = re.compile(r'("x-api-key" = )"[^"]*"')
 
 
 def unified(step: Step) -> str:
@@ -18,7 +23,7 @@ def unified(step: Step) -> str:
         "/dev/null" if after is None else name,
         lineterm="",
     )
-    return "".join(f"{line}\n" for line in lines)
+    return _KEY.sub(r"\1\"…\"", "".join(f"{line}\n" for line in lines))
 
 
 def _lines(content: bytes | None) -> list[str]:

@@ -47,9 +47,9 @@ class GeminiCli(Agent):
         extension = self.folder(place) / "extensions" / MARK
         return [extension / "hooks" / "hooks.json", extension / _MANIFEST]  # with that, it counts
 
-    def editor(self, file_name: str, command: HookCommand, ownership: Ownership) -> Editor:
+    def editor(self, path: Path, command: HookCommand, ownership: Ownership) -> Editor:
         """See `Agent`."""
-        if file_name == _MANIFEST:
+        if path.name == _MANIFEST:
             return OwnFile(json.dumps(_EXTENSION, indent=2) + "\n")
         return HooksJson(ownership, _entries(command.line))
 

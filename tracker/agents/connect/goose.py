@@ -42,9 +42,9 @@ class Goose(Agent):
         plugin = root / ".agents" / "plugins" / MARK
         return [plugin / "hooks" / "hooks.json", plugin / _MANIFEST]
 
-    def editor(self, file_name: str, command: HookCommand, ownership: Ownership) -> Editor:
+    def editor(self, path: Path, command: HookCommand, ownership: Ownership) -> Editor:
         """See `Agent`."""
-        if file_name == _MANIFEST:
+        if path.name == _MANIFEST:
             return OwnFile(json.dumps(_PLUGIN, indent=2) + "\n")
         entry: dict[str, Any] = {
             "hooks": [{"type": "command", "command": command.line, "timeout": TIMEOUT}]

@@ -44,11 +44,11 @@ class HooksJson:
 
     def count(self, content: bytes) -> int:
         """See `Editor`."""
-        return len(self._found(_read(content)[2]))
+        return len(self._found(read_json(content)[2]))
 
     def is_current(self, content: bytes) -> bool:
         """See `Editor`."""
-        found = self._found(_read(content)[2])
+        found = self._found(read_json(content)[2])
         return dict(found) == self._entries and len(found) == len(self._entries)
 
     def add(self, content: bytes | None) -> Edited:
@@ -56,7 +56,7 @@ class HooksJson:
         if content is None:
             text = self.snippet()
             return Edited(text.encode(), [(0, len(text.encode()))])
-        mark, text, root = _read(content)
+        mark, text, root = read_json(content)
         adder = Adder(text, root)
         containers = [name for name in self._head if root.member(name) is None]
         for name in containers:
@@ -92,7 +92,7 @@ class HooksJson:
 
     def remove(self, content: bytes, containers: Collection[str], *, made: bool) -> bytes | None:
         """See `Editor`."""
-        mark, text, root = _read(content)
+        mark, text, root = read_json(content)
         hooks = root.member(HOOKS)
         if hooks is None or not isinstance(hooks.value, dict):
             return content
@@ -187,7 +187,7 @@ class HooksJson:
             raise Unsuitable("it cannot be edited without changing more than the hooks")
 
 
-def _read(content: bytes) -> tuple[bytes, str, Node]:
+def read_json(content: bytes) -> tuple[bytes, str, Node]:
     """The byte order mark if there is one, the text, the object that it says. Raises Unsuitable."""
     mark = codecs.BOM_UTF8 if content.startswith(codecs.BOM_UTF8) else b""
     try:

@@ -30,21 +30,19 @@ class HooksToml:
 
     def count(self, content: bytes) -> int:
         """See `Editor`."""
-        return len(self._found(_read(content)[1]))
+        return len(self._found(read_toml(content)[1]))
 
     def is_current(self, content: bytes) -> bool:
         """See `Editor`."""
-        found = self._found(_read(content)[1])
+        found = self._found(read_toml(content)[1])
         return dict(found) == self._entries and len(found) == len(self._entries)
 
     def add(self, content: bytes | None) -> Edited:
         """See `Editor`."""
-        text, before = _read(content or b"")
-        newline = "\r\n" if "\r\n" in text else "\n"
-        added = newline if text else ""
-        if text and not text.endswith("\n"):
-            added += newline
-        added += self.snippet().replace("\n", newline)
+        if not self._entries:
+            return Edited(content or b"", [])
+        text, before = read_toml(content or b"")
+        added = appended(text, self.snippet())
         hooks = before.get("hooks", {})
         if not isinstance(hooks, dict):
             raise Unsuitable('"hooks" is no table')
@@ -60,7 +58,7 @@ class HooksToml:
 
     def remove(self, content: bytes, containers: Collection[str], *, made: bool) -> bytes | None:  # noqa: ARG002
         """See `Editor`."""
-        text, before = _read(content)
+        text, before = read_toml(content)
         if not self._found(before):
             return content
         left = _NOTED.sub("", _ENTRY.sub(self._without, text))
@@ -97,10 +95,10 @@ class HooksToml:
         lines = [_NOTE]
         for event, entry in self._entries.items():
             lines += [f"[[hooks.{event}]]"]
-            lines += [f"{key} = {_value(entry[key])}" for key in entry if key != "hooks"]
+            lines += [f"{key} = {toml_value(entry[key])}" for key in entry if key != "hooks"]
             for handler in entry["hooks"]:
                 lines += [f"[[hooks.{event}.hooks]]"]
-                lines += [f"{key} = {_value(value)}" for key, value in handler.items()]
+                lines += [f"{key} = {toml_value(value)}" for key, value in handler.items()]
         return "\n".join([*lines, ""])
 
     def _found(self, values: Mapping[str, Any]) -> list[tuple[str, Any]]:
@@ -117,12 +115,21 @@ class HooksToml:
         ]
 
 
-def _value(value: object) -> str:
+def appended(text: str, block: str) -> str:
+    """A block as it comes at the end of the text, after an empty line."""
+    newline = "\r\n" if "\r\n" in text else "\n"
+    before = newline if text else ""
+    if text and not text.endswith("\n"):
+        before += newline
+    return before + block.replace("\n", newline)
+
+
+def toml_value(value: object) -> str:
     """A string or number in TOML: a basic string is one of JSON, except for DEL."""
     return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
-def _read(content: bytes) -> tuple[str, dict[str, Any]]:
+def read_toml(content: bytes) -> tuple[str, dict[str, Any]]:
     try:
         text = content.decode("utf-8")
         return text, tomllib.loads(text)

@@ -35,7 +35,7 @@ class OpenCode(Agent):
         folder = self.folder(place) if place.project is None else place.project / ".opencode"
         return [folder / "plugins" / f"{MARK}.js"]
 
-    def editor(self, file_name: str, command: HookCommand, ownership: Ownership) -> Editor:  # noqa: ARG002
+    def editor(self, path: Path, command: HookCommand, ownership: Ownership) -> Editor:  # noqa: ARG002
         """See `Agent`."""
         before, _, after = _PLUGIN.read_text(encoding="utf-8").partition(_PLACEHOLDER)
         return OwnFile(before + json.dumps(command.arguments, ensure_ascii=False) + after)

@@ -45,7 +45,7 @@ class Plugging:
     def plans(self, command: HookCommand) -> list[Step | CannotEdit]:
         """What connecting would change. Raises ConfigError: it cannot be connected here."""
         planned: list[Step | CannotEdit] = []
-        for path in self._agent.paths(self._place):
+        for path in self._wanted(command):
             try:
                 planned.append(self._plan_adding(path, command))
             except CannotEdit as error:
@@ -65,7 +65,7 @@ class Plugging:
     def connect(self, command: HookCommand) -> list[Outcome]:
         """Edit the files; the connection is in the ledger already. Raises ConfigError, NoRoom."""
         outcomes = []
-        wanted = self._agent.paths(self._place)
+        wanted = self._wanted(command)
         for path in wanted:
             try:
                 plan = partial(self._plan_adding, path, command)
@@ -85,6 +85,11 @@ class Plugging:
         for path in self._affected(everywhere=everywhere):
             outcomes += self._remove_from(path)
         return outcomes
+
+    def _wanted(self, command: HookCommand) -> list[Path]:
+        paths = self._agent.paths(self._place)
+        more = [] if command.telemetry is None else self._agent.telemetry_paths(self._place)
+        return list(dict.fromkeys([*paths, *more]))
 
     def _remove_from(self, path: Path) -> list[Outcome]:
         before = self._connection()
@@ -115,7 +120,7 @@ class Plugging:
 
     def _plan_adding(self, path: Path, command: HookCommand) -> Step:
         before = _change_of(self._connection(), path)
-        editor = self._agent.editor(path.name, command, self._ownership(before))
+        editor = self._agent.editor(path, command, self._ownership(before))
         project = None if self._place.project is None else str(self._place.project)
         change = Change(path, command=command.line, project=project)
         file = ConfigFile(path, self._agent.mode, self._backups(project))
@@ -136,7 +141,7 @@ class Plugging:
     def _editor(self, path: Path, change: Change | None) -> Editor:
         """For what is there, not for what would be added."""
         command = HookCommand(Path("tracker"), self._agent.name)
-        return self._agent.editor(path.name, command, self._ownership(change))
+        return self._agent.editor(path, command, self._ownership(change))
 
     def _ownership(self, change: Change | None) -> Ownership:
         return Ownership(self._agent.name, [change.command] if change else [])

@@ -33,7 +33,7 @@ class QwenCode(Agent):
         folder = place.project / ".qwen" if place.project is not None else self.folder(place)
         return [folder / "settings.json"]
 
-    def editor(self, file_name: str, command: HookCommand, ownership: Ownership) -> Editor:  # noqa: ARG002
+    def editor(self, path: Path, command: HookCommand, ownership: Ownership) -> Editor:  # noqa: ARG002
         """See `Agent`."""
         handler: dict[str, Any] = {
             **{"type": "command", "command": command.line},
