@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -241,8 +242,11 @@ class Lifespan:
             await self._store.note_settings(self._settings)
         if self._startup_key is not None:
             await self._startup_key.make()
-        loop = asyncio.get_running_loop()
-        self._loading = loop.call_later(_SOON, loop.run_in_executor, None, later.load)
+        if getattr(sys, "frozen", False):  # it reads from its own file, which may be gone soon
+            later.load()
+        else:
+            loop = asyncio.get_running_loop()
+            self._loading = loop.call_later(_SOON, loop.run_in_executor, None, later.load)
 
     async def process_shutdown(self, _scope: dict[str, Any], _event: dict[str, Any]) -> None:
         """The ASGI server has answered what it received."""

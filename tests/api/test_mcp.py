@@ -412,7 +412,8 @@ def typescript(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_official_client_of_typescript(
     shared_server: Server, project: str, typescript: Path, mode: str, agent: str
 ) -> None:
-    did = run(["node", "client.mjs", shared_server.url, KEY, project, mode], typescript)
+    words = ["node", "client.mjs", shared_server.url, project, mode]
+    did = run(words, typescript, MCP_KEY=KEY)  # others look for keys in the list of processes
     found = json.loads(did)
     assert (found["tools"], found["contents"], found["messages"]) == (8, 1, 2)
     assert found["begun"]["task_id"] == "Задача"

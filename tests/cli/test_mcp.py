@@ -168,10 +168,11 @@ WAYS = [(way, mode) for way in ("http", "stdio") for mode in ("auto", "legacy")]
 @pytest.mark.parametrize(("way", "mode"), WAYS)
 def test_the_official_client(shared_server: Server, tmp_path: Path, way: str, mode: str) -> None:
     project = f"official {way} {mode}"
-    words = (way, mode, shared_server.url, KEY, project, str(tmp_path))
+    words = (way, mode, shared_server.url, project, str(tmp_path))
     done = subprocess.run(
         [sys.executable, "-m", "tests.support.mcp_client", *words],
         cwd=Path(__file__).parents[2],
+        env={**os.environ, "MCP_KEY": KEY},
         capture_output=True,
         check=False,
         timeout=60,

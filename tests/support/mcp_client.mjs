@@ -1,7 +1,8 @@
 // The official client of TypeScript: what it did, as one line of JSON.
 import { Client, StreamableHTTPClientTransport } from "@modelcontextprotocol/client";
 
-const [url, key, project, mode] = process.argv.slice(2);
+const [url, project, mode] = process.argv.slice(2);
+const key = process.env.MCP_KEY;
 const client = new Client({ name: "typescript", version: "1" }, { versionNegotiation: { mode } });
 const headers = { Authorization: `Bearer ${key}` };
 await client.connect(new StreamableHTTPClientTransport(new URL(`${url}/mcp`), { requestInit: { headers } }));

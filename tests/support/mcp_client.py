@@ -1,13 +1,14 @@
 """The official client of Python, in a process of its own: its imports change uvicorn. Prints what
 it did as one line of JSON.
 
-python -m tests.support.mcp_client http|stdio auto|legacy URL KEY PROJECT HOME
+MCP_KEY=KEY python -m tests.support.mcp_client http|stdio auto|legacy URL PROJECT HOME
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
+import os
 import sys
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -21,7 +22,8 @@ from mcp.client.streamable_http import streamable_http_client
 ROOT = Path(__file__).parents[2]
 
 
-async def drive(way: str, mode: str, url: str, key: str, project: str, home: str) -> dict[str, Any]:
+async def drive(way: str, mode: str, url: str, project: str, home: str) -> dict[str, Any]:
+    key = os.environ["MCP_KEY"]
     async with AsyncExitStack() as stack:
         if way == "stdio":
             env = {"HOME": home, "TRACKER_URL": url, "API_KEY": key, "PYTHONPATH": str(ROOT)}

@@ -7,6 +7,7 @@ from importlib import import_module
 from typing import Final
 
 _MODULES: Final = (
+    "encodings.unicode_escape",  # for what is escaped in the log
     "pydantic.dataclasses",  # pydantic imports it when the document is made
     "tracker.api.openapi.document",
     "tracker.api.mcp_backend",

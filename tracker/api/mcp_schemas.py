@@ -7,9 +7,18 @@ from typing import Annotated, Any, Literal, NotRequired
 from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
 from typing_extensions import TypedDict
 
+from tracker.domain.limits import MAX_INTEGER
+
 _Id = Annotated[
     int | str | None,
     WithJsonSchema({"type": ["integer", "string", "null"], "description": "The request's."}),
+]
+
+_RequestId = Annotated[
+    int | str,
+    WithJsonSchema(
+        {"type": ["integer", "string"], "minimum": -MAX_INTEGER, "maximum": MAX_INTEGER}
+    ),
 ]
 
 
@@ -20,7 +29,7 @@ class McpMessage(BaseModel):
 
     jsonrpc: Literal["2.0"]
     method: str = Field(examples=["tools/call"])
-    id: _Id = Field(default=None, examples=[1], description="A notification has none.")
+    id: _RequestId = Field(default=0, examples=[1], description="A notification has none.")
     params: dict[str, Any] | None = None
 
 
