@@ -164,6 +164,16 @@ def test_a_sub_agent_has_its_own(session: Session) -> None:
     assert session.usage() == used()
 
 
+def test_what_waits_is_bounded_and_not_lost(session: Session) -> None:
+    many = [session.call(at=number) for number in range(250)]
+    resource = {"service.namespace": session.project}
+    export(session.server, logs(*many, resource=resource))
+    assert session.usage() == used(250)
+    session.hook("UserPromptSubmit", 0, prompt="x")
+    export(session.server, logs(*(session.call(turn="other", at=n) for n in range(250))))
+    assert session.usage() == used(300)
+
+
 def metrics(session: Session, amount: int, is_delta: bool = True) -> dict[str, Any]:
     point = {
         "timeUnixNano": str((NOW + 7) * 1_000_000),

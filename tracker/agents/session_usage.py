@@ -20,6 +20,7 @@ HELD_MS: Final = 60_000
 # By which a turn's hook and its telemetry may differ, in milliseconds.
 _APART: Final = 3000
 
+# Of a session; what is older does not wait any longer.
 _MOST_HELD: Final = 200
 _MOST_PROMPTS: Final = 100
 
@@ -55,13 +56,15 @@ class Usage(Tasks):
         """Count what is held of which it is known whose it is; `now_or_never`: all of it."""
         memory = self._memory
         if memory.is_untold:
-            if now_or_never:
+            if now_or_never or len(memory.held) > _MOST_HELD:
                 self._tell_alone()
             return
         held, memory.held = memory.held, []
-        for heard_at, told in held:
+        too_many = len(held) - _MOST_HELD
+        for number, (heard_at, told) in enumerate(held):
             telling = Telling.load(told)
-            has_waited = now_or_never or self._now - heard_at >= HELD_MS
+            is_old = self._now - heard_at >= HELD_MS or number < too_many
+            has_waited = now_or_never or is_old
             if telling.tells is Tells.PROMPT:
                 memory.prompts = sorted([*memory.prompts, telling.at])[-_MOST_PROMPTS:]
             elif telling.tells is Tells.CALL or (has_waited and not memory.has_events):
