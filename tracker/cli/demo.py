@@ -66,7 +66,9 @@ def demo(*, seconds: float, pace: float, keep: bool, **server: Any) -> None:
         try:
             team.work(reports)
         finally:
-            if team.has_begun and not isinstance(sys.exception(), Unreachable):
+            ended_by = sys.exception()
+            is_stopped = isinstance(ended_by, SystemExit | KeyboardInterrupt)
+            if is_stopped or (team.has_begun and not isinstance(ended_by, Unreachable)):
                 team.leave(keep=keep)
 
 
@@ -77,6 +79,8 @@ class _Team:
         self._first = server.transport(_LITTLE_PATIENCE)
         self._later = server.transport(_PATIENCE)
         self._run = run
+        # Also of what was on its way when a signal came.
+        self._projects: set[str] = set()
         self._sent: list[ScheduledReport] = []
         self.url = self._first.url
 
@@ -104,7 +108,7 @@ class _Team:
         rest = ends(self._sent)
         for at in range(0, len(rest), _MAX_REPORTS):
             self._send(rest[at : at + _MAX_REPORTS], self._later)
-        projects = sorted({self._project(report) for report in self._sent})
+        projects = sorted(self._projects)
         where = f"{len(projects)} projects, {self._run}/…"
         if keep:
             print_text(f"{sent} reports sent, to {where}")
@@ -130,6 +134,7 @@ class _Team:
             }
             for report in reports
         ]
+        self._projects.update(map(self._project, reports))
         body = json.dumps({"reports": bodies}, ensure_ascii=False).encode()
         answer = transport.post("/webhook/batch", body, None, BATCH)
         self._sent += reports
