@@ -36,7 +36,7 @@ def test_it_keeps_its_time_beside_a_server_that_hangs(
 ) -> None:
     done = wait(what, "--timeout", "0.1", home=tmp_path, url=hangs)
     # The client itself gives up after 10 s, with words of its own.
-    assert done == Done(75, "", "tracker: after 0.1 s the server does not answer\n")
+    assert done == Done(75, "", f"tracker: after 0.1 s {hangs} does not answer\n")
 
 
 def test_it_keeps_its_time_beside_a_server_that_answers_byte_by_byte(tmp_path: Path) -> None:

@@ -65,10 +65,12 @@ def wait(
         raise click.UsageError("--timeout: expected a number of seconds")
     patience = _Patience(timeout)
     if ready:
-        patience.until_nothing(lambda: _not_ready(server))
+        asked = _Server(server)
+        patience.until_nothing(asked.not_ready, asked)
     if all_finished:
-        tasks = _Tasks(find_server(**server, patience=min(_RETRY_SECONDS, timeout)), project)
-        patience.until_nothing(tasks.not_ended, tasks.open_lines)
+        client = find_server(**server, patience=min(_RETRY_SECONDS, timeout))
+        tasks = _Tasks(client, project)
+        patience.until_nothing(tasks.not_ended, _Server(server, client.url), tasks.open_lines)
         total, _, failed = tasks.counts
         if failed:
             _print(f"tracker: {failed} of {total} tasks failed", tasks.lines([Status.FAILED]))
@@ -83,14 +85,18 @@ class _Patience:
         self._deadline = time.monotonic() + timeout
 
     def until_nothing(
-        self, missing: Callable[[], str | None], which: Callable[[], list[str]] = list
+        self,
+        missing: Callable[[], str | None],
+        asked: _Server,
+        which: Callable[[], list[str]] = list,
     ) -> None:
         """Return once nothing is missing. At the deadline say what is, and in further lines which,
-        and exit with code 75."""
+        and exit with code 75. `asked`: who may not answer."""
         while True:
-            lacking = self._ask(missing, "the server does not answer")
+            lacking = self._ask(missing, "")
             if lacking is None:
                 return
+            lacking = lacking or f"{asked.name} does not answer"
             if time.monotonic() > self._deadline:
                 _print(f"tracker: after {self._timeout:g} s {lacking}", self._ask(which, []))
                 sys.exit(_TRY_AGAIN)
@@ -115,18 +121,27 @@ class _Patience:
         return answer.result() if done else otherwise
 
 
-def _not_ready(server: dict[str, Any]) -> str | None:
-    """Why the server is not, None: it is. Its ready file may have been written since the last
-    check, and a proxy before it may have no server yet."""
-    try:
-        find_server(**server, patience=0).health()
-    except Unreachable as error:
-        return f"the server is not ready: {error}"
-    except Refused as refused:
-        if refused.status < 500:
-            raise
-        return f"the server is not ready: {refused}"
-    return None
+class _Server:
+    """The one that is asked. `name`: its address, once that is known."""
+
+    def __init__(self, options: dict[str, Any], name: str = "the server") -> None:
+        self._options = options
+        self.name = name
+
+    def not_ready(self) -> str | None:
+        """Why it is not, None: it is. Its ready file may have been written since the last check,
+        and a proxy before it may have no server yet."""
+        try:
+            client = find_server(**self._options, patience=0)
+            self.name = client.url
+            client.health()
+        except Unreachable as error:
+            return f"the server is not ready: {error}"
+        except Refused as refused:
+            if refused.status < 500:
+                raise
+            return f"the server is not ready: {refused}"
+        return None
 
 
 class _Counts(NamedTuple):

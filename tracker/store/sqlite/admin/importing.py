@@ -39,6 +39,7 @@ from tracker.store.sqlite.columns import EVENT, TASK, fill, listed, parameters
 from tracker.store.sqlite.connection import open_writer, translate_errors
 from tracker.store.sqlite.lock import DatabaseLock
 from tracker.store.sqlite.recovery import recover
+from tracker.store.sqlite.sidecars import SIDECARS
 
 # The line where a record begins, and the record, parsed.
 NumberedRecord = tuple[int, dict[str, Any]]
@@ -109,18 +110,20 @@ def import_(
     by: Actor,
     clock: Clock,
 ) -> dict[str, int]:
-    """Add all `records` to the database at `path`, which is made if there is none, or none of them.
-    Returns how many of each kind. `begin` is called once the file's begin and the database were
-    looked at; `progress` with how many records were added, of how many is not known. `file`, `by`:
-    what the audit log names.
+    """Add all `records` to the database at `path`, or none of them: one that is not there is made
+    then, and only then. Returns how many of each kind. `begin` is called once the file's begin and
+    the database were looked at; `progress` with how many records were added, of how many is not
+    known. `file`, `by`: what the audit log names.
 
     Raises:
         InUse: a server has the database.
         ConfigError: not the whole of an export, or ids or names in it are taken.
     """
     lock = DatabaseLock(path)
+    is_new = False
     try:
         recover(path)
+        is_new = not any(one.exists() and one.stat().st_size for one in _sqlite_files(path))
         with (
             closing(open_writer(path, "full")) as connection,
             translate_errors(str(path)),
@@ -130,9 +133,18 @@ def import_(
             counts = _Import(connection, path, begin, progress).run(iter(records))
             deed = Deed(Action.IMPORTED, by, details={"file": file, **counts})
             audit.add(connection, clock.now_ms(), deed)
+    except BaseException:
+        if is_new:  # nothing came into it
+            for made in _sqlite_files(path):
+                made.unlink(missing_ok=True)
+        raise
     finally:
         lock.release()
     return counts
+
+
+def _sqlite_files(path: Path) -> list[Path]:
+    return [Path(f"{path.resolve()}{end}") for end in ("", *SIDECARS)]
 
 
 class _Import:
