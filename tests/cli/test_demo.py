@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import re
 import signal
+import threading
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.support.cli import run
+from tests.support.foreign import listening
 from tests.support.keys import make_key
 from tests.support.platforms import needs_posix
 from tests.support.processes import Process
@@ -75,6 +77,33 @@ def test_stopped_it_takes_its_data_away(
         finally:
             process.kill()
     assert projects() == before
+
+
+@needs_posix
+def test_stopped_while_its_first_reports_are_on_their_way_it_takes_them_away(
+    tmp_path: Path,
+) -> None:
+    """Nobody has said that they were recorded: they may be."""
+    asked: list[str] = []
+    let_go = threading.Event()
+
+    def answer(method: str, target: str) -> Iterator[bytes]:
+        asked.append(f"{method} {target}")
+        if method == "DELETE":
+            yield b"HTTP/1.1 204 No Content\r\n\r\n"
+        let_go.wait()
+
+    with listening(answer) as url:
+        given = environment(tmp_path, TRACKER_URL=url, API_KEY=KEY)
+        with Process([*COMMAND, "demo"], cwd=tmp_path, env=given) as process:
+            try:
+                wait_for(lambda: "POST /webhook/batch" in asked, 30, "its first reports")
+                process.send_signal(signal.SIGTERM)
+                assert process.wait(30) == 143
+            finally:
+                process.kill()
+                let_go.set()
+    assert [one for one in asked if one.startswith("DELETE /api/projects/demo-")]
 
 
 def test_what_it_may_not_delete_it_says(shared_server: Server, tmp_path: Path) -> None:

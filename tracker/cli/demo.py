@@ -7,6 +7,7 @@ import secrets
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
 import click
@@ -67,9 +68,11 @@ def demo(*, seconds: float, pace: float, keep: bool, **server: Any) -> None:
             team.work(reports)
         finally:
             ended_by = sys.exception()
-            is_stopped = isinstance(ended_by, SystemExit | KeyboardInterrupt)
-            if is_stopped or (team.has_begun and not isinstance(ended_by, Unreachable)):
+            if team.has_begun and not isinstance(ended_by, Unreachable):
                 team.leave(keep=keep)
+            elif isinstance(ended_by, SystemExit | KeyboardInterrupt):
+                with suppress(ClientError):  # perhaps nobody was there, and nothing has to go
+                    team.leave(keep=keep)
 
 
 class _Team:
