@@ -6,16 +6,17 @@ ARG BASE=python:3.13-slim-bookworm
 
 FROM ${BASE} AS build
 WORKDIR /source
-COPY requirements-run.txt requirements-wheel.txt ./
+COPY requirements-run.txt requirements-web.txt requirements-wheel.txt ./
 # First what is locked, so that a change of the code does not install it again.
 RUN python3 -m venv /opt/tracker && python3 -m venv /opt/build \
  && /opt/tracker/bin/python -m pip install --no-cache-dir --only-binary :all: --require-hashes \
     -r requirements-run.txt \
  && /opt/build/bin/python -m pip install --no-cache-dir --only-binary :all: --require-hashes \
-    -r requirements-wheel.txt
+    -r requirements-wheel.txt -r requirements-web.txt
 COPY pyproject.toml README.md LICENSE ./
 COPY agent_task_tracker agent_task_tracker
 COPY tracker tracker
+COPY scripts/_dashboard.py scripts/hatch_build.py scripts/
 RUN /opt/build/bin/python -m hatchling build -t wheel -d /opt/build \
  && /opt/tracker/bin/python -m pip install --no-cache-dir --no-deps --no-index /opt/build/*.whl \
  && /opt/tracker/bin/python -m pip uninstall --yes pip setuptools

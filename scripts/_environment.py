@@ -1,6 +1,6 @@
 """Make and check the checkout's own virtual environment, for the scripts beside this file.
 
-Has to parse on every Python 3: an old one only gets as far as the import of _python.
+Has to parse on every Python 3: an old one only gets as far as the import of _python, the first.
 """
 
 import hashlib
@@ -15,6 +15,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from _python import replace_process
+
+# isort: split
+# Only then: an old Python cannot import it.
+from _dashboard import Dashboard, DashboardError, find_npm, npm_of_wheel
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -32,15 +36,20 @@ class Environment:
         self.python = self.directory / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
         self.stamp = self.directory / "installed.json"
         self.lock = self.directory / "lock"
+        self.dashboard = Dashboard(root)
 
     def ensure(self, *groups: str) -> None:
-        """Install the project and these dependency groups, unless they already are."""
+        """Install the project and these dependency groups and build the dashboard, unless all
+        that is there already."""
         pyproject = self._read_pyproject()
         wanted = self.fingerprints(pyproject, groups)
-        if self.is_ready(wanted):
+        # What checks and tests the dashboard's sources.
+        tools = not {"lint", "test"}.isdisjoint(groups)
+        if self.is_ready(wanted) and self.dashboard.is_built(tools=tools):
             return
         with self._locked() as inherited:
-            if self.is_ready(wanted):  # made by another script while this one waited
+            if self.is_ready(wanted):  # made by another script while this one waited, perhaps
+                self._build_dashboard(inherited, tools=tools)
                 return
             kept = self.recorded()
             # No stamp while work is in progress: an interrupted installation counts as broken.
@@ -48,6 +57,7 @@ class Environment:
             if kept.get("base") != wanted["base"] or not self.works():
                 kept = {}
                 self._make(inherited)
+            self._build_dashboard(inherited, tools=tools)
             self._install(pyproject, groups, inherited)
             self.stamp.write_text(json.dumps({**kept, **wanted}, indent=1), encoding="utf-8")
 
@@ -99,6 +109,10 @@ class Environment:
         with self._locked() as inherited:
             self._pip(inherited, "--require-hashes", "-r", self.pins(group).name)
 
+    def npm(self) -> list[str]:
+        """Return the command of the npm that the dashboard is built with."""
+        return find_npm() or npm_of_wheel(str(self.python))
+
     def run(self, *arguments: str) -> None:
         """Replace this process by the environment's Python with these arguments."""
         replace_process([str(self.python), *arguments])
@@ -148,6 +162,15 @@ class Environment:
         # "-e .": pip would take characters like [ in a path for its own syntax.
         self._pip(inherited, "-e", ".", *wanted)
         self._make_path_relative()
+
+    def _build_dashboard(self, inherited: tuple[int, ...], *, tools: bool) -> None:
+        """Before the project is installed: what installs it finds it built."""
+        if self.dashboard.is_built(tools=tools):
+            return
+        log("Building the dashboard (its libraries come from npm) ...")
+        if not find_npm():
+            self._pip(inherited, "--require-hashes", "-r", self.pins("web").name)
+        self.dashboard.build(self.npm(), tools=tools)
 
     def _pip(self, inherited: tuple[int, ...], *wanted: str) -> None:
         # -I: a PYTHONPATH must not pass for what is installed. --no-user: some machines set it for
@@ -233,6 +256,6 @@ def run_script(main) -> None:
     except KeyboardInterrupt:
         log("Stopped.")
         sys.exit(130)
-    except (SetupError, OSError) as error:
+    except (SetupError, DashboardError, OSError) as error:
         log(str(error))
         sys.exit(1)

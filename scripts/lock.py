@@ -10,7 +10,7 @@ import subprocess
 from _environment import ROOT, Environment, run_script
 from _python import MINIMUM
 
-GROUPS = ("build", "lint", "run", "test", "wheel")
+GROUPS = ("build", "lint", "run", "test", "web", "wheel")
 # Without the comments that say who needs what: they would name the constraints' path.
 OPTIONS = ("--universal", "--quiet", "--no-emit-index-url", "--no-annotate", "--no-config")
 TOGETHER = ROOT / "build" / "locked-together.txt"

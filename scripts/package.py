@@ -17,7 +17,9 @@ from _environment import ROOT, Environment, SetupError, log, run_script
 PACKAGES = ("agent_task_tracker", "tracker")
 # What an sdist has beside the packages; hatchling adds the one with a dot.
 BESIDE = {"CHANGELOG.md", "LICENSE", "PKG-INFO", "README.md", "pyproject.toml", ".gitignore"}
-KINDS = {".py", ".typed", ".sql", ".js", ".ts", ".css", ".html", ".svg", ".md"}
+BESIDE |= {"scripts/_dashboard.py", "scripts/hatch_build.py", "tracker/web/.npmrc"}
+KINDS = {".py", ".typed", ".sql", ".js", ".mjs", ".ts", ".css", ".html", ".svg", ".md"}
+KINDS |= {".json", ".map", ".woff2"}
 
 
 def run(*command: str, cwd: Path = ROOT) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import http.server
 import os
 import shutil
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -22,12 +24,16 @@ if TYPE_CHECKING:
 
     from tests.support.dashboard import Dashboard
 
+ROOT = Path(__file__).parents[1]
 REQUIRE_BROWSER = "TRACKER_REQUIRE_BROWSER"
 
 
-def pytest_configure() -> None:
-    """Ctrl-C ends what tests start, also where it would not end the tests."""
+def pytest_configure(config: pytest.Config) -> None:
+    """Ctrl-C ends what tests start, also where it would not end the tests; and the dashboard under
+    test is of these sources, whoever started pytest."""
     keep_to_ourselves()
+    if not hasattr(config, "workerinput"):
+        subprocess.run([sys.executable, str(ROOT / "scripts" / "dashboard.py")], check=True)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -15,7 +15,7 @@ from packaging.utils import canonicalize_name
 ROOT = Path(__file__).parents[2]
 sys.path.append(str(ROOT / "scripts"))
 group_requirements = importlib.import_module("_environment").group_requirements
-GROUPS = ("build", "lint", "run", "test", "wheel")
+GROUPS = ("build", "lint", "run", "test", "web", "wheel")
 LOCKS = {g: (ROOT / f"requirements-{g}.txt").read_text(encoding="utf-8") for g in GROUPS}
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 

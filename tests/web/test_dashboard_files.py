@@ -14,15 +14,10 @@ from tests.support.clocked import ClockedServer
 from tests.support.server import Server, quote
 
 APP = Path(tracker.__file__).parent / "web" / "app"
-# It is there to be noticed. Comments do not count: they say of which types things are, which
-# scripts/lint.py checks.
-# 36,000 are for keys of one's own: two tables, four dialogs, and their words in two languages.
-# 9,500 are for what agents ask of a person, in every view, what else one has to see to, and why a
-# page is not live behind a proxy.
-# 4,500 are for agents' sessions, and what a task has started.
-# 5,000 are for tokens and cost: of a task, a session, an agent, a model.
-MOST_BYTES = 197_500
-COMMENT = re.compile(r"^\s*(//[^\n]*|/\*\*.*?\*/)\n", re.MULTILINE | re.DOTALL)
+BUILT = APP.with_name("built")
+# On first load, compressed, with the fonts of two alphabets.
+MOST_BYTES = 150_000
+MOST_REQUESTS = 12
 PAGES = ("/", "/projects", "/projects/org%2Frepo", "/projects/p/board", "/projects/p/timeline")
 MORE_PAGES = ("/projects/p/tasks/a%2Fb", "/stats", "/events", "/settings", "/?q=1")
 
@@ -52,12 +47,11 @@ def test_nothing_may_run_or_be_reached_but_this_server(shared_server: Server) ->
 def test_what_the_page_names_is_there_for_good(shared_server: Server) -> None:
     page = httpx.get(shared_server.url, verify=False, trust_env=False).text
     links = re.findall(r'(?:href|src)="(/assets/[^"]+)"', page)
-    modules = {f.relative_to(APP).as_posix() for f in APP.rglob("*.js")}
-    assert {link.split("/", 3)[3] for link in links if link.endswith(".js")} == modules
+    assert {"main.js", "main.css", "icon.svg"} == {link.split("/", 3)[3] for link in links}
     for link in links:
         asset = httpx.get(shared_server.url + link, verify=False, trust_env=False)
         assert asset.status_code == 200
-        assert asset.content == (APP / link.split("/", 3)[3]).read_bytes()
+        assert asset.content == (BUILT / link.split("/", 3)[3]).read_bytes()
         assert "immutable" in asset.headers["Cache-Control"]
         assert asset.headers["X-Content-Type-Options"] == "nosniff"
 
@@ -72,7 +66,9 @@ def test_the_page_itself_is_asked_for_anew(shared_server: Server) -> None:
     )
 
 
-@pytest.mark.parametrize("name", ["none.js", "../app.py", "..%2f..%2fapp.py", "index.html", ""])
+@pytest.mark.parametrize(
+    "name", ["none.js", "../app.py", "..%2f..%2fapp.py", "index.html", "packages.json", ""]
+)
 def test_no_other_file_is_served(shared_server: Server, name: str) -> None:
     page = httpx.get(shared_server.url, verify=False, trust_env=False).text
     base = re.findall(r'"(/assets/\w+)/main.js"', page)[0]
@@ -80,11 +76,18 @@ def test_no_other_file_is_served(shared_server: Server, name: str) -> None:
     assert shared_server.http.get(f"/assets/other/{name}").status_code == 404
 
 
-def test_all_of_it_is_small() -> None:
-    modules = [file.read_text(encoding="utf-8") for file in APP.rglob("*.js")]
-    others = [file for file in APP.rglob("*") if file.is_file() and file.suffix != ".js"]
-    code = sum(len(COMMENT.sub("", module).encode()) for module in modules)
-    assert code + sum(file.stat().st_size for file in others) <= MOST_BYTES
+@pytest.mark.browser
+def test_the_first_load_is_small(server: Server, open_dashboard: Any) -> None:
+    server.report("start", "проект", "a", task="Перевести")  # needs both fonts
+    page = open_dashboard(server=server).page
+    page.wait_for_selector("task-line")
+    page.wait_for_function("document.fonts.status === 'loaded'")
+    sizes = page.evaluate(
+        """["navigation", "resource"].flatMap((type) => performance.getEntriesByType(type))
+        .map(({ name, encodedBodySize }) => [name, encodedBodySize])"""
+    )
+    assert len(sizes) <= MOST_REQUESTS, sizes
+    assert 50_000 < sum(size for _, size in sizes) <= MOST_BYTES, sizes
 
 
 def test_the_types_of_every_module_are_checked() -> None:

@@ -41,7 +41,15 @@ def contained() -> list[Package]:
     listed = resources.files("tracker") / FILE
     if listed.is_file():
         return [Package(**package) for package in json.loads(listed.read_text(encoding="utf-8"))]
-    return collect()
+    return collect() + of_dashboard()
+
+
+def of_dashboard() -> list[Package]:
+    """The libraries that are built into the dashboard, as its build has listed them."""
+    listed = resources.files("tracker") / "web" / "built" / FILE
+    if not listed.is_file():
+        return []
+    return [Package(**package) for package in json.loads(listed.read_text(encoding="utf-8"))]
 
 
 def collect() -> list[Package]:

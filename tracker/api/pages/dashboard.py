@@ -1,16 +1,14 @@
 """The dashboard's files: one page for all of its addresses, and what the page loads.
 
-All are read at start, from a checkout, a wheel or the executable alike (150 kB), and are open
-without a key. The assets' address holds a hash of them all: browsers keep them for good, and
-never mix those of two versions.
+All are read at start, from a checkout, a wheel or the executable alike, as scripts/dashboard.py has
+built them, and are open without a key. The assets' address holds a hash of them all: browsers keep
+them for good, and never mix those of two versions.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
 from importlib import resources
-from importlib.resources.abc import Traversable
 from typing import Final, NamedTuple
 
 import falcon
@@ -24,14 +22,23 @@ from tracker.domain.principal import Right
 # Nothing is run, loaded or reached but what this server sends; no script may build HTML from text.
 _POLICY: Final = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
+    "font-src 'self'; manifest-src 'self'; worker-src 'self'; media-src 'self'; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "
     "require-trusted-types-for 'script'; trusted-types 'none'"
 )
 _TYPES: Final = {
     "css": "text/css; charset=utf-8",
     "js": "text/javascript; charset=utf-8",
+    "map": "application/json",
     "svg": "image/svg+xml",
+    "woff2": "font/woff2",
 }
+
+# A clone whose packages were installed by hand; everything but the page works.
+_NOT_BUILT: Final = (
+    b"<!doctype html><title>Agent Task Tracker</title><p>The dashboard is not built. "
+    b"In the clone run: <code>python3 scripts/dashboard.py</code>, then start the server again.\n"
+)
 
 # The page's addresses: those of tracker/web/app/lib/router.js.
 PAGES: Final = (
@@ -57,20 +64,21 @@ class Files(NamedTuple):
 
 def load(root_path: str) -> Files:
     """Read them, and give the page its assets' addresses, which begin with `root_path`."""
-    files = dict(_walk(resources.files("tracker") / "web" / "app", ""))
+    built = resources.files("tracker") / "web" / "built"
+    if not built.is_dir():
+        return Files(_NOT_BUILT, {}, "none")
+    files = {
+        entry.name: entry.read_bytes()
+        for entry in built.iterdir()
+        if not entry.name.endswith(".json")
+    }
     page = files.pop("index.html").decode()
     digest = hashlib.blake2b(digest_size=6)
     for name in sorted(files):
         digest.update(name.encode() + b"\0" + files[name])
     version = digest.hexdigest()
     base = f"{root_path}/assets/{version}"
-    # Else the browser finds a module only when it has read the one that imports it.
-    preloads = "\n".join(
-        f'<link rel="modulepreload" href="{base}/{name}">'
-        for name in sorted(files)
-        if name.endswith(".js")
-    )
-    page = page.replace("/assets", base).replace("<!-- preloads -->", preloads)
+    page = page.replace("/assets", base)
     page = page.replace('data-root=""', f'data-root="{root_path}"')
     return Files(page.encode(), files, version)
 
@@ -120,11 +128,3 @@ class DashboardAssets:
         file.write_to(req, resp)
         resp.set_header("Cache-Control", "public, max-age=31536000, immutable")
         resp.set_header("X-Content-Type-Options", "nosniff")
-
-
-def _walk(folder: Traversable, prefix: str) -> Iterator[tuple[str, bytes]]:
-    for entry in folder.iterdir():
-        if entry.is_dir():
-            yield from _walk(entry, f"{prefix}{entry.name}/")
-        else:
-            yield prefix + entry.name, entry.read_bytes()

@@ -1,0 +1,47 @@
+// Builds the dashboard, app/ → built/: `npm run build`, which scripts/dashboard.py calls.
+import { cp, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { build } from "esbuild";
+
+const NEW = "built.new";
+
+const { metafile } = await build({
+	entryPoints: ["app/main.js", "app/style/main.css"],
+	entryNames: "[name]",
+	chunkNames: "[name]-[hash]",
+	assetNames: "[name]-[hash]",
+	outdir: NEW,
+	bundle: true,
+	splitting: true,
+	minify: true,
+	sourcemap: true,
+	format: "esm",
+	target: ["es2022", "chrome115", "firefox120", "safari17.5"],
+	loader: { ".woff2": "file" },
+	legalComments: "none", // packages.json has the licences
+	metafile: true,
+	logLevel: "warning",
+});
+
+for (const name of ["index.html", "icon.svg"]) await cp(`app/${name}`, `${NEW}/${name}`);
+await writeFile(`${NEW}/packages.json`, `${JSON.stringify(await packages(metafile), null, "\t")}\n`);
+// In one step: a server that starts meanwhile reads the old ones or the new ones.
+await rm("built", { recursive: true, force: true });
+await rename(NEW, "built");
+
+/** What has come into the files, for `tracker licenses`. */
+async function packages({ outputs }) {
+	const inputs = Object.values(outputs).flatMap((output) => Object.entries(output.inputs));
+	const used = inputs.filter(([, { bytesInOutput }]) => bytesInOutput > 0).map(([path]) => path);
+	const named = used.map((path) => /^node_modules\/((?:@[^/]+\/)?[^/]+)\//.exec(path)?.[1]);
+	const names = [...new Set(named.filter((name) => name !== undefined))].sort();
+	return Promise.all(names.map(describe));
+}
+
+async function describe(name) {
+	const folder = `node_modules/${name}`;
+	const { version, license } = JSON.parse(await readFile(`${folder}/package.json`, "utf8"));
+	const files = (await readdir(folder)).filter((file) => /^licen[cs]e/i.test(file));
+	const texts = await Promise.all(files.map((file) => readFile(`${folder}/${file}`, "utf8")));
+	const purl = `pkg:npm/${name.replace("@", "%40")}@${version}`;
+	return { name, version, license, text: texts.join("\n\n").trim(), purl };
+}
