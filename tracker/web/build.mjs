@@ -1,4 +1,4 @@
-// Builds the dashboard, app/ → built/: `npm run build`, which scripts/dashboard.py calls.
+// Builds the dashboard, app/ → built/: scripts/dashboard.py runs it.
 import { cp, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { build } from "esbuild";
 
