@@ -111,6 +111,8 @@ def test_a_running_server_needs_nothing_of_its_program(tmp_path: Path) -> None:
         ping = {"jsonrpc": "2.0", "id": 1, "method": "ping"}
         assert server.http.get("/openapi.json").is_success
         assert server.http.post("/mcp", json=ping).is_success
+        if not is_executable:  # a busy machine may not have loaded all by now: used, it has
+            assert walk(server) == []
         if is_executable:
             shutil.rmtree(copy)
             for unpacked in temporary.iterdir():

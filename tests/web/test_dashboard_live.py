@@ -8,7 +8,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import Browser, Route, expect
 
 from tests.support.cli import run
 from tests.support.clocked import ClockedServer
@@ -80,15 +80,15 @@ def test_signing_out_everywhere(open_dashboard: Open, start_server: Callable[...
 
 def test_what_was_typed_outlives_another_refusal(open_dashboard: Open) -> None:
     """Each request of a page that is signed out is refused, some of them late."""
-    page = open_dashboard("/stats", key="").page
+    page = open_dashboard("/settings", key="").page
+    held: list[Route] = []
+    page.route("**/api/stats/trends*", lambda route: held.append(route))  # noqa: PLW0108
+    page.goto(f"{page.url.removesuffix('/settings')}/stats")
     page.get_by_label("API key").fill("half a k")
-    page.evaluate(
-        """async () => {
-            const links = [...document.querySelectorAll("link[rel=modulepreload]")];
-            const { api } = await import(links.find((l) => l.href.endsWith("data/api.js")).href);
-            await api.info().catch(() => null);
-        }"""
-    )
+    with page.expect_response("**/api/stats/trends*") as refused:
+        held[0].continue_()
+    assert refused.value.status == 401
+    page.evaluate("new Promise(requestAnimationFrame)")
     expect(page.get_by_label("API key")).to_have_value("half a k")
 
 
