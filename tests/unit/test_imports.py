@@ -40,7 +40,7 @@ ROOMS: dict[str, tuple[set[str], set[str]]] = {
     "admin": ({"store.sqlite.admin"}, {"sdk", "leaves", "domain", "sqlite"}),
     "store": ({"store"}, {"leaves", "domain", "config", "sqlite"}),
     "ws": ({"ws"}, {"leaves", "domain"}),
-    "agents": ({"agents"}, {"leaves", "domain"}),
+    "agents": ({"agents"}, {"sdk", "leaves", "domain"}),
     "mcp": ({"mcp"}, {"sdk", "leaves", "domain"}),
     "api": (
         {"api"},

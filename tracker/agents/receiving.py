@@ -4,7 +4,7 @@ is the same for all of them."""
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Final
 
@@ -19,7 +19,10 @@ from tracker.agents import (
     goose,
     opencode,
     qwen_code,
+    traces,
 )
+from tracker.agents.otlp import genai
+from tracker.agents.otlp.genai import Work
 from tracker.agents.reader import Fields
 from tracker.agents.session import end_process, hear, interpret, settle
 from tracker.agents.session_tasks import Context
@@ -50,6 +53,9 @@ READERS: Final[Mapping[str, Reader]] = {
 
 TELEMETRY: Final = "telemetry"
 """What exports count as."""
+
+FRAMEWORKS: Final = "frameworks"
+"""Whose payloads spans of agents count as."""
 
 _MAX_EVENT: Final = 100
 _MAX_PATH: Final = 4096
@@ -131,6 +137,21 @@ def receive_telemetry(source: Source, told: list[Telling], now: int) -> Payload:
         *(source.agent, source.session, "", TELEMETRY, True, min(at, now), Place(), None),
         interpreted,
         project=source.project,
+    )
+
+
+def receive_trace(trace: str, works: Sequence[Work], now: int) -> Payload:
+    """What spans of a trace tell of runs of agents."""
+
+    def interpreted(known: State | None, _of: str, project: str, *_: object) -> Interpreted:
+        with _refused(FRAMEWORKS):
+            return traces.interpret(project, works, known, now)
+
+    return Payload(
+        *(FRAMEWORKS, as_name(trace), "", TELEMETRY, True, now, Place(), None),
+        interpreted,
+        project=genai.project(works[0].span),
+        records=len(works),
     )
 
 

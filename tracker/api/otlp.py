@@ -5,15 +5,16 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 import falcon.asgi
 
-from tracker.agents.otlp import agents
+from tracker.agents.otlp import agents, genai
 from tracker.agents.otlp.decoding import decode
-from tracker.agents.otlp.records import Record, Signal
-from tracker.agents.receiving import counted_only, receive_telemetry
+from tracker.agents.otlp.genai import Part, Work
+from tracker.agents.otlp.records import Signal, Span
+from tracker.agents.receiving import counted_only, receive_telemetry, receive_trace
 from tracker.api.body import check_length, is_json
 from tracker.api.content_coding import coding_of, expand
 from tracker.api.middleware.auth import Authenticator, Rights, principal_of, require_access
@@ -30,6 +31,8 @@ from tracker.errors import Forbidden, Issue, UnsupportedMediaType
 OTHERS: Final = "otlp"
 """Whose payloads count as what no agent has sent."""
 
+_MOST_TRACES: Final = 10_000
+
 
 class Telemetry:
     """One of the endpoints."""
@@ -43,6 +46,8 @@ class Telemetry:
         self._store = store
         self._clock = clock
         self._authenticator = authenticator
+        # Those that had agents, the newest last: what else is of them may link what is theirs.
+        self._traces: dict[str, None] = {}
 
     async def on_post(self, req: falcon.asgi.Request, resp: falcon.asgi.Response) -> None:
         """Raises UnsupportedMediaType, PayloadTooLarge, BadRequest, InvalidJSON, ValidationFailed,
@@ -66,13 +71,30 @@ class Telemetry:
 
     def _payloads(self, records: Sequence[Any]) -> list[Payload]:
         now = self._clock.now_ms()
-        of_agents: list[Record] = [one for one in records if isinstance(one, Record)]
-        told, others = agents.read(of_agents, now)
-        found = [receive_telemetry(source, tellings, now) for source, tellings in told.items()]
-        others += len(records) - len(of_agents)
+        if self._signal is Signal.TRACES:
+            found, others = self._runs(records, now)
+        else:
+            told, others = agents.read(records, now)
+            found = [receive_telemetry(source, tellings, now) for source, tellings in told.items()]
         if others:
             found.append(counted_only(OTHERS, self._signal, others))
         return found
+
+    def _runs(self, spans: Iterable[Span], now: int) -> tuple[list[Payload], int]:
+        """What is of traces with agents; and how many spans are of none."""
+        traces: dict[str, list[Work]] = {}
+        for span in spans:
+            traces.setdefault(span.trace, []).append(genai.read(span))
+        found, others = [], 0
+        for trace, works in traces.items():
+            if trace in self._traces or any(work.part is not Part.OTHER for work in works):
+                self._traces[trace] = None
+                found.append(receive_trace(trace, works, now))
+            else:
+                others += len(works)
+        for trace in list(self._traces)[: max(0, len(self._traces) - _MOST_TRACES)]:
+            del self._traces[trace]
+        return found, others
 
     async def _record(
         self, payloads: Sequence[Payload], body: bytes, sender: Principal, head: RequestHead

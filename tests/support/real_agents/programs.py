@@ -5,6 +5,7 @@ some forty seconds on a fast line.
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 import subprocess
@@ -105,9 +106,56 @@ def _npm(npm: str, folder: Path, wanted: str, seconds: float) -> str:
     return ""
 
 
+# Of PyPI: frameworks to build agents with, and what instruments those that do not do so themselves.
+FRAMEWORKS = (
+    *("pydantic-ai-slim[openai]==2.68.0", "opentelemetry-exporter-otlp-proto-http==1.45.2"),
+    *("openai-agents==0.24.0", "openinference-instrumentation-openai-agents==2.6.0"),
+    *(
+        "langgraph==1.2.24",
+        *("langchain==1.5.2", "langchain-openai==1.7.4"),
+        "openinference-instrumentation-langchain==0.1.80",
+    ),
+    *("smolagents[openai]==1.26.0", "openinference-instrumentation-smolagents==0.1.43"),
+)
+
+
+def _frameworks_folder() -> Path:
+    digest = hashlib.sha256(repr((FRAMEWORKS, sys.version_info[:2])).encode()).hexdigest()
+    return cache() / f"frameworks-{digest[:12]}"
+
+
+def frameworks_python() -> Path | None:
+    """The Python that has them all; None: they are not installed."""
+    python = _frameworks_folder() / "bin" / "python"
+    return python if (python.parent / "installed").is_file() else None
+
+
+def install_frameworks(seconds: float) -> str:
+    """Install them all; why that failed, or nothing."""
+    folder = _frameworks_folder()
+    python = folder / "bin" / "python"
+    pip = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *FRAMEWORKS]
+    try:
+        for command in ([sys.executable, "-m", "venv", "--clear", folder], pip):
+            subprocess.run(
+                command, check=True, stdin=subprocess.DEVNULL, capture_output=True, timeout=seconds
+            )
+    except subprocess.TimeoutExpired:
+        return f"pip took longer than {seconds:.0f} seconds"
+    except subprocess.CalledProcessError as error:
+        return str(error)
+    (python.parent / "installed").touch()
+    return ""
+
+
 def main() -> None:
     """Install what is missing; what cannot be is said, and its tests are skipped."""
     end = time.monotonic() + INSTALL_SECONDS
+    if frameworks_python() is None and os.name != "nt":
+        print("Installing frameworks for agents (once) ...", file=sys.stderr)
+        failure = install_frameworks(INSTALL_SECONDS)
+        if failure:
+            print(f"Frameworks: {failure}. Their tests will be skipped.", file=sys.stderr)
     for name, program in PROGRAMS.items():
         if find(name) is None:
             print(f"Installing {name} {program.version} (once) ...", file=sys.stderr)

@@ -67,18 +67,18 @@ def _prompt(text: str) -> _Read:
 
 def _claude_call(record: Record) -> Telling:
     told = record.attributes
-    micros = _count(told.get("cost_usd_micros"))
+    told_micros = count(told.get("cost_usd_micros"))
     return Telling(
         *(Tells.CALL, record.at or 0, _text(record, "prompt.id")),
         subagent=_text(record, "agent_id"),
         kind=_text(record, "agent.name"),
         model=_model(record, "model"),
         used=Told(
-            _count(told.get("input_tokens")),
-            _count(told.get("output_tokens")),
-            _count(told.get("cache_read_tokens")),
-            _count(told.get("cache_creation_tokens")),
-            _micros(told.get("cost_usd")) if micros is None else micros,
+            count(told.get("input_tokens")),
+            count(told.get("output_tokens")),
+            count(told.get("cache_read_tokens")),
+            count(told.get("cache_creation_tokens")),
+            micros(told.get("cost_usd")) if told_micros is None else told_micros,
         ),
     )
 
@@ -93,13 +93,13 @@ _CLAUDE_TOKENS: Final = {
 
 def _claude_tokens(record: Record) -> Telling | None:
     kind = _CLAUDE_TOKENS.get(_text(record, "type"))
-    amount = _count(record.amount)
+    amount = count(record.amount)
     return None if kind is None or amount is None else _metric(record, Told(**{kind: amount}))
 
 
 def _claude_cost(record: Record) -> Telling | None:
-    micros = _micros(record.amount)
-    return None if micros is None else _metric(record, Told(cost_micros=micros))
+    cost = micros(record.amount)
+    return None if cost is None else _metric(record, Told(cost_micros=cost))
 
 
 def _metric(record: Record, used: Told) -> Telling:
@@ -114,39 +114,41 @@ def _codex_event(record: Record) -> Telling | None:
     told = record.attributes
     if told.get("event.kind") != "response.completed" or "input_token_count" not in told:
         return None
-    read_, written = _count(told.get("cached_token_count")), told.get("cache_write_token_count")
-    used = _without_cache(told, "input_token_count", "output_token_count", read_, _count(written))
+    read_, written = count(told.get("cached_token_count")), told.get("cache_write_token_count")
+    used = without_cache(told, "input_token_count", "output_token_count", read_, count(written))
     return Telling(Tells.CALL, record.at or 0, model=_model(record, "model"), used=used)
 
 
 def _gemini_response(record: Record) -> Telling:
     told = record.attributes
-    cached = _count(told.get("cached_content_token_count"))
-    used = _without_cache(told, "input_token_count", "output_token_count", cached, None)
-    thoughts = _count(told.get("thoughts_token_count"))  # which its output does not count in
+    cached = count(told.get("cached_content_token_count"))
+    used = without_cache(told, "input_token_count", "output_token_count", cached, None)
+    thoughts = count(told.get("thoughts_token_count"))  # which its output does not count in
     used = used.plus(Told(output_tokens=thoughts))
     return Telling(Tells.CALL, record.at or 0, model=_model(record, "model"), used=used)
 
 
-def _without_cache(
+def without_cache(
     told: Attributes, input_: str, output: str, read_: int | None, written: int | None
 ) -> Told:
-    whole_input = _count(told.get(input_))
+    """What was used, where `input_` names what has the cache counted in."""
+    whole_input = count(told.get(input_))
     fresh = None if whole_input is None else max(0, whole_input - (read_ or 0) - (written or 0))
-    return Told(fresh, _count(told.get(output)), read_, written)
+    return Told(fresh, count(told.get(output)), read_, written)
 
 
 def _model(record: Record, name: str) -> str:
     return shorten(_text(record, name), MAX_NAME)
 
 
-def _count(value: Any) -> int | None:
+def count(value: Any) -> int | None:
     """A number of tokens, or of millionths."""
     number = whole(value)
     return None if number is None or number < 0 else min(number, MAX_TOKENS)
 
 
-def _micros(value: Any) -> int | None:
+def micros(value: Any) -> int | None:
+    """Dollars as millionths."""
     try:
         dollars = float(value)
     except (TypeError, ValueError):
