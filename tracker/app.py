@@ -57,11 +57,13 @@ from tracker.auth.sessions import Sessions
 from tracker.auth.startup_key import StartupKey
 from tracker.auth.wrong_keys import WrongKeys
 from tracker.clock import Clock, SystemClock
+from tracker.config.prices import read_prices
 from tracker.config.settings import Settings, not_default
 from tracker.domain.hooks import Liveness
 from tracker.domain.keys import MASTER
 from tracker.domain.lease import Lease
 from tracker.domain.ports import Engine
+from tracker.domain.prices import Price, Prices
 from tracker.domain.principal import ALL_PROJECTS, Principal, Role
 from tracker.domain.queries import RetentionPolicy
 from tracker.errors import Unavailable
@@ -88,9 +90,10 @@ def create_app(
     `on_death` is called if the store can never record anything again.
 
     Raises:
-        InUse, ConfigError: the database or a kept key cannot be used.
+        InUse, ConfigError: the database, a kept key or the prices cannot be used.
     """
     clock = clock or SystemClock()
+    prices = read_prices(settings.prices) if settings.prices else {}
     hub = Hub()
     store = open_engine(
         database,
@@ -106,6 +109,7 @@ def create_app(
         ),
         stale_after_ms=round(settings.stale_after * 1000),
         liveness=Liveness(LocalProcesses(), process_ended, telemetry_waited),
+        prices=Prices({model: Price(**given) for model, given in prices.items()}),
     )
     hub.begin_after(store.last_id)
     keys = obtain_keys(settings, database)

@@ -37,7 +37,7 @@ def test_fields(clocked: ClockedServer) -> None:
         "usage": {
             **dict.fromkeys(("input_tokens", "output_tokens"), 0),
             **dict.fromkeys(("cache_read_tokens", "cache_write_tokens"), 0),
-            "cost_usd": 0.5,
+            **{"cost_usd": 0.5, "estimated_cost_usd": 0},
         },
     }
 

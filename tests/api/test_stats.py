@@ -15,6 +15,7 @@ NOTHING = {
     "cache_read_tokens": 0,
     "cache_write_tokens": 0,
     "cost_usd": 0,
+    "estimated_cost_usd": 0,
 }
 NO_USAGE = {**NOTHING, "models": []}
 

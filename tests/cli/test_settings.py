@@ -77,6 +77,7 @@ SAMPLES: dict[str, tuple[tuple[str, str, str], Any]] = {
     "retain_audit_days": (("1", "2", "3"), 3),
     "keep_messages": (("1", "2", "0"), 0),
     "retain_bytes": (("1", "2", "3"), 3),
+    "prices": (("a", "b", "c.json"), "c.json"),
 }
 
 by_name = pytest.mark.parametrize("setting", SETTINGS, ids=lambda setting: setting.name)

@@ -18,6 +18,7 @@ from tracker.domain.events import Event
 from tracker.domain.hooks import Liveness
 from tracker.domain.idempotency import Idempotency
 from tracker.domain.ports import Engine
+from tracker.domain.prices import NO_PRICES
 from tracker.domain.queries import UNLIMITED, EventFilter, RetentionPolicy, TaskQuery
 from tracker.domain.records import Recorded, TaskDetail
 from tracker.domain.tasks import Kind, Report, Status, Task
@@ -129,6 +130,7 @@ class Bench:
             *(self.clock, self.heard),
             on_death=self._die,
             retention=retention,
+            prices=NO_PRICES,
             liveness=Liveness(LocalProcesses(), process_ended, telemetry_waited),
             stale_after_ms=self.stale_after_ms,
         )

@@ -92,6 +92,8 @@ def test_nothing_to_show_is_no_error() -> None:
         ),
         ({"cost_usd": 0.000001}, "$0.000001"),
         ({"cost_usd": 12345.678}, "$12,345.68"),
+        ({"cost_usd": 0, "estimated_cost_usd": 0.42}, "about $0.42"),
+        ({"cost_usd": 1, "estimated_cost_usd": 0.42}, "$1.00; about $0.42 more"),
     ],
 )
 def test_usage_in_words(usage: dict[str, float] | None, text: str) -> None:

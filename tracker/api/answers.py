@@ -166,7 +166,11 @@ class Amounts(TypedDict):
     output_tokens: Count
     cache_read_tokens: Count
     cache_write_tokens: Count
-    cost_usd: Cost
+    cost_usd: Annotated[Cost, Field(description="As it was told.")]
+    estimated_cost_usd: Annotated[
+        Cost,
+        Field(description="By `--prices`, of what nobody told a cost of; not in `cost_usd`."),
+    ]
 
 
 class ModelAmounts(Amounts):

@@ -22,6 +22,7 @@ def amounts(of: Amounts) -> answers.Amounts:
         "cache_read_tokens": of.cache_read_tokens,
         "cache_write_tokens": of.cache_write_tokens,
         "cost_usd": dollars(of.cost_micros),
+        "estimated_cost_usd": dollars(of.estimated_micros),
     }
 
 

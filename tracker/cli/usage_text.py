@@ -14,12 +14,15 @@ _TOKENS: Final = {
 
 
 def usage_text(usage: Mapping[str, Any] | None) -> str:
-    """`12,345 tokens in, 678 out; $0.42`; nothing where nothing was told."""
+    """`12,345 tokens in, 678 out; $0.42`; `about $0.42` where it was estimated; nothing where
+    nothing was told."""
     if not usage:
         return ""
     counts = [f"{usage[name]:,} {what}" for name, what in _TOKENS.items() if usage.get(name)]
     tokens = ", ".join(counts).replace(" ", " tokens ", 1)
-    return "; ".join(filter(None, [tokens, _dollars(usage.get("cost_usd"))]))
+    told, estimated = _dollars(usage.get("cost_usd")), _dollars(usage.get("estimated_cost_usd"))
+    costs = [told, estimated and f"about {estimated}{' more' if told else ''}"]
+    return "; ".join(filter(None, [tokens, *costs]))
 
 
 def by_model(usage: Mapping[str, Any] | None) -> list[tuple[str, str]]:

@@ -53,6 +53,7 @@ class Settings:
     retain_bytes: int = 0
     retain_audit_days: float = 365
     keep_messages: float = 14
+    prices: str | None = None
     log_level: LogLevel = "info"
     log_format: LogFormat = "text"
     ephemeral: bool = False
@@ -331,6 +332,14 @@ SETTINGS: tuple[Setting, ...] = (
         "it ended; 0: keep it.",
         parse=_days,
         metavar="DAYS",
+    ),
+    _setting(
+        "prices",
+        "TRACKER_PRICES",
+        "What models cost, as JSON: dollars for a million tokens. Where no cost is told, it is "
+        "estimated by these.",
+        metavar="FILE",
+        default_text="none",
     ),
     _setting(
         "log_level",

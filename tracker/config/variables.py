@@ -31,7 +31,7 @@ _TEST_VARIABLES: Final = (
 )
 
 # The server replaces and removes the first two, and reads the others.
-_FILES: Final = ("ready_file", "unix_socket", "tls_cert", "tls_key")
+_FILES: Final = ("ready_file", "unix_socket", "tls_cert", "tls_key", "prices")
 
 _PREFIX: Final = "TRACKER_"
 

@@ -7,7 +7,7 @@ worked out here; the sums are an engine's.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from enum import StrEnum
 from typing import Any, Final, NamedTuple
 
@@ -27,50 +27,54 @@ class Source(StrEnum):
 
 
 class Amounts(NamedTuple):
-    """What was used; in a difference, below 0 what was used less."""
+    """What was used; in a difference, below 0 what was used less. `estimated_micros`: what is not
+    in `cost_micros`, for nobody told it."""
 
     input_tokens: int = 0
     output_tokens: int = 0
     cache_read_tokens: int = 0
     cache_write_tokens: int = 0
     cost_micros: int = 0
+    estimated_micros: int = 0
 
     # Written out: each report with usage comes here.
 
     def plus(self, other: Amounts) -> Amounts:
         """Both together."""
-        a, b, c, d, e = self
-        v, w, x, y, z = other
-        return Amounts(a + v, b + w, c + x, d + y, e + z)
+        a, b, c, d, e, f = self
+        u, v, w, x, y, z = other
+        return Amounts(a + u, b + v, c + w, d + x, e + y, f + z)
 
     def minus(self, other: Amounts) -> Amounts:
         """The difference."""
-        a, b, c, d, e = self
-        v, w, x, y, z = other
-        return Amounts(a - v, b - w, c - x, d - y, e - z)
+        a, b, c, d, e, f = self
+        u, v, w, x, y, z = other
+        return Amounts(a - u, b - v, c - w, d - x, e - y, f - z)
 
 
 NOTHING: Final = Amounts()
 
 
 class Told(NamedTuple):
-    """Running totals of one attempt, as one source tells them of one model; None: not told."""
+    """Running totals of one attempt, as one source tells them of one model; None: not told.
+    `estimated_micros` nobody tells: see `tracker.domain.prices`."""
 
     input_tokens: int | None = None
     output_tokens: int | None = None
     cache_read_tokens: int | None = None
     cache_write_tokens: int | None = None
     cost_micros: int | None = None
+    estimated_micros: int | None = None
 
     @property
     def amounts(self) -> Amounts:
         """What is not told counts as nothing."""
-        a, b, c, d, e = self
-        return Amounts(a or 0, b or 0, c or 0, d or 0, e or 0)
+        a, b, c, d, e, f = self
+        return Amounts(a or 0, b or 0, c or 0, d or 0, e or 0, f or 0)
 
     def after(self, newer: Told) -> Told:
         """Each total that is given replaces the one before."""
-        if None not in newer:
+        if None not in newer[:-1]:
             return newer
         return Told._make(old if new is None else new for old, new in zip(self, newer, strict=True))
 
@@ -103,10 +107,12 @@ def tell(
     *,
     late: bool,
     is_more: bool = False,
+    estimated: Callable[[str, Told], Told] = lambda _model, told: told,
 ) -> dict[str, Amounts]:
     """Add to `attempt` what `source` tells; how much more of it counts then, by model. `late`:
     newer word came before, so that this only fills what is empty. `is_more`: it tells of no totals,
-    but how much has come to them. Models past `MAX_MODELS` of a source are left out."""
+    but how much has come to them. Models past `MAX_MODELS` of a source are left out. `estimated`:
+    see `tracker.domain.prices`."""
     own = attempt.setdefault(source, {})
     before = counts(attempt) if len(attempt) > 1 else None
     changes: dict[str, Amounts] = {}
@@ -114,13 +120,14 @@ def tell(
         known = own.get(model)
         if known is None:
             if len(own) < MAX_MODELS:
-                own[model] = told
-                changes[model] = told.amounts
+                own[model] = estimated(model, told)
+                changes[model] = own[model].amounts
         else:
             if is_more:
                 own[model] = known.plus(told)
             else:
                 own[model] = told.after(known) if late else known.after(told)
+            own[model] = estimated(model, own[model])
             change = own[model].amounts.minus(known.amounts)
             changes[model] = changes.get(model, NOTHING).plus(change)
     if before is None:  # all that a single source tells counts

@@ -7,13 +7,14 @@ all of them, and stands here. What the reports do to a task is worked out by
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from tracker.domain import shortening
 from tracker.domain.events import Event
 from tracker.domain.idempotency import Idempotency, OwnedKey
 from tracker.domain.messages import event_data, event_type
+from tracker.domain.prices import NO_PRICES, Prices
 from tracker.domain.records import Recorded
 from tracker.domain.rules import apply, is_late, is_of_present_attempt
 from tracker.domain.tasks import Report, Task
@@ -121,6 +122,18 @@ Changes = dict[TaskKey, Change]
 
 EventRow = tuple[int, int, str, int, str]
 """Of the log, without its number: the project's id, the task's, type, time, data."""
+
+
+def _ignore(_changes: Changes) -> None:
+    """For whom nothing hangs on it."""
+
+
+class OnWrite(NamedTuple):
+    """What goes with the writing of reports. `saved` is told what has become of tasks, before that
+    is committed; by `prices` costs that were not told are estimated."""
+
+    saved: Callable[[Changes], None] = _ignore
+    prices: Prices = NO_PRICES
 
 
 class UsageTold(NamedTuple):

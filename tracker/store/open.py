@@ -9,6 +9,7 @@ from tracker.clock import Clock
 from tracker.config.settings import Durability
 from tracker.domain.hooks import Liveness
 from tracker.domain.ports import CommitListener, Engine
+from tracker.domain.prices import Prices
 from tracker.domain.queries import RetentionPolicy
 from tracker.store.sqlite.store import Store
 
@@ -23,12 +24,13 @@ def open_engine(
     retention: RetentionPolicy,
     stale_after_ms: int,
     liveness: Liveness,
+    prices: Prices,
 ) -> Engine:
     """Open, make or upgrade the database: SQLite's file; None: in memory, gone at the end.
 
     `on_death` is called if it can no longer record anything and never will. `retention`: what
     exceeds it is pruned. `stale_after_ms`: how long the silence of a running task is normal.
-    `liveness`: of agents that are plugged in.
+    `liveness`: of agents that are plugged in. `prices`: of models.
 
     Raises:
         InUse: another server has it.
@@ -40,4 +42,5 @@ def open_engine(
         retention=retention,
         stale_after_ms=stale_after_ms,
         liveness=liveness,
+        prices=prices,
     )

@@ -136,6 +136,7 @@ _AMOUNTS: Final = {
     "cache_read_tokens": 0,
     "cache_write_tokens": 0,
     "cost_usd": 0.42,
+    "estimated_cost_usd": 0,
 }
 _OF_MODEL: Final = {**_AMOUNTS, "model": "claude-sonnet-4-5"}
 _SUMS: Final = {**_AMOUNTS, "models": [_OF_MODEL]}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 import apsw
@@ -11,7 +11,7 @@ import orjson
 from tracker.domain.hooks import GoOn, Process
 from tracker.domain.records import Recorded
 from tracker.errors import TrackerError
-from tracker.store.changes import Changes, WriteRequest
+from tracker.store.changes import OnWrite, WriteRequest
 from tracker.store.sqlite import hooks, reports
 
 _LIVING: Final = """
@@ -72,7 +72,7 @@ def end(
     now: int,
     gone: Sequence[Living],
     end_process: GoOn,
-    saved: Callable[[Changes], None],
+    on_write: OnWrite,
 ) -> list[Recorded]:
     """The processes of these are gone: end what runs of the sessions, unless another process has
     gone on with them meanwhile. Tasks that were deleted stay so."""
@@ -95,5 +95,5 @@ def end(
         hooks.save(connection, now, one.agent, one.session, project, ended)
         shown = {"project": project, "session": one.session, "agent": one.agent}
         hooks.show(connection, {**shown, "host": "", "lives": ended.lives, "at": now})
-    recorded = reports.record(connection, now, requests, saved=saved)
+    recorded = reports.record(connection, now, requests, on_write=on_write)
     return [one for one in recorded if isinstance(one, Recorded)]

@@ -3,7 +3,7 @@ caller's transaction. What they mean is worked out by who hands them in (tracker
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any, Final, NamedTuple, cast
 
@@ -26,7 +26,7 @@ from tracker.domain.limits import MAX_AGE_OF_REPORT
 from tracker.domain.principal import Scope
 from tracker.domain.records import Recorded
 from tracker.errors import Forbidden, TrackerError
-from tracker.store.changes import Changes, UsedKey, WriteRequest, reused
+from tracker.store.changes import OnWrite, UsedKey, WriteRequest, reused
 from tracker.store.sqlite import idempotency_keys, reports
 
 _FIND_SESSION = """
@@ -115,13 +115,12 @@ def record(
     connection: apsw.Connection,
     now: int,
     requests: Sequence[WriteRequest | HookRequest],
-    saved: Callable[[Changes], None],
+    on_write: OnWrite,
 ) -> list[Recorded | Heard | TrackerError]:
-    """Write what came, in order; for each what became of it, or the error that is its own. `saved`:
-    see `reports.record`."""
+    """Write what came, in order; for each what became of it, or the error that is its own."""
     if HookRequest not in set(map(type, requests)):
         plain = cast("Sequence[WriteRequest]", requests)
-        return [*reports.record(connection, now, plain, saved=saved)]
+        return [*reports.record(connection, now, plain, on_write=on_write)]
     group = _Group(connection, now)
     written: list[WriteRequest] = []
     spans: list[range | Heard | TrackerError] = []
@@ -141,7 +140,7 @@ def record(
             spans.append(range(begin, len(written)))
         else:
             spans.append(heard)
-    recorded = reports.record(connection, now, written, saved=saved)
+    recorded = reports.record(connection, now, written, on_write=on_write)
     results: list[Recorded | Heard | TrackerError] = []
     for request, span in zip(requests, spans, strict=True):
         if not isinstance(span, range):

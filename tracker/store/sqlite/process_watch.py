@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
-from collections.abc import Callable, Sequence, Set
+from collections.abc import Sequence, Set
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import apsw
 
     from tracker.domain.records import Recorded
-    from tracker.store.changes import Changes
+    from tracker.store.changes import OnWrite
     from tracker.store.sqlite.readers import Readers
     from tracker.store.sqlite.writer import Group
 
@@ -34,13 +34,13 @@ class ProcessWatch:
         group: Group,
         readers: Readers,
         liveness: Liveness | None,
-        saved: Callable[[Changes], None],
+        on_write: OnWrite,
     ) -> None:
-        """`liveness` None: nothing is looked at. `saved`: see `reports.record`."""
+        """`liveness` None: nothing is looked at."""
         self._group = group
         self._readers = readers
         self._liveness = liveness
-        self._saved = saved
+        self._on_write = on_write
 
     async def run(self) -> None:
         """Look now and then, until cancelled."""
@@ -83,7 +83,7 @@ class ProcessWatch:
     def _end(
         self, gone: Sequence[Living], end: GoOn, connection: apsw.Connection, now: int
     ) -> Sequence[Recorded]:
-        return hook_processes.end(connection, now, gone, end, self._saved)
+        return hook_processes.end(connection, now, gone, end, self._on_write)
 
 
 def _look_at(

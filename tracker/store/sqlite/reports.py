@@ -7,8 +7,8 @@ that a few statements for each report would. What the reports do is worked out i
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from collections.abc import Iterable, Sequence
+from typing import Any, Final
 
 import apsw
 import orjson
@@ -18,7 +18,15 @@ from tracker.domain.attention import NO_REQUESTS
 from tracker.domain.records import Recorded
 from tracker.domain.tasks import Report, Status, Task
 from tracker.errors import IdempotencyKeyReused
-from tracker.store.changes import Applied, Change, Changes, KeyedGroup, TaskKey, WriteRequest
+from tracker.store.changes import (
+    Applied,
+    Change,
+    Changes,
+    KeyedGroup,
+    OnWrite,
+    TaskKey,
+    WriteRequest,
+)
 from tracker.store.sqlite import bulk, idempotency_keys, usage
 from tracker.store.sqlite.columns import EVENT, TASK, assigned, fill, listed
 
@@ -47,21 +55,24 @@ _REQUESTS = TASK.index("requests")
 _REPORTED_AT = TASK.index("reported_at")
 
 
+# Nobody is told, nothing is estimated.
+_ALONE: Final = OnWrite()
+
+
 def record(
     connection: apsw.Connection,
     now: int,
     requests: Sequence[WriteRequest],
     *,
-    saved: Callable[[Changes], None] = lambda _changes: None,
+    on_write: OnWrite = _ALONE,
 ) -> list[Recorded | IdempotencyKeyReused]:
     """Write the reports, in order; for each what became of it, now or when its key was first used,
-    or that its key belongs to another request. `saved` is told what has become of tasks, before
-    that is committed."""
+    or that its key belongs to another request."""
     keys = [request.key.key for request in requests if request.key is not None]
     if not keys:
-        return [*_write(connection, now, [request.report for request in requests], saved)]
+        return [*_write(connection, now, [request.report for request in requests], on_write)]
     keyed = KeyedGroup(requests, idempotency_keys.find(connection, now, keys))
-    results, new_keys = keyed.results(_write(connection, now, keyed.reports, saved))
+    results, new_keys = keyed.results(_write(connection, now, keyed.reports, on_write))
     idempotency_keys.remember(connection, new_keys)
     return results
 
@@ -70,7 +81,7 @@ def _write(
     connection: apsw.Connection,
     now: int,
     reports: Sequence[Report],
-    saved: Callable[[Changes], None],
+    on_write: OnWrite,
 ) -> list[Recorded]:
     projects = ensure_projects(connection, now, dict.fromkeys(report.project for report in reports))
     task_keys = [(report.task_id, projects[report.project]) for report in reports]
@@ -79,9 +90,9 @@ def _write(
     entered = usage.leave_sessions(connection, changes)
     _save(connection, changes)
     if applied.usage or entered:
-        usage.record(connection, now, applied.usage, changes, entered)
+        usage.record(connection, now, applied.usage, changes, entered, on_write.prices)
     recorded = applied.recorded(bulk.insert(connection, _INSERT_EVENTS, applied.events()))
-    saved(changes)
+    on_write.saved(changes)
     return recorded
 
 

@@ -20,6 +20,7 @@ from tracker.domain.hooks import AgentLine, Heard, HookRequest, Liveness
 from tracker.domain.idempotency import Idempotency
 from tracker.domain.keys import KeySpec, KeyUse, StoredKey
 from tracker.domain.limits import MAX_PAGE_BYTES
+from tracker.domain.prices import NO_PRICES, Prices
 from tracker.domain.principal import Scope, no_such_project
 from tracker.domain.queries import (
     UNLIMITED,
@@ -44,7 +45,7 @@ from tracker.domain.records import (
     Trends,
 )
 from tracker.errors import NotFound, TrackerError
-from tracker.store.changes import Changes, WriteRequest
+from tracker.store.changes import Changes, OnWrite, WriteRequest
 from tracker.store.group import GroupCommit
 from tracker.store.sqlite import (
     agent_sessions,
@@ -107,6 +108,7 @@ class Store:
         retention: RetentionPolicy = UNLIMITED,
         stale_after_ms: int = 0,
         liveness: Liveness | None = None,
+        prices: Prices = NO_PRICES,
         vfs: str | None = None,
         checkpoint_pages: int = PAGES,
     ) -> None:
@@ -114,8 +116,9 @@ class Store:
 
         `on_death` is called if the store can no longer record anything and never will. `retention`:
         what exceeds it is pruned. `stale_after_ms`: see `tracker.store.sqlite.silence`.
-        `liveness`: of agents that are plugged in. `vfs`: the SQLite file system to write through;
-        tests have one that loses power. `checkpoint_pages`: see `tracker.store.sqlite.checkpoint`.
+        `liveness`: of agents that are plugged in. `prices`: of models. `vfs`: the SQLite file
+        system to write through; tests have one that loses power. `checkpoint_pages`: see
+        `tracker.store.sqlite.checkpoint`.
 
         Raises:
             InUse: another server has it.
@@ -137,6 +140,7 @@ class Store:
             self._release()
             raise
         self.kind = "sqlite"
+        self._on_write = OnWrite(self._saved, prices)
         self._path = path
         self.last_id = events.last_id(connection)
         self.ended_sessions = sessions.read(connection)  # at the start, as these are
@@ -155,8 +159,10 @@ class Store:
         self._readers: Readers = (
             WriterReaders(self._group, clock) if path is None else FileReaders(path, clock)
         )
-        self._processes = ProcessWatch(self._group, self._readers, liveness, self._saved)
-        self._telemetry = TelemetryWatch(self._group, self._readers, clock, liveness, self._saved)
+        self._processes = ProcessWatch(self._group, self._readers, liveness, self._on_write)
+        self._telemetry = TelemetryWatch(
+            self._group, self._readers, clock, liveness, self._on_write
+        )
         self._watch = SilenceWatch(
             *(self._group, self._readers, clock, stale_after_ms, silence.last_sign(connection)),
             busy=self._processes.busy,
@@ -434,7 +440,7 @@ class Store:
     def _record(
         self, connection: apsw.Connection, now: int, requests: Sequence[WriteRequest | HookRequest]
     ) -> list[Recorded | Heard | TrackerError]:
-        return hooks.record(connection, now, requests, saved=self._watch.saved)
+        return hooks.record(connection, now, requests, on_write=self._on_write)
 
     def _saved(self, changes: Changes) -> None:
         self._watch.saved(changes)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
@@ -13,7 +13,7 @@ import orjson
 from tracker.domain.hooks import GoOn, Liveness
 from tracker.domain.records import Recorded
 from tracker.errors import TrackerError, Unavailable
-from tracker.store.changes import Changes, WriteRequest
+from tracker.store.changes import OnWrite, WriteRequest
 from tracker.store.sqlite import hooks, reports
 
 if TYPE_CHECKING:
@@ -42,14 +42,14 @@ class TelemetryWatch:
         readers: Readers,
         clock: Clock,
         liveness: Liveness | None,
-        saved: Callable[[Changes], None],
+        on_write: OnWrite,
     ) -> None:
-        """`liveness` None: nothing is looked for. `saved`: see `reports.record`."""
+        """`liveness` None: nothing is looked for."""
         self._group = group
         self._readers = readers
         self._clock = clock
         self._liveness = liveness
-        self._saved = saved
+        self._on_write = on_write
 
     async def run(self) -> None:
         """Look now and then, until cancelled."""
@@ -71,7 +71,7 @@ class TelemetryWatch:
                 continue
             written += [WriteRequest(report) for report in after.reports]
             hooks.save(connection, now, agent, session, project, after)
-        recorded = reports.record(connection, now, written, saved=self._saved)
+        recorded = reports.record(connection, now, written, on_write=self._on_write)
         return [one for one in recorded if isinstance(one, Recorded)]
 
 

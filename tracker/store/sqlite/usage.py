@@ -19,6 +19,7 @@ import orjson
 
 from tracker.clock import MS_PER_DAY
 from tracker.domain.limits import MAX_USAGE_SUM
+from tracker.domain.prices import Prices
 from tracker.domain.usage import (
     NOTHING,
     Amounts,
@@ -150,6 +151,7 @@ def record(
     told: Sequence[UsageTold],
     changes: Changes,
     entered: Sums,
+    prices: Prices,
 ) -> None:
     """Write what the reports of a group tell, whose tasks have been saved. `entered`: see
     `leave_sessions`."""
@@ -166,6 +168,7 @@ def record(
             *(attempts[change.id, of.attempt], of.source, of.usage),
             late=of.late,
             is_more=of.is_more,
+            estimated=prices.estimated,
         )
         shares.change(change.id, of.agent, changed)
     _save(connection, attempts)

@@ -61,9 +61,10 @@ _KEPT_IN_SCOPE = fill(
 # As `_by_cost` has them.
 _COSTLIEST = fill(
     """
-  SELECT * FROM ({sums_by_name}) ORDER BY cost_micros DESC, {tokens} DESC, name LIMIT {limit}
+  SELECT * FROM ({sums_by_name})
+  ORDER BY cost_micros + estimated_micros DESC, {tokens} DESC, name LIMIT {limit}
 """,
-    tokens=" + ".join(name for name in Amounts._fields if name != "cost_micros"),
+    tokens=" + ".join(name for name in Amounts._fields if name.endswith("_tokens")),
     limit=str(MAX_MODELS),
 )
 _ALL = fill("SELECT {sums} FROM ({sums_by_name})", sums=_SUMS)
@@ -149,8 +150,8 @@ def _by_cost(models: Iterable[ModelUsage]) -> Usage:
     """Those with the highest cost first, then those with the most tokens."""
 
     def order(of: ModelUsage) -> tuple[Any, ...]:
-        *tokens, cost = of.amounts
-        return -cost, -sum(tokens), of.model, of.source or ""
+        *tokens, cost, estimated = of.amounts
+        return -cost - estimated, -sum(tokens), of.model, of.source or ""
 
     return Usage(tuple(sorted(models, key=order)))
 

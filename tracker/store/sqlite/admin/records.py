@@ -124,6 +124,7 @@ class UsageTold(_Record):
     cache_read_tokens: _Tokens
     cache_write_tokens: _Tokens
     cost_micros: _Cost
+    estimated_micros: _Cost = None  # files of before it have none
 
 
 class UsageAdded(_Record):
@@ -137,6 +138,7 @@ class UsageAdded(_Record):
     cache_read_tokens: _Amount
     cache_write_tokens: _Amount
     cost_micros: _Amount
+    estimated_micros: _Amount = 0
 
 
 class Usage(_Record):

@@ -375,6 +375,7 @@ export default {
 		s: "{n} s",
 	},
 	usage: {
+		about: "about {cost}",
 		cache_read: "{count} from cache",
 		cache_write: "{count} to cache",
 		input: "{count} in",

@@ -375,6 +375,7 @@ export default {
 		s: "{n} с",
 	},
 	usage: {
+		about: "около {cost}",
 		cache_read: "{count} из кэша",
 		cache_write: "{count} в кэш",
 		input: "{count} на входе",

@@ -9,6 +9,7 @@ import { cost, t, tokens } from "../lib/index.js";
  * @property {number} cache_read_tokens
  * @property {number} cache_write_tokens
  * @property {number} cost_usd
+ * @property {number} [estimated_cost_usd] Of what nobody told a cost of, by the server's prices.
  */
 
 /** @param {Amounts} used */
@@ -17,12 +18,22 @@ function allTokens({ input_tokens, output_tokens, cache_read_tokens, cache_write
 }
 
 /**
+ * What was told and what is estimated, together; empty: neither.
+ * @param {Amounts} used
+ */
+export function allCost({ cost_usd: told, estimated_cost_usd: estimated = 0 }) {
+	const all = told + estimated;
+	return all && (estimated ? t("usage.about", { cost: cost(all) }) : cost(all));
+}
+
+/**
  * The cost, or where none was told the tokens; empty: neither.
  * @param {Amounts | null | undefined} used
  */
 export function costOf(used) {
 	if (!used) return "";
-	if (used.cost_usd) return cost(used.cost_usd);
+	const money = allCost(used);
+	if (money) return money;
 	const all = allTokens(used);
 	return all ? t("usage.tokens", { count: tokens(all) }) : "";
 }
@@ -34,12 +45,12 @@ export function costOf(used) {
 export function usageOf(used) {
 	const kinds = /** @type {const} */ (["input", "output", "cache_read", "cache_write"]);
 	return [
-		used.cost_usd && cost(used.cost_usd),
+		allCost(used),
 		...kinds.map((kind) => used[`${kind}_tokens`] && t(`usage.${kind}`, { count: tokens(used[`${kind}_tokens`]) })),
 	].filter(Boolean).join(" · ");
 }
 
 /** @param {Amounts} used */
 export function isUsed(used) {
-	return used.cost_usd > 0 || allTokens(used) > 0;
+	return Boolean(allCost(used)) || allTokens(used) > 0;
 }

@@ -1,9 +1,9 @@
 // @ts-check
 // Stats: figures over all projects, ends a day, how long tasks take, agents compared.
-import { cost, duration, fill, h, isolate, number, roundTime, t, throttle, tokens } from "../lib/index.js";
+import { duration, fill, h, isolate, number, roundTime, t, throttle, tokens } from "../lib/index.js";
 import { api } from "../data/index.js";
 import {
-	barRows, costOf, dayChart, emptyStart, figures, heading, isUsed, lastDays, section, View,
+	allCost, barRows, costOf, dayChart, emptyStart, figures, heading, isUsed, lastDays, section, View,
 } from "../parts/index.js";
 
 class StatsView extends View {
@@ -93,7 +93,7 @@ function modelTable(usage) {
 		h("th", { scope: "row" }, name),
 		h("td", tokens(used.input_tokens)), h("td", tokens(used.output_tokens)),
 		h("td", tokens(used.cache_read_tokens + used.cache_write_tokens)),
-		h("td", used.cost_usd ? cost(used.cost_usd) : "–"));
+		h("td", allCost(used) || "–"));
 	return h("div.scroll-x", { tabindex: "0" },
 		h("table.plain-table", { "aria-label": t("stats.models") },
 			h("thead", h("tr", columns.map((c) => h("th", { scope: "col" }, t(`stats.column.${c}`))))),
