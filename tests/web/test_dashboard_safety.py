@@ -80,8 +80,11 @@ def test_a_task(open_dashboard: Open, hostile: str) -> None:
     dashboard = open_dashboard(path, permissions=["clipboard-read", "clipboard-write"])
     page = dashboard.page
     expect(page.locator("h1")).to_contain_text("<b>bold</b>")
-    for part in (".error-words", ".trace", ".history", ".tree"):
+    for tab, part in (("Error", ".error-words"), ("Error", ".trace"), ("Log", ".history")):
+        page.get_by_role("tab", name=tab).click()
         expect(page.locator(part).first).to_contain_text("<script>")
+    page.get_by_role("tab", name="Data").click()
+    expect(page.locator(".tree").first).to_contain_text("<script>")
     page.get_by_text("Raw JSON").click()
     expect(page.locator(".raw")).to_contain_text("<script>")
     is_inert(dashboard)
@@ -129,6 +132,7 @@ def test_what_is_copied_has_nothing_unseen(
     page.get_by_role("button", name="Copy", exact=True).click()
     expect(page.get_by_role("button", name="Copied")).to_be_visible()
     assert page.evaluate("navigator.clipboard.readText()") == copied
+    page.get_by_role("tab", name="Data").click()
     page.get_by_text("Raw JSON").click()
     page.locator(".raw-json").get_by_role("button", name="Copy").click()
     expect(page.get_by_role("button", name="Copied")).to_have_count(2)

@@ -56,7 +56,7 @@ def test_a_task_lists_those_that_it_has_started(open_dashboard: Open, server: Se
     dashboard = open_dashboard("/projects/app/tasks/s%2Fp", server=server)
     page = dashboard.page
     started = page.get_by_role("list", name="Started by it")
-    expect(started).to_be_hidden()
+    page.get_by_role("tab", name="Graph").click()
     heard(send(server, "SubagentStart", **CHILD))
     expect(started.locator(".line-link")).to_have_text("Explore")
     heard(send(server, "SubagentStop", **CHILD, last_assistant_message="Three files"))

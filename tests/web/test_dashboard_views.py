@@ -205,16 +205,21 @@ def test_a_task_tells_all(open_dashboard: Open, shared_server: Server, project: 
     dashboard.heading("Whole story")
     history = page.locator(".history")
     expect(history).to_contain_text("first steps")
-    expect(page.locator(".tree")).to_have_count(2)
-    page.locator(".tree summary").last.click()
-    expect(page.locator(".tree")).to_have_count(3)
+    page.get_by_role("tab", name="Data").click()
+    metadata = page.locator(".section").filter(has=page.get_by_role("heading", name="Metadata"))
+    expect(metadata.locator(".tree")).to_have_count(2)
+    metadata.locator(".tree summary").last.click()
+    expect(metadata.locator(".tree")).to_have_count(3)
+    page.get_by_role("tab", name="Log").click()
     shared_server.report("status", project, task="Whole story", progress=60, message="half way")
     expect(history).to_contain_text("half way")
     expect(page.locator(".task-percent")).to_have_text("60 %")
+    page.get_by_role("tab", name="Data").click()
     expect(page.get_by_role("img", name=re.compile("^Progress over time: 60 %"))).to_be_visible()
     shared_server.report(
         "error", project, task="Whole story", error_message="fell", stack_trace=TRACE
     )
+    page.get_by_role("tab", name="Error").click()
     expect(page.locator(".error-words")).to_have_text("E: fell")
     assert page.locator(".trace").inner_text().strip() == TRACE
     expect(page.locator(".trace-place")).to_have_text(re.compile("main.py"))
@@ -226,12 +231,14 @@ def test_a_task_tells_all(open_dashboard: Open, shared_server: Server, project: 
     prompt = clipboard(dashboard)
     for part in ("# Whole story", "E: fell", TRACE, "half way", '"deep"', "attempt 1"):
         assert part in prompt
+    page.get_by_role("tab", name="Data").click()
     page.get_by_text("Raw JSON").click()
     expect(page.locator(".raw")).to_contain_text('"error_message": "fell"')
     shared_server.report("start", project, task="Whole story")
+    page.get_by_role("tab", name="Log").click()
     expect(history).to_contain_text("Attempt 2")
     shared_server.report("finish", project, task="Whole story", result="all is well")
-    expect(page.locator(".prose")).to_have_text("all is well")
+    expect(page.locator(".task-result .markdown")).to_have_text("all is well")
     expect(page.locator(".error-words")).to_have_count(0)
 
 

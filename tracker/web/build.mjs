@@ -17,6 +17,8 @@ const { metafile } = await build({
 	format: "esm",
 	target: ["es2022", "chrome115", "firefox120", "safari17.5"],
 	loader: { ".woff2": "file" },
+	// The one for browsers reads HTML's character references by innerHTML, which the page refuses.
+	alias: { "decode-named-character-reference": "./node_modules/decode-named-character-reference/index.js" },
 	legalComments: "none", // packages.json has the licences
 	metafile: true,
 	logLevel: "warning",

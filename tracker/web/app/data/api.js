@@ -83,6 +83,7 @@ export const api = {
 	projects: (query) => call(withQuery("/api/projects", query)),
 	tasks: (project, query) =>
 		call(withQuery(`/api/projects/${encode(project)}/tasks`, query)),
+	allTasks: (query) => call(withQuery("/api/tasks", query)),
 	task: (project, task) => call(`/api/projects/${encode(project)}/tasks/${encode(task)}`),
 	stats: () => call("/api/stats"),
 	trends: () => call("/api/stats/trends"),

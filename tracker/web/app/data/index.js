@@ -3,4 +3,5 @@
 export * from "./access.js";
 export * from "./api.js";
 export * from "./store.js";
+export * from "./task-events.js";
 export * from "./time.js";

@@ -78,5 +78,5 @@ export function setQuery(values) {
 		else query.delete(name);
 	}
 	const text = query.toString();
-	history.replaceState(null, "", location.pathname + (text ? `?${text}` : ""));
+	history.replaceState(history.state, "", location.pathname + (text ? `?${text}` : ""));
 }

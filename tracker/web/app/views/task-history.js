@@ -16,7 +16,7 @@ export function history(events) {
 		}
 		list.append(entry(event));
 	}
-	return section(t("task.history"), list);
+	return section(t("task.tab.log"), list);
 }
 
 /**
