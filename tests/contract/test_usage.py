@@ -168,7 +168,7 @@ def test_sums_that_grow_too_large_stay_at_the_largest(bench: Bench) -> None:
     for task in range(100):
         bench.record(report("start", task_id=f"{task}", usage=usage))
     assert overall(bench) == Amounts(*[MAX_USAGE_SUM] * 5)
-    assert set(overall(bench, only("project"))) == {MAX_USAGE_SUM}
+    assert overall(bench, only("project")) == overall(bench)
     bench.run(bench.engine.delete_project("project", SOMEBODY))
     assert overall(bench) == NOTHING
 
