@@ -115,7 +115,7 @@ def test_fields_of_a_task_that_runs(five: ClockedServer) -> None:
         ({"status": "failed"}, "b"),
         ({"agent": "alice"}, "eca"),
         ({"agent": "bob"}, "db"),
-        ({"agent": "Alice"}, ""),
+        ({"agent": "Alice"}, "eca"),
         ({"agent": "' OR 1=1 --"}, ""),
         ({"agent": "alice", "status": "completed"}, "ea"),
         ({"agent": "bob", "status": "completed"}, ""),

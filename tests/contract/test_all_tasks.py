@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import random
+from collections import Counter
+from collections.abc import Mapping
+from statistics import median
 from typing import Any, get_args
 
 import pytest
 
 from tests.support.access import SOMEBODY, only
 from tests.support.bench import Bench, report
+from tracker.domain.attention import Attention
 from tracker.domain.principal import ALL_PROJECTS, Scope
-from tracker.domain.queries import ProjectQuery, TaskQuery, TaskSort
-from tracker.domain.records import TaskPage, TaskSummary
-from tracker.domain.tasks import Kind, Status
+from tracker.domain.queries import ProjectQuery, Since, TaskQuery, TaskSort
+from tracker.domain.records import StatusCounts, TaskFigures, TaskPage
+from tracker.domain.tasks import Kind, Status, TaskSummary
+from tracker.domain.usage import NO_USAGE, NOTHING, ModelTold, Told, Usage
 
 SCOPES = [
     *(ALL_PROJECTS, only("p1", "..", "q/2"), only("p1"), only("p1", "never seen")),
@@ -20,6 +25,7 @@ SCOPES = [
 ]
 PROJECTS = ["p1", "..", "q/2", "empty"]
 WORDS = ["red", "green"]
+MODELS = ["Opus 4", "opus", "ГПТ"]
 
 
 @pytest.fixture(scope="module")
@@ -38,6 +44,17 @@ def busy(bench: Bench, chance: random.Random) -> Bench:
             fields["status"] = chance.choice(list(Status))
         if kind is Kind.FINISH and chance.random() < 0.5:
             fields["duration_ms"] = chance.choice([0, 5, 5000])
+        if chance.random() < 0.2:
+            fields["metadata"] = {"estimated_duration": chance.choice([0, 30, 10_000])}
+        if chance.random() < 0.3:
+            amounts = Told(input_tokens=7, cost_micros=chance.choice([None, 0, 5, 100]))
+            fields["usage"] = (ModelTold(chance.choice([*MODELS, ""]), amounts),)
+        if chance.random() < 0.2:
+            fields["attention"] = Attention(
+                chance.choice(["", "x"]), chance.choice(["Allow?", None])
+            )
+        if chance.random() < 0.3:
+            fields["parent_task_id"] = f"t{chance.randrange(9)}-parent"
         if chance.random() < 0.4:
             fields["session"] = chance.choice(["s", "t"])
         bench.record(
@@ -59,23 +76,45 @@ def listed(bench: Bench, scope: Scope, **query: Any) -> TaskPage:
 
 def everything(bench: Bench) -> list[tuple[str, TaskSummary]]:
     """Each task with its project, from the projects' own lists."""
+    return [(name, task) for name, page in pages(bench).items() for task in page.tasks]
+
+
+def pages(bench: Bench) -> dict[str, TaskPage]:
     names = [p.name for p in bench.run(bench.engine.projects(only(), ProjectQuery())).projects]
-    return [
-        (name, task)
-        for name in names
-        for task in bench.run(bench.engine.tasks(only(), name, TaskQuery(limit=500))).tasks
-    ]
+    return {
+        name: bench.run(bench.engine.tasks(only(), name, TaskQuery(limit=500))) for name in names
+    }
 
 
-def matches(project: str, task: TaskSummary, query: dict[str, Any]) -> bool:
+def meant(name: str, names: set[str]) -> set[str]:
+    return {name} if name in names else {one for one in names if name.casefold() in one.casefold()}
+
+
+def matches(
+    task: TaskSummary,
+    query: dict[str, Any],
+    usage: Usage,
+    now: int,
+) -> bool:
     """docs/contract.md, in the plainest way."""
     at_least, at_most = query.get("date_from"), query.get("date_to")
+    of = {"parent": task.parent_task_id, "attempt": task.attempt}
+    of |= {name: getattr(task, name) for name in ("session", "task_id")}
+    states = {
+        "attention": '"text":"' in (task.requests or "") and task.finished_at is None,
+        "silent": task.silent_since is not None,
+        "overdue": bool(task.overdue),
+    }
+    models = {model.model for model in usage.models}
     return (
-        query.get("project") in (None, project)
-        and all(
-            query.get(name) in (None, getattr(task, name))
-            for name in ("status", "agent", "session", "task_id")
-        )
+        task.status in query.get("status", [task.status])
+        and ("agents" not in query or task.agent in query["agents"])
+        and all(query.get(name) in (None, value) for name, value in of.items())
+        and all(query.get(name) in (None, value) for name, value in states.items())
+        and task.attempt >= query.get("attempt_min", 1)
+        and ("models" not in query or not models.isdisjoint(query["models"]))
+        and usage.total.cost_micros >= query.get("cost_min", 0)
+        and ("since" not in query or (task.finished_at or now) >= query["since"].at(now))
         and (at_least is None or task.started_at >= at_least)
         and (at_most is None or (task.finished_at is not None and task.finished_at <= at_most))
         and ("q" not in query or task.title.startswith(query["q"]))
@@ -107,37 +146,78 @@ def test_a_page_is_what_a_look_at_all_tasks_gives(busy: Bench, chance: random.Ra
         ),
         "the search index",
     )
+    used = {number: one for page in pages(busy).values() for number, one in page.usage.items()}
+    now = busy.clock.now_ms()
     choices: dict[str, list[Any]] = {
-        "project": [*PROJECTS, "never seen"],
-        "status": [status.value for status in Status],
-        "agent": ["alice", "bob", "nobody"],
+        "projects": [("p1",), ("..",), (*PROJECTS,), ("p1", "q/2"), ("never seen",)],
+        "status": [*((status.value,) for status in Status), ("failed", "running"), (*Status,)],
+        "agent": ["alice", "bob", "nobody", "O", "AL", ""],
+        "since": [*map(Since, times), *(Since(ago, is_ago=True) for ago in (0, 60_000, 10**9))],
+        "model": ["opus", "OPUS", "Opus 4", "гпт", "4", "none"],
+        "cost_min": [1, 5, 100, 10_000],
+        "attention": [True, False],
+        "silent": [True, False],
+        "overdue": [True, False],
+        "attempt": [1, 2, 9],
+        "attempt_min": [1, 2, 9],
+        "parent": ["t1-parent", "t2-parent", "unknown"],
         "session": ["s", "t", "u"],
         "task_id": ["t1", "t2", "unknown"],
         "date_from": times,
         "date_to": [time + 20_000 for time in times],
         "q": [*WORDS, "blue"],
     }
-    for _ in range(400):
-        query = {name: chance.choice(values) for name, values in choices.items()}
-        for name in chance.sample(sorted(query), chance.choice([5, 6, 7, 7, 8, 8])):
-            del query[name]
+    for _ in range(1200):
+        names = chance.sample(sorted(choices), chance.choice([0, 0, 1, 1, 1, 2, 2, 3]))
+        query = {name: chance.choice(choices[name]) for name in names}
         scope = chance.choice(SCOPES)
         sort_by, descending = chance.choice(get_args(TaskSort)), chance.random() < 0.5
         limit, offset = chance.choice([1, 5, 500]), chance.choice([0, 0, 3, 2**63 - 1])
         page = listed(
             *(busy, scope),
             **{"sort_by": sort_by, "descending": descending, "limit": limit, "offset": offset},
-            **query,
+            **{"figures": chance.random() < 0.5, **query},
         )
-        found = [
+        seen = [
             (project, task)
             for project, task in tasks
-            if scope.includes(project) and matches(project, task, query)
+            if scope.includes(project) and project in query.get("projects", [project])
+        ]
+        names_of = {
+            "agent": {task.agent for _, task in seen},
+            "model": {one.model for _, task in seen for one in used.get(task.id, NO_USAGE).models},
+        }
+        meant_ = {
+            f"{name}s": meant(query[name], names_of[name]) for name in names_of if name in query
+        }
+        found = [
+            (project, task)
+            for project, task in seen
+            if matches(task, query | meant_, used.get(task.id, NO_USAGE), now)
         ]
         expected = in_order(found, sort_by, descending=descending)[offset : offset + limit]
         asked = (scope, query, sort_by, descending, limit, offset)
         assert [*zip(page.projects, (t.id for t in page.tasks), strict=True)] == expected, asked
         assert page.total == len(found), asked
+        if page.figures is not None:
+            assert page.figures == figures([task for _, task in found], used), asked
+
+
+def figures(tasks: list[TaskSummary], used: Mapping[int, Usage]) -> TaskFigures:
+    """Of these, one by one."""
+    durations = [task.duration_ms for task in tasks if task.duration_ms is not None]
+    total = NOTHING
+    for task in tasks:
+        total = total.plus(used.get(task.id, NO_USAGE).total)
+    counts = Counter(task.status for task in tasks)
+    return TaskFigures(
+        StatusCounts(*(counts[status] for status in Status)),
+        sum(durations),
+        round(median(durations)) if durations else 0,
+        total,
+        len(tasks),
+        True,
+    )
 
 
 def test_listed_is_the_task_itself(busy: Bench) -> None:

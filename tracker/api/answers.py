@@ -277,11 +277,62 @@ class Filters(TypedDict):
     date_from: NotRequired[str]
     date_to: NotRequired[str]
     q: NotRequired[str]
+    since: NotRequired[str]
+    model: NotRequired[str]
+    cost_min: NotRequired[str]
+    attention: NotRequired[str]
+    silent: NotRequired[str]
+    overdue: NotRequired[str]
+    attempt: NotRequired[str]
+    attempt_min: NotRequired[str]
+    parent: NotRequired[str]
+
+
+class TaskStats(TypedDict):
+    total: Count
+    completed: Count
+    running: Count
+    failed: Count
+    pending: Count
+
+
+class Performance(TypedDict):
+    average_duration: Annotated[
+        Duration, Field(description="In seconds, over ended tasks; 0 without any.")
+    ]
+    success_rate: Annotated[Percent, Field(description="Completed of all tasks; 0 without any.")]
+    finished_success_rate: Annotated[Percent, Field(description="Completed of those that ended.")]
+
+
+class MedianPerformance(Performance):
+    median_duration: Annotated[
+        Duration, Field(description="Over the ended tasks of the sample; 0 without any.")
+    ]
+
+
+class TaskFigures(TypedDict):
+    """Of all tasks that match the filters, not only of the page."""
+
+    complete: Annotated[
+        bool,
+        Field(
+            description="Whether all are counted and summed up; else the newest alone, as many as "
+            "`sample` says."
+        ),
+    ]
+    sample: Annotated[Count, Field(description="How many tasks were looked at, the newest.")]
+    task_stats: TaskStats
+    performance: MedianPerformance
+    usage: Amounts
+
+
+_Figures = Annotated[TaskFigures, Field(description="If `figures` asks for them.")]
 
 
 class TasksPage(_Page):
     tasks: list[Task]
     filters: Filters
+    figures: NotRequired[_Figures]
 
 
 class TaskOfProject(Task):
@@ -290,12 +341,14 @@ class TaskOfProject(Task):
 
 class AllFilters(Filters):
     project: NotRequired[str]
+    projects: NotRequired[Annotated[list[str], Field(description="If there were several.")]]
     task_id: NotRequired[str]
 
 
 class AllTasksPage(_Page):
     tasks: list[TaskOfProject]
     filters: AllFilters
+    figures: NotRequired[_Figures]
 
 
 class TaskWithHistory(TaskOfProject):
@@ -331,14 +384,6 @@ class Overview(TypedDict):
     failed_tasks: Count
 
 
-class Performance(TypedDict):
-    average_duration: Annotated[
-        Duration, Field(description="In seconds, over ended tasks; 0 without any.")
-    ]
-    success_rate: Annotated[Percent, Field(description="Completed of all tasks; 0 without any.")]
-    finished_success_rate: Annotated[Percent, Field(description="Completed of those that ended.")]
-
-
 class TotalPerformance(Performance):
     total_duration: Duration
 
@@ -364,14 +409,6 @@ class Stats(TypedDict):
         list[Activity], Field(description="The ten newest reports, newest first.")
     ]
     usage: UsageSums
-
-
-class TaskStats(TypedDict):
-    total: Count
-    completed: Count
-    running: Count
-    failed: Count
-    pending: Count
 
 
 class ProjectStats(TypedDict):

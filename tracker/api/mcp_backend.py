@@ -118,7 +118,7 @@ class McpBackend:
         project = arguments.get("project") or None
         if not isinstance(project, str | None):
             raise RpcError(INVALID_PARAMS, "`project` has to be a string.")
-        query = TaskQuery(status=Status.FAILED, project=project)
+        query = TaskQuery(status=(Status.FAILED,), projects=(project,) if project else ())
         content = await self._page(query._replace(limit=20))
         of = f" of the project {project!r}" if project else ""
         question = (
@@ -167,8 +167,8 @@ class McpBackend:
     async def _get_task(self, arguments: dict[str, Any]) -> Any:
         query = validate(_Tasks, arguments).to_query()
         task_id = query.task_id or ""
-        if query.project is not None:
-            return _task(await self._store.task(self._scope, query.project, task_id))
+        if query.projects:
+            return _task(await self._store.task(self._scope, query.projects[0], task_id))
         page = await self._store.all_tasks(self._scope, query._replace(limit=_PAGE))
         if not page.projects:
             raise NotFound(f"There is no task {task_id!r}; list_tasks tells which there are.")
@@ -177,10 +177,10 @@ class McpBackend:
         return _task(await self._store.task(self._scope, page.projects[0], task_id))
 
     async def _stats(self, arguments: dict[str, Any]) -> Any:
-        project = validate(_Tasks, arguments).project
-        if project is None:
+        projects = validate(_Tasks, arguments).project
+        if not projects:
             return responses.overall_stats(await self._store.overall_stats(self._scope))
-        stats = await self._store.project_stats(self._scope, project, _DAYS)
+        stats = await self._store.project_stats(self._scope, projects[0], _DAYS)
         return responses.project_stats(stats)
 
     async def _at(self, uri: str) -> Any:
@@ -191,7 +191,7 @@ class McpBackend:
                 return {"projects": found, "total": page.total}
             case [project]:
                 figures = await self._stats({"project": project})
-                return {"stats": figures, **await self._page(TaskQuery(project=project))}
+                return {"stats": figures, **await self._page(TaskQuery(projects=(project,)))}
             case [project, "tasks", task_id]:
                 return _task(await self._store.task(self._scope, project, task_id))
         raise NotFound(f"There is no resource {uri!r}.")

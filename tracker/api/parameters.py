@@ -5,7 +5,7 @@ Values arrive as strings; what is not named here is ignored.
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar, Final, Literal
 
 from pydantic import (
     BaseModel,
@@ -17,14 +17,18 @@ from pydantic import (
 )
 
 from agent_task_tracker.proof import KEY_ID_PATTERN, NONCE_PATTERN, decode_nonce
-from tracker.api.moments import parse_moment
-from tracker.domain.fields import EventType, Name, Status
+from tracker.api.moments import AGO_PATTERN, parse_moment, parse_since
+from tracker.domain import tasks
+from tracker.domain.fields import EventType, Name
 from tracker.domain.limits import (
     MAX_ACTIVITY_DAYS,
+    MAX_ATTEMPT,
+    MAX_COST_USD,
     MAX_DAYS,
     MAX_EVENTS_PAGE,
     MAX_INTEGER,
     MAX_PAGE,
+    MAX_PROJECTS_ASKED,
     MAX_SEARCH_TEXT,
 )
 from tracker.domain.queries import (
@@ -32,9 +36,11 @@ from tracker.domain.queries import (
     ProjectQuery,
     ProjectSort,
     SessionQuery,
+    Since,
     TaskQuery,
     TaskSort,
 )
+from tracker.domain.usage import micros_of
 
 _ID = Annotated[int, Field(ge=0, le=MAX_INTEGER)]
 _Offset = Annotated[int, Field(ge=0, le=MAX_INTEGER)]
@@ -51,6 +57,9 @@ class Query(BaseModel):
 
     keeps_blank: ClassVar[bool] = False
     """Whether a parameter without a value has a meaning."""
+
+    repeatable: ClassVar[frozenset[str]] = frozenset()
+    """The parameters that may be given several times; of others the last counts."""
 
 
 class OneProjectQuery(Query):
@@ -87,13 +96,52 @@ _From = Annotated[int, BeforeValidator(parse_moment), _DATE_SCHEMA]
 _To = Annotated[int, BeforeValidator(lambda t: parse_moment(t, end_of_day=True)), _DATE_SCHEMA]
 
 
+def _list(given: str | list[str]) -> list[str]:
+    return [given] if isinstance(given, str) else [*filter(None, given)]
+
+
+def _statuses(given: object) -> tuple[str, ...]:
+    names = given.split(",") if isinstance(given, str) else []
+    found = tuple(dict.fromkeys(filter(None, (name.strip() for name in names))))
+    if not found or not set(tasks.Status) >= set(found):
+        raise ValueError(f"expected one of {', '.join(tasks.Status)}, or several with commas")
+    return found
+
+
+_STATUS: Final = "|".join(tasks.Status)
+_Statuses = Annotated[
+    tuple[str, ...],
+    BeforeValidator(_statuses),
+    WithJsonSchema({"type": "string", "pattern": f"^({_STATUS})(,({_STATUS}))*$"}),
+]
+# Repeated, they stand in an address as often as there are: which generators of clients know of one.
+_Names = Annotated[
+    tuple[str, ...],
+    Field(max_length=MAX_PROJECTS_ASKED),
+    BeforeValidator(_list),
+    WithJsonSchema({"type": "string"}),
+]
+_Since = Annotated[
+    Since,
+    BeforeValidator(parse_since),
+    WithJsonSchema({"type": "string", "pattern": AGO_PATTERN}),
+]
+_Text = Annotated[str, Field(max_length=MAX_SEARCH_TEXT)]
+_Cost = Annotated[float, Field(ge=0, le=MAX_COST_USD, allow_inf_nan=False)]
+_Attempt = Annotated[int, Field(ge=1, le=MAX_ATTEMPT)]
+
+
 class TasksQuery(Query):
     """`GET /api/projects/{project_name}/tasks`."""
 
     limit: _Limit = 20
     offset: _Offset = 0
-    status: Status | None = None
-    agent: str | None = None
+    status: _Statuses | None = Field(default=None, description="One, or several with commas.")
+    agent: _Text | None = Field(
+        default=None,
+        description="The agent of that name; where there is none, those whose name holds it, in "
+        "any case.",
+    )
     session: str | None = None
     date_from: _From | None = Field(
         default=None, description="Started at or after; a date means its begin, UTC."
@@ -106,13 +154,43 @@ class TasksQuery(Query):
     )
     sort_by: TaskSort = "started_at"
     sort_order: Literal["asc", "desc"] = "desc"
+    since: _Since | None = Field(
+        default=None,
+        description="Under way then or later: so long ago (`30m`, `2h`, `3d`), or a time.",
+    )
+    model: _Text | None = Field(
+        default=None, description="That used this model; the name is matched as an agent's is."
+    )
+    cost_min: _Cost | None = Field(
+        default=None, description="That told of at least that cost, in US dollars."
+    )
+    attention: bool | None = Field(default=None, description="Whether it needs a person.")
+    silent: bool | None = Field(default=None, description="Whether it is silent.")
+    overdue: bool | None = Field(default=None, description="Whether it is overdue.")
+    attempt: _Attempt | None = Field(default=None, description="Started so often.")
+    attempt_min: _Attempt | None = Field(default=None, description="Started at least so often.")
+    parent: _Text | None = Field(default=None, description="Started by the task with this task_id.")
+    figures: bool = Field(
+        default=False, description="1: with figures over all that match, not only of the page."
+    )
 
     def to_query(self) -> TaskQuery:
         """The store's form of it."""
+        cost = self.cost_min
         return TaskQuery(
             limit=self.limit,
             offset=self.offset,
-            status=self.status,
+            status=self.status or (),
+            since=self.since,
+            model=self.model,
+            cost_min=None if cost is None else micros_of(cost),
+            attention=self.attention,
+            silent=self.silent,
+            overdue=self.overdue,
+            attempt=self.attempt,
+            attempt_min=self.attempt_min,
+            parent=self.parent,
+            figures=self.figures,
             agent=self.agent,
             session=self.session,
             date_from=self.date_from,
@@ -126,12 +204,14 @@ class TasksQuery(Query):
 class AllTasksQuery(TasksQuery):
     """`GET /api/tasks`."""
 
-    project: str | None = None
+    repeatable = frozenset({"project"})
+
+    project: _Names = Field(default=(), description="Several: given as many times.")
     task_id: str | None = None
 
     def to_query(self) -> TaskQuery:
         """The store's form of it."""
-        return super().to_query()._replace(project=self.project, task_id=self.task_id)
+        return super().to_query()._replace(projects=self.project, task_id=self.task_id)
 
 
 class SessionsQuery(Query):

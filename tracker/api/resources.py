@@ -35,10 +35,11 @@ B = TypeVar("B", bound=BaseModel)
 
 
 def read_query(req: falcon.asgi.Request, model: type[M]) -> M:
-    """Validate the query string; of a repeated parameter the last counts. Empty parameters are
-    ignored: frontends send them. Raises ValidationFailed."""
+    """Validate the query string; of a repeated parameter the last counts, unless it is meant to be.
+    Empty parameters are ignored: frontends send them. Raises ValidationFailed."""
     params = {
-        name: value[-1] if isinstance(value, list) else value for name, value in req.params.items()
+        name: value[-1] if isinstance(value, list) and name not in model.repeatable else value
+        for name, value in req.params.items()
     }
     present = {name: value for name, value in params.items() if value or model.keeps_blank}
     return validate(model, present)

@@ -29,6 +29,7 @@ from tracker.domain.records import (
     StatusCounts,
     StorageHealth,
     TaskDetail,
+    TaskFigures,
     TaskLine,
     Trends,
 )
@@ -103,6 +104,21 @@ def task_with_history(detail: TaskDetail) -> answers.TaskWithHistory:
         "stack_trace": detail.stack_trace,
         "usage_total": None if total is None else usage_responses.amounts(total),
         "events": _messages(detail.events),
+    }
+
+
+def task_figures(figures: TaskFigures) -> answers.TaskFigures:
+    """Of the tasks that match a filter."""
+    counts = figures.tasks
+    return {
+        "complete": figures.is_complete,
+        "sample": figures.sample,
+        "task_stats": _counts(counts),
+        "performance": {
+            **_performance(counts.total, counts.completed, counts.failed, figures.duration_ms),
+            "median_duration": seconds(figures.median_ms),
+        },
+        "usage": usage_responses.amounts(figures.usage),
     }
 
 

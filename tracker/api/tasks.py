@@ -16,7 +16,10 @@ from tracker.domain.ports import TaskStore
 from tracker.domain.principal import Right
 from tracker.domain.records import TaskPage
 
-_FILTERS = ("status", "agent", "session", "date_from", "date_to", "q")
+_FILTERS = (
+    *("status", "agent", "session", "date_from", "date_to", "q", "since", "model", "cost_min"),
+    *("attention", "silent", "overdue", "attempt", "attempt_min", "parent"),
+)
 
 
 class Tasks:
@@ -53,7 +56,7 @@ class AllTasks:
             responses.task_of(project, task, page.usage.get(task.id))
             for project, task in zip(page.projects, page.tasks, strict=True)
         ]
-        _send_page(req, resp, items, page, query, ("project", "task_id", *_FILTERS))
+        _send_page(req, resp, items, page, query, ("project", "task_id", *_FILTERS), query.project)
 
 
 def _send_page(
@@ -63,14 +66,19 @@ def _send_page(
     page: TaskPage,
     query: TasksQuery,
     filters: Sequence[str],
+    projects: Sequence[str] = (),
 ) -> None:
-    content = {
+    content: dict[str, Any] = {
         "tasks": items,
         "total": page.total,
         "limit": query.limit,
         "offset": query.offset,
         "filters": {name: req.get_param(name) for name in filters if req.get_param(name)},
     }
+    if len(projects) > 1:
+        content["filters"]["projects"] = projects
+    if page.figures is not None:
+        content["figures"] = responses.task_figures(page.figures)
     send_json(req, resp, content)
 
 

@@ -61,6 +61,7 @@ MAX_HEADERS: Final = 100
 MAX_IDEMPOTENCY_KEY: Final = 255
 MAX_BATCH_REPORTS: Final = 500  # in a batch
 MAX_SEARCH_TEXT: Final = 1000
+MAX_PROJECTS_ASKED: Final = 100  # by name, of which tasks are listed
 MAX_WEBSOCKET_MESSAGE_BYTES: Final = 64 * 1024  # of a client
 
 # Answers: so many items on a page, at most.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from enum import StrEnum
 from typing import Final, NamedTuple
 
@@ -61,6 +61,12 @@ class Scope(NamedTuple):
         if project is None:
             return self
         return Scope(frozenset({project}) if self.includes(project) else frozenset())
+
+    def narrowed_to(self, projects: Collection[str]) -> Scope:
+        """Of these, those that were asked for; none: no one in particular."""
+        if not projects:
+            return self
+        return Scope(frozenset(filter(self.includes, projects)))
 
     def require(self, project: str) -> None:
         """Raises NotFound, as for a project that nobody has reported to."""

@@ -7,20 +7,38 @@ from typing import Any, Final, Literal, NamedTuple
 TaskSort = Literal["started_at", "finished_at", "updated_at", "duration_seconds", "title"]
 ProjectSort = Literal["name", "created_at", "updated_at"]
 
-_TASK_FILTERS: Final = ("status", "agent", "session", "task_id", "date_from", "date_to", "q")
+_TASK_FILTERS: Final = (
+    *("status", "agent", "session", "task_id", "date_from", "date_to", "q", "since", "model"),
+    *("cost_min", "attention", "silent", "overdue", "attempt", "attempt_min", "parent"),
+)
+
+
+class Since(NamedTuple):
+    """A time in milliseconds: since the epoch, or before now."""
+
+    ms: int
+    is_ago: bool = False
+
+    def at(self, now: int) -> int:
+        """Since the epoch."""
+        return now - self.ms if self.is_ago else self.ms
 
 
 class TaskQuery(NamedTuple):
-    """A page of tasks. None: not filtered by it; dates in milliseconds.
+    """A page of tasks. None, or empty: not filtered by it; dates in milliseconds.
 
-    `project`: of those that may be seen, where no other is named already; `date_from`: started then
-    or later; `date_to`: ended then or earlier; `q`: words, each of which is in the task's texts, at
-    least as the beginning of a word.
+    `projects`: some of those that may be seen, where no other is named already; `status`: any of
+    these; `agent`, `model`: of that name or, where there is none, those whose name holds it, in any
+    case; `date_from`: started then or later; `date_to`: ended then or earlier; `since`: under way
+    then or later; `q`: words, each of which is in the task's texts, at least as the beginning of a
+    word. `cost_min`: told to have cost that much, in millionths of a dollar. `attention`: needs a
+    person; `attempt_min`: started at least so often; `parent`: the task that started it.
+    `figures`: whether those of all that match are wanted.
     """
 
     limit: int = 20
     offset: int = 0
-    status: str | None = None
+    status: tuple[str, ...] = ()
     agent: str | None = None
     session: str | None = None
     date_from: int | None = None
@@ -28,14 +46,24 @@ class TaskQuery(NamedTuple):
     q: str | None = None
     sort_by: TaskSort = "started_at"
     descending: bool = True
-    project: str | None = None
+    projects: tuple[str, ...] = ()
     task_id: str | None = None
+    since: Since | None = None
+    model: str | None = None
+    cost_min: int | None = None
+    attention: bool | None = None
+    silent: bool | None = None
+    overdue: bool | None = None
+    attempt: int | None = None
+    attempt_min: int | None = None
+    parent: str | None = None
+    figures: bool = False
 
     @property
     def filters(self) -> dict[str, Any]:
         """The filters of tasks that were given, by name."""
         filters = {name: getattr(self, name) for name in _TASK_FILTERS}
-        return {name: value for name, value in filters.items() if value is not None}
+        return {name: value for name, value in filters.items() if value not in (None, ())}
 
 
 class SessionQuery(NamedTuple):

@@ -110,14 +110,28 @@ class ProjectPage(NamedTuple):
     total: int
 
 
+class TaskFigures(NamedTuple):
+    """Figures of the tasks that match a query. `duration_ms`: the sum over those that ended.
+    `sample`: how many were looked at, the newest, for the median; and for all the rest, unless
+    `is_complete`: that is over all."""
+
+    tasks: StatusCounts
+    duration_ms: int
+    median_ms: int
+    usage: Amounts
+    sample: int
+    is_complete: bool
+
+
 class TaskPage(NamedTuple):
     """A page of tasks, and how many match in all; `usage`: of those that told any, by their
-    numbers; `projects`: the name of each task's."""
+    numbers; `projects`: the name of each task's; `figures`: of all that match, if asked for."""
 
     tasks: Sequence[TaskSummary]
     total: int
     usage: Mapping[int, Usage]
     projects: Sequence[str]
+    figures: TaskFigures | None = None
 
 
 class TaskDetail(NamedTuple):

@@ -171,6 +171,18 @@ TASKS: Final = {
     "limit": 20,
     "offset": 0,
     "filters": {"status": "completed"},
+    "figures": {
+        "complete": True,
+        "sample": 1,
+        "task_stats": {"total": 1, "completed": 1, "running": 0, "failed": 0, "pending": 0},
+        "performance": {
+            "average_duration": 3600.0,
+            "success_rate": 100.0,
+            "finished_success_rate": 100.0,
+            "median_duration": 3600,
+        },
+        "usage": _AMOUNTS,
+    },
 }
 ALL_TASKS: Final = {**TASKS, "tasks": [{**_ENDED_TASK, "project": "my-project"}]}
 _EVENT_DATA: Final = {

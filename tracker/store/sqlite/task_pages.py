@@ -6,8 +6,8 @@ comes before it, and with the projects, not with their tasks: an index has them 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import Any, Final, NamedTuple
+from collections.abc import Iterable
+from typing import Any, Final
 
 import apsw
 import orjson
@@ -17,10 +17,11 @@ from tracker.domain.limits import MAX_INTEGER, MAX_MESSAGE_BYTES, MAX_PAGE_BYTES
 from tracker.domain.principal import Scope
 from tracker.domain.queries import TaskQuery
 from tracker.domain.records import TaskPage
-from tracker.domain.tasks import ACTIVE, TaskSummary
-from tracker.store.sqlite import projects, search, usage_reads
+from tracker.domain.tasks import TaskSummary
+from tracker.store.sqlite import projects, search, task_figures, usage_reads
 from tracker.store.sqlite.columns import DERIVED, ENDS, STATUSES, fill, listed
 from tracker.store.sqlite.scope import IN_SCOPE, parameter
+from tracker.store.sqlite.task_filters import Among, Chosen, choose
 
 SUMMARY: Final = listed(DERIVED.get(name, name) for name in TaskSummary._fields)
 """The columns of a `TaskSummary`, at the time `:now`."""
@@ -38,16 +39,17 @@ _PAGE: Final = fill(
 _PICKED: Final = """
   SELECT id FROM tasks WHERE {among} AND {where} ORDER BY {order} LIMIT :limit OFFSET :offset
 """
-# Each project gives its own first ones.
+# Each project, or part of it, gives its own first ones.
 _PICKED_BY_PROJECT: Final = """
-  SELECT tasks.id FROM projects CROSS JOIN tasks ON tasks.id IN (
+  SELECT tasks.id FROM projects {part} CROSS JOIN tasks ON tasks.id IN (
     SELECT id FROM tasks WHERE project_id = projects.id AND {where} ORDER BY {order} LIMIT :upto
   )
   WHERE {projects} ORDER BY {order} LIMIT :limit OFFSET :offset
 """
 _COUNT: Final = "SELECT count(*) FROM tasks WHERE {among} AND {where}"
 _COUNT_BY_PROJECT: Final = """
-  SELECT count(*) FROM projects CROSS JOIN tasks ON tasks.project_id = projects.id AND {where}
+  SELECT count(*) FROM projects {part}
+    CROSS JOIN tasks ON tasks.project_id = projects.id AND {where}
   WHERE {projects}
 """
 _COUNT_FOUND: Final = "SELECT count(*) FROM {index} WHERE {index} MATCH :q"
@@ -58,20 +60,8 @@ _COUNTED_BY: Final = """
     ON counted.project_id = projects.id AND {name}
   WHERE {projects}
 """
+_OF_AGENTS: Final = "counted.name IN (SELECT value FROM json_each(:agent))"
 
-_FILTERS: Final = {
-    "status": "status = :status",
-    "agent": "agent = :agent",
-    "session": "session = :session",
-    "task_id": "task_id = :task_id",
-    "date_from": "started_at >= :date_from",
-    "date_to": "finished_at <= :date_to",
-    "q": "id IN (SELECT rowid FROM {index} WHERE {index} MATCH :q)",
-}
-# What the tasks of each project are in order by.
-_IN_ORDER_BY_PROJECT: Final = frozenset({"status", "agent", "session"})
-# What finds a few by itself, wherever they are.
-_SELECTIVE: Final = frozenset({"q", "task_id"})
 SORTABLE: Final = {
     "started_at": "started_at",
     "finished_at": "finished_at",
@@ -79,16 +69,7 @@ SORTABLE: Final = {
     "duration_seconds": "duration_ms",
     "title": "title",
 }
-
-
-class _Among(NamedTuple):
-    """Whose tasks: as a condition on `projects`, one on `tasks`, their parameters, and the ids;
-    None: everybody's."""
-
-    projects: str
-    tasks: str
-    parameters: dict[str, Any]
-    ids: Sequence[int] | None
+_NEWEST: Final = TaskQuery()
 
 
 def of_project(
@@ -96,55 +77,51 @@ def of_project(
 ) -> TaskPage:
     """The page, at the time `now`. Those without a value to sort by come last."""
     parameters = {"project_id": project_id}
-    among = _Among(
-        "projects.id = :project_id", "project_id = :project_id", parameters, [project_id]
-    )
+    among = Among("projects.id = :project_id", "project_id = :project_id", parameters, [project_id])
     return _page(connection, now, among, query)
 
 
 def of_scope(connection: apsw.Connection, now: int, scope: Scope, query: TaskQuery) -> TaskPage:
-    """Likewise, over the projects of a scope, or the one of them that the query names."""
-    scope = scope.narrowed(query.project)
+    """Likewise, over the projects of a scope, or those of them that the query names."""
+    scope = scope.narrowed_to(query.projects)
     ids = None if scope.projects is None else projects.ids(connection, scope)
     if ids is not None and len(ids) == 1:
         return of_project(connection, now, ids[0], query)
     of_tasks = fill("project_id IN (SELECT id FROM projects WHERE {in_scope})", in_scope=IN_SCOPE)
-    among = _Among(IN_SCOPE, "TRUE" if ids is None else of_tasks, {"scope": parameter(scope)}, ids)
+    among = Among(IN_SCOPE, "TRUE" if ids is None else of_tasks, {"scope": parameter(scope)}, ids)
     return _page(connection, now, among, query)
 
 
-def _page(connection: apsw.Connection, now: int, among: _Among, query: TaskQuery) -> TaskPage:
-    filters, index = query.filters, ""
-    if query.q is not None:
-        index, filters["q"] = search.match(connection, among.ids, query.q)
-    conditions = [_FILTERS[name] for name in filters]
-    if "agent" in filters and filters.get("status") in ACTIVE:
-        # An agent may have had very many tasks, of which few are under way: these by their status.
-        conditions[conditions.index(_FILTERS["agent"])] = f"+{_FILTERS['agent']}"
-    where = (" AND ".join(conditions) or "TRUE").format(index=index)
-    by_project = filters.keys().isdisjoint(_SELECTIVE) and (
-        not filters.keys().isdisjoint(_IN_ORDER_BY_PROJECT)
-        if among.ids is None
-        else len(among.ids) != 1
-    )
-    sql = {"among": among.tasks, "projects": among.projects, "where": where}
-    of = {
-        **(among.parameters | filters),
-        "now": now,
+def _page(connection: apsw.Connection, now: int, among: Among, query: TaskQuery) -> TaskPage:
+    chosen = choose(connection, now, among, query)
+    picked, of = _picked(chosen, query)
+    rows: list[Any] = connection.execute(
+        fill(fill(_PAGE, picked=picked), order=_order(query)), of
+    ).fetchall()
+    tasks = _bounded(TaskSummary._make(row[1:]) for row in rows)
+    total = _counted(connection, chosen)
+    if total is None:
+        count = chosen.fill(_COUNT_BY_PROJECT if chosen.by_project else _COUNT)
+        total = connection.execute(count, chosen.parameters).get
+    used = usage_reads.of_tasks(connection, (task.id for task in tasks))
+    figures = None
+    if query.figures:
+        newest, of = _picked(chosen, _NEWEST._replace(limit=task_figures.SAMPLE))
+        figures = task_figures.of(
+            connection, chosen, fill(newest, order=_order(_NEWEST)), of, int(total)
+        )
+    return TaskPage(tasks, int(total), used, [row[0] for row in rows], figures)
+
+
+def _picked(chosen: Chosen, query: TaskQuery) -> tuple[str, dict[str, Any]]:
+    """The ids of the page, in an order that is to be filled in; and the parameters."""
+    sql = chosen.fill(_PICKED_BY_PROJECT if chosen.by_project else _PICKED)
+    return sql, {
+        **chosen.parameters,
         "limit": query.limit,
         "offset": query.offset,
         "upto": min(query.limit + query.offset, MAX_INTEGER),
     }
-    picked = fill(_PICKED_BY_PROJECT if by_project else _PICKED, **sql)
-    page = fill(fill(_PAGE, picked=picked), order=_order(query))
-    rows: list[Any] = connection.execute(page, of).fetchall()
-    tasks = _bounded(TaskSummary._make(row[1:]) for row in rows)
-    total = _counted(connection, among, filters, index)
-    if total is None:
-        count = fill(_COUNT_BY_PROJECT if by_project else _COUNT, **sql)
-        total = connection.execute(count, of).get
-    used = usage_reads.of_tasks(connection, (task.id for task in tasks))
-    return TaskPage(tasks, int(total), used, [row[0] for row in rows])
 
 
 def _order(query: TaskQuery) -> str:
@@ -154,29 +131,30 @@ def _order(query: TaskQuery) -> str:
     return f"tasks.{column} {direction}{nulls}, tasks.id {direction}"
 
 
-def _counted(
-    connection: apsw.Connection, among: _Among, filters: dict[str, Any], index: str
-) -> int | None:
+def _counted(connection: apsw.Connection, chosen: Chosen) -> int | None:
     """Counters answer what they can, so that the cost does not grow with the tasks; and the index
     that tells projects apart does what it can, without a look at the tasks. None: they cannot."""
-    status = filters.get("status")
-    statuses = STATUSES if status is None else (status,)
+    filters, among = chosen.filters, chosen.among
+    statuses = filters.get("status", STATUSES)
     match sorted(filters.keys() - {"status"}):
         case []:
             sql, columns = _COUNTED, list(statuses)
-        case ["agent"] if status is None or status in ENDS:
-            sql = fill(_COUNTED_BY, counters="project_agents", name="counted.name = :agent")
-            columns = ["counted.task_count" if status is None else f"counted.{status}"]
+        case ["agent"] if "status" not in filters or set(statuses) <= set(ENDS):
+            sql = fill(_COUNTED_BY, counters="project_agents", name=_OF_AGENTS)
+            counted = statuses if "status" in filters else ("task_count",)
+            columns = [f"counted.{name}" for name in counted]
         case ["session"]:
             sql = fill(_COUNTED_BY, counters="agent_sessions", name="counted.session = :session")
             columns = [f"counted.{name}" for name in statuses]
-        case ["q"] if status is None and (among.ids is None or index == search.PROJECT_INDEX):
-            sql, columns = fill(_COUNT_FOUND, index=index), []
+        case ["q"] if "status" not in filters and (
+            among.ids is None or chosen.text_index == search.PROJECT_INDEX
+        ):
+            sql, columns = fill(_COUNT_FOUND, index=chosen.text_index), []
         case _:
             return None
-    counts = f"coalesce(sum({' + '.join(columns)}), 0)"
+    counts = f"coalesce(sum({' + '.join(dict.fromkeys(columns))}), 0)"
     sql = fill(sql, counts=counts, projects=among.projects)
-    return int(connection.execute(sql, among.parameters | filters).get)
+    return int(connection.execute(sql, chosen.parameters).get)
 
 
 def _bounded(tasks: Iterable[TaskSummary]) -> list[TaskSummary]:

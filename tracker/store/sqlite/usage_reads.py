@@ -30,6 +30,12 @@ _OF_TASKS = fill(
 """,
     sums=_SUMS,
 )
+_TOTAL_OF_TASKS = fill(
+    """
+  SELECT {sums} FROM usage WHERE task IN (SELECT value FROM json_each(?)) AND shown
+""",
+    sums=_SUMS,
+)
 # UNION leaves out whom it has met, and so ends in a circle.
 _OF_FAMILY = fill(
     """
@@ -69,6 +75,15 @@ _COSTLIEST = fill(
 )
 _ALL = fill("SELECT {sums} FROM ({sums_by_name})", sums=_SUMS)
 _OF_NAMES = " AND usage_sums.name IN (SELECT value FROM json_each(:names))"
+# Of agents, for there are few; of models, any number.
+_WITHIN = fill(
+    """
+  SELECT {sums} FROM projects CROSS JOIN usage_sums
+    ON usage_sums.project_id = projects.id AND usage_sums.kind = 'agent'
+  WHERE {projects}
+""",
+    sums=_SUMS,
+)
 _LATEST = " ORDER BY name DESC LIMIT :limit"
 
 
@@ -78,6 +93,16 @@ def of_tasks(connection: apsw.Connection, tasks: Iterable[int]) -> dict[int, Usa
     for task, model, source, *amounts in connection.execute(_OF_TASKS, (_json(tasks),)):
         found[task].append(ModelUsage(model, source, Amounts._make(amounts)))
     return {task: _by_cost(models) for task, models in found.items()}
+
+
+def total_of_tasks(connection: apsw.Connection, tasks: Iterable[int]) -> Amounts:
+    """What these have used together."""
+    return Amounts._make(connection.execute(_TOTAL_OF_TASKS, (_json(tasks),)).get)
+
+
+def within(connection: apsw.Connection, projects: str, parameters: dict[str, Any]) -> Amounts:
+    """All that was used in the projects of a condition."""
+    return Amounts._make(connection.execute(fill(_WITHIN, projects=projects), parameters).get)
 
 
 def of_family(connection: apsw.Connection, task: int) -> Amounts | None:
