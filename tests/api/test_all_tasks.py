@@ -140,6 +140,7 @@ def test_figures_follow_the_filter(clocked: ClockedServer) -> None:
                 "cache_read_tokens": 0,
                 "cache_write_tokens": 0,
                 "cost_usd": 0.75,
+                "estimated_cost_usd": 0,
             },
         }
     assert clocked.get(PATH, figures=1)["figures"]["usage"]["cost_usd"] == 1
