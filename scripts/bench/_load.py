@@ -8,6 +8,7 @@ import os
 import shutil
 import subprocess
 import tempfile
+import time
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 from urllib.parse import urlsplit
@@ -85,6 +86,34 @@ local number = 0
 function request()
   number = number + 1
   return string.format(template, number)
+end
+"""
+# An agent's run of a framework's, and a call of its model, as they end.
+_SPANS = """
+local times = '"startTimeUnixNano":"%(now)s","endTimeUnixNano":"%(now)s"'
+local function attribute(name, kind, value)
+  return '{"key":"' .. name .. '","value":{"' .. kind .. '":"' .. value .. '"}}'
+end
+local trace = '"traceId":"%(run)016x%%016x"'
+local call = '{' .. trace .. ',"spanId":"%(run)07x1%%08x","parentSpanId":"%(run)07x2%%08x",'
+  .. times .. ',"name":"chat","attributes":['
+  .. attribute('gen_ai.operation.name', 'stringValue', 'chat')
+  .. ',' .. attribute('gen_ai.response.model', 'stringValue', 'claude-sonnet-4-5')
+  .. ',' .. attribute('gen_ai.usage.input_tokens', 'intValue', '1200')
+  .. ',' .. attribute('gen_ai.usage.output_tokens', 'intValue', '340') .. ']}'
+local run = '{' .. trace .. ',"spanId":"%(run)07x2%%08x",' .. times
+  .. ',"name":"invoke_agent","attributes":['
+  .. attribute('gen_ai.operation.name', 'stringValue', 'invoke_agent')
+  .. ',' .. attribute('gen_ai.agent.name', 'stringValue', 'planner') .. ']}'
+local body = '{"resourceSpans":[{"resource":{"attributes":['
+  .. attribute('service.name', 'stringValue', '%(project)s')
+  .. ']},"scopeSpans":[{"spans":[' .. call .. ',' .. run .. ']}]}]}'
+local template = 'POST /v1/traces HTTP/1.1\\r\\nHost: %(host)s\\r\\n%(headers)s'
+  .. 'Content-Length: ' .. #string.format(body, 0, 0, 0, 0, 0) .. '\\r\\n\\r\\n' .. body
+local number = 0
+function request()
+  number = number + 1
+  return string.format(template, number, number, number, number, number)
 end
 """
 _GET = """
@@ -240,6 +269,14 @@ def post(
         arguments = ", ".join([argument] * (2 if "%" in values["headers"] else 1))
         script = _fill(_POST, url, argument=arguments, **values)
     return Wrk(script, url, connections, seconds, core)
+
+
+def export(url: str, seconds: int, core: int, project: str = PROJECT) -> Wrk:
+    """Export the spans of one new run of an agent a request, one at a time."""
+    run = os.getpid() * 1000 + next(_runs)
+    values = {"project": project, "headers": VARIANTS["plain"], "run": run % 0xFFFFFFF}
+    script = _fill(_SPANS, url, now=time.time_ns(), **values)
+    return Wrk(script, url, 1, seconds, core)
 
 
 def get(url: str, seconds: int, core: int, key: str = KEY) -> Wrk:

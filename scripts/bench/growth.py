@@ -15,7 +15,7 @@ from urllib.parse import quote
 import _venv  # noqa: F401 - goes on in .venv
 from _environment import run_script
 from _history import DAYS, STEADY, build, project
-from _load import Load, get, post
+from _load import Load, export, get, post
 from _machine import cores, resident_mb, workspace
 from _report import Report, Table, Target, arguments_of_load, progress, run, spread
 from _servers import PACKAGE, Server, tracker
@@ -45,6 +45,8 @@ READS_OF_SOME = {
 }
 KEY_OF_SOME = {"name": "some", "role": "read", "projects": [project(0), project(5), STEADY]}
 WRITE = "POST /webhook/start"
+# A run with what its model has used, by telemetry.
+EXPORT = "POST /v1/traces"
 CARE = ("Tasks", "start ms", "memory MB", "backup s", "pruning 3 of 90 days s", "tasks pruned")
 
 
@@ -69,7 +71,9 @@ def measure(options: argparse.Namespace) -> Report:
             made = servers[size].request_json("/api/keys", KEY_OF_SOME)
             keys[size] = made["key"]
         questions = [
-            (question, size) for question in (*READS, *READS_OF_SOME, WRITE) for size in sizes
+            (question, size)
+            for question in (*READS, *READS_OF_SOME, WRITE, EXPORT)
+            for size in sizes
         ]
         loads: dict[tuple[str, int], list[Load]] = {question: [] for question in questions}
         for question, size in questions if options.warm_up else []:
@@ -109,6 +113,8 @@ def run_load(server: Server, question: str, seconds: int, key_of_some: str) -> L
         return get(url, seconds, cores().load, key_of_some).wait()
     if question in READS:
         return get(server.url + READS[question], seconds, cores().load).wait()
+    if question == EXPORT:
+        return export(server.url, seconds, cores().load, project(0)).wait()
     load = post(server.post_to, 1, seconds, cores().load, project=project(0), scattered=True).wait()
     server.settle()
     return load
@@ -135,7 +141,7 @@ def add_results(report: Report, sizes: list[int], loads: dict[tuple[str, int], l
     """Add the medians, and the ratio of the most tasks to the fewest."""
     columns = [f"{size:,} tasks, p50 ms" for size in sizes]
     table = Table("Latency, one request at a time", ("Request", *columns, "ratio"))
-    for question in (*READS, *READS_OF_SOME, WRITE):
+    for question in (*READS, *READS_OF_SOME, WRITE, EXPORT):
         medians = [[load.p50 for load in loads[question, size]] for size in sizes]
         ratios = [most / fewest for most, fewest in zip(medians[-1], medians[0], strict=True)]
         cells = [spread(of_size, 3) for of_size in medians]

@@ -70,6 +70,7 @@ def test_growth_makes_the_tasks_and_asks_every_question() -> None:
         "GET /api/sessions, three projects": True,
         "GET the newest events, three projects": True,
         "POST /webhook/start": True,
+        "POST /v1/traces": True,
     }
     assert report["failures"] == []
 
