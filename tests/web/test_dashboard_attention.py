@@ -66,7 +66,7 @@ def test_a_task_tells_all_that_it_asks(
     expect(asked.first).to_contain_text(re.compile(r"since \d\d:\d\d:\d\d"))
     expect(asked.last).to_contain_text("<b>next</b>")
     expect(page.locator(".task-title .status")).to_have_text("Needs you")
-    history = page.locator(".history")
+    history = page.locator("task-log")
     expect(history).to_contain_text(f"Needs you: {ASKED}")
     shared_server.report("status", project, attention=None, attention_id="a", message="allowed")
     expect(asked).to_have_count(1)

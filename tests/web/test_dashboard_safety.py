@@ -80,7 +80,7 @@ def test_a_task(open_dashboard: Open, hostile: str) -> None:
     dashboard = open_dashboard(path, permissions=["clipboard-read", "clipboard-write"])
     page = dashboard.page
     expect(page.locator("h1")).to_contain_text("<b>bold</b>")
-    for tab, part in (("Error", ".error-words"), ("Error", ".trace"), ("Log", ".history")):
+    for tab, part in (("Error", ".error-words"), ("Error", ".trace"), ("Log", "task-log")):
         page.get_by_role("tab", name=tab).click()
         expect(page.locator(part).first).to_contain_text("<script>")
     page.get_by_role("tab", name="Data").click()
@@ -89,7 +89,7 @@ def test_a_task(open_dashboard: Open, hostile: str) -> None:
     expect(page.locator(".raw")).to_contain_text("<script>")
     is_inert(dashboard)
     dashboard.visit(f"/projects/{quote(hostile, safe='')}/tasks/runs")
-    for part in (".asked", ".facts", ".history"):
+    for part in (".asked", ".facts", "task-log"):
         expect(page.locator(part)).to_contain_text("<script>")
     is_inert(dashboard)
 

@@ -203,7 +203,7 @@ def test_a_task_tells_all(open_dashboard: Open, shared_server: Server, project: 
     dashboard = open_dashboard(path, permissions=["clipboard-read", "clipboard-write"])
     page = dashboard.page
     dashboard.heading("Whole story")
-    history = page.locator(".history")
+    history = page.locator("task-log")
     expect(history).to_contain_text("first steps")
     page.get_by_role("tab", name="Data").click()
     metadata = page.locator(".section").filter(has=page.get_by_role("heading", name="Metadata"))
@@ -222,7 +222,7 @@ def test_a_task_tells_all(open_dashboard: Open, shared_server: Server, project: 
     page.get_by_role("tab", name="Error").click()
     expect(page.locator(".error-words")).to_have_text("E: fell")
     assert page.locator(".trace").inner_text().strip() == TRACE
-    expect(page.locator(".trace-place")).to_have_text(re.compile("main.py"))
+    expect(page.locator(".trace-origin")).to_have_text(re.compile("main.py"))
     page.locator(".snippet").get_by_role("button", name="Copy").click()
     expect(page.get_by_role("button", name="Copied")).to_be_visible()
     assert clipboard(dashboard) == TRACE

@@ -88,6 +88,7 @@ export const api = {
 	stats: () => call("/api/stats"),
 	trends: () => call("/api/stats/trends"),
 	projectStats: (project) => call(`/api/stats/projects/${encode(project)}`),
+	event: (id) => call(`/api/events/${id}`),
 	events: (query) => call(withQuery("/api/events", query)),
 	keys: () => call("/api/keys"),
 	makeKey: (key) => send("POST", "/api/keys", key),

@@ -22,6 +22,13 @@ export default {
 		failed: "Failed: {title}",
 		silent: "Gone silent: {title}",
 	},
+	attempts: {
+		after: "The next attempt",
+		before: "The attempt before",
+		choose: "Attempt to compare with the last",
+		last: "Attempt {n}, the last",
+		unknown: "How it ended is not known.",
+	},
 	audit: {
 		any: "Anything",
 		detail: {
@@ -194,6 +201,20 @@ export default {
 		title: "Keys",
 		try: "To try it",
 		year: "1 year",
+	},
+	log: {
+		copy: "Copy all",
+		count: { one: "{count} report", other: "{count} reports" },
+		end: "To the end",
+		find: "Find in the log",
+		found: "{place} of {count}",
+		json: "Save as JSON lines",
+		left: "The one before",
+		newest: { one: "The newest {count}", other: "The newest {count}" },
+		news: { one: "{count} new", other: "{count} new" },
+		reading: { one: "Reading older reports, {count} so far", other: "Reading older reports, {count} so far" },
+		right: "The next",
+		text: "Save as text",
 	},
 	markdown: {
 		render: "Render as Markdown",
@@ -392,6 +413,12 @@ export default {
 		later: "Later",
 		zoomIn: "Zoom in",
 		zoomOut: "Zoom out",
+	},
+	trace: {
+		copyError: "Copy the error",
+		folded: { one: "{count} frame in libraries", other: "{count} frames in libraries" },
+		libraries: "Show libraries' code",
+		origin: "The own code nearest to where the error arose",
 	},
 	tree: {
 		more: "{n} more",

@@ -22,6 +22,13 @@ export default {
 		failed: "Ошибка: {title}",
 		silent: "Молчит: {title}",
 	},
+	attempts: {
+		after: "Следующая попытка",
+		before: "Предыдущая попытка",
+		choose: "Попытка, которую сравнить с последней",
+		last: "Попытка {n}, последняя",
+		unknown: "Чем она кончилась, неизвестно.",
+	},
 	audit: {
 		any: "Любое действие",
 		detail: {
@@ -194,6 +201,20 @@ export default {
 		title: "Ключи",
 		try: "Проверить",
 		year: "1 год",
+	},
+	log: {
+		copy: "Копировать всё",
+		count: { one: "{count} сообщение", few: "{count} сообщения", other: "{count} сообщений" },
+		end: "В конец",
+		find: "Найти в журнале",
+		found: "{place} из {count}",
+		json: "Сохранить как строки JSON",
+		left: "Предыдущее",
+		newest: { one: "Последнее {count}", other: "Последние {count}" },
+		news: { one: "{count} новое", few: "{count} новых", other: "{count} новых" },
+		reading: { one: "Читаем более старые, пока {count}", other: "Читаем более старые, пока {count}" },
+		right: "Следующее",
+		text: "Сохранить как текст",
 	},
 	markdown: {
 		render: "Показать как Markdown",
@@ -392,6 +413,12 @@ export default {
 		later: "Позже",
 		zoomIn: "Крупнее",
 		zoomOut: "Мельче",
+	},
+	trace: {
+		copyError: "Копировать ошибку",
+		folded: { one: "{count} вызов в библиотеках", few: "{count} вызова в библиотеках", other: "{count} вызовов в библиотеках" },
+		libraries: "Показать код библиотек",
+		origin: "Ближайшее к ошибке место в своём коде",
 	},
 	tree: {
 		more: "Ещё {n}",

@@ -10,7 +10,7 @@ export function copyButton(label, getText, style = "") {
 	const button = h(`button.button.copy${style}`, { type: "button" }, icon("copy"), words);
 	let timer = 0;
 	button.addEventListener("click", async () => {
-		const done = await copy(visible(getText()));
+		const done = await copy(visible(await getText()));
 		clearTimeout(timer);
 		fill(words, done ? t("copy.done") : t("copy.failed"));
 		timer = setTimeout(() => fill(words, label), 1600);

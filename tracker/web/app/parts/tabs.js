@@ -15,14 +15,14 @@ export class Tabs {
 	/**
 	 * @param {string} label What they are together.
 	 * @param {Record<string, string>} names The words on each, by its name.
-	 * @param {(name: string) => void} onchoose One was chosen by its reader.
+	 * @param {(name: string) => void} onchoose Its reader wants this one: whether it is selected is for the owner to say.
 	 */
 	constructor(label, names, onchoose) {
 		this.#onchoose = onchoose;
 		const id = (name, what) => `${this.#label}-${name}-${what}`;
 		this.#buttons = Object.fromEntries(Object.entries(names).map(([name, words]) => [name, h("button.tab", {
 			type: "button", role: "tab", id: id(name, "tab"), "aria-controls": id(name, "panel"), "aria-selected": "false",
-			tabindex: "-1", onclick: () => this.#choose(name),
+			tabindex: "-1", onclick: () => this.#onchoose(name),
 		}, words)]));
 		this.#panels = Object.fromEntries(Object.keys(names).map((name) => [name, h(`div.panel.panel-${name}`, {
 			role: "tabpanel", id: id(name, "panel"), "aria-labelledby": id(name, "tab"), hidden: true,
@@ -54,11 +54,6 @@ export class Tabs {
 		}
 	}
 
-	#choose(name) {
-		this.select(name);
-		this.#onchoose(name);
-	}
-
 	#onKey(event) {
 		const names = Object.keys(this.#buttons).filter((name) => this.has(name));
 		const at = names.indexOf(this.chosen);
@@ -67,7 +62,7 @@ export class Tabs {
 		}[event.key];
 		if (!next || event.ctrlKey || event.metaKey || event.altKey) return;
 		event.preventDefault();
-		this.#choose(next);
+		this.#onchoose(next);
 		this.#buttons[next].focus();
 	}
 }

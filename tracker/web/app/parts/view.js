@@ -54,12 +54,13 @@ export class View extends HTMLElement {
 	problem(error) {
 		this.querySelector(":scope > .problem")?.remove();
 		if (!error || error.status === 401) return;
-		const words = error.status ? error.message : t("problem.unreachable");
-		this.append(
-			h("div.problem", { role: "alert" },
-				h("p", words),
-				h("button.button", { type: "button", onclick: () => this.reload() }, t("problem.retry")),
-			),
-		);
+		this.append(problemWith(error, () => this.reload()));
 	}
+}
+
+/** What went wrong with a request, and a button to try it again. */
+export function problemWith(error, retry) {
+	return h("div.problem", { role: "alert" },
+		h("p", error.status ? error.message : t("problem.unreachable")),
+		h("button.button", { type: "button", onclick: retry }, t("problem.retry")));
 }

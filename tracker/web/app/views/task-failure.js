@@ -1,24 +1,54 @@
 // @ts-check
-// An error with its stack trace: places in the code stand out from what is around them.
+// An error with its stack trace: the user's own code stands out from that of libraries.
 import { h, isolate, t } from "../lib/index.js";
+import { readTrace } from "../lib/trace.js";
 import { copyButton, section } from "../parts/index.js";
 
-// Python's, and JavaScript's and Java's way to name a place.
-const PLACES = [/^\s*File "(.+?)", line \d+/, /^\s*at .+:\d+(:\d+)?\)?$/, /^\s*-->\s.+:\d+:\d+$/];
+/** @typedef {import("../lib/trace.js").Line} Line */
+/** @typedef {{error_type?: string | null, error_message?: string | null, stack_trace?: string | null}} Failure */
 
-/** @param {import("../data/store.js").Task} task */
-export function failure(task) {
-	const { error_type: type, error_message: words, stack_trace: trace } = task;
-	return section(t("task.error"),
+/**
+ * @param {Failure} failed
+ */
+export function failure(failed, title = t("task.error")) {
+	const { error_type: type, error_message: words, stack_trace: trace } = failed;
+	return section(title,
 		h("p.error-words", type && h("strong", isolate(type)), type && words && ": ", isolate(words ?? "")),
-		trace && h("div.snippet",
-			h("pre.trace", { tabindex: "0", "aria-label": t("task.trace") }, trace.split("\n").map(line)),
-			copyButton(t("copy.copy"), () => trace)));
+		trace && stack(trace),
+		h("div.error-takes",
+			copyButton(t("trace.copyError"), () => [[type, words].filter(Boolean).join(": "), trace].filter(Boolean).join("\n\n"))));
 }
 
-function line(words, index, all) {
-	const place = PLACES.some((pattern) => pattern.test(words));
-	const last = index === all.length - 1 && !/^\s/.test(words);
-	const kind = place ? ".trace-place" : last || index === 0 ? ".trace-words" : "";
-	return h(`bdi.trace-line${kind}`, words, "\n");
+function stack(trace) {
+	const lines = readTrace(trace);
+	const pre = h("pre.trace", { tabindex: "0", "aria-label": t("task.trace") }, parts(lines));
+	const folds = [...pre.querySelectorAll("details")];
+	const all = folds.length > 0 && h("label.check",
+		h("input", { type: "checkbox", onchange: (event) => folds.forEach((fold) => (fold.open = event.target.checked)) }),
+		t("trace.libraries"));
+	return h("div.trace-holder", all, h("div.snippet", pre, copyButton(t("copy.copy"), () => trace)));
+}
+
+/** Frames of libraries one after the other are folded. */
+function parts(lines) {
+	const shown = [];
+	for (let at = 0; at < lines.length;) {
+		let end = at;
+		while (lines[end]?.library) end++;
+		if (end === at) shown.push(line(lines[end++]));
+		else {
+			const count = lines.slice(at, end).filter(({ kind }) => kind === "frame").length;
+			shown.push(h("details.trace-fold", h("summary", t("trace.folded", { count })), lines.slice(at, end).map(line)));
+		}
+		at = end;
+	}
+	return shown;
+}
+
+/** @param {Line} line */
+function line({ text, kind, library, origin }) {
+	const classes = ["trace-line", `trace-${kind}`, library && "trace-library", origin && "trace-origin"].filter(Boolean);
+	const element = h(`bdi.${classes.join(".")}`, text, "\n");
+	if (origin) element.title = t("trace.origin");
+	return element;
 }

@@ -1,27 +1,14 @@
 // @ts-check
-// A task's reports as a log to read: by attempt, the oldest first.
+// Lines of a task's log.
 import { clockTime, h, icon, isolate, number, t } from "../lib/index.js";
-import { openedBy, serverNow } from "../data/index.js";
-import { section, timeShown } from "../parts/index.js";
+import { api, openedBy, serverNow } from "../data/index.js";
+import { markdown, timeShown } from "../parts/index.js";
 
-/** @param {import("../data/store.js").LogEvent[]} events */
-export function history(events) {
-	const list = h("ol.history");
-	/** @type {number | null} */
-	let attempt = null;
-	for (const event of events) {
-		if (event.data.attempt !== attempt) {
-			attempt = event.data.attempt;
-			list.append(h("li.history-attempt", t("task.attempt", { n: attempt })));
-		}
-		list.append(entry(event));
-	}
-	return section(t("task.tab.log"), list);
-}
+/** @typedef {import("../data/store.js").LogEvent} LogEvent */
 
 /**
  * The status that an event left, as an icon's name.
- * @param {import("../data/store.js").LogEvent} event
+ * @param {LogEvent} event
  */
 export function iconOf(event) {
 	const { type, data } = event;
@@ -31,24 +18,59 @@ export function iconOf(event) {
 
 /**
  * What an event said, in a line.
- * @param {import("../data/store.js").LogEvent} event
+ * @param {LogEvent} event
  */
 export function eventSummary(event) {
 	const { data } = event;
-	if (data.silent_since) return t("event.since", { time: clockTime(Date.parse(data.silent_since), serverNow()) });
-	const error = [data.error_type, data.error_message].filter(Boolean).join(": ");
-	const opened = openedBy(event);
-	return [opened && t("event.asks", { text: opened.text }), error || data.message || data.result].filter(Boolean).join(" · ");
+	return [askedOf(event), errorOf(data) || data.message || data.result].filter(Boolean).join(" · ");
 }
 
-/** @param {import("../data/store.js").LogEvent} event */
-function entry(event) {
-	const { type, data, timestamp } = event;
-	const words = eventSummary(event);
-	return h(`li.history-entry.history-${iconOf(event)}`,
+/**
+ * All that can be looked for in a line.
+ * @param {LogEvent} event
+ */
+export function wordsOf(event) {
+	const { type, data } = event;
+	return [t(`event.${type}`), askedOf(event), errorOf(data), data.message, data.result].filter(Boolean).join(" ");
+}
+
+/** @param {LogEvent} event */
+function askedOf(event) {
+	const { data } = event;
+	if (data.silent_since) return t("event.since", { time: clockTime(Date.parse(data.silent_since), serverNow()) });
+	const opened = openedBy(event);
+	return opened && t("event.asks", { text: opened.text });
+}
+
+/** @param {LogEvent["data"]} data */
+function errorOf({ error_type, error_message }) {
+	return [error_type, error_message].filter(Boolean).join(": ");
+}
+
+export function attemptRow(n) {
+	return h("div.log-attempt", { role: "listitem" }, t("task.attempt", { n }));
+}
+
+/** @param {LogEvent} event */
+export function eventRow(event) {
+	const { id, type, data, timestamp } = event;
+	const words = h("div.log-words");
+	const show = (data) => words.replaceChildren(...[
+		askedOf(event) && h("p", isolate(askedOf(event))),
+		errorOf(data) && h("p.log-error", isolate(errorOf(data))),
+		data.message && markdown(data.message),
+		data.result && markdown(data.result),
+	].filter(Boolean));
+	show(data);
+	if (data.truncated) {
+		const whole = h("button.more-button", { type: "button" }, t("task.more"));
+		whole.addEventListener("click", () => api.event(id).then(({ data }) => show(data), () => null));
+		words.append(whole);
+	}
+	return h(`div.log-row.log-${iconOf(event)}`, { role: "listitem" },
 		timeShown(timestamp, "clock"),
-		h("span.history-icon", icon(iconOf(event))),
-		h("span.history-kind", t(`event.${type}`), data.late && ` (${t("event.late")})`),
-		h("span.history-progress", `${number(data.reported_progress ?? data.progress)} %`),
-		words && isolate(words, "div"));
+		h("span.log-icon", icon(iconOf(event))),
+		h("span.log-kind", t(`event.${type}`), data.late && ` (${t("event.late")})`),
+		h("span.log-progress", `${number(data.reported_progress ?? data.progress)} %`),
+		words);
 }

@@ -7,14 +7,15 @@ import {
 	clamped, copyButton, isUnmeasured, markdown, progressBar, showStatus, Tabs, View,
 } from "../parts/index.js";
 import { asked, noted, notes, requestsOf } from "./task-attention.js";
+import { taskAttempts } from "./task-attempts.js";
 import { data } from "./task-data.js";
 import { factsOf } from "./task-facts.js";
 import { failure } from "./task-failure.js";
 import "./task-graph.js";
-import { history } from "./task-history.js";
+import { taskLog } from "./task-log.js";
 import { asPrompt } from "./task-prompt.js";
 
-const NAMES = ["log", "error", "graph", "data"];
+const NAMES = ["log", "error", "attempts", "graph", "data"];
 // No event tells of a deletion.
 const STILL_THERE_EVERY = 30;
 
@@ -42,8 +43,10 @@ class TaskView extends View {
 		setQuery({ tab });
 		this.#chosen = tab;
 		this.#showTab();
-		if (tab === "graph") this.reload();
+		if (tab === "graph" || tab === "attempts") this.reload();
 	});
+	#log;
+	#attempts;
 	#graph = /** @type {any} */ (h("task-graph"));
 	#parts = new Map();
 	#ticks = 0;
@@ -56,6 +59,8 @@ class TaskView extends View {
 		this.#id = id;
 		this.#chosen = query?.get("tab");
 		this.#events = new TaskEvents(project, id);
+		this.#log = taskLog(this.#events, id);
+		this.#attempts = taskAttempts(project, id);
 		this.classList.add("view-fixed");
 	}
 
@@ -70,7 +75,7 @@ class TaskView extends View {
 					h("div.task-title", this.#status, clamped(this.#title))),
 				this.#actions),
 			this.#gone, this.#asked,
-			h("div.task-now", h("div.task-progress", this.#bar.element, this.#percent), clamped(this.#message)),
+			h("div.task-now", h("div.task-progress", this.#bar.element, this.#percent), this.#message),
 			this.#facts, this.#notes, this.#result, ...this.#tabs.elements);
 		this.#actions.append(
 			copyButton(t("task.copyPrompt"), () => asPrompt(/** @type {Task} */ (this.#task), this.#events.all), ".button-strong"));
@@ -85,6 +90,7 @@ class TaskView extends View {
 		this.toggleAttribute("data-unknown", false);
 		this.#show();
 		if (this.#tabs.chosen === "graph") await this.#graph.load(this.#task);
+		if (this.#tabs.chosen === "attempts") await this.#attempts.load(this.#task, this.#events.all);
 	}
 
 	reset() {
@@ -99,6 +105,8 @@ class TaskView extends View {
 		const needed = this.#task?.metadata?.dependencies;
 		if (Array.isArray(needed) && events.some(({ data }) => needed.includes(data.task_id))) this.#reloadSoon();
 		if (!own.length) return;
+		if (!this.#gone.hidden) this.#events.forget(); // it is another of this name
+		this.#gone.hidden = true;
 		this.#events.add(own);
 		if (this.#task) {
 			const stack_trace = own.at(-1).data.stack_trace ?? null;
@@ -106,7 +114,7 @@ class TaskView extends View {
 			this.#showSoon();
 		}
 		// An end brings more than its event holds; so does the first word of an unknown task.
-		if (!this.#task || own.some(({ data }) => ENDED.has(data.status) || data.truncated)) this.#reloadSoon();
+		if (!this.#task || own.some(({ type, data }) => ENDED.has(data.status) || data.truncated || type === "task_started")) this.#reloadSoon();
 	}
 
 	tick() {
@@ -120,7 +128,8 @@ class TaskView extends View {
 		try {
 			const { tasks } = await api.allTasks({ project: this.#project, task_id: this.#id, limit: 1 });
 			if (!tasks.length) this.reload();
-		} catch {
+		} catch (error) {
+			if (error.status === 404) this.reload();
 			// Whether the server can be reached is shown elsewhere; the next time tells.
 		}
 	}
@@ -144,7 +153,8 @@ class TaskView extends View {
 		const percent = `${number(task.progress, 1)} %`;
 		this.#bar.update(task.progress, `${t("task.progress")}: ${percent}`);
 		text(this.#percent, percent);
-		text(this.#message, (!ENDED.has(task.status) && task.message) || "");
+		this.#message.hidden = ENDED.has(task.status);
+		text(this.#message, task.message ?? "");
 		fill(this.#asked, this.#part("asked", requestsOf(task), asked));
 		fill(this.#facts, factsOf(task).map(([name, input, show]) =>
 			this.#part(name, input ?? null, () => input != null && h(`div.fact-${name}`, h("dt", t(`fact.${name}`)), h("dd", show(input))))));
@@ -159,18 +169,24 @@ class TaskView extends View {
 		if (!task) return;
 		const hasFailed = task.status === "failed";
 		this.#tabs.offer("error", hasFailed);
+		this.#tabs.offer("attempts", task.attempt > 1);
 		if (!hasFailed) fill(this.#tabs.panel("error"));
 		const chosen = this.#chosen && this.#tabs.has(this.#chosen) ? this.#chosen : hasFailed ? "error" : "log";
-		if (this.#tabs.chosen !== chosen) this.#tabs.select(chosen);
-		this.dataset.tab = chosen;
 		fill(this.#tabs.panel(chosen), this.#content(chosen, task));
+		if (this.#tabs.chosen !== chosen) {
+			this.#log.isShown = false;
+			this.#tabs.select(chosen);
+			this.#log.isShown = chosen === "log";
+		}
+		if (chosen === "log") this.#log.update();
 	}
 
 	#content(tab, task) {
 		const { all } = this.#events;
-		if (tab === "log") return this.#part("log", all.length, () => history(all));
+		if (tab === "log") return this.#log;
 		if (tab === "error") return this.#part("error", [task.error_type, task.error_message, task.stack_trace], () => failure(task));
 		if (tab === "graph") return this.#graph;
+		if (tab === "attempts") return this.#attempts;
 		return this.#part("data", [task.metadata, task.updated_at, all.length], () => data(task, all));
 	}
 

@@ -1,0 +1,199 @@
+"""Modules of the dashboard that need no browser, run by Node."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import tracker
+
+LIB = Path(tracker.__file__).parent / "web" / "app" / "lib"
+SCRIPTS = Path(__file__).parents[2] / "scripts"
+
+PYTHON = """\
+Traceback (most recent call last):
+  File "/srv/shop/main.py", line 42, in <module>
+    pay(order)
+    ~~~^^^^^^^
+  File "/srv/shop/pay.py", line 7, in pay
+    client.post(url)
+  File "/srv/shop/.venv/lib/python3.12/site-packages/httpx/_client.py", line 1144, in post
+    return self.request(
+  File "/usr/lib/python3.12/socket.py", line 850, in create_connection
+    raise exceptions[0]
+  [Previous line repeated 3 more times]
+httpx.ConnectError: [Errno 111] Connection refused
+"""
+PYTHON_TWO = """\
+Traceback (most recent call last):
+  File "a.py", line 1, in f
+    x()
+KeyError: 'x'
+
+During handling of the above exception, another exception occurred:
+
+Traceback (most recent call last):
+  File "b.py", line 2, in g
+  File "C:\\Python312\\Lib\\json\\decoder.py", line 3, in decode
+MyProblem
+"""
+JAVASCRIPT = """\
+TypeError: Cannot read properties of undefined (reading 'total')
+    at Array.map (<anonymous>)
+    at total (/srv/shop/src/cart.js:12:9)
+    at async handle (/srv/shop/node_modules/express/lib/router.js:3:1)
+    at process.processTicksAndRejections (node:internal/process/task_queues:95:5)
+    at file:///srv/shop/src/main.js:4:2
+"""
+JAVA = """\
+Exception in thread "main" java.lang.IllegalStateException: no cart
+\tat com.acme.shop.Cart.total(Cart.java:12)
+\tat java.base/java.util.ArrayList.forEach(ArrayList.java:1511)
+\tat org.springframework.web.Servlet.run(Servlet.java:3)
+Caused by: java.io.IOException: closed
+\tat java.base/java.io.Reader.read(Reader.java:9)
+\tat com.acme.shop.Store.read(Store.java:7)
+\t... 2 more
+"""
+GO = """\
+panic: runtime error: index out of range [3] with length 2 [recovered]
+
+goroutine 1 [running]:
+testing.tRunner.func1.2({0x4f, 0x5})
+\t/usr/local/go/src/testing/testing.go:1396 +0x24e
+main.total(...)
+\t/home/ann/shop/cart.go:12
+github.com/gin-gonic/gin.(*Context).Next(0xc0)
+\t/home/ann/go/pkg/mod/github.com/gin-gonic/gin@v1.9.1/context.go:174 +0x2b
+created by main.main in goroutine 1
+\t/home/ann/shop/main.go:5 +0x1d
+exit status 2
+"""
+RUST = """\
+thread 'main' panicked at src/cart.rs:12:5:
+no cart
+stack backtrace:
+   0: rust_begin_unwind
+             at /rustc/90b35a6/library/std/src/panicking.rs:645:5
+   1: core::panicking::panic_fmt
+             at /rustc/90b35a6/library/core/src/panicking.rs:72:14
+   2: shop::cart::total
+             at ./src/cart.rs:12:5
+   3: serde_json::from_str
+             at /home/ann/.cargo/registry/src/index.crates.io-6f17d22/serde_json-1.0/src/de.rs:2:1
+   4: shop::main
+   5: core::ops::function::FnOnce::call_once
+note: Some details are omitted
+"""
+
+
+def run(script: str, given: Any) -> Any:
+    """What `script` makes of `given`, both by JSON."""
+    sys.path.append(str(SCRIPTS))
+    try:
+        from _environment import Environment
+    finally:
+        sys.path.remove(str(SCRIPTS))
+    whole = (
+        f"{script}\nlet text = '';\nfor await (const part of process.stdin) text += part;\n"
+        "console.log(JSON.stringify(make(JSON.parse(text))));"
+    )
+    done = subprocess.run(
+        [*Environment().node().node, "--input-type=module", "-e", whole],
+        input=json.dumps(given),
+        stdout=subprocess.PIPE,
+        check=True,
+        text=True,
+        encoding="utf-8",
+        timeout=60,
+    )
+    return json.loads(done.stdout)
+
+
+def read_trace(trace: str) -> list[dict[str, Any]]:
+    lines = run(
+        f"import {{ readTrace }} from {json.dumps((LIB / 'trace.js').as_uri())};\n"
+        "const make = readTrace;",
+        trace,
+    )
+    assert [line["text"] for line in lines] == trace.split("\n")
+    return list(lines)
+
+
+def said(lines: list[dict[str, Any]]) -> list[str]:
+    """A letter a line: Error, Frame, detail, words; small and with an l, of a library."""
+    letters = {"error": "E", "frame": "F", "detail": "d", "words": "-"}
+    return [
+        letters[line["kind"]] + ("l" if line["library"] else "") + ("!" if line["origin"] else "")
+        for line in lines
+    ]
+
+
+@pytest.mark.parametrize(
+    ("trace", "expected"),
+    [
+        (PYTHON, "- F d d F! d Fl dl Fl dl dl E -"),
+        (PYTHON_TWO, "- F d E - - - - F! Fl E -"),
+        (JAVASCRIPT, "E Fl F! Fl Fl F -"),
+        (JAVA, "E F Fl Fl E Fl F! d -"),
+        (GO, "E - - dl Fl d F! dl Fl d F - -"),
+        (RUST, "E E - Fl dl Fl dl F! d Fl dl F Fl - -"),
+        ("just words\nof two lines", "- -"),
+        ("", "-"),
+    ],
+    ids=["python", "python-two", "javascript", "java", "go", "rust", "words", "none"],
+)
+def test_a_trace_is_told_by_line(trace: str, expected: str) -> None:
+    assert said(read_trace(trace)) == expected.split()
+
+
+@pytest.mark.parametrize(
+    "line", ["at " + "a." * 5000, "  at " + "(" * 10_000, '  File "' * 1500, " " * 10_240]
+)
+def test_a_trace_made_to_take_long_takes_no_time(line: str) -> None:
+    assert len(read_trace(line + "\n" + "  at x (y.js:1:1)")) == 2
+
+
+@pytest.mark.parametrize(
+    ("address", "safe"),
+    [
+        ("https://a.example/b?c#d", "https://a.example/b?c#d"),
+        ("HTTP://A.example", "http://a.example/"),
+        ("mailto:a@b.example", "mailto:a@b.example"),
+        ("https://a.example/\u202etxt", "https://a.example/%E2%80%AEtxt"),
+        ("https://аррӏе.example", "https://xn--80ak6aa92e.example/"),
+        *((one, None) for one in ("javascript:alert(1)", " java\nscript:alert(1)", "data:,x")),
+        *((one, None) for one in ("vbscript:x", "file:///etc/passwd", "/docs", "//a.b", "", "a")),
+        *((one, None) for one in ("https://", "x" * 5000, 7, None)),
+    ],
+)
+def test_only_these_are_links(address: object, safe: str | None) -> None:
+    script = f"import {{ safeLink }} from {json.dumps((LIB / 'markdown.js').as_uri())};"
+    assert run(f"{script}\nconst make = safeLink;", address) == safe
+
+
+def test_texts_that_take_a_parser_long_are_not_parsed() -> None:
+    units = [
+        "[",
+        "]",
+        "*_",
+        "_a*",
+        "1. ",
+        ">- ",
+        ">a\n\n",
+        "===\n",
+        "- a\n",
+        "[a]: b\n",
+        "]a[",
+        "`~",
+    ]
+    texts = [unit * (100_000 // len(unit)) for unit in units]
+    ordinary = ["# A\n\n" + "Some **bold** words, [a link](https://a.b) and `code`.\n\n" * 800]
+    script = f"import {{ isStrange }} from {json.dumps((LIB / 'markdown.js').as_uri())};"
+    strange = run(f"{script}\nconst make = (texts) => texts.map(isStrange);", texts + ordinary)
+    assert strange == [True] * len(units) + [False]
