@@ -36,7 +36,15 @@ from tracker.api.middleware.turns import EndTurns, ReadTurns
 from tracker.api.now import Now
 from tracker.api.otlp import Telemetry
 from tracker.api.pages import client
-from tracker.api.pages.dashboard import PAGES, DashboardAssets, DashboardPage, load
+from tracker.api.pages.dashboard import (
+    MANIFEST,
+    PAGES,
+    WORKER,
+    DashboardAssets,
+    DashboardFile,
+    DashboardPage,
+    load,
+)
 from tracker.api.pages.docs import Assets, OpenApi, Page
 from tracker.api.projects import Project, Projects
 from tracker.api.proof import Proof
@@ -215,6 +223,8 @@ def _pages(root_path: str) -> dict[str, Resource]:
         "/docs/assets/{name}": Assets(),
         **{f"/{name}": client.ClientModule(name) for name in (client.MODULE, client.TYPES)},
         **dict.fromkeys(PAGES, page),
+        f"/{MANIFEST}": DashboardFile(dashboard.manifest, "application/manifest+json"),
+        f"/{WORKER}": DashboardFile(dashboard.worker, "text/javascript; charset=utf-8"),
         "/assets/{version}/{name:path}": DashboardAssets(dashboard),
         "/favicon.ico": Redirect(f"{root_path}/assets/{dashboard.version}/icon.svg"),
     }

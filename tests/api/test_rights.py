@@ -33,7 +33,7 @@ OPEN = [
     *("/projects/{project}/board", "/projects/{project}/timeline", "/stats"),
     *("/events", "/settings", "/favicon.ico", "/assets/{version}/{name}"),
     *("/docs", "/redoc", "/docs/assets/{name}", "/openapi.json"),
-    *("/client.js", "/client.d.ts"),
+    *("/client.js", "/client.d.ts", "/manifest.json", "/worker.js"),
     *("/health", "/healthz", "/readyz", "/proof"),
 ]
 NEEDED = {

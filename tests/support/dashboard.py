@@ -14,7 +14,7 @@ from tests.support.server import KEY, Server
 TIMEOUT_MS = 20_000
 
 # What the browser itself logs about a server that is down or refuses a request.
-_NETWORK_PROBLEMS = ("Failed to load resource", "WebSocket connection to")
+_NETWORK_PROBLEMS = ("Failed to load resource", "WebSocket connection to", "Service Worker regis")
 
 expect.set_options(timeout=TIMEOUT_MS)
 
@@ -88,7 +88,9 @@ class Dashboard:
         cls, browser: Browser, server: Server, path: str = "/", *, key: str = KEY, **context: Any
     ) -> Dashboard:
         """A page at `path`, signed in by the key in the address; key "": not signed in."""
+        # What a worker asks for is not the page's, and comes when nobody waits for it.
         options = {"viewport": {"width": 1280, "height": 800}, "locale": "en-GB", **context}
+        options.setdefault("service_workers", "block")
         page = browser.new_context(**options).new_page()
         page.set_default_timeout(TIMEOUT_MS)
         dashboard = cls(page, server)

@@ -4,27 +4,33 @@ import { build } from "esbuild";
 
 const NEW = "built.new";
 
+const COMMON = {
+	outdir: NEW,
+	bundle: true,
+	minify: true,
+	sourcemap: true,
+	target: ["es2022", "chrome115", "firefox120", "safari17.5"],
+	legalComments: "none", // packages.json has the licences
+	logLevel: "warning",
+};
+
+await build({ ...COMMON, entryPoints: ["app/worker.js"] });
 const { metafile } = await build({
+	...COMMON,
 	entryPoints: ["app/main.js", "app/style/main.css"],
 	entryNames: "[name]",
 	chunkNames: "[name]-[hash]",
 	assetNames: "[name]-[hash]",
-	outdir: NEW,
-	bundle: true,
 	splitting: true,
-	minify: true,
-	sourcemap: true,
 	format: "esm",
-	target: ["es2022", "chrome115", "firefox120", "safari17.5"],
 	loader: { ".woff2": "file" },
 	// The one for browsers reads HTML's character references by innerHTML, which the page refuses.
 	alias: { "decode-named-character-reference": "./node_modules/decode-named-character-reference/index.js" },
-	legalComments: "none", // packages.json has the licences
 	metafile: true,
-	logLevel: "warning",
 });
 
-for (const name of ["index.html", "icon.svg"]) await cp(`app/${name}`, `${NEW}/${name}`);
+const AS_THEY_ARE = ["index.html", "manifest.json", "icon.svg", "icon-180.png", "icon-192.png", "icon-512.png"];
+for (const name of AS_THEY_ARE) await cp(`app/${name}`, `${NEW}/${name}`);
 await writeFile(`${NEW}/packages.json`, `${JSON.stringify(await packages(metafile), null, "\t")}\n`);
 // In one step: a server that starts meanwhile reads the old ones or the new ones.
 await rm("built", { recursive: true, force: true });

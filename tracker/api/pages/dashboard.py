@@ -24,12 +24,14 @@ _POLICY: Final = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
     "font-src 'self'; manifest-src 'self'; worker-src 'self'; media-src 'self'; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "
-    "require-trusted-types-for 'script'; trusted-types 'none'"
+    # "worker" gives the address of worker.js, and nothing else.
+    "require-trusted-types-for 'script'; trusted-types worker"
 )
 _TYPES: Final = {
     "css": "text/css; charset=utf-8",
     "js": "text/javascript; charset=utf-8",
     "map": "application/json",
+    "png": "image/png",
     "svg": "image/svg+xml",
     "woff2": "font/woff2",
 }
@@ -39,6 +41,9 @@ _NOT_BUILT: Final = (
     b"<!doctype html><title>Agent Task Tracker</title><p>The dashboard is not built. "
     b"In the clone run: <code>python3 scripts/dashboard.py</code>, then start the server again.\n"
 )
+
+MANIFEST: Final = "manifest.json"
+WORKER: Final = "worker.js"
 
 # The page's addresses: those of tracker/web/app/lib/router.js.
 PAGES: Final = (
@@ -55,11 +60,13 @@ PAGES: Final = (
 
 
 class Files(NamedTuple):
-    """The dashboard's files."""
+    """The dashboard's files. `manifest`, `worker`: what has to be at the top of all addresses."""
 
     page: bytes
     assets: dict[str, bytes]
     version: str
+    manifest: bytes = b"{}"
+    worker: bytes = b""
 
 
 def load(root_path: str) -> Files:
@@ -70,9 +77,10 @@ def load(root_path: str) -> Files:
     files = {
         entry.name: entry.read_bytes()
         for entry in built.iterdir()
-        if not entry.name.endswith(".json")
+        if not entry.name.endswith(".json") or entry.name == MANIFEST
     }
-    page = files.pop("index.html").decode()
+    page, manifest = files.pop("index.html").decode(), files.pop(MANIFEST).decode()
+    worker = files.pop(WORKER)
     digest = hashlib.blake2b(digest_size=6)
     for name in sorted(files):
         digest.update(name.encode() + b"\0" + files[name])
@@ -80,7 +88,9 @@ def load(root_path: str) -> Files:
     base = f"{root_path}/assets/{version}"
     page = page.replace("/assets", base)
     page = page.replace('data-root=""', f'data-root="{root_path}"')
-    return Files(page.encode(), files, version)
+    page = page.replace(f'"/{MANIFEST}"', f'"{root_path}/{MANIFEST}"')
+    manifest = manifest.replace('"/', f'"{root_path}/').replace(f"{root_path}/assets", base)
+    return Files(page.encode(), files, version, manifest.encode(), worker)
 
 
 class DashboardPage:
@@ -90,6 +100,7 @@ class DashboardPage:
 
     def __init__(self, files: Files) -> None:
         self._page = Unchanging(files.page, falcon.MEDIA_HTML)
+        self._version = files.version
 
     async def on_get(
         self, req: falcon.asgi.Request, resp: falcon.asgi.Response, **_names: str
@@ -100,10 +111,26 @@ class DashboardPage:
                 "Content-Security-Policy": _POLICY,
                 "X-Content-Type-Options": "nosniff",
                 "Referrer-Policy": "same-origin",
+                "X-Dashboard": self._version,  # worker.js knows the page by it
             }
         )
         if not not_modified(req, resp, self._page.etag):
             self._page.write_to(req, resp)
+
+
+class DashboardFile:
+    """One that is asked for anew each time."""
+
+    rights = Rights(get=Right.OPEN)
+
+    def __init__(self, content: bytes, media_type: str) -> None:
+        self._file = Unchanging(content, media_type)
+
+    async def on_get(self, req: falcon.asgi.Request, resp: falcon.asgi.Response) -> None:
+        """The file."""
+        resp.set_headers({"X-Content-Type-Options": "nosniff", "Cache-Control": "no-cache"})
+        if not not_modified(req, resp, self._file.etag):
+            self._file.write_to(req, resp)
 
 
 class DashboardAssets:

@@ -3,6 +3,7 @@
 import { fill, h } from "./lib/dom.js";
 import { t, language } from "./lib/i18n.js";
 import * as keys from "./lib/keys.js";
+import { keepForOffline } from "./lib/offline.js";
 import { applyTheme, onPref } from "./lib/prefs.js";
 import * as router from "./lib/router.js";
 import { access, setAccess, whenAccessChanges } from "./data/access.js";
@@ -119,3 +120,4 @@ router.start(show);
 keys.listen({ search: openSearch, help: openHelp });
 await takeKeyFromAddress();
 begin();
+keepForOffline();

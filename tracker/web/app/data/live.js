@@ -2,6 +2,7 @@
 // One WebSocket that follows the event log from a cursor. Whatever breaks it (sleep, a restart, the
 // network), it comes back and reads on from the last event it has seen: nothing missed, and an
 // event that came twice is dropped by its number.
+import { lastLive, rememberLive } from "../lib/offline.js";
 import { root } from "../lib/router.js";
 import { api, ApiError } from "./api.js";
 import { serverNow, syncClock } from "./time.js";
@@ -117,6 +118,7 @@ export class Live {
 		if (message.type === "pong") {
 			this.#timer("pong");
 			syncClock(message.timestamp, this.#pingSent, Date.now());
+			rememberLive(Date.parse(message.timestamp));
 			this.#timer("ping", PING_EVERY, () => this.#ping());
 		} else if (message.type === "resync_required") {
 			// The log before the cursor is gone: begin again from a snapshot.
@@ -170,7 +172,7 @@ export class Live {
 	#disconnected() {
 		if (this.#stopped) return;
 		this.#close();
-		if (this.state !== "offline") this.offlineSince = serverNow();
+		if (this.state !== "offline") this.offlineSince = this.#cursor === null ? (lastLive() ?? serverNow()) : serverNow();
 		this.#set("offline");
 		const jitter = 0.5 + Math.random() / 2;
 		this.#timer("retry", this.#retryIn * jitter, () => this.#connect());
