@@ -16,6 +16,7 @@ from tracker.agents.otlp.records import Signal
 from tracker.agents.processes import LocalProcesses
 from tracker.agents.receiving import process_ended, telemetry_waited
 from tracker.api import later
+from tracker.api.acts import Acknowledgement, Failure, Snooze
 from tracker.api.agent_sessions import AgentSessions
 from tracker.api.application import App
 from tracker.api.audit import Audit
@@ -171,6 +172,14 @@ def create_app(
         project: Project(store),
         f"{project}/tasks": Tasks(store),
         f"{project}/tasks/{{task_id:name}}": Task(store),
+        **{
+            f"{project}/tasks/{{task_id:name}}/{name}": act(store, clock)
+            for name, act in (
+                ("acknowledge", Acknowledgement),
+                ("snooze", Snooze),
+                ("fail", Failure),
+            )
+        },
         "/api/tasks": AllTasks(store),
         "/api/sessions": AgentSessions(store),
         **{f"/v1/{signal}": Telemetry(signal, store, clock, authenticator) for signal in Signal},

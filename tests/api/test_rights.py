@@ -36,6 +36,7 @@ OPEN = [
     *("/client.js", "/client.d.ts", "/manifest.json", "/worker.js"),
     *("/health", "/healthz", "/readyz", "/proof"),
 ]
+ACTS = ("acknowledge", "snooze")
 NEEDED = {
     **{("POST", path): "report" for path in WEBHOOKS},
     ("POST", "/hooks/{agent}"): "report",
@@ -45,6 +46,8 @@ NEEDED = {
     **{("GET", path): "open" for path in OPEN},
     ("DELETE", OF_PROJECT): "admin",
     ("DELETE", OF_TASK): "admin",
+    **{(method, f"{OF_TASK}/{act}"): "answer" for method in ("POST", "DELETE") for act in ACTS},
+    ("POST", f"{OF_TASK}/fail"): "answer",
     ("GET", "/api/info"): "signed in",
     ("POST", "/api/session"): "read",
     ("DELETE", "/api/session"): "signed in",

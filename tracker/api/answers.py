@@ -225,6 +225,14 @@ class Attention(TypedDict):
         Timestamp | None,
         Field(description="The time of its last report, if it is running and that is long ago."),
     ]
+    acknowledged_at: Annotated[
+        Timestamp | None,
+        Field(description="When somebody acknowledged it; null once there is something new."),
+    ]
+    snoozed_until: Annotated[
+        Timestamp | None,
+        Field(description="Until when somebody has put it off; null once there is something new."),
+    ]
     overdue: Annotated[
         bool,
         Field(description="It runs for longer than the seconds in metadata.estimated_duration."),

@@ -282,6 +282,8 @@ def _attention(line: TaskSummary | TaskLine) -> answers.Attention:
         "attention_since": None if oldest is None else iso(oldest.since),
         "requests": open_requests(known),
         "silent_since": None if line.silent_since is None else iso(line.silent_since),
+        "acknowledged_at": None if line.acknowledged_at is None else iso(line.acknowledged_at),
+        "snoozed_until": None if line.snoozed_until is None else iso(line.snoozed_until),
         "overdue": bool(line.overdue),
         "blocked": bool(line.blocked),
     }

@@ -138,6 +138,12 @@ class EventData(BaseModel):
         default=None,
         description="With `attention`: all that is open, the oldest first; if long, the oldest.",
     )
+    acknowledged_at: Timestamp | None = Field(
+        default=None, description="If somebody has acknowledged what it needs a person for."
+    )
+    snoozed_until: Timestamp | None = Field(
+        default=None, description="If somebody has put that off."
+    )
     usage: Annotated[list[ModelUsageTold], Field(max_length=MAX_MODELS)] | None = Field(
         default=None, description="The report's own: what its agent has used in this attempt."
     )
@@ -192,12 +198,31 @@ class SilentData(EventData):
     silent_since: Timestamp = Field(description="The time of its last report.")
 
 
+class ActData(EventData):
+    """A person's: `acknowledged_at` and `snoozed_until` are missing once that is taken back."""
+
+    silent_since: Timestamp | None = Field(
+        default=None, description="If it is silent: the time of its last report."
+    )
+    by: Name = Field(description="The name of the key.")
+
+
+class AcknowledgedData(ActData):
+    pass
+
+
+class SnoozedData(ActData):
+    pass
+
+
 DATA: Final[dict[EventType, type[EventData]]] = {
     EventType.STARTED: StartedData,
     EventType.STATUS_UPDATED: StatusData,
     EventType.FINISHED: FinishedData,
     EventType.ERROR: ErrorData,
     EventType.SILENT: SilentData,
+    EventType.ACKNOWLEDGED: AcknowledgedData,
+    EventType.SNOOZED: SnoozedData,
 }
 
 
@@ -288,6 +313,10 @@ def _task_data(project: str, task_id: str, title: str, agent: str, task: Task) -
         data["attention"] = opened[0]["text"]
         data["attention_since"] = opened[0]["since"]
         data["requests"] = opened
+    if task.acknowledged_at is not None:
+        data["acknowledged_at"] = iso(task.acknowledged_at)
+    if task.snoozed_until is not None:
+        data["snoozed_until"] = iso(task.snoozed_until)
     return data
 
 
@@ -296,6 +325,15 @@ def silent_data(project: str, task_id: str, task: Task) -> str:
     data = _task_data(project, task_id, task.title, task.agent, task)
     if task.silent_since is not None:
         data["silent_since"] = iso(task.silent_since)
+    return orjson.dumps(data).decode()
+
+
+def act_data(project: str, task_id: str, task: Task, by: str) -> str:
+    """The `data` of the event that tells what somebody has done about a task."""
+    data = _task_data(project, task_id, task.title, task.agent, task)
+    if task.silent_since is not None:
+        data["silent_since"] = iso(task.silent_since)
+    data["by"] = by
     return orjson.dumps(data).decode()
 
 
@@ -339,11 +377,27 @@ class SilentEvent(_Event):
     data: SilentData
 
 
+class AcknowledgedEvent(_Event):
+    type: Literal[EventType.ACKNOWLEDGED]
+    data: AcknowledgedData
+
+
+class SnoozedEvent(_Event):
+    type: Literal[EventType.SNOOZED]
+    data: SnoozedData
+
+
 # A type of its own, so that `/openapi.json` has a name for it.
 Event = TypeAliasType(
     "Event",
     Annotated[
-        StartedEvent | StatusEvent | FinishedEvent | ErrorEvent | SilentEvent,
+        StartedEvent
+        | StatusEvent
+        | FinishedEvent
+        | ErrorEvent
+        | SilentEvent
+        | AcknowledgedEvent
+        | SnoozedEvent,
         Field(discriminator="type"),
     ],
 )

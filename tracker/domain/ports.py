@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
+from tracker.domain import acts
 from tracker.domain.audit import Actor, AuditPage, AuditQuery, Deed
 from tracker.domain.events import Event
 from tracker.domain.hooks import AgentLine, Heard, HookRequest
@@ -127,6 +128,10 @@ class TaskStore(Protocol):
     async def agent_sessions(self, scope: Scope, query: SessionQuery) -> SessionPage:
         """A page of the conversations and runs that tasks belong to: those that reported last come
         first."""
+
+    async def act(self, scope: Scope, project: str, task_id: str, deed: acts.Deed) -> None:
+        """Record what somebody does about a task, unless it is so already; an event tells of it
+        once it is committed. Raises NotFound."""
 
     async def delete_task(self, project: str, task_id: str, by: Actor) -> None:
         """Delete a task and its events; its project stays. Raises NotFound."""

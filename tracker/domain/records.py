@@ -169,6 +169,8 @@ class TaskLine(NamedTuple):
     parent_task_id: str | None
     requests: str | None
     silent_since: int | None
+    acknowledged_at: int | None
+    snoozed_until: int | None
     overdue: int
     blocked: int
 

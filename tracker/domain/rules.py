@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import orjson
 
+from tracker.domain.acts import ended_by_news
 from tracker.domain.attention import NO_REQUESTS
 from tracker.domain.limits import MAX_AGE_OF_REPORT, MAX_CLOCK_AHEAD, MAX_METADATA_BYTES
 from tracker.domain.tasks import ENDED, Kind, Report, Status, Task
@@ -50,11 +51,13 @@ def apply(task: Task | None, report: Report, now: int) -> Task:
 
     Returns `task` itself, the same object, when a late report leaves it as it is.
     """
-    at = moment(report, now)
+    at, before = moment(report, now), task
     if task is None:
         task = _new_task(report, at, now)
     elif is_late(task, report, now):
-        return task if report.occurred_at is None else _fill(task, report, at, now)
+        if report.occurred_at is None:
+            return task
+        return ended_by_news(task, _fill(task, report, at, now))
     else:
         if task.reported_at > now + MAX_CLOCK_AHEAD:  # the clock was put back
             task = task._replace(reported_at=at, started_at=min(at, task.started_at))
@@ -73,7 +76,8 @@ def apply(task: Task | None, report: Report, now: int) -> Task:
         )
         if report.metadata:
             task = _merge(task, {**task.metadata, **report.metadata})
-    return _RULES[report.kind](task, report, at)
+    task = _RULES[report.kind](task, report, at)
+    return task if before is None else ended_by_news(before, task)
 
 
 def _new_task(report: Report, at: int, now: int) -> Task:

@@ -49,7 +49,15 @@ class EventType(_PlainEnum):
     FINISHED = "task_finished"
     ERROR = "task_error"
     SILENT = "task_silent"
+    ACKNOWLEDGED = "task_acknowledged"
+    SNOOZED = "task_snoozed"
 
+
+BY_PEOPLE: Final = (EventType.ACKNOWLEDGED, EventType.SNOOZED)
+"""What people do about tasks."""
+
+NO_REPORTS: Final = (EventType.SILENT, *BY_PEOPLE)
+"""What no agent has told."""
 
 # As plain text, which is encoded faster.
 EVENT_TYPES: Final[Mapping[Kind, str]] = {
@@ -96,7 +104,8 @@ class Task(NamedTuple):
     `started_at` is when the present attempt began to run; `updated_at` when its last report
     arrived, `reported_at` the time of what the newest of its reports tells. `silent_since`: the
     time of its last report, once that is long ago (`tracker.domain.silence`).
-    `metadata_truncated`: 1 if some of its reports' metadata did not fit.
+    `metadata_truncated`: 1 if some of its reports' metadata did not fit. `acknowledged_at`,
+    `snoozed_until`: by a person, until something new is to be seen to (`tracker.domain.acts`).
     """
 
     title: str
@@ -122,6 +131,8 @@ class Task(NamedTuple):
     reported_at: int = 0
     silent_since: int | None = None
     metadata_truncated: int = 0
+    acknowledged_at: int | None = None
+    snoozed_until: int | None = None
 
 
 class TaskSummary(NamedTuple):
@@ -158,6 +169,8 @@ class TaskSummary(NamedTuple):
     overdue: int
     blocked: int
     metadata_truncated: int
+    acknowledged_at: int | None
+    snoozed_until: int | None
     truncated: int = 0
 
 

@@ -16,6 +16,7 @@ from tracker.api.answers import ErrorResponse
 from tracker.api.middleware.auth import SAFE_METHODS
 from tracker.api.middleware.ratelimit import is_limited
 from tracker.api.openapi import components
+from tracker.api.openapi.act_operations import ACT_OPERATIONS
 from tracker.api.openapi.hook_operations import HOOK_OPERATIONS
 from tracker.api.openapi.key_operations import KEY_OPERATIONS
 from tracker.api.openapi.mcp_operations import MCP_OPERATIONS
@@ -28,7 +29,14 @@ _SECURITY: Final[list[dict[str, list[str]]]] = [
     {name: []} for name in reversed(components.SECURITY_SCHEMES)
 ]
 _ALL: Final = (
-    *(*OPERATIONS, *HOOK_OPERATIONS, *TELEMETRY_OPERATIONS, *MCP_OPERATIONS, *KEY_OPERATIONS),
+    *(
+        *OPERATIONS,
+        *ACT_OPERATIONS,
+        *HOOK_OPERATIONS,
+        *TELEMETRY_OPERATIONS,
+        *MCP_OPERATIONS,
+        *KEY_OPERATIONS,
+    ),
 )
 _LIMIT_HEADERS: Final = ("RateLimit-Policy", "RateLimit")
 

@@ -184,7 +184,8 @@ TASKS: Final = {
         "usage": _AMOUNTS,
     },
 }
-ALL_TASKS: Final = {**TASKS, "tasks": [{**_ENDED_TASK, "project": "my-project"}]}
+TASK_OF_PROJECT: Final = {**_ENDED_TASK, "project": "my-project"}
+ALL_TASKS: Final = {**TASKS, "tasks": [TASK_OF_PROJECT]}
 _EVENT_DATA: Final = {
     "task_id": "task-123",
     "title": "Разработка новой фичи",
@@ -304,6 +305,8 @@ _LINE: Final = {
     "attention_since": None,
     "requests": [],
     "silent_since": None,
+    "acknowledged_at": None,
+    "snoozed_until": None,
     "overdue": False,
     "blocked": False,
 }

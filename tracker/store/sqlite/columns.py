@@ -23,7 +23,7 @@ ENDS: Final = tuple(status.value for status in Status if status in ENDED)
 
 # What a task's lines say of its metadata, by the time `:now`. Of the tasks that one waits for, a
 # hundred are looked at.
-DERIVED: Final = {
+DERIVED: Final[dict[str, str]] = {
     "overdue": """(
       status = 'running' AND json_type(metadata, '$.estimated_duration') IN ('integer', 'real')
       AND started_at + 1000 * (metadata ->> '$.estimated_duration') < :now
@@ -40,6 +40,12 @@ DERIVED: Final = {
     )""",
     "truncated": "0",
 }
+# An estimate that has run out since is something new; no event tells of it.
+DERIVED["acknowledged_at"] = f"""(
+  CASE WHEN acknowledged_at IS NOT NULL AND {DERIVED["overdue"]}
+    AND started_at + 1000 * (metadata ->> '$.estimated_duration') > acknowledged_at
+  THEN NULL ELSE acknowledged_at END
+)"""
 
 
 def fill(sql: str, **lists: str) -> str:

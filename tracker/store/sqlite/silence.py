@@ -29,7 +29,11 @@ _FIND = fill(
 """,
     columns=listed(TASK, "tasks"),
 )
-_MARK = "UPDATE tasks SET silent_since = column2 FROM (VALUES {rows}) WHERE tasks.id = column1"
+# Silence is something new to see to.
+_MARK = """
+  UPDATE tasks SET silent_since = column2, acknowledged_at = NULL, snoozed_until = NULL
+  FROM (VALUES {rows}) WHERE tasks.id = column1
+"""
 _TELL = fill(
     "INSERT INTO events (project_id, task, {columns}) VALUES {rows}", columns=listed(EVENT)
 )
@@ -123,7 +127,9 @@ class _Row(NamedTuple):
     task: Task
 
     def silent_data(self) -> str:
-        task = self.task._replace(silent_since=self.task.reported_at)
+        task = self.task._replace(
+            silent_since=self.task.reported_at, acknowledged_at=None, snoozed_until=None
+        )
         return silent_data(self.project, self.task_id, task)
 
 

@@ -13,9 +13,9 @@ from tracker.domain.records import (
     ProjectStats,
     StatusCounts,
 )
-from tracker.domain.tasks import EventType
+from tracker.domain.tasks import NO_REPORTS
 from tracker.store.sqlite import usage_reads
-from tracker.store.sqlite.columns import fill, listed, summed
+from tracker.store.sqlite.columns import fill, listed, quoted, summed
 from tracker.store.sqlite.scope import IN_SCOPE, events_in, parameter
 
 _OVERVIEW = fill(
@@ -41,8 +41,8 @@ _RECENT = """
   FROM events JOIN projects ON projects.id = events.project_id
   {condition} ORDER BY events.id DESC LIMIT :limit
 """
-# Of reports, not of what the server tells by itself.
-_BY_REPORTS = f"type <> '{EventType.SILENT}'"
+# Not of what the server tells by itself, or people have done.
+_BY_REPORTS = f"type NOT IN ({quoted(NO_REPORTS)})"
 _RECENT_IN_SCOPE = f"WHERE events.id IN ({events_in(_BY_REPORTS, 'DESC')})"
 _RECENT_LIMIT = 10
 _PROJECT = fill(

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import apsw
 
 from agent_task_tracker.folders import MEMORY
+from tracker.domain import acts
 from tracker.domain.audit import Action, Actor, AuditPage, AuditQuery, Deed
 from tracker.domain.events import Event
 from tracker.domain.hooks import AgentLine, Heard, HookRequest, Liveness
@@ -47,6 +48,7 @@ from tracker.domain.records import (
 from tracker.errors import NotFound, TrackerError
 from tracker.store.changes import Changes, OnWrite, WriteRequest
 from tracker.store.group import GroupCommit
+from tracker.store.sqlite import acts as task_acts
 from tracker.store.sqlite import (
     agent_sessions,
     audit,
@@ -230,6 +232,13 @@ class Store:
     async def plugged_in(self) -> Sequence[AgentLine]:
         """The agents whose hooks have sent anything, by name."""
         return await self._read(hooks.agents)
+
+    async def act(self, scope: Scope, project: str, task_id: str, deed: acts.Deed) -> None:
+        """Record what somebody does about a task. Raises NotFound, Unavailable."""
+        await self.task(scope, project, task_id)
+        await self._group.submit_events(
+            lambda connection, now: task_acts.record(connection, now, project, task_id, deed)
+        )
 
     async def delete_task(self, project: str, task_id: str, by: Actor) -> None:
         """Delete a task and its events, the oldest first. Raises NotFound, Unavailable."""

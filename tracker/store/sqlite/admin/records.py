@@ -217,6 +217,8 @@ class Task(_Record):
     reported_at: Annotated[int, Field(ge=EARLIEST_START, le=MAX_TIME)] = 0
     silent_since: Annotated[int, Field(ge=EARLIEST_START, le=MAX_TIME)] | None = None
     metadata_truncated: Literal[0, 1] = 0
+    acknowledged_at: _Time | None = None
+    snoozed_until: _Time | None = None
 
     usage: Usage | None = None
 

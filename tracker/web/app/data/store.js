@@ -20,6 +20,8 @@ import { serverNow } from "./time.js";
  * @property {string | null} [attention_since]
  * @property {OpenRequest[]} [requests]
  * @property {string | null} [silent_since]
+ * @property {string | null} [acknowledged_at]
+ * @property {string | null} [snoozed_until]
  * @property {boolean} [overdue]
  * @property {boolean} [blocked]
  * @property {string | null} [finished_at]
@@ -103,11 +105,15 @@ export function openedBy({ data, timestamp }) {
 function stateIn(data) {
 	const { status, progress, attempt, started_at, finished_at = null, duration_seconds = null } = data;
 	const { attention = null, attention_since = null, requests = [], silent_since = null } = data;
+	const { acknowledged_at = null, snoozed_until = null } = data;
 	return {
 		status, progress, attempt, started_at, finished_at, duration_seconds,
-		attention, attention_since, requests, silent_since,
+		attention, attention_since, requests, silent_since, acknowledged_at, snoozed_until,
 	};
 }
+
+/** Events that no report became: they tell of the task's state alone. */
+const NO_REPORTS = new Set(["task_silent", "task_acknowledged", "task_snoozed"]);
 
 class Store {
 	/** @type {Map<string, Task>} */
@@ -173,7 +179,7 @@ class Store {
 		const known = this.tasks.get(key);
 		// An event that a snapshot holds tells nothing new.
 		if (known && known.updated_at > timestamp) return;
-		if (data.late || type === "task_silent") {
+		if (data.late || NO_REPORTS.has(type)) {
 			if (known) this.tasks.set(key, { ...known, ...stateIn(data) });
 			return;
 		}

@@ -106,6 +106,8 @@ export default {
 		task_error: "Failed",
 		task_finished: "Completed",
 		task_silent: "Silent",
+		task_acknowledged: "Acknowledged",
+		task_snoozed: "Snoozed",
 		task_started: "Started",
 		task_status_updated: "Update",
 	},

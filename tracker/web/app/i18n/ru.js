@@ -105,6 +105,8 @@ export default {
 		since: "Нет сообщений с {time}",
 		task_error: "Ошибка",
 		task_silent: "Молчит",
+		task_acknowledged: "Принято к сведению",
+		task_snoozed: "Отложено",
 		task_finished: "Завершена",
 		task_started: "Начата",
 		task_status_updated: "Ход работы",

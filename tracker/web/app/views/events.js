@@ -7,7 +7,7 @@ import { eventSummary, iconOf } from "./task-history.js";
 
 const FIRST_PAGE = 500;
 const MAX_EVENTS = 5000;
-const TYPES = ["task_started", "task_status_updated", "task_finished", "task_error", "task_silent"];
+const TYPES = ["task_started", "task_status_updated", "task_finished", "task_error", "task_silent", "task_acknowledged", "task_snoozed"];
 
 class EventsView extends View {
 	#query;

@@ -1,0 +1,162 @@
+"""What a person does about a task, by HTTP, and what others hear of it."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from tests.support.keys import client_with, make_key
+from tests.support.server import KEY, Server
+from tests.support.subscriber import address, subscribe
+
+
+def do(server: Server, project: str, act: str, method: str = "POST", **body: Any) -> Any:
+    url = f"/api/projects/{project}/tasks/task-1/{act}"
+    return server.http.request(method, url, json=body or None)
+
+
+def events(server: Server, project: str) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = server.http.get(f"/api/events?project={project}").json()["events"]
+    return found
+
+
+def test_it_is_told_to_everybody_and_kept(shared_server: Server, project: str) -> None:
+    shared_server.report("start", project, attention="May I?")
+    before = shared_server.task(project)
+    with subscribe(address(shared_server, project)) as subscriber:
+        task = do(shared_server, project, "acknowledge").json()
+        heard = json.loads(subscriber.recv(timeout=20))
+    assert heard["type"] == "task_acknowledged"
+    assert heard["data"]["by"] == "master"
+    assert heard["data"]["acknowledged_at"] == task["acknowledged_at"] is not None
+    assert events(shared_server, project)[-1] == heard
+    unchanged = ("status", "attention", "updated_at", "reported_at", "snoozed_until")
+    after = shared_server.task(project)
+    assert {name: after[name] for name in unchanged} == {name: before[name] for name in unchanged}
+    lines = shared_server.http.get("/api/now").json()["active"]
+    assert task["acknowledged_at"] in [line["acknowledged_at"] for line in lines]
+    assert do(shared_server, project, "acknowledge").json() == task
+    assert events(shared_server, project)[-1] == heard, "once more is no news"
+    assert do(shared_server, project, "acknowledge", "DELETE").json()["acknowledged_at"] is None
+    last = events(shared_server, project)[-1]
+    assert last["type"] == "task_acknowledged"
+    assert "acknowledged_at" not in last["data"]
+
+
+def test_snooze(shared_server: Server, project: str) -> None:
+    shared_server.report("error", project, error_type="E", error_message="m")
+    until = (datetime.now(UTC) + timedelta(hours=1)).isoformat(timespec="milliseconds")
+    until = until.replace("+00:00", "Z")
+    assert do(shared_server, project, "snooze", until=until).json()["snoozed_until"] == until
+    assert events(shared_server, project)[-1]["data"]["snoozed_until"] == until
+    assert do(shared_server, project, "snooze", minutes=5).json()["snoozed_until"] < until
+    assert do(shared_server, project, "snooze", "DELETE").json()["snoozed_until"] is None
+    assert [event["type"] for event in events(shared_server, project)][1:] == ["task_snoozed"] * 3
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        *({}, {"minutes": 0}, {"minutes": -1}, {"minutes": 1e9}, {"minutes": "5"}, {"minute": 5}),
+        *({"until": "2020-01-01T00:00:00Z"}, {"until": "9999-01-01T00:00:00Z"}, {"until": 5}),
+        {"until": "soon"},
+        {"minutes": 5, "until": "2030-01-01T00:00:00Z"},
+        {"minutes": True},
+    ],
+)
+def test_a_time_that_is_none_is_refused(
+    shared_server: Server, project: str, body: dict[str, Any]
+) -> None:
+    shared_server.report("start", project)
+    url = f"/api/projects/{project}/tasks/task-1/snooze"
+    answer = shared_server.http.post(url, json=body)
+    assert (answer.status_code, answer.json()["error"]["code"]) == (422, "VALIDATION_ERROR")
+    assert len(events(shared_server, project)) == 1
+
+
+@pytest.mark.parametrize(
+    ("kind", "fields", "ends"),
+    [
+        ("status", {"attention": "May I?", "attention_id": "a"}, False),
+        ("status", {"attention": "And now?", "attention_id": "a"}, True),
+        ("status", {"attention": "This too?", "attention_id": "b"}, True),
+        ("status", {"attention_id": "a", "attention": None}, False),
+        ("status", {"progress": 50}, False),
+        ("start", {}, False),
+        ("error", {"error_type": "E", "error_message": "m"}, True),
+        ("finish", {}, True),
+    ],
+)
+def test_news_end_it(
+    shared_server: Server, project: str, kind: str, fields: dict[str, Any], *, ends: bool
+) -> None:
+    shared_server.report("start", project, attention="May I?", attention_id="a")
+    do(shared_server, project, "acknowledge")
+    do(shared_server, project, "snooze", minutes=5)
+    assert shared_server.report(kind, project, **fields).is_success
+    task = shared_server.task(project)
+    assert (task["acknowledged_at"] is None) == (task["snoozed_until"] is None) == ends
+    assert ("acknowledged_at" in events(shared_server, project)[-1]["data"]) != ends
+
+
+def test_another_attempt_that_fails_is_news(shared_server: Server, project: str) -> None:
+    failure = {"error_type": "E", "error_message": "m"}
+    shared_server.report("error", project, **failure)
+    do(shared_server, project, "acknowledge")
+    shared_server.report("error", project, **failure)
+    assert shared_server.task(project)["acknowledged_at"], "a repeated end is none"
+    shared_server.report("start", project)
+    shared_server.report("error", project, **failure)
+    assert shared_server.task(project)["acknowledged_at"] is None
+
+
+def test_an_estimate_that_has_run_out_before_is_acknowledged(
+    shared_server: Server, project: str
+) -> None:
+    long_ago = (datetime.now(UTC) - timedelta(hours=1)).isoformat()
+    of = {"metadata": {"estimated_duration": 60}, "occurred_at": long_ago}
+    shared_server.report("start", project, **of)
+    assert shared_server.task(project)["overdue"]
+    assert do(shared_server, project, "acknowledge").json()["acknowledged_at"]
+    assert shared_server.task(project)["acknowledged_at"]
+
+
+def test_it_is_no_report(shared_server: Server, project: str) -> None:
+    shared_server.report("start", project)
+    stats = lambda: shared_server.http.get("/api/stats").json()  # noqa: E731
+    before = stats()
+    do(shared_server, project, "acknowledge")
+    do(shared_server, project, "snooze", minutes=5)
+    assert stats() == before
+
+
+def test_failing_by_hand(shared_server: Server, project: str) -> None:
+    shared_server.report("start", project, "task-1", agent="builder")
+    task = do(shared_server, project, "fail", reason="It hangs").json()
+    assert (task["status"], task["error_message"], task["agent"]) == (
+        "failed",
+        "It hangs",
+        "builder",
+    )
+    last = events(shared_server, project)[-1]
+    assert (last["type"], last["data"]["metadata"]) == ("task_error", {"failed_by": "master"})
+    assert do(shared_server, project, "fail", reason="again").status_code == 409
+    assert do(shared_server, project, "fail", reason="").status_code == 422
+
+
+def test_a_key_sees_to_its_own_projects_only(shared_server: Server, project: str) -> None:
+    shared_server.report("start", project)
+    other = make_key(shared_server, "acts-other", "answer", "elsewhere")
+    own = make_key(shared_server, "acts-own", "answer", project)
+    url = f"/api/projects/{project}/tasks/task-1"
+    for act, body in (("acknowledge", {}), ("snooze", {"minutes": 1}), ("fail", {"reason": "r"})):
+        with client_with(shared_server, other) as client:
+            assert client.post(f"{url}/{act}", json=body).status_code == 404
+        with client_with(shared_server, own) as client:
+            assert client.post(f"{url}/{act}", json=body).status_code == 200
+        with client_with(shared_server, KEY) as client:
+            assert client.post(f"{url}x/{act}", json=body).status_code == 404
+    assert events(shared_server, project)[1]["data"]["by"] == "acts-own"

@@ -1,0 +1,152 @@
+"""What a person does about a task: `…/tasks/{task_id}/acknowledge`, `…/snooze`, `…/fail`."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Annotated, Any, Protocol
+
+import falcon.asgi
+import orjson
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from tracker.api import responses
+from tracker.api.middleware.auth import Rights, principal_of, scope_of
+from tracker.api.resources import read_json
+from tracker.api.schemas import Moment
+from tracker.clock import Clock
+from tracker.domain.acts import MAX_SNOOZE_MS, Act, Deed
+from tracker.domain.fields import Message
+from tracker.domain.ports import ReportStore, TaskStore
+from tracker.domain.principal import Right
+from tracker.domain.tasks import ENDED, Kind, Report
+from tracker.errors import Conflict, Issue, ValidationFailed
+
+_MAX_MINUTES = MAX_SNOOZE_MS // 60_000
+
+
+class SnoozeBody(BaseModel):
+    """`POST …/snooze`: one of them."""
+
+    # A misspelt field would be another time than was meant.
+    model_config = ConfigDict(extra="forbid")
+
+    until: Moment | None = Field(
+        default=None, examples=["2024-01-15T12:00:00Z"], description="UTC without an offset."
+    )
+    minutes: Annotated[float, Field(strict=True, gt=0, le=_MAX_MINUTES)] | None = Field(
+        default=None, examples=[30], description="From now on."
+    )
+
+    @model_validator(mode="after")
+    def _one(self) -> SnoozeBody:
+        if (self.until is None) == (self.minutes is None):
+            raise ValueError("give either until or minutes")
+        return self
+
+
+class FailBody(BaseModel):
+    """`POST …/fail`."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    reason: Annotated[Message, Field(min_length=1)] = Field(
+        examples=["The machine it ran on is gone"]
+    )
+
+
+class Store(ReportStore, TaskStore, Protocol):
+    """Where acts go."""
+
+
+class _OfTask:
+    def __init__(self, store: Store, clock: Clock) -> None:
+        self._store = store
+        self._clock = clock
+
+    async def _send(
+        self, req: falcon.asgi.Request, resp: falcon.asgi.Response, project: str, task_id: str
+    ) -> None:
+        """The task as it is now, as `/api/tasks` lists it."""
+        found = await self._store.task(scope_of(req), project, task_id)
+        content = responses.task_of(project, found.summary, found.usage)
+        resp.data = orjson.dumps(content)
+
+
+class Acknowledgement(_OfTask):
+    """`/api/projects/{project_name}/tasks/{task_id}/acknowledge`."""
+
+    rights = Rights(post=Right.ANSWER, delete=Right.ANSWER)
+
+    async def on_post(
+        self, req: falcon.asgi.Request, resp: falcon.asgi.Response, project_name: str, task_id: str
+    ) -> None:
+        """Somebody has seen it. Raises NotFound."""
+        deed = Deed(Act.ACKNOWLEDGE, principal_of(req).name)
+        await self._store.act(scope_of(req), project_name, task_id, deed)
+        await self._send(req, resp, project_name, task_id)
+
+    async def on_delete(
+        self, req: falcon.asgi.Request, resp: falcon.asgi.Response, project_name: str, task_id: str
+    ) -> None:
+        """As if nobody had. Raises NotFound."""
+        deed = Deed(Act.ACKNOWLEDGE, principal_of(req).name, is_undone=True)
+        await self._store.act(scope_of(req), project_name, task_id, deed)
+        await self._send(req, resp, project_name, task_id)
+
+
+class Snooze(_OfTask):
+    """`/api/projects/{project_name}/tasks/{task_id}/snooze`."""
+
+    rights = Rights(post=Right.ANSWER, delete=Right.ANSWER)
+
+    async def on_post(
+        self, req: falcon.asgi.Request, resp: falcon.asgi.Response, project_name: str, task_id: str
+    ) -> None:
+        """It can wait until then. Raises NotFound, ValidationFailed."""
+        body = await read_json(req, SnoozeBody)
+        until = self._until(body)
+        deed = Deed(Act.SNOOZE, principal_of(req).name, until)
+        await self._store.act(scope_of(req), project_name, task_id, deed)
+        await self._send(req, resp, project_name, task_id)
+
+    async def on_delete(
+        self, req: falcon.asgi.Request, resp: falcon.asgi.Response, project_name: str, task_id: str
+    ) -> None:
+        """It cannot. Raises NotFound."""
+        deed = Deed(Act.SNOOZE, principal_of(req).name, is_undone=True)
+        await self._store.act(scope_of(req), project_name, task_id, deed)
+        await self._send(req, resp, project_name, task_id)
+
+    def _until(self, body: SnoozeBody) -> int:
+        now = self._clock.now_ms()
+        if body.until is None:
+            return now + max(1, round((body.minutes or 0) * 60_000))
+        if not now < body.until <= now + MAX_SNOOZE_MS:
+            raise ValidationFailed(
+                "Invalid data format", [Issue("until", "expected a time within the next 366 days")]
+            )
+        return body.until
+
+
+class Failure(_OfTask):
+    """`/api/projects/{project_name}/tasks/{task_id}/fail`."""
+
+    rights = Rights(post=Right.ANSWER)
+
+    async def on_post(
+        self, req: falcon.asgi.Request, resp: falcon.asgi.Response, project_name: str, task_id: str
+    ) -> None:
+        """End it as failed, by the one way of reports. Raises NotFound, Conflict: it has ended."""
+        body = await read_json(req, FailBody)
+        task = (await self._store.task(scope_of(req), project_name, task_id)).summary
+        if task.status in ENDED:
+            raise Conflict(f"The task {task_id!r} has ended already, as {task.status}.")
+        by: dict[str, Any] = {"failed_by": principal_of(req).name}
+        report = Report(
+            *(Kind.ERROR, project_name, task_id, "", task.agent, by),
+            error_type="FailedByHand",
+            error_message=body.reason,
+        )
+        recorded = self._store.record(report, None, len(body.reason))
+        await asyncio.shield(recorded)
+        await self._send(req, resp, project_name, task_id)

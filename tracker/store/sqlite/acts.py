@@ -1,0 +1,51 @@
+"""Writes what people do about tasks: the task's change and its event, in the caller's
+transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import apsw
+
+from tracker.domain import acts
+from tracker.domain.acts import Deed
+from tracker.domain.events import Event
+from tracker.domain.messages import act_data
+from tracker.domain.records import Recorded
+from tracker.store.sqlite.columns import EVENT, TASK, fill, listed
+from tracker.store.sqlite.reports import load_task
+
+_FIND = fill(
+    """
+  SELECT tasks.id, projects.id, {columns}
+  FROM tasks JOIN projects ON projects.id = tasks.project_id
+  WHERE projects.name = ? AND tasks.task_id = ?
+""",
+    columns=listed(TASK, "tasks"),
+)
+# `updated_at` is for reports alone: the triggers that count hang on it.
+_MARK = "UPDATE tasks SET acknowledged_at = ?, snoozed_until = ? WHERE id = ?"
+_TELL = fill(
+    "INSERT INTO events (project_id, task, {columns}) VALUES (?, ?, ?, ?, ?)",
+    columns=listed(EVENT),
+)
+
+
+def record(
+    connection: apsw.Connection, now: int, project: str, task_id: str, deed: Deed
+) -> Sequence[Recorded]:
+    """Nothing, if there is no such task or it is so already."""
+    row = connection.execute(_FIND, (project, task_id)).fetchone()
+    if row is None:
+        return []
+    id_, project_id, *columns = row
+    before = load_task(columns)
+    task = acts.done(before, deed, now)
+    if task is before:
+        return []
+    type_ = acts.EVENT_OF[deed.act].value
+    data = act_data(project, task_id, task, deed.by)
+    connection.execute(_MARK, (task.acknowledged_at, task.snoozed_until, id_))
+    connection.execute(_TELL, (project_id, id_, type_, now, data))
+    event = Event(connection.last_insert_rowid(), project, type_, data.encode(), now)
+    return [Recorded(event.id, now, False, None, event)]
