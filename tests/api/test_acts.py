@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import signal
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -122,6 +125,24 @@ def test_an_estimate_that_has_run_out_before_is_acknowledged(
     assert shared_server.task(project)["overdue"]
     assert do(shared_server, project, "acknowledge").json()["acknowledged_at"]
     assert shared_server.task(project)["acknowledged_at"]
+
+
+def test_what_was_answered_outlives_kill_9_and_is_replayed(
+    start_server: Callable[..., Server], tmp_path: Path
+) -> None:
+    server = start_server("--db", str(tmp_path / "tracker.db"))
+    server.report("start", "p", attention="May I?")
+    task = do(server, "p", "acknowledge").json()
+    server.stop(signal.SIGKILL)
+    again = start_server("--db", str(tmp_path / "tracker.db"))
+    assert again.task("p")["acknowledged_at"] == task["acknowledged_at"]
+    (_, event) = events(again, "p")
+    assert event["data"]["acknowledged_at"] == task["acknowledged_at"]
+    with subscribe(address(again, "p", since=1)) as subscriber:
+        assert json.loads(subscriber.recv(timeout=20)) == event
+    with again.http.stream("GET", "/api/events/stream?project=p&since=1") as stream:
+        lines = (line for line in stream.iter_lines() if line.startswith("data: "))
+        assert json.loads(next(lines).removeprefix("data: ")) == event
 
 
 def test_it_is_no_report(shared_server: Server, project: str) -> None:

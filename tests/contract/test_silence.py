@@ -14,6 +14,7 @@ from tests.support.access import SOMEBODY, only
 from tests.support.bench import Bench, report
 from tests.support.clocked import DrivenClock
 from tracker.clock import iso
+from tracker.domain.acts import Act, Deed
 from tracker.domain.attention import Attention
 from tracker.domain.queries import EventFilter, ProjectQuery
 from tracker.domain.tasks import EventType, Status
@@ -86,6 +87,25 @@ def test_told_once_and_ended_by_the_next_report(driven: Bench) -> None:
     assert driven.task().summary.silent_since is None
     pass_(driven, STALE_AFTER_MS)
     assert told(driven) == ["task-1"] * 2
+
+
+def test_silence_ends_what_was_acknowledged_and_acts_do_not_end_silence(driven: Bench) -> None:
+    def act(deed: Deed) -> None:
+        driven.run(driven.engine.act(only(), "project", "task-1", deed))
+
+    driven.record(report("start"))
+    act(Deed(Act.ACKNOWLEDGE, "me"))
+    act(Deed(Act.SNOOZE, "me", driven.clock.now_ms() + 10 * STALE_AFTER_MS))
+    pass_(driven, STALE_AFTER_MS)
+    assert told(driven) == ["task-1"], "nothing was heard of it by that"
+    summary = driven.task().summary
+    assert (summary.acknowledged_at, summary.snoozed_until) == (None, None)
+    act(Deed(Act.ACKNOWLEDGE, "me"))
+    pass_(driven, STALE_AFTER_MS)
+    after = driven.task().summary
+    assert (after.silent_since, after.updated_at) == (summary.silent_since, summary.updated_at)
+    assert after.acknowledged_at is not None
+    assert told(driven) == ["task-1"]
 
 
 def test_is_an_event_that_is_published_and_touches_nothing_else(driven: Bench) -> None:

@@ -33,11 +33,11 @@ _TELL = fill(
 
 def record(
     connection: apsw.Connection, now: int, project: str, task_id: str, deed: Deed
-) -> Sequence[Recorded]:
-    """Nothing, if there is no such task or it is so already."""
+) -> Sequence[Recorded] | None:
+    """Nothing, if it is so already. None: there is no such task."""
     row = connection.execute(_FIND, (project, task_id)).fetchone()
     if row is None:
-        return []
+        return None
     id_, project_id, *columns = row
     before = load_task(columns)
     task = acts.done(before, deed, now)

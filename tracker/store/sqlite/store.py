@@ -235,10 +235,16 @@ class Store:
 
     async def act(self, scope: Scope, project: str, task_id: str, deed: acts.Deed) -> None:
         """Record what somebody does about a task. Raises NotFound, Unavailable."""
-        await self.task(scope, project, task_id)
-        await self._group.submit_events(
-            lambda connection, now: task_acts.record(connection, now, project, task_id, deed)
-        )
+        if not scope.includes(project):
+            raise _no_such_task(project, task_id)
+
+        def record(connection: apsw.Connection, now: int) -> Sequence[Recorded]:
+            recorded = task_acts.record(connection, now, project, task_id, deed)
+            if recorded is None:
+                raise _no_such_task(project, task_id)
+            return recorded
+
+        await self._group.submit_events(record)
 
     async def delete_task(self, project: str, task_id: str, by: Actor) -> None:
         """Delete a task and its events, the oldest first. Raises NotFound, Unavailable."""
