@@ -113,7 +113,7 @@ function stateIn(data) {
 }
 
 /** Events that no report became: they tell of the task's state alone. */
-const NO_REPORTS = new Set(["task_silent", "task_acknowledged", "task_snoozed"]);
+export const NO_REPORTS = new Set(["task_silent", "task_acknowledged", "task_snoozed"]);
 
 class Store {
 	/** @type {Map<string, Task>} */

@@ -2,7 +2,7 @@
 // Tells of failures, silence and requests while the page is out of sight: by the title, and by a
 // desktop notification if the user asked for that. Of requests it also tells screen readers.
 import { go, h, paths, pref, t, text } from "../lib/index.js";
-import { keyOf, openedBy, serverNow, store } from "../data/index.js";
+import { NO_REPORTS, keyOf, openedBy, serverNow, store } from "../data/index.js";
 
 // What happened longer ago, and arrives by catching up, is history.
 const FRESH_MS = 120_000;
@@ -30,7 +30,7 @@ export class Alerts {
 			const opened = openedBy(event);
 			if (opened) this.#ask(opened, data);
 			if (type === "task_silent") this.#notify("alert.silent", data);
-			else if (data.status === "failed" && !data.late) this.#notify("alert.failed", data, data.error_message);
+			else if (data.status === "failed" && !data.late && !NO_REPORTS.has(type)) this.#notify("alert.failed", data, data.error_message);
 		}
 	}
 
