@@ -56,6 +56,7 @@ from tracker.api.session import Session
 from tracker.api.sockets import SocketAdmission, WebSocketRoute
 from tracker.api.stats import ProjectStats, Stats, Trends, WebSocketStats
 from tracker.api.tasks import AllTasks, Task, Tasks
+from tracker.api.timeline import Timeline
 from tracker.api.webhooks import WebhookMount, WebhookRoute, Webhooks
 from tracker.auth.audit import Audit as AuditNotes
 from tracker.auth.holders import Holders
@@ -190,6 +191,7 @@ def create_app(
         "/api/stats": Stats(store),
         "/api/stats/projects/{project_name:name}": ProjectStats(store),
         "/api/stats/trends": Trends(store),
+        "/api/timeline": Timeline(store, clock),
         "/api/now": Now(store),
         "/api/search": Search(store),
         "/api/info": Info(settings, keys, store, clock),

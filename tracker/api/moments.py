@@ -41,9 +41,9 @@ def parse_moment(given: object, *, end_of_day: bool = False) -> int:
         raise ValueError(_NOT_A_DATE) from None
 
 
-def parse_since(given: object) -> Since:
+def parse_since(given: str) -> Since:
     """A date, a time, or how long ago that is (30m, 2h, 3d). Raises ValueError."""
-    ago = _AGO.fullmatch(given.strip()) if isinstance(given, str) else None
+    ago = _AGO.fullmatch(given.strip())
     if ago:
         return Since(int(ago[1]) * _MS[ago[2]], is_ago=True)
     try:

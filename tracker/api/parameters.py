@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Annotated, ClassVar, Final, Literal
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -36,7 +37,6 @@ from tracker.domain.queries import (
     ProjectQuery,
     ProjectSort,
     SessionQuery,
-    Since,
     TaskQuery,
     TaskSort,
 )
@@ -115,15 +115,22 @@ _Statuses = Annotated[
     WithJsonSchema({"type": "string", "pattern": f"^({_STATUS})(,({_STATUS}))*$"}),
 ]
 # Repeated, they stand in an address as often as there are: which generators of clients know of one.
-_Names = Annotated[
+Names = Annotated[
     tuple[str, ...],
     Field(max_length=MAX_PROJECTS_ASKED),
     BeforeValidator(_list),
     WithJsonSchema({"type": "string"}),
 ]
-_Since = Annotated[
-    Since,
-    BeforeValidator(parse_since),
+
+
+def _is_since(given: str) -> str:
+    parse_since(given)
+    return given
+
+
+SinceParameter = Annotated[
+    str,
+    AfterValidator(_is_since),
     WithJsonSchema({"type": "string", "pattern": AGO_PATTERN}),
 ]
 _Text = Annotated[str, Field(max_length=MAX_SEARCH_TEXT)]
@@ -154,7 +161,7 @@ class TasksQuery(Query):
     )
     sort_by: TaskSort = "started_at"
     sort_order: Literal["asc", "desc"] = "desc"
-    since: _Since | None = Field(
+    since: SinceParameter | None = Field(
         default=None,
         description="Under way then or later: so long ago (`30m`, `2h`, `3d`), or a time.",
     )
@@ -181,7 +188,7 @@ class TasksQuery(Query):
             limit=self.limit,
             offset=self.offset,
             status=self.status or (),
-            since=self.since,
+            since=None if self.since is None else parse_since(self.since),
             model=self.model,
             cost_min=None if cost is None else micros_of(cost),
             attention=self.attention,
@@ -206,7 +213,7 @@ class AllTasksQuery(TasksQuery):
 
     repeatable = frozenset({"project"})
 
-    project: _Names = Field(default=(), description="Several: given as many times.")
+    project: Names = Field(default=(), description="Several: given as many times.")
     task_id: str | None = None
 
     def to_query(self) -> TaskQuery:

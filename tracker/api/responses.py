@@ -113,7 +113,7 @@ def task_figures(figures: TaskFigures) -> answers.TaskFigures:
     return {
         "complete": figures.is_complete,
         "sample": figures.sample,
-        "task_stats": _counts(counts),
+        "task_stats": task_stats(counts),
         "performance": {
             **_performance(counts.total, counts.completed, counts.failed, figures.duration_ms),
             "median_duration": seconds(figures.median_ms),
@@ -175,7 +175,7 @@ def agent_session(session: AgentSession) -> answers.AgentSession:
         "first_report_at": iso(session.first_at),
         "last_report_at": iso(session.last_at),
         "state": state,
-        "tasks": _counts(session.tasks),
+        "tasks": task_stats(session.tasks),
         "usage": usage_responses.amounts(session.usage),
         "active": [task_line(line) for line in session.active],
     }
@@ -233,7 +233,7 @@ def project_stats(stats: ProjectStats) -> answers.ProjectStats:
     counts = stats.tasks
     return {
         "project": stats.project,
-        "task_stats": _counts(counts),
+        "task_stats": task_stats(counts),
         "performance": _performance(
             counts.total, counts.completed, counts.failed, stats.duration_ms
         ),
@@ -289,7 +289,8 @@ def _attention(line: TaskSummary | TaskLine) -> answers.Attention:
     }
 
 
-def _counts(counts: StatusCounts) -> answers.TaskStats:
+def task_stats(counts: StatusCounts) -> answers.TaskStats:
+    """How many tasks are in each state."""
     return {
         "total": counts.total,
         "completed": counts.completed,

@@ -38,6 +38,7 @@ from tracker.domain.records import (
 )
 from tracker.domain.sessions import EndedSessions
 from tracker.domain.tasks import Report
+from tracker.domain.timeline import Timeline, TimelineQuery
 
 
 class CommitListener(Protocol):
@@ -163,6 +164,9 @@ class StatsReader(Protocol):
 
     async def trends(self, scope: Scope, days: int) -> Trends:
         """Tasks that ended, by day (the last `days` with any), and durations, over all projects."""
+
+    async def timeline(self, scope: Scope, query: TimelineQuery) -> Timeline:
+        """What was under way in a range of time, by agent."""
 
 
 class SessionStore(Protocol):

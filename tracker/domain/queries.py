@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Final, Literal, NamedTuple
 
+from tracker.domain.limits import EARLIEST_START
+
 TaskSort = Literal["started_at", "finished_at", "updated_at", "duration_seconds", "title"]
 ProjectSort = Literal["name", "created_at", "updated_at"]
 
@@ -20,8 +22,8 @@ class Since(NamedTuple):
     is_ago: bool = False
 
     def at(self, now: int) -> int:
-        """Since the epoch."""
-        return now - self.ms if self.is_ago else self.ms
+        """Since the epoch; no task began earlier."""
+        return max(now - self.ms, EARLIEST_START) if self.is_ago else self.ms
 
 
 class TaskQuery(NamedTuple):

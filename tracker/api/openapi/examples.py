@@ -561,3 +561,38 @@ TRACES: Final = {
         }
     ]
 }
+
+_TRACK: Final = {
+    "task_stats": {"total": 1, "completed": 1, "running": 0, "failed": 0, "pending": 0},
+    "running": [0, 1],
+    "completed": [0, 1],
+    "failed": [0, 0],
+}
+_NO_TRACK: Final = {
+    "task_stats": dict.fromkeys(_TRACK["task_stats"], 0),
+    **{name: [0, 0] for name in ("running", "completed", "failed")},
+}
+TIMELINE: Final = {
+    "from": _TIME,
+    "to": _ENDED,
+    "bin_seconds": 1800,
+    "total": 1,
+    "agents": [{"agent": "claude-3-5-sonnet", **_TRACK}],
+    "others": {"agents": 0, **_NO_TRACK},
+    "intervals": [
+        {
+            "id": 1,
+            "project": "my-project",
+            "task_id": "task-123",
+            "title": "Разработка новой фичи",
+            "agent": "claude-3-5-sonnet",
+            "status": "completed",
+            "attempt": 1,
+            "started_at": _TIME,
+            "finished_at": _ENDED,
+            "parent_task_id": None,
+            "session": None,
+        }
+    ],
+    "left_out": 0,
+}

@@ -10,7 +10,7 @@ from typing import Any, Final, NamedTuple
 
 from pydantic import BaseModel
 
-from tracker.api import answers, parameters, schemas
+from tracker.api import answers, insight_answers, insight_parameters, parameters, schemas
 from tracker.api.openapi import examples
 from tracker.domain import messages
 from tracker.domain.principal import Right
@@ -324,6 +324,16 @@ OPERATIONS: Final = (
         "Ends a day, and how long tasks take",
         Response("Over all projects.", answers.Trends, examples.TRENDS),
         query=parameters.TrendsQuery,
+    ),
+    _read(
+        "/api/timeline",
+        "get_timeline",
+        "Statistics",
+        "What agents did over a range of time",
+        Response("By agent.", insight_answers.Timeline, examples.TIMELINE),
+        description="For each agent how many tasks were under way and how many ended, by bins of "
+        "equal length; and each task while there are no more than 500.",
+        query=insight_parameters.TimelineParameters,
     ),
     _read(
         "/api/now",

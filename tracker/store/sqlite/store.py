@@ -45,6 +45,7 @@ from tracker.domain.records import (
     TaskPage,
     Trends,
 )
+from tracker.domain.timeline import Timeline, TimelineQuery
 from tracker.errors import NotFound, TrackerError
 from tracker.store.changes import Changes, OnWrite, WriteRequest
 from tracker.store.group import GroupCommit
@@ -63,6 +64,7 @@ from tracker.store.sqlite import (
     stats,
     task_pages,
     tasks,
+    timeline,
 )
 from tracker.store.sqlite.checkpoint import PAGES, Checkpoints
 from tracker.store.sqlite.connection import open_writer
@@ -354,6 +356,11 @@ class Store:
     async def trends(self, scope: Scope, days: int) -> Trends:
         """Tasks that ended, by day, and durations, over all projects."""
         return await self._read(lambda connection: dashboard.trends(connection, scope, days))
+
+    async def timeline(self, scope: Scope, query: TimelineQuery) -> Timeline:
+        """What was under way in a range of time, by agent."""
+        now = self._clock.now_ms()
+        return await self._read(lambda connection: timeline.of(connection, now, scope, query))
 
     async def events(
         self,
