@@ -25,6 +25,7 @@ from tracker.api.events import Event, Events, EventStream
 from tracker.api.health import Alive, DatabaseCheck, Health, HubCheck, Ready
 from tracker.api.hooks import HookRoute, Hooks, PluggedIn
 from tracker.api.info import Info
+from tracker.api.insights import Insights
 from tracker.api.keys import Key, KeyRotation, Keys
 from tracker.api.mcp import Mcp
 from tracker.api.middleware.auth import Authenticator, Resource
@@ -191,6 +192,7 @@ def create_app(
         "/api/stats": Stats(store),
         "/api/stats/projects/{project_name:name}": ProjectStats(store),
         "/api/stats/trends": Trends(store),
+        "/api/stats/insights": Insights(store),
         "/api/timeline": Timeline(store, clock),
         "/api/now": Now(store),
         "/api/search": Search(store),

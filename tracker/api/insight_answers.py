@@ -7,8 +7,8 @@ from typing import Annotated
 from pydantic import Field
 from typing_extensions import TypedDict
 
-from tracker.api.answers import Count, Status, TaskStats
-from tracker.domain.messages import Duration, Timestamp
+from tracker.api.answers import Amounts, Count, Date, Status, TaskStats
+from tracker.domain.messages import Duration, Percent, Timestamp
 
 
 class Track(TypedDict):
@@ -68,5 +68,75 @@ Timeline = TypedDict(
             Count,
             Field(description="Tasks in `total` alone: of those that ended 300,000 are looked at."),
         ],
+    },
+)
+
+
+class EndedFigures(TypedDict):
+    """Of tasks that ended."""
+
+    completed: Count
+    failed: Count
+    finished_success_rate: Annotated[
+        Percent, Field(description="Completed of those that ended; 0 without any.")
+    ]
+    average_duration: Duration
+    median_duration: Duration
+    usage: Annotated[Amounts, Field(description="All that these tasks have used.")]
+
+
+class DayFigures(EndedFigures):
+    date: Date
+
+
+class ProjectFigures(EndedFigures):
+    project: str
+
+
+class AgentFigures(EndedFigures):
+    agent: str
+
+
+class ModelFigures(EndedFigures):
+    model: Annotated[str | None, Field(description="Null: not told. `usage` is this model's own.")]
+
+
+class TitleFigures(EndedFigures):
+    project: str
+    title: str
+
+
+class Kinds(TypedDict):
+    """How many there are in all; the lists have a hundred."""
+
+    projects: Count
+    agents: Count
+    models: Count
+    titles: Count
+
+
+# `from` is a word of Python's.
+Insights = TypedDict(
+    "Insights",
+    {
+        "tz": Annotated[str, Field(description="As it was given.")],
+        "from": Annotated[Timestamp, Field(description="When the first of the days begins.")],
+        "to": Annotated[Timestamp, Field(description="When today ends.")],
+        "total": Annotated[Count, Field(description="How many tasks ended in these days.")],
+        "complete": Annotated[
+            bool, Field(description="Whether all of them are in the figures; else the last 20,000.")
+        ],
+        "overall": EndedFigures,
+        "days": Annotated[
+            list[DayFigures], Field(description="Every day, oldest first, by when tasks ended.")
+        ],
+        "projects": Annotated[
+            list[ProjectFigures],
+            Field(description="With the highest cost first, then with the most tasks; so in all."),
+        ],
+        "agents": list[AgentFigures],
+        "models": list[ModelFigures],
+        "titles": list[TitleFigures],
+        "kinds": Kinds,
     },
 )

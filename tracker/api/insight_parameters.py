@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+import re
+from contextlib import suppress
+from datetime import timedelta, timezone, tzinfo
+from typing import Annotated, Final
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import Field
+from pydantic import AfterValidator, Field, WithJsonSchema
 
 from tracker.api.moments import parse_since
 from tracker.api.parameters import Names, Query, SinceParameter
 from tracker.clock import MS_PER_DAY
-from tracker.domain.limits import MAX_BINS, MAX_DAYS
+from tracker.domain.insights import InsightsQuery
+from tracker.domain.limits import MAX_BINS, MAX_DAYS, MAX_LOCAL_DAYS
 from tracker.domain.timeline import TimelineQuery
 from tracker.errors import Issue, ValidationFailed
+
+_MAX_OFFSET: Final = 18 * 60
+_ZONE_SCHEMA: Final = WithJsonSchema({"type": "string", "pattern": "^([+-]?[0-9]{1,3}|UTC)$"})
 
 
 class TimelineParameters(Query):
@@ -49,3 +57,43 @@ class TimelineParameters(Query):
             issue = f"has to be before the end (`to`), and no more than {MAX_DAYS} days before it"
             raise ValidationFailed("Invalid data format", [Issue("from", issue)])
         return TimelineQuery(begin, end, self.bins, self.project)
+
+
+def _zone(given: str) -> tzinfo:
+    given = given.strip()  # a "+" that the client forgot to encode arrives as a space
+    if re.fullmatch(r"[+-]?[0-9]{1,4}", given):
+        minutes = int(given)
+        if abs(minutes) <= _MAX_OFFSET:
+            return timezone(timedelta(minutes=minutes))
+    else:
+        # A name may be that of a folder, or none that a file can have; there may be no database.
+        with suppress(ZoneInfoNotFoundError, ValueError, OSError):
+            return ZoneInfo(given)
+    raise ValueError(
+        "expected a time zone that this system knows, like Europe/Berlin, or minutes east of UTC, "
+        f"like 120 or -300, at most {_MAX_OFFSET}"
+    )
+
+
+def _is_zone(given: str) -> str:
+    _zone(given)
+    return given
+
+
+class InsightsParameters(Query):
+    """`GET /api/stats/insights`."""
+
+    repeatable = frozenset({"project"})
+
+    days: Annotated[int, Field(ge=1, le=MAX_LOCAL_DAYS)] = Field(
+        default=30, description="So many days, today included."
+    )
+    tz: Annotated[str, AfterValidator(_is_zone), _ZONE_SCHEMA] = Field(
+        default="UTC",
+        description="Whose days: minutes east of UTC, or a time zone's name (`Europe/Berlin`).",
+    )
+    project: Names = Field(default=(), description="Several: given as many times.")
+
+    def to_query(self) -> InsightsQuery:
+        """The store's form of it."""
+        return InsightsQuery(_zone(self.tz), self.days, self.project)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tracker.api.responses import task_stats
+from tracker.api import usage_responses
+from tracker.api.responses import performance, task_stats
 from tracker.clock import iso
+from tracker.domain.insights import Figures, Insights
 from tracker.domain.tasks import seconds
 from tracker.domain.timeline import Interval, Timeline, Track
 
@@ -57,4 +59,50 @@ def _interval(task: Interval) -> answers.Interval:
         "finished_at": None if task.finished_at is None else iso(task.finished_at),
         "parent_task_id": task.parent_task_id,
         "session": task.session,
+    }
+
+
+def insights(found: Insights, zone: str) -> answers.Insights:
+    """`/api/stats/insights`; `zone`: as it was given."""
+    overall = found.overall
+    return {
+        "tz": zone,
+        "from": iso(found.begin),
+        "to": iso(found.end),
+        "total": found.total,
+        "complete": overall.completed + overall.failed == found.total,
+        "overall": _figures(overall),
+        "days": [{"date": day.isoformat(), **_figures(of)} for day, of in found.days],
+        "projects": [
+            {"project": line.name[0], **_figures(line.figures)} for line in found.projects.lines
+        ],
+        "agents": [
+            {"agent": line.name[0], **_figures(line.figures)} for line in found.agents.lines
+        ],
+        "models": [
+            {"model": line.name[0] or None, **_figures(line.figures)} for line in found.models.lines
+        ],
+        "titles": [
+            {"project": line.name[0], "title": line.name[1], **_figures(line.figures)}
+            for line in found.titles.lines
+        ],
+        "kinds": {
+            "projects": found.projects.total,
+            "agents": found.agents.total,
+            "models": found.models.total,
+            "titles": found.titles.total,
+        },
+    }
+
+
+def _figures(of: Figures) -> answers.EndedFigures:
+    ended = of.completed + of.failed
+    known = performance(ended, of.completed, of.failed, of.duration_ms)
+    return {
+        "completed": of.completed,
+        "failed": of.failed,
+        "finished_success_rate": known["finished_success_rate"],
+        "average_duration": known["average_duration"],
+        "median_duration": seconds(of.median_ms),
+        "usage": usage_responses.amounts(of.usage),
     }

@@ -115,7 +115,7 @@ def task_figures(figures: TaskFigures) -> answers.TaskFigures:
         "sample": figures.sample,
         "task_stats": task_stats(counts),
         "performance": {
-            **_performance(counts.total, counts.completed, counts.failed, figures.duration_ms),
+            **performance(counts.total, counts.completed, counts.failed, figures.duration_ms),
             "median_duration": seconds(figures.median_ms),
         },
         "usage": usage_responses.amounts(figures.usage),
@@ -203,14 +203,14 @@ def overall_stats(stats: OverallStats) -> answers.Stats:
             "failed_tasks": counts.failed,
         },
         "performance": {
-            **_performance(counts.total, counts.completed, counts.failed, stats.duration_ms),
+            **performance(counts.total, counts.completed, counts.failed, stats.duration_ms),
             "total_duration": _rounded_seconds(stats.duration_ms),
         },
         "agents": [
             {
                 "name": agent.name,
                 "task_count": agent.tasks,
-                **_performance(agent.tasks, agent.completed, agent.failed, agent.duration_ms),
+                **performance(agent.tasks, agent.completed, agent.failed, agent.duration_ms),
                 "usage": usage_responses.amounts(agent.usage),
             }
             for agent in stats.agents
@@ -234,7 +234,7 @@ def project_stats(stats: ProjectStats) -> answers.ProjectStats:
     return {
         "project": stats.project,
         "task_stats": task_stats(counts),
-        "performance": _performance(
+        "performance": performance(
             counts.total, counts.completed, counts.failed, stats.duration_ms
         ),
         "timeline": _timeline(stats.timeline),
@@ -311,7 +311,7 @@ def _timeline(days: Iterable[DayCount]) -> list[answers.Day]:
     ]
 
 
-def _performance(total: int, completed: int, failed: int, duration_ms: int) -> answers.Performance:
+def performance(total: int, completed: int, failed: int, duration_ms: int) -> answers.Performance:
     """Rates in percent with one decimal (docs/contract.md, "Statistics"), durations in seconds."""
     ended = completed + failed
     return {

@@ -68,6 +68,7 @@ MAX_WEBSOCKET_MESSAGE_BYTES: Final = 64 * 1024  # of a client
 MAX_PAGE: Final = 500
 MAX_EVENTS_PAGE: Final = 1000
 MAX_DAYS: Final = 3660
+MAX_LOCAL_DAYS: Final = 366  # of somebody's time zone
 MAX_BINS: Final = 500  # of a range of time
 MAX_ACTIVITY_DAYS: Final = 100
 

@@ -19,6 +19,7 @@ from tracker.domain.audit import Actor, AuditPage, AuditQuery, Deed
 from tracker.domain.events import Event
 from tracker.domain.hooks import AgentLine, Heard, HookRequest
 from tracker.domain.idempotency import Idempotency
+from tracker.domain.insights import Insights, InsightsQuery
 from tracker.domain.keys import KeySpec, KeyUse, StoredKey
 from tracker.domain.principal import Scope
 from tracker.domain.queries import EventFilter, ProjectQuery, SessionQuery, TaskQuery
@@ -167,6 +168,9 @@ class StatsReader(Protocol):
 
     async def timeline(self, scope: Scope, query: TimelineQuery) -> Timeline:
         """What was under way in a range of time, by agent."""
+
+    async def insights(self, scope: Scope, query: InsightsQuery) -> Insights:
+        """What became of the tasks that ended in the last days, and what it cost."""
 
 
 class SessionStore(Protocol):

@@ -596,3 +596,26 @@ TIMELINE: Final = {
     ],
     "left_out": 0,
 }
+
+_FIGURES: Final = {
+    "completed": 1,
+    "failed": 0,
+    "finished_success_rate": 100.0,
+    "average_duration": 3600.0,
+    "median_duration": 3600,
+    "usage": _AMOUNTS,
+}
+INSIGHTS: Final = {
+    "tz": "120",
+    "from": "2024-01-14T22:00:00.000Z",
+    "to": "2024-01-15T22:00:00.000Z",
+    "total": 1,
+    "complete": True,
+    "overall": _FIGURES,
+    "days": [{"date": "2024-01-15", **_FIGURES}],
+    "projects": [{"project": "my-project", **_FIGURES}],
+    "agents": [{"agent": "claude-3-5-sonnet", **_FIGURES}],
+    "models": [{"model": "claude-sonnet-4-5", **_FIGURES}],
+    "titles": [{"project": "my-project", "title": "Разработка новой фичи", **_FIGURES}],
+    "kinds": {"projects": 1, "agents": 1, "models": 1, "titles": 1},
+}

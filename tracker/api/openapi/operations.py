@@ -326,6 +326,18 @@ OPERATIONS: Final = (
         query=parameters.TrendsQuery,
     ),
     _read(
+        "/api/stats/insights",
+        "get_insights",
+        "Statistics",
+        "Cost, success and duration of the last days",
+        Response(
+            "By day, project, agent, model, title.", insight_answers.Insights, examples.INSIGHTS
+        ),
+        description="Of tasks that ended, with all that they have used. Days are those of a time "
+        "zone.",
+        query=insight_parameters.InsightsParameters,
+    ),
+    _read(
         "/api/timeline",
         "get_timeline",
         "Statistics",

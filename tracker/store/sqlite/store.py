@@ -19,6 +19,7 @@ from tracker.domain.audit import Action, Actor, AuditPage, AuditQuery, Deed
 from tracker.domain.events import Event
 from tracker.domain.hooks import AgentLine, Heard, HookRequest, Liveness
 from tracker.domain.idempotency import Idempotency
+from tracker.domain.insights import Insights, InsightsQuery
 from tracker.domain.keys import KeySpec, KeyUse, StoredKey
 from tracker.domain.limits import MAX_PAGE_BYTES
 from tracker.domain.prices import NO_PRICES, Prices
@@ -57,6 +58,7 @@ from tracker.store.sqlite import (
     events,
     health,
     hooks,
+    insights,
     keys,
     projects,
     sessions,
@@ -361,6 +363,11 @@ class Store:
         """What was under way in a range of time, by agent."""
         now = self._clock.now_ms()
         return await self._read(lambda connection: timeline.of(connection, now, scope, query))
+
+    async def insights(self, scope: Scope, query: InsightsQuery) -> Insights:
+        """What became of the tasks that ended in the last days, and what it cost."""
+        now = self._clock.now_ms()
+        return await self._read(lambda connection: insights.of(connection, now, scope, query))
 
     async def events(
         self,
