@@ -22,6 +22,7 @@ from tracker.api.application import App
 from tracker.api.audit import Audit
 from tracker.api.errors import ErrorHandlers
 from tracker.api.events import Event, Events, EventStream
+from tracker.api.failures import Failures
 from tracker.api.health import Alive, DatabaseCheck, Health, HubCheck, Ready
 from tracker.api.hooks import HookRoute, Hooks, PluggedIn
 from tracker.api.info import Info
@@ -193,6 +194,7 @@ def create_app(
         "/api/stats/projects/{project_name:name}": ProjectStats(store),
         "/api/stats/trends": Trends(store),
         "/api/stats/insights": Insights(store),
+        "/api/failures": Failures(store, clock),
         "/api/timeline": Timeline(store, clock),
         "/api/now": Now(store),
         "/api/search": Search(store),

@@ -26,7 +26,7 @@ READ = [
     *("/api/projects", OF_PROJECT, f"{OF_PROJECT}/tasks", OF_TASK),
     *("/api/tasks", "/api/sessions", "/api/events", "/api/events/{event_id}", "/api/events/stream"),
     *("/api/stats", "/api/stats/projects/{project_name}", "/api/stats/trends", "/api/now"),
-    *("/api/stats/insights", "/api/timeline"),
+    *("/api/stats/insights", "/api/failures", "/api/timeline"),
     *("/api/search", "/api/websocket/stats", "/db-check", "/redis-check", "/ws"),
 ]
 OPEN = [

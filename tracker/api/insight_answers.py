@@ -140,3 +140,42 @@ Insights = TypedDict(
         "kinds": Kinds,
     },
 )
+
+
+class FailedTask(TypedDict):
+    task_id: str
+    agent: str
+    finished_at: Timestamp
+
+
+class FailuresOfAgent(TypedDict):
+    agent: str
+    count: Count
+
+
+class FailureGroup(TypedDict):
+    """Failures with the same type and message, but for numbers, paths and the like."""
+
+    project: str
+    error_type: str | None
+    message: Annotated[str, Field(description="With placeholders, as `<n>` and `<path>`; cut.")]
+    example: Annotated[str | None, Field(description="The last one's message, its begin.")]
+    count: Count
+    first_seen: Annotated[Timestamp, Field(description="In the range that was asked for.")]
+    last_seen: Timestamp
+    tasks: Annotated[list[FailedTask], Field(description="The last ten.")]
+    agents: Annotated[
+        list[FailuresOfAgent], Field(description="Those with the most failures, up to ten.")
+    ]
+
+
+class Failures(TypedDict):
+    total: Annotated[Count, Field(description="How many tasks failed in the range.")]
+    complete: Annotated[
+        bool, Field(description="Whether all of them are in groups; else the last 10,000.")
+    ]
+    kinds: Annotated[Count, Field(description="How many groups there are in all.")]
+    groups: Annotated[
+        list[FailureGroup],
+        Field(description="Those with the most failures first; at most 200."),
+    ]

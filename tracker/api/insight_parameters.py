@@ -13,6 +13,7 @@ from pydantic import AfterValidator, Field, WithJsonSchema
 from tracker.api.moments import parse_since
 from tracker.api.parameters import Names, Query, SinceParameter
 from tracker.clock import MS_PER_DAY
+from tracker.domain.failures import FailuresQuery
 from tracker.domain.insights import InsightsQuery
 from tracker.domain.limits import MAX_BINS, MAX_DAYS, MAX_LOCAL_DAYS
 from tracker.domain.timeline import TimelineQuery
@@ -97,3 +98,18 @@ class InsightsParameters(Query):
     def to_query(self) -> InsightsQuery:
         """The store's form of it."""
         return InsightsQuery(_zone(self.tz), self.days, self.project)
+
+
+class FailuresParameters(Query):
+    """`GET /api/failures`."""
+
+    repeatable = frozenset({"project"})
+
+    since: SinceParameter = Field(
+        default="7d", description="Failed then or later: so long ago (`2h`, `3d`), or a time."
+    )
+    project: Names = Field(default=(), description="Several: given as many times.")
+
+    def to_query(self, now: int) -> FailuresQuery:
+        """The store's form of it, at the time `now`."""
+        return FailuresQuery(parse_since(self.since).at(now), self.project)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from tracker.api import usage_responses
 from tracker.api.responses import performance, task_stats
 from tracker.clock import iso
+from tracker.domain.failures import Failures, Group
 from tracker.domain.insights import Figures, Insights
 from tracker.domain.tasks import seconds
 from tracker.domain.timeline import Interval, Timeline, Track
@@ -105,4 +106,31 @@ def _figures(of: Figures) -> answers.EndedFigures:
         "average_duration": known["average_duration"],
         "median_duration": seconds(of.median_ms),
         "usage": usage_responses.amounts(of.usage),
+    }
+
+
+def failures(found: Failures) -> answers.Failures:
+    """`/api/failures`."""
+    return {
+        "total": found.total,
+        "complete": found.looked_at == found.total,
+        "kinds": found.kinds,
+        "groups": [_group(group) for group in found.groups],
+    }
+
+
+def _group(group: Group) -> answers.FailureGroup:
+    return {
+        "project": group.project,
+        "error_type": group.error_type,
+        "message": group.message,
+        "example": group.example,
+        "count": group.failures,
+        "first_seen": iso(group.first_at),
+        "last_seen": iso(group.last_at),
+        "tasks": [
+            {"task_id": task.task_id, "agent": task.agent, "finished_at": iso(task.finished_at)}
+            for task in group.tasks
+        ],
+        "agents": [{"agent": name, "count": count} for name, count in group.agents],
     }

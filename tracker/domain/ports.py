@@ -17,6 +17,7 @@ from typing import Any, Protocol
 from tracker.domain import acts
 from tracker.domain.audit import Actor, AuditPage, AuditQuery, Deed
 from tracker.domain.events import Event
+from tracker.domain.failures import Failures, FailuresQuery
 from tracker.domain.hooks import AgentLine, Heard, HookRequest
 from tracker.domain.idempotency import Idempotency
 from tracker.domain.insights import Insights, InsightsQuery
@@ -171,6 +172,9 @@ class StatsReader(Protocol):
 
     async def insights(self, scope: Scope, query: InsightsQuery) -> Insights:
         """What became of the tasks that ended in the last days, and what it cost."""
+
+    async def failures(self, scope: Scope, query: FailuresQuery) -> Failures:
+        """Tasks that failed of late, alike together."""
 
 
 class SessionStore(Protocol):

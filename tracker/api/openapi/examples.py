@@ -619,3 +619,21 @@ INSIGHTS: Final = {
     "titles": [{"project": "my-project", "title": "Разработка новой фичи", **_FIGURES}],
     "kinds": {"projects": 1, "agents": 1, "models": 1, "titles": 1},
 }
+FAILURES: Final = {
+    "total": 1,
+    "complete": True,
+    "kinds": 1,
+    "groups": [
+        {
+            "project": "my-project",
+            "error_type": "RuntimeError",
+            "message": "No answer after <n> s",
+            "example": "No answer after 30 s",
+            "count": 1,
+            "first_seen": _ENDED,
+            "last_seen": _ENDED,
+            "tasks": [{"task_id": "task-123", "agent": "claude-3-5-sonnet", "finished_at": _ENDED}],
+            "agents": [{"agent": "claude-3-5-sonnet", "count": 1}],
+        }
+    ],
+}

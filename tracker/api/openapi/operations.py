@@ -338,6 +338,18 @@ OPERATIONS: Final = (
         query=insight_parameters.InsightsParameters,
     ),
     _read(
+        "/api/failures",
+        "list_failures",
+        "Statistics",
+        "What failed of late, alike together",
+        Response(
+            "Those with the most failures first.", insight_answers.Failures, examples.FAILURES
+        ),
+        description="Alike: of one project, with one type, and with one message but for numbers, "
+        "paths, addresses, quoted texts and the like.",
+        query=insight_parameters.FailuresParameters,
+    ),
+    _read(
         "/api/timeline",
         "get_timeline",
         "Statistics",

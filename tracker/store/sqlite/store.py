@@ -17,6 +17,7 @@ from agent_task_tracker.folders import MEMORY
 from tracker.domain import acts
 from tracker.domain.audit import Action, Actor, AuditPage, AuditQuery, Deed
 from tracker.domain.events import Event
+from tracker.domain.failures import Failures, FailuresQuery
 from tracker.domain.hooks import AgentLine, Heard, HookRequest, Liveness
 from tracker.domain.idempotency import Idempotency
 from tracker.domain.insights import Insights, InsightsQuery
@@ -56,6 +57,7 @@ from tracker.store.sqlite import (
     audit,
     dashboard,
     events,
+    failures,
     health,
     hooks,
     insights,
@@ -368,6 +370,10 @@ class Store:
         """What became of the tasks that ended in the last days, and what it cost."""
         now = self._clock.now_ms()
         return await self._read(lambda connection: insights.of(connection, now, scope, query))
+
+    async def failures(self, scope: Scope, query: FailuresQuery) -> Failures:
+        """Tasks that failed of late, alike together."""
+        return await self._read(lambda connection: failures.of(connection, scope, query))
 
     async def events(
         self,
