@@ -7,6 +7,7 @@ import pytest
 from tests.support.clocked import ClockedServer
 from tests.support.keys import client_with, make_key
 from tests.support.server import Server
+from tracker.domain import failures
 from tracker.store.sqlite import failures as engine
 
 PATH = "/api/failures"
@@ -63,7 +64,7 @@ def test_what_is_past_the_bounds_is_told(
     failed: ClockedServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(engine, "MAX_FAILURES", 3)
-    monkeypatch.setattr(engine, "MAX_GROUPS", 1)
+    monkeypatch.setattr(failures, "MAX_GROUPS", 1)
     answer = failed.get(PATH)
     assert (answer["total"], answer["complete"], answer["kinds"]) == (4, False, 3)
     assert [group["count"] for group in answer["groups"]] == [1]

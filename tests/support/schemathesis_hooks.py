@@ -21,7 +21,7 @@ def before_call(
     its schema forbids, is none, whatever came before it. A key with the role admin has no
     projects. `usage` may be one object, too, which its schema does not say. The field
     that has to be in a payload is Claude Code's; other agents have others. Several messages of
-    MCP may come as a list, which the schema does not say."""
+    MCP may come as a list, which the schema does not say. A range of time ends after it begins."""
     if case.path == "/mcp" and isinstance(case.body, list):
         case.body = {}
     if case.path == "/hooks/{agent}" and case.path_parameters.get("agent") in READERS:
@@ -33,6 +33,8 @@ def before_call(
     headers = {**(case.headers or {}), **(kwargs.get("headers") or {})}
     if case.query and any(name.lower() == "x-api-key" for name in headers):
         case.query.pop("api_key", None)
+    if case.query and case.path == "/api/timeline":
+        case.query = {name: case.query[name] for name in case.query if name not in ("from", "to")}
     if case.query:
         case.query = {name: value for name, value in case.query.items() if _says(value)}
     if case.headers and 0 < len(case.headers.get("Idempotency-Key", "")) <= 255:

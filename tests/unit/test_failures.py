@@ -82,7 +82,8 @@ def test_groups_hold_every_failure_once(
         Failure(number, project, f"t{number}", agent, type_, message, -number)
         for number, (project, agent, type_, message) in enumerate(rows)
     ]
-    groups = grouped(last_first)
+    groups, kinds = grouped(last_first)
+    assert kinds == len(groups)
     assert sum(group.failures for group in groups) == len(rows)
     keys = [(group.project, group.error_type, group.message) for group in groups]
     assert len(set(keys)) == len(keys)

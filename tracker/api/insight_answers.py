@@ -124,7 +124,7 @@ Insights = TypedDict(
         "to": Annotated[Timestamp, Field(description="When today ends.")],
         "total": Annotated[Count, Field(description="How many tasks ended in these days.")],
         "complete": Annotated[
-            bool, Field(description="Whether all of them are in the figures; else the last 20,000.")
+            bool, Field(description="Whether all of them are in the figures; else the last 10,000.")
         ],
         "overall": EndedFigures,
         "days": Annotated[

@@ -95,16 +95,17 @@ def normalised(message: str) -> str:
     return text
 
 
-def grouped(failures: Iterable[Failure]) -> list[Group]:
+def grouped(failures: Iterable[Failure]) -> tuple[list[Group], int]:
     """Failures, the last ones first, in groups: those that happened most, then those that happened
-    last."""
+    last; `MAX_GROUPS` at most, and how many there are."""
     found: dict[tuple[str, str, str], list[Failure]] = {}
     for failure in failures:
         message = normalised(failure.error_message or "")
         key = failure.project, failure.error_type or "", message
         found.setdefault(key, []).append(failure)
-    groups = [_group(message, alike) for (_, _, message), alike in found.items()]
-    return sorted(groups, key=lambda group: (-group.failures, -group.last_at, group.message))
+    # As they come, those that happened last are first.
+    groups = sorted(found.items(), key=lambda group: -len(group[1]))[:MAX_GROUPS]
+    return [_group(message, alike) for (_, _, message), alike in groups], len(found)
 
 
 def _group(message: str, alike: Sequence[Failure]) -> Group:

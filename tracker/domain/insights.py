@@ -8,15 +8,15 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from statistics import median
 from typing import Any, Final, NamedTuple
 
 from tracker.domain.tasks import Status
-from tracker.domain.usage import NOTHING, Amounts, Usage
+from tracker.domain.usage import NOTHING, Amounts
 
-MAX_ENDED: Final = 20_000
+MAX_ENDED: Final = 10_000
 """So many tasks, the last to end, are looked at."""
 
 MAX_LINES: Final = 100
@@ -93,64 +93,72 @@ def local_days(zone: tzinfo, now: int, days: int) -> list[tuple[date, int]]:
 def insights(
     days: Sequence[tuple[date, int]],
     tasks: Sequence[EndedTask],
-    used: Mapping[int, Usage],
+    used: Iterable[tuple[int, str, Amounts]],
     total: int,
 ) -> Insights:
-    """Of these tasks, and what they have used, by their numbers."""
+    """Of these tasks, and what they have used: by their numbers and models."""
     begins = [begin for _, begin in days]
-
-    def usage(task: EndedTask) -> Amounts:
-        found = used.get(task.id)
-        return NOTHING if found is None else found.total
-
-    def lines(name: Callable[[EndedTask], tuple[str, ...]]) -> Lines:
-        groups: defaultdict[tuple[str, ...], list[EndedTask]] = defaultdict(list)
-        for task in tasks:
-            groups[name(task)].append(task)
-        return _lines({key: _figures(group, map(usage, group)) for key, group in groups.items()})
-
-    by_day: defaultdict[int, list[EndedTask]] = defaultdict(list)
+    sums: defaultdict[tuple[Any, ...], _Sum] = defaultdict(_Sum)
+    of_task = {}
     for task in tasks:
-        by_day[bisect_right(begins, task.finished_at) - 1].append(task)
-    of_models: defaultdict[tuple[str, ...], list[tuple[EndedTask, Amounts]]] = defaultdict(list)
-    for task in tasks:
-        for model in used[task.id].models if task.id in used else ():
-            of_models[model.model,].append((task, model.amounts))
+        day = bisect_right(begins, task.finished_at) - 1
+        of_task[task.id] = (
+            task,
+            [
+                sums["overall",],
+                sums["day", day],
+                sums["project", task.project],
+                sums["agent", task.agent],
+                sums["title", task.project, task.title],
+            ],
+        )
+        for known in of_task[task.id][1]:
+            known.add(task)
+    for id_, model, amounts in used:
+        task, known_of = of_task[id_]
+        for known in known_of:
+            known.usage = known.usage.plus(amounts)
+        of_model = sums["model", model]
+        of_model.add(task)
+        of_model.usage = of_model.usage.plus(amounts)
+    kinds: defaultdict[str, list[Line]] = defaultdict(list)
+    for (kind, *name), known in sums.items():
+        if kind not in ("overall", "day"):
+            kinds[kind].append(Line((*name,), known.figures))
     return Insights(
-        *(begins[0], begins[-1], total),
-        _figures(tasks, map(usage, tasks)),
-        [
-            (day, _figures(by_day[number], map(usage, by_day[number])))
-            for number, (day, _) in enumerate(days[:-1])
-        ],
-        projects=lines(lambda task: (task.project,)),
-        agents=lines(lambda task: (task.agent,)),
-        models=_lines(
-            {
-                name: _figures(
-                    list({task.id: task for task, _ in told}.values()), (used for _, used in told)
-                )
-                for name, told in of_models.items()
-            }
-        ),
-        titles=lines(lambda task: (task.project, task.title)),
+        *(begins[0], begins[-1], total, sums["overall",].figures),
+        [(day, sums["day", number].figures) for number, (day, _) in enumerate(days[:-1])],
+        *(_lines(kinds[kind]) for kind in ("project", "agent", "model", "title")),
     )
 
 
-def _figures(tasks: Sequence[EndedTask], used: Iterable[Amounts]) -> Figures:
-    durations = [task.duration_ms for task in tasks]
-    completed = sum(task.status == Status.COMPLETED for task in tasks)
-    total = NOTHING
-    for amounts in used:
-        total = total.plus(amounts)
-    middle = round(median(durations)) if durations else 0
-    return Figures(completed, len(tasks) - completed, sum(durations), middle, total)
+class _Sum:
+    """Tasks that are alike, and what they have used."""
+
+    __slots__ = ("completed", "durations", "usage")
+
+    def __init__(self) -> None:
+        self.completed = 0
+        self.durations: list[int] = []
+        self.usage = NOTHING
+
+    def add(self, task: EndedTask) -> None:
+        """One more."""
+        self.completed += task.status == Status.COMPLETED
+        self.durations.append(task.duration_ms)
+
+    @property
+    def figures(self) -> Figures:
+        """Of all of them."""
+        durations = self.durations
+        middle = round(median(durations)) if durations else 0
+        failed = len(durations) - self.completed
+        return Figures(self.completed, failed, sum(durations), middle, self.usage)
 
 
-def _lines(found: Mapping[tuple[str, ...], Figures]) -> Lines:
+def _lines(lines: Sequence[Line]) -> Lines:
     def order(line: Line) -> tuple[Any, ...]:
         figures = line.figures
         return -figures.usage.cost_micros, -figures.completed - figures.failed, line.name
 
-    lines = sorted((Line(name, figures) for name, figures in found.items()), key=order)
-    return Lines(lines[:MAX_LINES], len(lines))
+    return Lines(sorted(lines, key=order)[:MAX_LINES], len(lines))

@@ -9,7 +9,6 @@ import apsw
 from tracker.domain.failures import (
     MAX_COMPARED,
     MAX_FAILURES,
-    MAX_GROUPS,
     Failure,
     Failures,
     FailuresQuery,
@@ -52,5 +51,5 @@ def of(connection: apsw.Connection, scope: Scope, query: FailuresQuery) -> Failu
     total = len(failures)
     if total == MAX_FAILURES:
         total = connection.execute(fill(failed, columns="count(*)", order=""), of_).get
-    groups = grouped(failures)
-    return Failures(int(total), len(failures), len(groups), groups[:MAX_GROUPS])
+    groups, kinds = grouped(failures)
+    return Failures(int(total), len(failures), kinds, groups)

@@ -54,5 +54,5 @@ def of(connection: apsw.Connection, now: int, scope: Scope, query: InsightsQuery
     total = len(tasks)
     if total == MAX_ENDED:
         total = connection.execute(fill(ended, columns="count(*)", order=""), of_).get
-    used = usage_reads.of_tasks(connection, (task.id for task in tasks))
+    used = usage_reads.by_task_and_model(connection, (task.id for task in tasks))
     return insights(days, tasks, used, int(total))

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final
 
 import apsw
@@ -27,6 +27,13 @@ _OF_TASKS = fill(
     """
   SELECT task, model, source, {sums} FROM usage
   WHERE task IN (SELECT value FROM json_each(?)) AND shown GROUP BY task, model, source
+""",
+    sums=_SUMS,
+)
+_BY_TASK_AND_MODEL = fill(
+    """
+  SELECT task, model, {sums} FROM usage
+  WHERE task IN (SELECT value FROM json_each(?)) AND shown GROUP BY task, model
 """,
     sums=_SUMS,
 )
@@ -93,6 +100,14 @@ def of_tasks(connection: apsw.Connection, tasks: Iterable[int]) -> dict[int, Usa
     for task, model, source, *amounts in connection.execute(_OF_TASKS, (_json(tasks),)):
         found[task].append(ModelUsage(model, source, Amounts._make(amounts)))
     return {task: _by_cost(models) for task, models in found.items()}
+
+
+def by_task_and_model(
+    connection: apsw.Connection, tasks: Iterable[int]
+) -> Iterator[tuple[int, str, Amounts]]:
+    """What each of these has used of each model."""
+    for task, model, *amounts in connection.execute(_BY_TASK_AND_MODEL, (_json(tasks),)):
+        yield task, model, Amounts._make(amounts)
 
 
 def total_of_tasks(connection: apsw.Connection, tasks: Iterable[int]) -> Amounts:
