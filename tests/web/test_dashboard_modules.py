@@ -197,3 +197,40 @@ def test_texts_that_take_a_parser_long_are_not_parsed() -> None:
     script = f"import {{ isStrange }} from {json.dumps((LIB / 'markdown.js').as_uri())};"
     strange = run(f"{script}\nconst make = (texts) => texts.map(isStrange);", texts + ordinary)
     assert strange == [True] * len(units) + [False]
+
+
+def related(root: str, tasks: list[dict[str, Any]], most: int = 200) -> Any:
+    script = f"import {{ related }} from {json.dumps((LIB / 'graph.js').as_uri())};\n"
+    script += "const make = ([root, all, most]) => "
+    script += "related(root, new Map(all.map((one) => [one.task_id, one])), most);"
+    return run(script, [root, tasks, most])
+
+
+def test_what_belongs_to_a_task_is_found_by_how_near_it_is() -> None:
+    def task(name: str, parent: str | None = None, needs: object = None) -> dict[str, Any]:
+        return {"task_id": name, "parent_task_id": parent, "metadata": {"dependencies": needs}}
+
+    tasks = [
+        task("me", "lead", ["base", "me", 5, None, "gone"]),
+        task("lead", "boss", ["before"]),
+        task("boss", "me"),  # a circle
+        task("sibling", "lead"),
+        task("child", "me", ["side"]),
+        task("grandchild", "child"),
+        task("base", "elsewhere", ["deep"]),
+        task("of base", "base"),
+        task("after", None, ["me"]),
+        task("alone", None, "me"),
+    ]
+    found = related("me", tasks)
+    assert set(found["ids"]) == {
+        *("me", "lead", "boss", "base", "gone", "deep", "before"),
+        *("child", "side", "grandchild", "after"),
+    }
+    assert found["left"] == 0
+    assert {"from": "base", "to": "me", "kind": "needs"} in found["edges"]
+    assert {"from": "me", "to": "child", "kind": "started"} in found["edges"]
+    few = related("me", tasks, 3)
+    assert (len(few["ids"]), few["ids"][0], few["left"]) == (3, "me", 8)
+    assert all({edge["from"], edge["to"]} <= set(few["ids"]) for edge in few["edges"])
+    assert related("none", []) == {"ids": ["none"], "edges": [], "left": 0}

@@ -12,7 +12,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.support.dashboard import Dashboard
-from tests.support.server import Server
+from tests.support.server import Server, wait_for
 
 pytestmark = pytest.mark.browser
 
@@ -226,9 +226,21 @@ def test_a_tab_that_was_left_is_as_it_was(
     expect(page.locator(".log-row").last).to_be_in_viewport()
     page.locator(".rows").evaluate("e => e.scrollTo(0, 3000)")
     expect(page.locator(".log-end")).to_be_visible()
+
+    def in_the_middle() -> str:
+        return str(
+            page.locator(".rows").evaluate(
+                """e => { const { x, y, width, height } = e.getBoundingClientRect();
+                return document.elementFromPoint(x + width / 2, y + height / 2)
+                    .closest(".log-row")?.textContent }"""
+            )
+        )
+
+    read = in_the_middle()
+    assert "report" in read
     tab(page, "Data")
     tab(page, "Log")
-    expect(page.locator(".rows")).to_have_js_property("scrollTop", 3000)
+    wait_for(lambda: in_the_middle() == read, what="the log to be where it was")
 
 
 def test_a_task_that_is_deleted_says_so(
@@ -381,3 +393,168 @@ def test_attempts_are_compared(open_dashboard: Open, shared_server: Server, proj
     expect(attempts.last.locator("strong")).to_have_text("well")
     expect(attempts.first).to_contain_text("broke 1")
     dashboard.at(path_of(project, tab="attempts"))
+
+
+def test_the_graph_shows_what_belongs_to_it(
+    open_dashboard: Open, shared_server: Server, project: str
+) -> None:
+    def start(task_id: str, title: str, **fields: object) -> None:
+        shared_server.report("start", project, task_id, task=title, **fields)
+
+    start("lead", "The lead")
+    start("plan", "The plan")
+    needs = {"dependencies": ["plan", "none such", 7]}
+    start("task-1", "In the middle", parent_task_id="lead", metadata=needs, session="s")
+    start("part", "A <b>part</b>", parent_task_id="task-1", session="s")
+    start("other", "Of no concern", session="s")
+    dashboard = open_dashboard(path_of(project, tab="graph"))
+    page = dashboard.page
+    nodes = page.locator(".graph-node")
+    expect(nodes).to_have_count(5)
+    expect(nodes.filter(has_text="In the middle")).to_have_attribute("aria-current", "page")
+    expect(nodes.filter(has_text="none such")).to_contain_text("Not known")
+    expect(nodes.filter(has_text="A <b>part</b>").locator(".icon-running")).to_be_visible()
+    expect(page.locator(".graph-edge")).to_have_count(4)
+    words = page.get_by_role("list", name="The graph in words")
+    expect(words).to_contain_text(
+        "In the middle: Running; depends on The plan, none such; started by The lead"
+    )
+    shared_server.report("error", project, "part", task="")
+    expect(nodes.filter(has_text="part")).to_contain_text("Failed")
+    start("deeper", "Deeper", parent_task_id="part", session="s")
+    expect(nodes).to_have_count(6)
+    middle = nodes.filter(has_text="In the middle")
+    middle.focus()
+    page.keyboard.press("ArrowRight")
+    expect(nodes.filter(has_text="part")).to_be_focused()
+    page.keyboard.press("ArrowRight")
+    expect(nodes.filter(has_text="Deeper")).to_be_focused()
+    page.keyboard.press("ArrowLeft")
+    page.keyboard.press("ArrowLeft")
+    expect(middle).to_be_focused()
+    assert nodes.evaluate_all("all => all.filter(({ tabIndex }) => tabIndex === 0).length") == 1
+    page.keyboard.press("ArrowLeft")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", level=1)).to_have_text(re.compile("The (plan|lead)"))
+
+
+def test_a_graph_says_what_it_leaves_out(
+    open_dashboard: Open, shared_server: Server, project: str
+) -> None:
+    of = {"kind": "start", "project": project, "task": "Part", "agent": "a", "session": "s"}
+    reports = [{**of, "task_id": f"t{n}", "parent_task_id": "task-1"} for n in range(240)]
+    shared_server.http.post("/webhook/batch", json={"reports": reports})
+    shared_server.report("start", project, session="s")
+    page = open_dashboard(path_of(project, tab="graph")).page
+    expect(page.get_by_text("The nearest 200 are shown, 41 more are left out.")).to_be_visible()
+    expect(page.locator(".graph-node")).to_have_count(200)
+
+
+def test_a_task_of_its_own_has_no_graph(
+    open_dashboard: Open, shared_server: Server, project: str
+) -> None:
+    shared_server.report("start", project, metadata={"dependencies": ["task-1"]})
+    page = open_dashboard(path_of(project, tab="graph")).page
+    expect(page.get_by_text("It depends on no task, and has started none.")).to_be_visible()
+    expect(page.locator(".graph-node")).to_have_count(0)
+
+
+MARKDOWN = """\
+# Heading
+
+**bold** and `code`, [a link](https://a.example/b) or https://c.example/d
+
+- [x] done
+- one
+
+| a | b |
+|---|--:|
+| 1 | 2 |
+
+```
+let x;
+```
+"""
+
+
+def test_results_are_shown_as_markdown(
+    open_dashboard: Open, shared_server: Server, project: str
+) -> None:
+    shared_server.report("finish", project, result=MARKDOWN)
+    dashboard = open_dashboard(path_of(project), permissions=["clipboard-read", "clipboard-write"])
+    page = dashboard.page
+    result = page.locator(".task-result .markdown")
+    expect(result.get_by_role("heading", level=3)).to_have_text("Heading")
+    expect(result.locator("strong")).to_have_text("bold")
+    expect(result.get_by_role("cell")).to_have_text(["1", "2"])
+    expect(result.locator("li").first).to_contain_text("☑ done")
+    links = result.locator("a")
+    expect(links).to_have_text(["a link", "https://c.example/d"])
+    assert links.evaluate_all("all => all.every(a => a.title === a.href)")
+    assert links.evaluate_all("all => all.every(a => a.rel.includes('noopener'))")
+    result.get_by_role("button", name="Copy").click()
+    expect(result.get_by_role("button", name="Copied")).to_be_visible()
+    assert page.evaluate("navigator.clipboard.readText()") == "let x;"
+
+
+HOSTILE = {
+    "scripts": "<script>window.hacked=1</script><img src=x onerror=window.hacked=1>**b**",
+    "links": "[a](javascript:window.hacked=1) [b](data:text/html,x) <javascript:alert(1)> [c](/x)"
+    " [d][e]\n\n[e]: vbscript:x",
+    "images": "![seen](https://tracker.example/pixel.png) ![x](javascript:1)",
+    "brackets": "[" * 100_000,
+    "quotes": ">" * 20_000 + " deep",
+    "lists": "\n".join("  " * n + "- item" for n in range(300)),
+    "nesting": "**_" * 3000 + "x",
+    "overrides": "**a \u202ereversed** `\u202ecode` [l\u202eink](https://a.example)\n\nafter",
+    "table": "|" + "a|" * 3000 + "\n|" + "-|" * 3000 + "\n" + "|b" * 3000,
+    "entities": "&lt;script&gt; &#x202e; &nbsp; &amp;&notanentity; **x**",
+    "footnote": "[^a]\n\n[^a]: note [^a]",
+}
+
+SHOWN = {
+    **{"scripts": "<script>", "links": "[a](javascript:", "images": "seen", "brackets": "[[["},
+    **{"quotes": ">>>", "lists": "item", "nesting": "**_**_", "overrides": "reversed"},
+    **{"table": "aaa", "entities": "<script>", "footnote": "note"},
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_markdown_does_nothing_but_show(
+    open_dashboard: Open, shared_server: Server, project: str, name: str
+) -> None:
+    text = HOSTILE[name]
+    shared_server.report("status", project, message=text[:10_000])
+    shared_server.report("finish", project, result=text)
+    asked: list[str] = []
+    dashboard = open_dashboard()
+    page = dashboard.page
+    page.on("request", lambda request: asked.append(request.url))
+    dashboard.visit(path_of(project))
+    result = page.locator(".task-result .markdown")
+    expect(result).to_be_visible()
+    expect(result).to_contain_text(SHOWN[name])
+    page.wait_for_load_state("networkidle")
+    assert all(url.startswith(shared_server.url) for url in asked)
+    assert page.evaluate("window.hacked ?? null") is None
+    expect(page.locator("main :is(img, script, iframe, b, object)")).to_have_count(0)
+    schemes = page.locator(".markdown a").evaluate_all("all => all.map(a => a.protocol)")
+    assert set(schemes) <= {"https:"}
+    if name == "overrides":
+        isolated = page.locator(".markdown :is(p, strong, code, a)").evaluate_all(
+            "all => all.filter(e => !['isolate', 'plaintext', 'isolate-override'].includes("
+            "getComputedStyle(e).unicodeBidi)).map(e => e.tagName)"
+        )
+        assert isolated == []
+
+
+def test_long_markdown_waits_until_it_is_asked_for(
+    open_dashboard: Open, shared_server: Server, project: str
+) -> None:
+    shared_server.report("finish", project, result="**bold** words\n\n" * 8000)
+    page = open_dashboard(path_of(project)).page
+    result = page.locator(".task-result .markdown")
+    expect(result).to_contain_text("**bold**")
+    expect(result.locator("strong")).to_have_count(0)
+    result.get_by_role("button", name="Render as Markdown").click()
+    expect(result.locator("strong")).to_have_count(8000)

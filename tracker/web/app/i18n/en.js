@@ -153,6 +153,15 @@ export default {
 		title: "Filters",
 		to: "to",
 	},
+	graph: {
+		alone: "It depends on no task, and has started none.",
+		label: "Graph of the tasks; arrow keys go from one to another",
+		left: { one: "The nearest {shown} are shown, {count} more is left out.", other: "The nearest {shown} are shown, {count} more are left out." },
+		needs: "depends on",
+		started: "started by",
+		unknown: "Not known",
+		words: "The graph in words",
+	},
 	help: {
 		close: "Close",
 		move: "Next, previous row",

@@ -20,7 +20,7 @@ export function failure(failed, title = t("task.error")) {
 }
 
 function stack(trace) {
-	const lines = readTrace(trace);
+	const lines = readTrace(trace.trimEnd());
 	const pre = h("pre.trace", { tabindex: "0", "aria-label": t("task.trace") }, parts(lines));
 	const folds = [...pre.querySelectorAll("details")];
 	const all = folds.length > 0 && h("label.check",

@@ -7,6 +7,8 @@ import { attemptRow, eventRow, wordsOf } from "./task-history.js";
 import { asJsonLines, asText, save } from "./task-log-text.js";
 import { VirtualRows } from "../parts/virtual-rows.js";
 
+// As many come with a task, if it has as many.
+const AS_THEY_COME = 1000;
 const READ_OLDER_WITHIN = 20; // rows of the oldest that is known
 
 /** @typedef {import("../data/store.js").LogEvent} LogEvent */
@@ -96,6 +98,7 @@ class TaskLog extends HTMLElement {
 		this.#isWhole = isWhole;
 		this.#rows.setKeys(this.#items.map(({ key }) => key));
 		this.#look(false);
+		if (all.length && all.length < AS_THEY_COME) this.#readOlder(); // to know that these are all
 	}
 
 	/** @param {Item} item */
@@ -114,12 +117,11 @@ class TaskLog extends HTMLElement {
 		const news = newest > this.#seen ? all.length - 1 - all.findLastIndex(({ id }) => id <= this.#seen) : 0;
 		this.#end.hidden = atEnd;
 		text(this.#end, news ? t("log.news", { count: news }) : t("log.end"));
-		const isNear = above !== null && above < READ_OLDER_WITHIN;
-		if (isNear && !this.#problem.firstChild) this.#readOlder();
+		if (above !== null && above < READ_OLDER_WITHIN) this.#readOlder();
 	}
 
 	async #readOlder() {
-		if (this.#isReading || this.#events.isWhole || !this.#events.all.length) return;
+		if (this.#isReading || this.#events.isWhole || this.#problem.firstChild || !this.#events.all.length) return;
 		await this.#reading(() => this.#events.readOlder());
 	}
 
@@ -148,7 +150,7 @@ class TaskLog extends HTMLElement {
 	}
 
 	#fail(error) {
-		this.#problem.replaceChildren(problemWith(error, () => this.#readOlder()));
+		this.#problem.replaceChildren(problemWith(error, () => (this.#problem.replaceChildren(), this.#readOlder())));
 	}
 
 	/** @param {Item} item */

@@ -11,7 +11,7 @@ import { taskAttempts } from "./task-attempts.js";
 import { data } from "./task-data.js";
 import { factsOf } from "./task-facts.js";
 import { failure } from "./task-failure.js";
-import "./task-graph.js";
+import { taskGraph } from "./task-graph.js";
 import { taskLog } from "./task-log.js";
 import { asPrompt } from "./task-prompt.js";
 
@@ -47,7 +47,7 @@ class TaskView extends View {
 	});
 	#log;
 	#attempts;
-	#graph = /** @type {any} */ (h("task-graph"));
+	#graph;
 	#parts = new Map();
 	#ticks = 0;
 	#showSoon = throttle(() => this.#show(), 200);
@@ -61,6 +61,7 @@ class TaskView extends View {
 		this.#events = new TaskEvents(project, id);
 		this.#log = taskLog(this.#events, id);
 		this.#attempts = taskAttempts(project, id);
+		this.#graph = taskGraph(project, id);
 		this.classList.add("view-fixed");
 	}
 
@@ -99,6 +100,7 @@ class TaskView extends View {
 	}
 
 	update(events) {
+		if (this.#tabs.chosen === "graph") this.#graph.update(events);
 		const key = keyOf({ project: this.#project, task_id: this.#id });
 		const own = events.filter(({ data }) => keyOf(data) === key);
 		if (events.some(({ data }) => data.parent_task_id === this.#id && data.project === this.#project)) this.#reloadSoon();
