@@ -21,6 +21,7 @@ PROJECT = "manners of the page"
 PATH = f"/projects/{quote(PROJECT)}"
 VIEWS = (
     *("/", "/projects", PATH, f"{PATH}/board", f"{PATH}/timeline", f"{PATH}/tasks/bad"),
+    *(f"{PATH}/tasks/bad?tab={tab}" for tab in ("log", "attempts", "graph", "data")),
     *("/stats", "/events", "/settings"),
 )
 
@@ -38,6 +39,8 @@ def tasks(shared_server: Server) -> None:
     report("status", PROJECT, "waits", task="It waits", status="pending")
     report("finish", PROJECT, "done", task="It is done", result="well", duration_seconds=60)
     report("start", PROJECT, "bad", task="It failed", metadata={"a": {"b": [1, True, None, "c"]}})
+    report("error", PROJECT, "bad", task="It failed", stack_trace="Top\n  at x (y.js:1:1)\nEnd")
+    report("start", PROJECT, "bad", task="It failed", metadata={"dependencies": ["runs", "none"]})
     report("error", PROJECT, "bad", task="It failed", stack_trace="Top\n  at x (y.js:1:1)\nEnd")
     for name, seconds in (("kept", None), ("expired", 1)):  # made by the first test, if at all
         key = {"name": name, "role": "read", "projects": [PROJECT], "expires_in_seconds": seconds}

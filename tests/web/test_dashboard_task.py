@@ -558,3 +558,37 @@ def test_long_markdown_waits_until_it_is_asked_for(
     expect(result.locator("strong")).to_have_count(0)
     result.get_by_role("button", name="Render as Markdown").click()
     expect(result.locator("strong")).to_have_count(8000)
+
+
+def test_back_leads_to_where_one_was(
+    open_dashboard: Open, shared_server: Server, project: str
+) -> None:
+    tell(shared_server, project, [f"report {n}" for n in range(1900)])
+    deep = {"metadata": {str(n): [n] for n in range(60)}}
+    shared_server.report("status", project, task="Long", session="s", **deep)
+    dashboard = open_dashboard(path_of(project))
+    page = dashboard.page
+    rows = page.locator(".log-row")
+    expect(rows.last).to_contain_text("Update")
+    log = page.locator(".rows")
+    log.evaluate("e => e.scrollTo(0, 0)")
+    expect(page.locator(".log-find")).to_contain_text("1,500")
+    log.evaluate("e => e.scrollTo(0, 3000)")
+    read = page.get_by_text("report 510", exact=True)
+    expect(read).to_be_in_viewport()
+    wait_for(lambda: page.evaluate("history.state?.task?.log"), what="the place to be kept")
+    page.get_by_role("link", name="Projects", exact=True).first.click()
+    dashboard.heading("Projects")
+    page.go_back()
+    dashboard.heading("Long")
+    expect(read).to_be_in_viewport()
+    expect(page.locator(".log-end")).to_be_visible()
+    tab(page, "Data")
+    main = page.locator("main")
+    main.evaluate("e => e.scrollTo(0, 900)")
+    wait_for(lambda: page.evaluate("history.state?.task?.scroll === 900"), what="it to be kept")
+    page.locator(".fact-session a").evaluate("link => link.click()")
+    dashboard.heading(project)
+    page.go_back()
+    dashboard.heading("Long")
+    expect(main).to_have_js_property("scrollTop", 900)

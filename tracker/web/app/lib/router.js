@@ -70,6 +70,15 @@ export function go(path) {
 	onChange();
 }
 
+/** What the page was like at this place in the history, for when one comes back. */
+export function remember(values) {
+	history.replaceState({ ...history.state, ...values }, "");
+}
+
+export function remembered(name) {
+	return history.state?.[name];
+}
+
 /** Filters stand in the address; changing one is no new page. */
 export function setQuery(values) {
 	const query = new URLSearchParams(location.search);

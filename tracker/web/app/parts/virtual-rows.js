@@ -88,9 +88,15 @@ export class VirtualRows {
 		this.#draw();
 	}
 
-	to(index) {
+	/** @param {number} index @param {"center" | "start"} align */
+	to(index, align = "center") {
 		this.#isFollowing = false;
-		this.#virtualizer.scrollToIndex(index, { align: "center" });
+		this.#virtualizer.scrollToIndex(index, { align });
+	}
+
+	/** The key of the row at the top; null: the end is followed. */
+	get place() {
+		return this.#isFollowing ? null : (this.#virtualizer.getVirtualItemForOffset(this.#offset)?.key ?? null);
 	}
 
 	#options() {

@@ -92,11 +92,12 @@ class TaskGraph extends HTMLElement {
 	async #show() {
 		const { ids, edges, left } = related(this.#id, this.#known, MOST_NODES);
 		const isAlone = ids.length === 1;
-		this.#frame.hidden = isAlone;
+		this.#frame.hidden = this.#words.hidden = isAlone;
 		text(this.#note, isAlone ? t("graph.alone") : left ? t("graph.left", { shown: ids.length, count: left }) : "");
 		const started = [...this.#known.values()].filter(({ parent_task_id: parent }) => parent === this.#id);
 		this.#startedByIt.hidden = !started.length;
 		this.#showList(started.sort((a, b) => (a.started_at < b.started_at ? -1 : 1)), keyOf);
+		if (isAlone) return this.#showNodes([], String);
 		const shape = JSON.stringify([ids, edges]);
 		if (shape !== this.#shape) {
 			this.#shape = shape;
@@ -109,6 +110,7 @@ class TaskGraph extends HTMLElement {
 	}
 
 	#lay({ width, height, places, lines }) {
+		const isFirst = !this.#places.size;
 		this.#places = places;
 		for (const { style } of [this.#canvas, this.#edges]) Object.assign(style, { width: `${width}px`, height: `${height}px` });
 		fill(this.#edges,
@@ -118,6 +120,9 @@ class TaskGraph extends HTMLElement {
 				class: `graph-edge graph-${kind}`, "marker-end": "url(#graph-arrow)",
 				d: points.map(({ x, y }, at) => `${at ? "L" : "M"}${x.toFixed(1)} ${y.toFixed(1)}`).join(""),
 			})));
+		const here = places.get(this.#id);
+		const { clientWidth, clientHeight } = this.#frame;
+		if (isFirst) this.#frame.scrollTo(here.x - clientWidth / 2, here.y - clientHeight / 2);
 	}
 
 	#node(id) {

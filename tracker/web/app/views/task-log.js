@@ -78,6 +78,19 @@ class TaskLog extends HTMLElement {
 		else this.#rows.hide();
 	}
 
+	/** What is at its top, to come back to; null: it follows its end. */
+	get place() {
+		return this.#rows.place;
+	}
+
+	/** @param {Item["key"]} place As it was given. */
+	async comeBackTo(place) {
+		const find = () => this.#items.findIndex(({ key }) => key === place);
+		if (find() < 0) await this.#readAll(() => find() < 0);
+		const index = find();
+		if (index >= 0) this.#rows.to(index, "start");
+	}
+
 	/** There are other events than before. */
 	update() {
 		const { all, isWhole } = this.#events;

@@ -1,7 +1,7 @@
 // @ts-check
 // Task: what it is, how it goes or went, why it failed, everything it has reported. It knows nothing
 // of what is around it, so that it can stand beside a list as well as alone.
-import { fill, h, isolate, number, paths, setQuery, t, text, throttle } from "../lib/index.js";
+import { fill, h, isolate, number, paths, remember, remembered, setQuery, t, text, throttle } from "../lib/index.js";
 import { api, ApiError, ENDED, keyOf, shownStatus, store, TaskEvents } from "../data/index.js";
 import {
 	clamped, copyButton, isUnmeasured, markdown, progressBar, showStatus, Tabs, View,
@@ -29,7 +29,9 @@ class TaskView extends View {
 	#task = null;
 	#events;
 	#status = h("span");
-	#title = h("h1", { tabindex: "-1" }, isolate(""));
+	/** Of its heading: 1 where it is the page. */
+	level = 1;
+	#title = h("div");
 	#gone = h("p.gone", { role: "alert", hidden: true });
 	#asked = h("div");
 	#notes = h("div.notes");
@@ -50,6 +52,10 @@ class TaskView extends View {
 	#graph;
 	#parts = new Map();
 	#ticks = 0;
+	/** @type {HTMLElement | null} */
+	#scroller = null;
+	#isRestored = false;
+	#rememberSoon = throttle(() => this.#remember(), 500);
 	#showSoon = throttle(() => this.#show(), 200);
 	#reloadSoon = throttle(() => this.reload(), 1500);
 
@@ -66,7 +72,7 @@ class TaskView extends View {
 	}
 
 	render() {
-		text(this.#title.firstChild, this.#id);
+		this.#title = h(`h${this.level}.task-name`, { tabindex: "-1" }, isolate(this.#id));
 		this.append(
 			h("header.heading.task-heading",
 				h("div.heading-names",
@@ -81,6 +87,8 @@ class TaskView extends View {
 		this.#actions.append(
 			copyButton(t("task.copyPrompt"), () => asPrompt(/** @type {Task} */ (this.#task), this.#events.all), ".button-strong"));
 		this.toggleAttribute("data-unknown", true);
+		this.#scroller = this.parentElement;
+		this.#scroller?.addEventListener("scroll", this.#rememberSoon, { capture: true, passive: true });
 	}
 
 	async load() {
@@ -92,6 +100,27 @@ class TaskView extends View {
 		this.#show();
 		if (this.#tabs.chosen === "graph") await this.#graph.load(this.#task);
 		if (this.#tabs.chosen === "attempts") await this.#attempts.load(this.#task, this.#events.all);
+		await this.#restore();
+	}
+
+	disconnectedCallback() {
+		super.disconnectedCallback();
+		this.#scroller?.removeEventListener("scroll", this.#rememberSoon, { capture: true });
+	}
+
+	/** For whoever comes back; what is scrolled before it was as it is to be, is not. */
+	#remember() {
+		if (!this.#isRestored || !this.isConnected) return;
+		remember({ task: { id: this.#id, scroll: this.#scroller?.scrollTop, log: this.#log.place } });
+	}
+
+	async #restore() {
+		if (this.#isRestored) return;
+		this.#isRestored = true;
+		const { id, scroll, log } = remembered("task") ?? {};
+		if (id !== this.#id) return;
+		if (log !== null && this.#tabs.chosen === "log") await this.#log.comeBackTo(log);
+		if (this.#scroller) this.#scroller.scrollTop = scroll;
 	}
 
 	reset() {
