@@ -54,9 +54,7 @@ def test_another_program_at_its_address_is_let_through(
     )
     page.goto(f"{server.url}/")
     expect(page.get_by_role("heading", name="Another")).to_be_visible()
-    page.wait_for_function(
-        "async () => !(await navigator.serviceWorker.getRegistration())"
-    )
+    page.wait_for_function("async () => !(await navigator.serviceWorker.getRegistration())")
 
 
 @pytest.mark.parametrize("prefix", ["", "/tools/tracker"])
