@@ -314,11 +314,12 @@ def test_for_a_project_or_task_that_is_not_there(tracker: Tracker, name: str) ->
     tracker.server.report("start", "there", "there")
     for operation in tracker.operations:
         names = re.findall(r"\{\w+\}", operation.path)
+        body = (operation.body or {}).get("example") if names else None
         for unknown in names:
             url = operation.path.replace(unknown, name)
             for other in names:
                 url = url.replace(other, "there")
-            tracker.check(tracker.http.request(operation.method, url), "NOT_FOUND")
+            tracker.check(tracker.http.request(operation.method, url, json=body), "NOT_FOUND")
     assert tracker.server.task("there", "there")["task_id"] == "there"
 
 

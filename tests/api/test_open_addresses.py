@@ -17,7 +17,7 @@ from tests.support.server import Server
 PATHS = [
     *("/", "/projects", "/stats", "/events", "/settings", "/favicon.ico", "/projects/p"),
     *("/health", "/healthz", "/readyz", "/docs", "/redoc", "/openapi.json"),
-    *("/client.js", "/client.d.ts"),
+    *("/client.js", "/client.d.ts", "/manifest.json", "/worker.js"),
 ]
 
 

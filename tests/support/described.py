@@ -21,7 +21,7 @@ from tracker.config.settings import Settings
 PAGES = frozenset(
     {
         *("/docs", "/docs/", "/redoc", "/redoc/", "/docs/assets/{name}", "/openapi.json"),
-        *("/client.js", "/client.d.ts"),
+        *("/client.js", "/client.d.ts", "/manifest.json", "/worker.js"),
         *(*dashboard.PAGES, "/assets/{version}/{name}", "/favicon.ico"),
     }
 )
