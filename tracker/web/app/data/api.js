@@ -2,6 +2,10 @@
 // Calls to the REST API. The session's cookie goes along by itself.
 import { encode, root } from "../lib/router.js";
 import { access, setAccess } from "./access.js";
+import { countRead } from "./renewal.js";
+
+// Seconds. Who asks for more is asked again all the same: a limit is by the minute.
+const LONGEST_PAUSE = 60;
 
 export class ApiError extends Error {
 	/** `issues`: what is wrong with which field, {field, issue} each. */
@@ -12,12 +16,19 @@ export class ApiError extends Error {
 	}
 }
 
+/** Whether what failed may well work later, with nothing changed: a limit, a restart, no network. */
+export function mayPass({ status }) {
+	return !status || status === 429 || status >= 500;
+}
+
 let onSignedOut = () => {};
 // Counts sessions, and the times between them: what one has read is not for the next.
 let session = 0;
 
 export function forgetSession() {
 	session++;
+	begun.clear();
+	begun.clear();
 	setAccess(null);
 }
 
@@ -26,8 +37,43 @@ export function whenSignedOut(listener) {
 	onSignedOut = listener;
 }
 
+// The server has asked for a pause: reads wait until then, whoever wants them.
+let pausedUntil = 0;
+
+/** Not all pages of all people come back at one moment. */
+function pause(response) {
+	const seconds = Number(response.headers.get("Retry-After"));
+	if ((response.status !== 429 && response.status !== 503) || !(seconds > 0)) return;
+	const wait = Math.min(seconds, LONGEST_PAUSE) * 1000 * (1 + Math.random() / 4);
+	pausedUntil = Math.max(pausedUntil, Date.now() + wait);
+}
+
+async function paused() {
+	while (Date.now() < pausedUntil) {
+		await new Promise((resolve) => setTimeout(resolve, pausedUntil - Date.now()));
+	}
+}
+
+/** @type {Map<string, Promise<any>>} Reads begun in this very turn: one answers all who want the same. */
+const begun = new Map();
+
+function read(path, query, options) {
+	const address = withQuery(path, query);
+	if (options) return call(address, options);
+	let reading = begun.get(address);
+	if (!reading) {
+		begun.set(address, (reading = call(address)));
+		setTimeout(() => begun.delete(address));
+	}
+	return reading;
+}
+
 async function call(path, options = {}) {
 	const mine = session;
+	if (!options.method) {
+		if (Date.now() < pausedUntil) await paused();
+		countRead();
+	}
 	const response = await fetch(root + path, { credentials: "same-origin", ...options });
 	/** @type {any} */
 	let answer = null;
@@ -37,6 +83,7 @@ async function call(path, options = {}) {
 		// An error that is not of ours (a proxy's, say): the status has to do.
 		if (response.ok) throw error;
 	}
+	pause(response);
 	const late = mine !== session;
 	if (late && !options.method) throw new ApiError(401, response.statusText);
 	if (response.ok) return answer;
@@ -73,27 +120,27 @@ export const api = {
 		}
 	},
 	async info() {
-		const info = await call("/api/info");
+		const info = await read("/api/info");
 		setAccess(info.access);
 		return info;
 	},
-	now: () => call("/api/now"),
-	sessions: (query) => call(withQuery("/api/sessions", query)),
-	search: (q, options) => call(withQuery("/api/search", { q, limit: 12 }), options),
-	projects: (query) => call(withQuery("/api/projects", query)),
+	now: () => read("/api/now"),
+	sessions: (query) => read("/api/sessions", query),
+	search: (q, options) => read("/api/search", { q, limit: 12 }, options),
+	projects: (query) => read("/api/projects", query),
 	tasks: (project, query) =>
-		call(withQuery(`/api/projects/${encode(project)}/tasks`, query)),
-	allTasks: (query) => call(withQuery("/api/tasks", query)),
-	task: (project, task) => call(`/api/projects/${encode(project)}/tasks/${encode(task)}`),
-	stats: () => call("/api/stats"),
-	trends: () => call("/api/stats/trends"),
-	projectStats: (project) => call(`/api/stats/projects/${encode(project)}`),
-	event: (id) => call(`/api/events/${id}`),
-	events: (query) => call(withQuery("/api/events", query)),
-	keys: () => call("/api/keys"),
+		read(`/api/projects/${encode(project)}/tasks`, query),
+	allTasks: (query) => read("/api/tasks", query),
+	task: (project, task) => read(`/api/projects/${encode(project)}/tasks/${encode(task)}`),
+	stats: () => read("/api/stats"),
+	trends: () => read("/api/stats/trends"),
+	projectStats: (project) => read(`/api/stats/projects/${encode(project)}`),
+	event: (id) => read(`/api/events/${id}`),
+	events: (query) => read("/api/events", query),
+	keys: () => read("/api/keys"),
 	makeKey: (key) => send("POST", "/api/keys", key),
 	rotateKey: (name, overlap_seconds) =>
 		send("POST", `/api/keys/${encode(name)}/rotate`, { overlap_seconds }),
 	revokeKey: (name) => send("DELETE", `/api/keys/${encode(name)}`),
-	audit: (query) => call(withQuery("/api/audit", query)),
+	audit: (query) => read("/api/audit", query),
 };

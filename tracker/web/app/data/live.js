@@ -188,8 +188,10 @@ export class Live {
 	}
 
 	#set(state) {
+		const isBack = this.state === "offline" && state !== "offline";
 		if (state !== "offline") this.offlineSince = null;
 		this.state = state;
 		this.#onState();
+		if (isBack) this.#store.back();
 	}
 }

@@ -121,11 +121,22 @@ class Store {
 	/** @type {LogEvent[]} */
 	events = [];
 	#listeners = new Set();
+	#waiting = new Set();
 
 	/** `listener(events)` after each batch; `events` is null when everything has to be read again. */
 	subscribe(listener) {
 		this.#listeners.add(listener);
 		return () => this.#listeners.delete(listener);
+	}
+
+	/** `listener()` whenever the server can be reached again. */
+	whenBack(listener) {
+		this.#waiting.add(listener);
+		return () => this.#waiting.delete(listener);
+	}
+
+	back() {
+		for (const listener of this.#waiting) listener();
 	}
 
 	/**

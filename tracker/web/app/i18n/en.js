@@ -259,6 +259,7 @@ export default {
 		sessions: "Agents’ sessions",
 	},
 	problem: {
+		passes: "What is shown is from before; this is tried again by itself.",
 		retry: "Try again",
 		unreachable: "The server cannot be reached.",
 	},

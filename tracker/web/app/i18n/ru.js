@@ -259,6 +259,7 @@ export default {
 		sessions: "Сессии агентов",
 	},
 	problem: {
+		passes: "Показано прежнее; запрос повторится сам.",
 		retry: "Повторить",
 		unreachable: "Сервер недоступен.",
 	},

@@ -1,7 +1,7 @@
 // @ts-check
 // Now: agents' sessions, what needs a person, what runs and what ended last, over all projects.
 import { fill, h, keyed, number, t, throttle } from "../lib/index.js";
-import { api, ENDED, isSilent, isWaiting, keyOf, serverNow, store } from "../data/index.js";
+import { api, ENDED, isSilent, isWaiting, keyOf, renewal, serverNow, store } from "../data/index.js";
 import { emptyStart, figures, heading, section, View } from "../parts/index.js";
 
 // What /api/now gives at most; a list that long may not be all.
@@ -30,7 +30,7 @@ class NowView extends View {
 	#showActive = lines(this.#active);
 	#showEnded = lines(this.#ended);
 	#showSoon = throttle(() => this.#show(), 100);
-	#reloadSoon = throttle(() => this.reload(), 3000);
+	#reloadSoon = renewal(() => this.reload(), 3000);
 	#ticks = 0;
 
 	render() {

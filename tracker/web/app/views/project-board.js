@@ -1,8 +1,8 @@
 // @ts-check
 // A project's tasks as a board: a column for each status, its newest tasks in it.
-import { h, keyed, number, t, text, throttle } from "../lib/index.js";
+import { h, keyed, number, t, text } from "../lib/index.js";
 import { api, keyOf, STATUSES, store } from "../data/index.js";
-import { status } from "../parts/index.js";
+import { status, unlessUnknown } from "../parts/index.js";
 
 const SHOWN = 50;
 
@@ -10,28 +10,28 @@ class TaskBoard extends HTMLElement {
 	project = "";
 	filters = {};
 	#columns = Object.fromEntries(STATUSES.map((name) => [name, new Column(name)]));
-	#refreshSoon = throttle(() => this.refresh(), 1500);
 
 	connectedCallback() {
 		this.append(...Object.values(this.#columns).map((column) => column.element));
-		this.ready = this.refresh();
 	}
 
-	async refresh() {
+	async read() {
 		const { status: only, ...filters } = this.filters;
 		await Promise.all(STATUSES.map(async (name) => {
 			const column = this.#columns[name];
 			column.element.hidden = Boolean(only) && only !== name;
 			if (column.element.hidden) return;
 			const query = { ...filters, status: name, limit: SHOWN };
-			const { tasks, total } = await api.tasks(this.project, query).catch(() => ({ tasks: [], total: 0 }));
+			const { tasks, total } = await api.tasks(this.project, query).catch(unlessUnknown);
 			column.show(tasks.map((task) => store.merge({ ...task, project: this.project })), total);
 		}));
 	}
 
+	/** What is shown stays until the next read. */
+	forget() {}
+
 	update() {
 		for (const column of Object.values(this.#columns)) column.refresh();
-		this.#refreshSoon();
 	}
 
 	tick() {

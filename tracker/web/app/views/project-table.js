@@ -1,8 +1,8 @@
 // @ts-check
 // A project's tasks as a table of any length: pages are read as they come into sight.
-import { duration, h, isolate, number, paths, setQuery, t, text, throttle } from "../lib/index.js";
+import { duration, h, isolate, number, paths, setQuery, t, text } from "../lib/index.js";
 import { api, keyOf, shownStatus, store } from "../data/index.js";
-import { cell, costOf, notesOf, progressBar, showStatus, summaryOf, timeShown } from "../parts/index.js";
+import { cell, costOf, failed, notesOf, progressBar, renew, showStatus, summaryOf, timeShown } from "../parts/index.js";
 
 const PAGE = 100;
 const COLUMNS = [
@@ -25,7 +25,7 @@ class TaskTable extends HTMLElement {
 	#none = h("p.empty-note", t("project.none"));
 	#sort = { by: "started_at", order: "desc" };
 	#head = h("div.table-head", { role: "row" });
-	#renewSoon = throttle(() => this.#renew(), 1500);
+	#sight = [0, 0];
 
 	connectedCallback() {
 		const query = new URLSearchParams(location.search);
@@ -33,7 +33,10 @@ class TaskTable extends HTMLElement {
 		this.#list.rowHeight = matchMedia("(max-width: 760px)").matches ? 64 : 44;
 		this.#list.makeRow = () => new TaskRow();
 		this.#list.showRow = (row, index) => row.show(this.#taskAt(index));
-		this.#list.onrange = (first, last) => this.#need(first, last);
+		this.#list.onrange = (first, last) => {
+			this.#sight = [first, last];
+			this.#need().catch((error) => failed(this, error));
+		};
 		this.#news.addEventListener("click", () => {
 			this.#list.scrollTop = 0;
 			this.refresh();
@@ -43,37 +46,39 @@ class TaskTable extends HTMLElement {
 		this.setAttribute("role", "table");
 		this.setAttribute("aria-label", t("project.table"));
 		this.append(h("div", { role: "rowgroup" }, this.#head), this.#list, this.#none, this.#news);
-		this.ready = this.refresh();
+	}
+
+	/** At the top, new tasks come in by themselves; further down nothing moves under the reader. */
+	async read() {
+		if (!this.#pages.size || this.#list.atTop) await this.#read(0, this.#pages.size > 0);
+		else await this.#count();
+		await this.#need();
 	}
 
 	/** Read everything again from the server. */
 	refresh() {
+		this.forget();
+		renew(this);
+	}
+
+	forget() {
 		this.#run++;
 		this.#pages.clear();
 		this.#reading.clear();
 		this.#moved = 0;
 		this.#news.hidden = true;
-		return this.#read(0);
 	}
 
 	update() {
 		this.#list.refresh();
-		this.#renewSoon();
 	}
 
 	tick() {
 		this.#list.refresh();
 	}
 
-	/** At the top, new tasks come in by themselves; further down nothing moves under the reader. */
-	#renew() {
-		if (!this.isConnected) return;
-		if (this.#list.atTop) this.#read(0, true);
-		else this.#count();
-	}
-
 	async #count() {
-		const { total } = await api.tasks(this.project, this.#query(0, 1)).catch(() => ({ total: 0 }));
+		const { total } = await api.tasks(this.project, this.#query(0, 1));
 		const added = total - this.#total;
 		this.#news.hidden = added <= 0;
 		text(this.#news, t("project.news", { count: added }));
@@ -117,11 +122,15 @@ class TaskTable extends HTMLElement {
 		this.#list.count = this.#total;
 	}
 
-	#need(first, last) {
+	/** What is in sight. */
+	async #need() {
+		const [first, last] = this.#sight;
 		if (!this.#total) return;
+		const wanted = [];
 		for (let page = Math.floor(first / PAGE); page <= Math.floor((last - 1) / PAGE); page++) {
-			if (!this.#pages.has(page)) this.#read(page);
+			if (!this.#pages.has(page)) wanted.push(this.#read(page));
 		}
+		await Promise.all(wanted);
 	}
 
 	#taskAt(index) {

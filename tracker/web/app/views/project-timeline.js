@@ -2,6 +2,7 @@
 // A project's tasks over time: a lane for each agent, a bar for each task, zoom and pan.
 import { clockTime, day, duration, fill, h, icon, isolate, paths, t, throttle } from "../lib/index.js";
 import { api, keyOf, serverNow, shownStatus, store } from "../data/index.js";
+import { failed, unlessUnknown } from "../parts/index.js";
 
 const PAGE = 500; // the most the API gives at once
 const MOST = 2000;
@@ -16,6 +17,7 @@ class TaskTimeline extends HTMLElement {
 	filters = {};
 	#tasks = [];
 	#complete = true;
+	#isRead = false;
 	#from = 0;
 	#to = 0;
 	// A window that has the present in it moves along with it.
@@ -25,7 +27,6 @@ class TaskTimeline extends HTMLElement {
 	#lanes = h("div.timeline-lanes", { role: "list" });
 	#none = h("p.empty-note", t("project.none"));
 	#range = h("span.timeline-range");
-	#refreshSoon = throttle(() => this.refresh(), 2500);
 	#earlierSoon = throttle(() => this.#readEarlier(), 500);
 	#drawSoon = throttle(() => this.#draw(), 50);
 	#bars = new Map();
@@ -47,26 +48,33 @@ class TaskTimeline extends HTMLElement {
 			this.#none,
 		);
 		this.#listen(this.querySelector(".timeline-frame"));
-		this.ready = this.refresh().then(() => this.#fit(AT_FIRST));
 	}
 
-	async refresh() {
-		this.#tasks = [];
-		await this.#readEarlier();
+	/** The newest. */
+	async read() {
+		await this.#read([]);
+		if (!this.#isRead) this.#fit(AT_FIRST);
+		this.#isRead = true;
 	}
+
+	/** What is shown stays until the next read. */
+	forget() {}
 
 	async #readEarlier() {
-		const query = { ...this.filters, limit: PAGE, offset: this.#tasks.length };
-		const { tasks } = await api.tasks(this.project, query).catch(() => ({ tasks: [] }));
+		await this.#read(this.#tasks).catch((error) => failed(this, error));
+	}
+
+	async #read(known) {
+		const query = { ...this.filters, limit: PAGE, offset: known.length };
+		const { tasks } = await api.tasks(this.project, query).catch(unlessUnknown);
 		const keys = tasks.map((task) => keyOf(store.merge({ ...task, project: this.project })));
-		this.#tasks = [...new Set([...this.#tasks, ...keys])];
+		this.#tasks = [...new Set([...known, ...keys])];
 		this.#complete = tasks.length < PAGE || this.#tasks.length >= MOST;
 		this.#draw();
 	}
 
 	update() {
 		this.#drawSoon();
-		this.#refreshSoon();
 	}
 
 	tick() {

@@ -1,7 +1,7 @@
 // @ts-check
 // Project: figures, filters, and its tasks as a table, a board or a timeline.
-import { duration, fill, h, isolate, number, paths, setQuery, t, throttle } from "../lib/index.js";
-import { api, STATUSES } from "../data/index.js";
+import { duration, fill, h, isolate, number, paths, setQuery, t } from "../lib/index.js";
+import { api, renewal, STATUSES } from "../data/index.js";
 import { figures, View } from "../parts/index.js";
 import "./project-board.js";
 import "./project-table.js";
@@ -21,7 +21,7 @@ class ProjectView extends View {
 	});
 	#agents = h("datalist", { id: "agents" });
 	#content;
-	#reloadSoon = throttle(() => this.reload(), 2000);
+	#reloadSoon = renewal(() => this.reload(), 2000);
 
 	constructor([project, tab], query) {
 		super();
@@ -48,7 +48,7 @@ class ProjectView extends View {
 
 	async load() {
 		const [found, overall] = await Promise.all([
-			api.projectStats(this.#project), api.stats(), this.#content.ready,
+			api.projectStats(this.#project), api.stats(), this.#content.read(),
 		]);
 		const { total, running, failed } = found.task_stats;
 		const { finished_success_rate: rate, average_duration: average } = found.performance;
@@ -71,7 +71,7 @@ class ProjectView extends View {
 	}
 
 	reset() {
-		this.#content.refresh();
+		this.#content.forget();
 		this.reload();
 	}
 
@@ -118,7 +118,8 @@ class ProjectView extends View {
 		const tabs = this.querySelectorAll(".tabs a");
 		for (const link of tabs) link.search = location.search;
 		this.#content.filters = values;
-		this.#content.refresh();
+		this.#content.forget();
+		this.reload();
 	}
 }
 

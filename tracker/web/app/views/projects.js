@@ -1,7 +1,7 @@
 // @ts-check
 // Projects: a card each, with its activity of the last 30 days.
-import { fill, h, isolate, keyed, paths, t, throttle } from "../lib/index.js";
-import { api } from "../data/index.js";
+import { fill, h, isolate, keyed, paths, t } from "../lib/index.js";
+import { api, renewal } from "../data/index.js";
 import { dayBars, emptyStart, heading, lastDays, timeShown, View } from "../parts/index.js";
 
 const PAGE = 60;
@@ -12,7 +12,7 @@ class ProjectsView extends View {
 	#more = h("button.button", { type: "button", hidden: true }, t("more"));
 	#limit = PAGE;
 	#show = keyed(this.#grid, (project) => new Card(project), (card, project) => card.show(project));
-	#reloadSoon = throttle(() => this.reload(), 2000);
+	#reloadSoon = renewal(() => this.reload(), 2000);
 
 	render() {
 		this.#more.addEventListener("click", () => {

@@ -1,7 +1,7 @@
 // @ts-check
 // Stats: figures over all projects, ends a day, how long tasks take, agents compared.
-import { duration, fill, h, isolate, number, roundTime, t, throttle, tokens } from "../lib/index.js";
-import { api } from "../data/index.js";
+import { duration, fill, h, isolate, number, roundTime, t, tokens } from "../lib/index.js";
+import { api, renewal } from "../data/index.js";
 import {
 	allCost, barRows, costOf, dayChart, emptyStart, figures, heading, isUsed, lastDays, section, View,
 } from "../parts/index.js";
@@ -16,7 +16,7 @@ class StatsView extends View {
 	#durations = section(t("stats.durations"));
 	#agents = section(t("stats.agents"));
 	#models = section(t("stats.models"));
-	#reloadSoon = throttle(() => this.reload(), 4000);
+	#reloadSoon = renewal(() => this.reload(), 4000);
 
 	render() {
 		this.append(heading(t("nav.stats")));

@@ -2,7 +2,7 @@
 // Task: what it is, how it goes or went, why it failed, everything it has reported. It knows nothing
 // of what is around it, so that it can stand beside a list as well as alone.
 import { fill, h, isolate, number, paths, remember, remembered, setQuery, t, text, throttle } from "../lib/index.js";
-import { api, ApiError, ENDED, keyOf, shownStatus, store, TaskEvents } from "../data/index.js";
+import { api, ApiError, ENDED, keyOf, renewal, shownStatus, store, TaskEvents } from "../data/index.js";
 import {
 	clamped, copyButton, isUnmeasured, markdown, progressBar, showStatus, Tabs, View,
 } from "../parts/index.js";
@@ -57,7 +57,7 @@ class TaskView extends View {
 	#isRestored = false;
 	#rememberSoon = throttle(() => this.#remember(), 500);
 	#showSoon = throttle(() => this.#show(), 200);
-	#reloadSoon = throttle(() => this.reload(), 1500);
+	#reloadSoon = renewal(() => this.reload(), 1500);
 
 	constructor([project, id], query) {
 		super();
