@@ -46,6 +46,7 @@ from tracker.api.pages.dashboard import (
     DashboardAssets,
     DashboardFile,
     DashboardPage,
+    Files,
     load,
 )
 from tracker.api.pages.docs import Assets, OpenApi, Page
@@ -162,7 +163,9 @@ def create_app(
     app.ws_options.max_receive_queue = 0
     app.router_options.converters["name"] = NameConverter
     app.req_options.strip_url_path_trailing_slash = True
-    app.add_sink(UnknownAddress(authenticator, limits).answer)
+    dashboard = load(settings.root_path)
+    page = DashboardPage(dashboard)
+    app.add_sink(UnknownAddress(authenticator, limits, page.answer_unknown).answer)
     errors.install(app)
 
     admission = SocketAdmission(authenticator, origins)
@@ -212,7 +215,7 @@ def create_app(
         "/proof": Proof(holders.secret_for_proof),
         "/db-check": DatabaseCheck(store, clock),
         "/redis-check": HubCheck(hub, clock),
-        **_pages(settings.root_path),
+        **_pages(settings.root_path, dashboard, page),
     }
     for path, resource in routes.items():
         app.add_route(path, resource)
@@ -227,10 +230,8 @@ def create_app(
     )
 
 
-def _pages(root_path: str) -> dict[str, Resource]:
+def _pages(root_path: str, dashboard: Files, page: DashboardPage) -> dict[str, Resource]:
     """What is there for people, and needs no parts. `root_path`: before all addresses in it."""
-    dashboard = load(root_path)
-    page = DashboardPage(dashboard)
     return {
         "/openapi.json": OpenApi(root_path),
         "/docs": Page("swagger.html", root_path),

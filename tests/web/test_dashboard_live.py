@@ -95,6 +95,7 @@ def test_what_was_typed_outlives_another_refusal(open_dashboard: Open) -> None:
 def test_a_wrong_key_in_the_address_asks_for_the_right_one(open_dashboard: Open) -> None:
     dashboard = open_dashboard(key="wrong-key")
     expect(dashboard.page.get_by_label("API key")).to_be_visible()
+    expect(dashboard.page.get_by_role("alert")).to_have_text("This is not the key of this server.")
     dashboard.at("/")
 
 

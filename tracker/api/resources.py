@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from typing import Any, TypeVar
 from urllib.parse import unquote
 
@@ -32,6 +33,9 @@ from tracker.domain.principal import Right
 
 M = TypeVar("M", bound=Query)
 B = TypeVar("B", bound=BaseModel)
+
+# Answers a browser that asked for a page where there is none.
+UnknownPage = Callable[[falcon.asgi.Request, falcon.asgi.Response], None]
 
 
 def read_query(req: falcon.asgi.Request, model: type[M]) -> M:
@@ -94,11 +98,13 @@ def not_modified(
 
 
 class UnknownAddress:
-    """Where there is nothing: said to whoever has a key."""
+    """Where there is nothing: said to whoever has a key, and to browsers by a page that is open
+    to all: it tells no more of an address than that no page is there."""
 
-    def __init__(self, authenticator: Authenticator, limits: RateLimits) -> None:
+    def __init__(self, authenticator: Authenticator, limits: RateLimits, page: UnknownPage) -> None:
         self._authenticator = authenticator
         self._limits = limits
+        self._page = page
 
     async def answer(
         self, req: falcon.asgi.Request, resp: falcon.asgi.Response | None, **_match: str
@@ -109,6 +115,9 @@ class UnknownAddress:
             raise falcon.HTTPNotFound
         if is_preflight(req):
             resp.set_header("Allow", "DELETE, GET, HEAD, OPTIONS, POST")
+            return
+        if req.method in ("GET", "HEAD") and "text/html" in req.accept:
+            self._page(req, resp)
             return
         head = RequestHead.of(req.scope)
         req.context.principal = self._authenticator.admit(head, Right.SIGNED_IN)

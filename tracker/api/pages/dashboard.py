@@ -106,6 +106,19 @@ class DashboardPage:
         self, req: falcon.asgi.Request, resp: falcon.asgi.Response, **_names: str
     ) -> None:
         """The page."""
+        self._protect(resp)
+        if not not_modified(req, resp, self._page.etag):
+            self._page.write_to(req, resp)
+
+    def answer_unknown(self, req: falcon.asgi.Request, resp: falcon.asgi.Response) -> None:
+        """The page, which says that there is nothing at this address, and where to go from it."""
+        self._protect(resp)
+        resp.status = falcon.HTTP_404
+        resp.set_header("Cache-Control", "no-store")
+        resp.append_header("Vary", "Accept")
+        self._page.write_to(req, resp)
+
+    def _protect(self, resp: falcon.asgi.Response) -> None:
         resp.set_headers(
             {
                 "Content-Security-Policy": _POLICY,
@@ -114,8 +127,6 @@ class DashboardPage:
                 "X-Dashboard": self._version,  # worker.js knows the page by it
             }
         )
-        if not not_modified(req, resp, self._page.etag):
-            self._page.write_to(req, resp)
 
 
 class DashboardFile:

@@ -3,6 +3,7 @@
 import { fill, h } from "./lib/dom.js";
 import { t, language } from "./lib/i18n.js";
 import * as keys from "./lib/keys.js";
+import { findPlace, followPlace, keepPlace } from "./lib/place.js";
 import { keepForOffline } from "./lib/offline.js";
 import { applyTheme, onPref } from "./lib/prefs.js";
 import * as router from "./lib/router.js";
@@ -15,6 +16,7 @@ import { openHelp } from "./parts/help.js";
 import { rememberKey } from "./parts/snippets.js";
 import { openSearch } from "./parts/search.js";
 import { Shell } from "./parts/shell.js";
+import { heading, missing } from "./parts/layout.js";
 import { refusal, signIn, signInForm } from "./views/sign-in.js";
 import "./views/events.js";
 import "./views/now.js";
@@ -31,7 +33,7 @@ let refused = "";
 
 function makeView(name, args, query) {
 	const View = customElements.get(`${name}-view`);
-	return View ? new View(args, query) : h("p.empty-note", t("missing"));
+	return View ? new View(args, query) : h("div", heading(t("nav.missing")), missing(t("missing")));
 }
 
 function show({ focus = true } = {}) {
@@ -39,6 +41,7 @@ function show({ focus = true } = {}) {
 	shell.show(name, makeView(name, args, query));
 	title();
 	if (focus) shell.main.querySelector("h1")?.focus({ preventScroll: true });
+	findPlace();
 }
 
 function title() {
@@ -116,7 +119,8 @@ onPref((name) => {
 });
 whenSignedOut(signedOut);
 whenAccessChanges(accessChanged);
-router.start(show);
+router.start(show, keepPlace);
+followPlace();
 keys.listen({ search: openSearch, help: openHelp });
 await takeKeyFromAddress();
 begin();

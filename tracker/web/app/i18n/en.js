@@ -232,6 +232,7 @@ export default {
 		table: "Table",
 	},
 	missing: "There is no page at this address.",
+	missingHome: "Go to Now",
 	more: "Show more",
 	names: {
 		remove: "Remove {name}",
@@ -264,6 +265,7 @@ export default {
 		unreachable: "The server cannot be reached.",
 	},
 	project: {
+		unknown: "There is no project of this name, or your key is not for it.",
 		average: "Average",
 		board: "Board",
 		news: { one: "{count} new task, show", other: "{count} new tasks, show" },

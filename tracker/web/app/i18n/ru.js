@@ -232,6 +232,7 @@ export default {
 		table: "Таблица",
 	},
 	missing: "По этому адресу ничего нет.",
+	missingHome: "На страницу «Сейчас»",
 	more: "Показать ещё",
 	names: {
 		remove: "Убрать {name}",
@@ -264,6 +265,7 @@ export default {
 		unreachable: "Сервер недоступен.",
 	},
 	project: {
+		unknown: "Проекта с таким именем нет, или ваш ключ не для него.",
 		average: "В среднем",
 		board: "Доска",
 		news: { one: "{count} новая задача, показать", few: "{count} новые задачи, показать", other: "{count} новых задач, показать" },

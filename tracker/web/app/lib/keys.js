@@ -11,7 +11,7 @@ export function listen({ search, help }) {
 	document.addEventListener("keydown", (event) => {
 		if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented) return;
 		if (isTyping(event.target) || document.querySelector("dialog[open]")) return;
-		const { key } = event;
+		const key = latin(event);
 		if (event.timeStamp - goPressed < SECOND_KEY_WITHIN && key in PLACES) go(paths[PLACES[key]]());
 		else if (key === "/") search();
 		else if (key === "?") help();
@@ -20,6 +20,16 @@ export function listen({ search, help }) {
 		event.preventDefault();
 		goPressed = key === "g" ? event.timeStamp : -Infinity;
 	});
+}
+
+/**
+ * The key as Latin layouts name it. A layout that has Latin letters has them where it says; of any
+ * other the place of the key counts, so that Russian has them, too.
+ */
+function latin({ key, code, shiftKey }) {
+	if (code === "Slash" && (key === "." || key === ",")) return key === "." ? "/" : "?"; // in Russian
+	const letter = /^Key([A-Z])$/.exec(code)?.[1];
+	return letter && !shiftKey && key > "\x7f" && key.length === 1 ? letter.toLowerCase() : key;
 }
 
 function isTyping(element) {

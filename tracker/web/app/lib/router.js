@@ -50,9 +50,12 @@ export function current() {
 }
 
 let onChange = () => {};
+let onLeave = () => {};
 
-export function start(listener) {
+/** `leave` is called before the page goes from one address to another by itself. */
+export function start(listener, leave) {
 	onChange = listener;
+	onLeave = leave;
 	addEventListener("popstate", () => onChange());
 	document.addEventListener("click", (event) => {
 		const link = /** @type {any} */ (event.target).closest?.("a[href^='/']");
@@ -66,6 +69,7 @@ export function start(listener) {
 
 export function go(path) {
 	if (path === location.pathname + location.search) return;
+	onLeave();
 	history.pushState(null, "", path);
 	onChange();
 }

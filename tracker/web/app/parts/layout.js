@@ -1,9 +1,14 @@
 // @ts-check
 // What pages are laid out by: a heading, sections, figures, cells.
-import { h, text } from "../lib/index.js";
+import { h, paths, t, text } from "../lib/index.js";
 
 export function heading(title, ...beside) {
 	return h("header.heading", h("h1", { tabindex: "-1" }, title), beside);
+}
+
+/** In place of a view where there is nothing: why, and the way home. */
+export function missing(why) {
+	return h("div.missing.empty-note", h("p", why), h("p", h("a", { href: paths.now() }, t("missingHome"))));
 }
 
 export function section(title, ...content) {

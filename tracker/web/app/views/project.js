@@ -2,7 +2,7 @@
 // Project: figures, filters, and its tasks as a table, a board or a timeline.
 import { duration, fill, h, isolate, number, paths, setQuery, t } from "../lib/index.js";
 import { api, renewal, STATUSES } from "../data/index.js";
-import { figures, View } from "../parts/index.js";
+import { figures, missing, View } from "../parts/index.js";
 import "./project-board.js";
 import "./project-table.js";
 import "./project-timeline.js";
@@ -21,6 +21,8 @@ class ProjectView extends View {
 	});
 	#agents = h("datalist", { id: "agents" });
 	#content;
+	#toolbar;
+	#unknown = missing(t("project.unknown"));
 	#reloadSoon = renewal(() => this.reload(), 2000);
 
 	constructor([project, tab], query) {
@@ -32,6 +34,7 @@ class ProjectView extends View {
 	}
 
 	render() {
+		this.#toolbar = h("div.toolbar", this.#tabs(), this.#form());
 		this.#content = document.createElement(TABS[this.#tab]);
 		this.#content.project = this.#project;
 		this.#content.filters = this.#filters();
@@ -41,9 +44,10 @@ class ProjectView extends View {
 					h("nav.crumbs", { "aria-label": t("crumbs") }, h("a", { href: paths.projects() }, t("nav.projects"))),
 					h("h1", { tabindex: "-1" }, isolate(this.#project))),
 				this.#figures.element),
-			h("div.toolbar", this.#tabs(), this.#form()),
-			this.#content,
+			this.#toolbar,
+			this.#content, this.#unknown,
 		);
+		this.#unknown.hidden = true;
 	}
 
 	async load() {
@@ -57,6 +61,14 @@ class ProjectView extends View {
 			rate: `${number(rate, 1)} %`, average: duration(Math.round(average * 10) / 10),
 		});
 		fill(this.#agents, overall.agents.map(({ name }) => h("option", { value: name })));
+	}
+
+	/** A project that is not there, or not yet, is no failure to be tried again. */
+	problem(error) {
+		const isUnknown = error?.status === 404;
+		super.problem(isUnknown ? null : error);
+		this.#unknown.hidden = !isUnknown;
+		for (const part of [this.#figures.element, this.#toolbar, this.#content]) part.hidden = isUnknown;
 	}
 
 	update(events) {

@@ -1,0 +1,63 @@
+// @ts-check
+// Where one is in a view: how far what is scrolled, and on which link. It is kept with the entry in
+// the history, so that going back leads to where one was. Views fill up only after they have read:
+// until then, or until the user does something, this goes on trying.
+import { remember, remembered } from "./router.js";
+import { throttle } from "./throttle.js";
+
+const TRY_MS = 5000;
+const NOTED_EVERY = 300;
+
+const scrolled = new Set();
+let tryUntil = 0;
+
+/** @param {Element} element Its name and its number among those of that name. */
+function addressOf(element) {
+	return [element.localName, [...document.getElementsByTagName(element.localName)].indexOf(element)];
+}
+
+function focused() {
+	const { activeElement } = document;
+	return activeElement?.closest("main") ? activeElement.getAttribute("href") : null;
+}
+
+/** Note where one is, before one leaves. */
+export function keepPlace() {
+	if (performance.now() < tryUntil) return;
+	const scrolls = [...scrolled].filter((element) => element.isConnected)
+		.map((element) => [...addressOf(element), element.scrollLeft, element.scrollTop]);
+	remember({ place: { scrolls, focus: focused() } });
+}
+
+const keepSoon = throttle(keepPlace, NOTED_EVERY);
+
+export function followPlace() {
+	const note = ({ target }) => {
+		scrolled.add(target === document ? document.documentElement : target);
+		keepSoon();
+	};
+	document.addEventListener("scroll", note, { capture: true, passive: true });
+	for (const act of ["wheel", "keydown", "pointerdown", "touchstart"]) {
+		document.addEventListener(act, () => (tryUntil = 0), { capture: true, passive: true });
+	}
+}
+
+/** Go to where one was when the view of this address was left, if it was. */
+export function findPlace() {
+	scrolled.clear();
+	const { scrolls = [], focus = null } = remembered("place") ?? {};
+	tryUntil = performance.now() + TRY_MS;
+	const step = () => {
+		if (performance.now() >= tryUntil) return;
+		const isThere = scrolls.map(([name, index, left, top]) => {
+			const element = document.getElementsByTagName(name)[index];
+			element?.scrollTo({ left, top, behavior: "instant" });
+			return element && Math.abs(element.scrollTop - top) <= 1 && Math.abs(element.scrollLeft - left) <= 1;
+		});
+		const link = focus && document.querySelector(`main a[href="${CSS.escape(focus)}"]`);
+		/** @type {HTMLElement | null} */ (link)?.focus({ preventScroll: true });
+		if (isThere.every(Boolean) && (!focus || link)) tryUntil = 0;
+		else requestAnimationFrame(step);
+	};
+	step();
+}
