@@ -449,6 +449,7 @@ def failing(clocked: ClockedServer, monkeypatch: pytest.MonkeyPatch) -> Callable
 
         monkeypatch.setattr(GroupCommit, "submit", raise_it)
         monkeypatch.setattr(GroupCommit, "submit_item", raise_it)
+        monkeypatch.setattr(GroupCommit, "submit_events", raise_it)
         return tracker
 
     return fail
