@@ -40,7 +40,7 @@ def test_the_form_signs_in_and_the_button_out(open_dashboard: Open) -> None:
     expect(page.get_by_role("alert")).to_have_text("This is not the key of this server.")
     page.get_by_label("API key").fill(KEY)
     page.get_by_role("button", name="Sign in").click()
-    dashboard.heading("Stats")
+    dashboard.heading("Insights")
     page.get_by_role("button", name="Sign out").click()
     expect(page.get_by_label("API key")).to_be_focused()
     page.reload()

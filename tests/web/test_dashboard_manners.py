@@ -22,6 +22,7 @@ PATH = f"/projects/{quote(PROJECT)}"
 VIEWS = (
     *("/", "/projects", PATH, f"{PATH}/board", f"{PATH}/timeline", f"{PATH}/tasks/bad"),
     *(f"{PATH}/tasks/bad?tab={tab}" for tab in ("log", "attempts", "graph", "data")),
+    *("/", "/tasks", "/projects", PATH, f"{PATH}/board", f"{PATH}/timeline", f"{PATH}/tasks/bad"),
     *("/stats", "/events", "/settings"),
 )
 
@@ -130,7 +131,7 @@ def test_keys_go_places(open_dashboard: Open) -> None:
     keyboard = dashboard.page.keyboard
     for key, title in (
         ("p", "Projects"),
-        ("s", "Stats"),
+        ("i", "Insights"),
         ("e", "Events"),
         ("o", "Settings"),
         ("n", "Now"),

@@ -76,9 +76,14 @@ def test_the_dashboard(prefixed: Server, browser: Browser) -> None:
         expect(page).to_have_url(f"{prefixed.url}{ROOT}/projects/project/tasks/task")
         prefixed.report("finish", "project", "task", task="Under a prefix", result="It is done")
         expect(page.get_by_text("It is done").first).to_be_visible()
-        for link in ("Projects", "Stats", "Events", "Settings"):
+        for link, path in (
+            ("Tasks", "tasks"),
+            ("By project", "projects"),
+            ("Events", "events"),
+            ("Settings", "settings"),
+        ):
             page.get_by_role("link", name=link, exact=True).first.click()
-            expect(page).to_have_url(f"{prefixed.url}{ROOT}/{link.lower()}")
+            expect(page).to_have_url(f"{prefixed.url}{ROOT}/{path}")
         page.reload()
         dashboard.is_live()
         expect(page.locator("code", has_text=f"{prefixed.url}{ROOT}").first).to_be_visible()

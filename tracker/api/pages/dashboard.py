@@ -48,6 +48,7 @@ WORKER: Final = "worker.js"
 # The page's addresses: those of tracker/web/app/lib/router.js.
 PAGES: Final = (
     "/",
+    "/tasks",
     "/projects",
     "/projects/{project}",
     "/projects/{project}/board",

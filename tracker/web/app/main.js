@@ -10,7 +10,9 @@ import * as router from "./lib/router.js";
 import { access, setAccess, whenAccessChanges } from "./data/access.js";
 import { forgetSession, whenSignedOut } from "./data/api.js";
 import { Live } from "./data/live.js";
+import { overview } from "./data/overview.js";
 import { store } from "./data/store.js";
+import { holdTicks } from "./data/time.js";
 import { Alerts } from "./parts/alerts.js";
 import { openHelp } from "./parts/help.js";
 import { rememberKey } from "./parts/snippets.js";
@@ -26,19 +28,24 @@ import "./views/settings.js";
 import "./views/stats.js";
 import "./views/task.js";
 
-const live = new Live(store, () => shell.showState(live));
+// Places whose view is another until one of their own is defined.
+const STAND_INS = { tasks: "projects" };
+const live = new Live(store, () => {
+	holdTicks(live.state !== "live");
+	shell.showState(live);
+});
 const alerts = new Alerts(() => title());
 let shell = new Shell(live);
 let refused = "";
 
 function makeView(name, args, query) {
-	const View = customElements.get(`${name}-view`);
+	const View = customElements.get(`${name}-view`) ?? customElements.get(`${STAND_INS[name]}-view`);
 	return View ? new View(args, query) : h("div", heading(t("nav.missing")), missing(t("missing")));
 }
 
 function show({ focus = true } = {}) {
 	const { name, args, query } = router.current();
-	shell.show(name, makeView(name, args, query));
+	shell.show(name, makeView(name, args, query), ["project", "task"].includes(name) ? args[0] : undefined);
 	title();
 	if (focus) shell.main.querySelector("h1")?.focus({ preventScroll: true });
 	findPlace();
@@ -57,6 +64,7 @@ function present(...content) {
 
 function begin() {
 	live.start();
+	overview.start();
 	present(alerts.said, shell.element);
 	show({ focus: false });
 }
@@ -68,6 +76,7 @@ function signedOut() {
 	const why = name ? t("signIn.ended", { name }) : refused;
 	refused = "";
 	live.stop();
+	overview.stop();
 	forgetSession();
 	rememberKey(null);
 	store.reset();
@@ -119,6 +128,7 @@ onPref((name) => {
 });
 whenSignedOut(signedOut);
 whenAccessChanges(accessChanged);
+overview.listen(() => shell.showOverview());
 router.start(show, keepPlace);
 followPlace();
 keys.listen({ search: openSearch, help: openHelp });

@@ -14,16 +14,22 @@ export function serverNow() {
 }
 
 const ticking = new Set();
+let isHeld = false;
 
 export function onTick(listener) {
 	ticking.add(listener);
 	return () => ticking.delete(listener);
 }
 
-setInterval(() => {
-	if (!document.hidden) for (const listener of ticking) listener();
-}, 1000);
+/** Without news nothing grows old: what is shown stays as it was last known. */
+export function holdTicks(hold) {
+	isHeld = hold;
+}
 
-document.addEventListener("visibilitychange", () => {
-	if (!document.hidden) for (const listener of ticking) listener();
-});
+function tick() {
+	if (!document.hidden && !isHeld) for (const listener of ticking) listener();
+}
+
+setInterval(tick, 1000);
+
+document.addEventListener("visibilitychange", tick);

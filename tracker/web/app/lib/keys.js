@@ -1,17 +1,21 @@
 // @ts-check
 // The keyboard: "/" "?" "j" "k" and "g" with a letter. Never while the user types, never with
-// modifiers, which belong to the browser.
+// modifiers, which belong to the browser; but Ctrl or Cmd with "k" is "/" wherever one is.
 import { go, paths } from "./router.js";
 
-const PLACES = { n: "now", p: "projects", s: "stats", e: "events", o: "settings" };
+const PLACES = { n: "now", t: "tasks", i: "stats", p: "projects", s: "stats", e: "events", o: "settings" };
 const SECOND_KEY_WITHIN = 1200;
 
 export function listen({ search, help }) {
 	let goPressed = 0;
 	document.addEventListener("keydown", (event) => {
-		if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented) return;
-		if (isTyping(event.target) || document.querySelector("dialog[open]")) return;
+		if (event.defaultPrevented || document.querySelector("dialog[open]")) return;
 		const key = latin(event);
+		if ((event.ctrlKey || event.metaKey) && !event.altKey && !event.shiftKey && event.code === "KeyK") {
+			event.preventDefault();
+			return search();
+		}
+		if (event.ctrlKey || event.metaKey || event.altKey || isTyping(event.target)) return;
 		if (event.timeStamp - goPressed < SECOND_KEY_WITHIN && key in PLACES) go(paths[PLACES[key]]());
 		else if (key === "/") search();
 		else if (key === "?") help();

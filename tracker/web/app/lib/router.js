@@ -4,6 +4,7 @@
 /** @type {[string, RegExp][]} */
 const ROUTES = [
 	["now", /^\/$/],
+	["tasks", /^\/tasks$/],
 	["projects", /^\/projects$/],
 	["task", /^\/projects\/([^/]+)\/tasks\/([^/]+)$/],
 	["project", /^\/projects\/([^/]+)(?:\/(board|timeline))?$/],
@@ -17,6 +18,8 @@ export const root = document.documentElement.dataset.root ?? "";
 
 export const paths = {
 	now: () => `${root}/`,
+	/** `filters`: query parameters, named as those of `/api/tasks`. */
+	tasks: (filters) => `${root}/tasks${filters ? `?${new URLSearchParams(filters)}` : ""}`,
 	projects: () => `${root}/projects`,
 	project: (project, tab) => `${root}/projects/${encode(project)}${tab ? `/${tab}` : ""}`,
 	task: (project, task) => `${root}/projects/${encode(project)}/tasks/${encode(task)}`,

@@ -5,12 +5,13 @@ import { fill, h, icon, t } from "../lib/index.js";
 // As in tracker/text.py.
 const UNSEEN = /(?:[\p{DI}\p{Bidi_C}\p{Cs}\p{Zl}\p{Zp}\ufff9-\ufffb\u{13430}-\u{1343f}]|[^\P{Cc}\n\t])+/gu;
 
+/** `getText()` may have to ask the server first. */
 export function copyButton(label, getText, style = "") {
 	const words = h("span", label);
 	const button = h(`button.button.copy${style}`, { type: "button" }, icon("copy"), words);
 	let timer = 0;
 	button.addEventListener("click", async () => {
-		const done = await copy(visible(await getText()));
+		const done = await copyText(await getText());
 		clearTimeout(timer);
 		fill(words, done ? t("copy.done") : t("copy.failed"));
 		timer = setTimeout(() => fill(words, label), 1600);
@@ -25,6 +26,11 @@ function visible(text) {
 		return kept + run.slice(kept.length).replace(/[^]/g, (c) =>
 			`\\u${c.charCodeAt().toString(16).padStart(4, "0")}`);
 	});
+}
+
+/** What is on the clipboard then is what one sees; false where the browser does not allow it. */
+export function copyText(text) {
+	return copy(visible(text));
 }
 
 /** The clipboard's API is there on https and localhost only; elsewhere the old way has to do. */

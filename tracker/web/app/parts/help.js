@@ -5,9 +5,9 @@ import { openDialog } from "./dialog.js";
 
 /** @type {[string[], string][]} */
 const KEYS = [
-	[["/"], "help.search"], [["j", "k"], "help.move"], [["Enter"], "help.open"],
-	[["g", "n"], "nav.now"], [["g", "p"], "nav.projects"], [["g", "s"], "nav.stats"],
-	[["g", "e"], "nav.events"], [["g", "o"], "nav.settings"],
+	[["Ctrl K", "/"], "help.search"], [["j", "k"], "help.move"], [["Enter"], "help.open"],
+	[["g", "n"], "nav.now"], [["g", "t"], "nav.tasks"], [["g", "i"], "nav.stats"],
+	[["g", "p"], "nav.projects"], [["g", "e"], "nav.events"], [["g", "o"], "nav.settings"],
 	[["+", "−", "←", "→", "0"], "help.timeline"], [["Esc"], "help.close"], [["?"], "help.title"],
 ];
 

@@ -1,53 +1,101 @@
 // @ts-check
-// What surrounds every view: where one can go, and whether what one sees is live.
+// What surrounds every view: where one can go, how much goes on, and whether what one sees is live.
 import {
-	clockTime, fill, h, icon, isolate, language, LANGUAGES, paths, pref, setPref, t,
+	clockTime, fill, h, icon, isolate, keyed, LANGUAGES, number, paths, setPref, t, text,
 } from "../lib/index.js";
-import { access, api, serverNow } from "../data/index.js";
+import { access, NEWS, overview, serverNow } from "../data/index.js";
+import { nextTheme, otherLanguage, signOut } from "./actions.js";
 import { openHelp } from "./help.js";
 import { openSearch } from "./search.js";
 
-const PLACES = ["now", "projects", "stats", "events", "settings"];
-const BELONGS_TO = { project: "projects", task: "projects" };
+const PLACES = ["now", "tasks", "stats"];
+const BELONGS_TO = { projects: "tasks", project: "tasks", task: "tasks", events: "tasks" };
+/** The ways to look at all tasks, each of them a view. */
+const TABS = ["tasks", "projects", "events"];
 // Names of projects in the line above a view; settings have all of them.
 const NAMED_PROJECTS = 3;
+// Projects in the side bar.
+const SHOWN_PROJECTS = 8;
 const STATES = { connecting: "silent", "catching-up": "running", live: "completed", offline: "failed" };
+/** What is counted at the top, and the tasks that are. */
+const TALLIES = {
+	waiting: { attention: 1 }, silent: { silent: 1 }, failed: { status: "failed", since: NEWS }, running: { status: "running" },
+};
 
 export class Shell {
 	main = h("main.main", { id: "main", tabindex: "-1" });
 	#state = h("div.state", { role: "status" });
 	#who = h("a.who", { href: paths.settings(), hidden: true });
 	#scope = h("p.scope", { hidden: true });
-	#refused = h("p.refused", { role: "alert", hidden: true });
-	#links = Object.fromEntries(PLACES.map((name) =>
-		[name, h("a.nav-link", { href: paths[name]() }, icon(name), h("span", t(`nav.${name}`)))]));
+	#trouble = h("p.trouble", { role: "alert", hidden: true });
+	#links = Object.fromEntries([...PLACES, "settings"].map((name) => [name, navLink(name)]));
+	#tabs = Object.fromEntries(TABS.map((name) => [name, h("a", { href: paths[name]() }, t(`tab.${name}`))]));
+	#tabList = h("nav.tabs.place-tabs", { "aria-label": t("nav.tasks"), hidden: true }, Object.values(this.#tabs));
+	#tallies = Object.fromEntries(Object.entries(TALLIES).map(([name, filters]) => [name, new Tally(name, filters)]));
+	#projects = h("div.side-list", { role: "list" });
+	#projectsNav = h("nav.side-projects", { "aria-labelledby": "side-projects", hidden: true },
+		h("h2", { id: "side-projects" }, t("nav.projects")), this.#projects);
+	#all = h("a.side-all", { href: paths.projects() });
+	#showProjects = keyed(this.#projects, () => new ProjectEntry(), (entry, shown) => entry.show(shown));
+	/** @type {string | undefined} */
+	#current;
 
 	constructor(live) {
 		this.element = h("div.shell",
 			h("a.skip", { href: "#main", onclick: (event) => (event.preventDefault(), this.main.focus()) }, t("skip")),
-			h("header.side",
+			this.#trouble,
+			h("div.side",
 				h("a.brand", { href: paths.now() }, icon("brand"), h("span", "Agent Task Tracker")),
-				h("nav.nav", { "aria-label": t("nav.label") }, Object.values(this.#links)),
+				h("nav.nav", { "aria-label": t("nav.label") }, PLACES.map((name) => this.#links[name])),
+				this.#projectsNav,
 				h("div.side-tools",
-					this.#who, this.#state,
+					this.#who, this.#links.settings,
 					h("div.side-buttons",
-						tool("search", t("search.title"), openSearch),
 						tool("help", t("help.title"), openHelp),
 						tool("theme", t("settings.theme"), nextTheme),
 						languageButton(),
-						tool("out", t("signOut"), () => api.signOut().catch(() => null).then(() => setPref("out", Date.now())))))),
-			h("div.content", this.#refused, this.#scope, this.main));
+						tool("out", t("signOut"), signOut)))),
+			h("div.content",
+				h("header.top",
+					h("button.button.palette-button", { type: "button", onclick: openSearch, "aria-keyshortcuts": "Control+K Meta+K /" },
+						icon("search"), h("span", t("search.title")), h("kbd", "Ctrl K")),
+					h("ul.tallies", { "aria-label": t("tally.label") }, Object.values(this.#tallies).map(({ element }) => element)),
+					this.#state,
+					h("a.button.button-icon.top-settings", { href: paths.settings(), title: t("nav.settings"), "aria-label": t("nav.settings") },
+						icon("settings"))),
+				this.#scope, this.#tabList, this.main));
 		this.showState(live);
 		this.showAccess();
+		this.showOverview();
 	}
 
-	show(name, view) {
-		for (const [place, link] of Object.entries(this.#links)) {
-			if (place === (BELONGS_TO[name] ?? name)) link.setAttribute("aria-current", "page");
-			else link.removeAttribute("aria-current");
-		}
+	/** `project`: whose the view is, if it is one's. */
+	show(name, view, project) {
+		mark(this.#links, BELONGS_TO[name] ?? name);
+		mark(this.#tabs, name);
+		this.#tabList.hidden = !TABS.includes(name);
+		this.#current = project;
+		this.showOverview();
 		fill(this.main, view);
 		this.main.scrollTop = 0;
+	}
+
+	/** How much goes on, and in which projects. */
+	showOverview() {
+		if (!overview.isRead) return;
+		const { counts, projects, projectsTotal: total, failed } = overview;
+		for (const [name, tally] of Object.entries(this.#tallies)) tally.show(counts[name], counts.isAll || name === "failed");
+		this.#projectsNav.hidden = !total;
+		const failures = new Map();
+		for (const { project } of failed) failures.set(project, (failures.get(project) ?? 0) + 1);
+		const running = new Set(overview.active.filter(({ status }) => status === "running").map(({ project }) => project));
+		this.#showProjects(projects.slice(0, SHOWN_PROJECTS).map(({ name }) => ({
+			name, runs: running.has(name), failures: failures.get(name) ?? 0,
+			isCurrent: name === this.#current,
+		})), ({ name }) => name);
+		text(this.#all, t("nav.allProjects", { count: total }));
+		if (total > SHOWN_PROJECTS) this.#projectsNav.append(this.#all);
+		else this.#all.remove();
 	}
 
 	/** Who is signed in, and that there may be more projects than they see. */
@@ -64,14 +112,78 @@ export class Shell {
 	}
 
 	showState({ state, offlineSince, refused }) {
-		if (this.#refused.hidden === refused) {
-			this.#refused.hidden = !refused;
-			fill(this.#refused, refused && [t("state.refused"), " ", h("code", `--cors-origin ${location.origin}`)]);
+		const since = state === "offline" && offlineSince && clockTime(offlineSince, serverNow());
+		const kind = refused ? "refused" : since ? `offline ${since}` : "";
+		if (this.#trouble.dataset.kind !== kind) {
+			this.#trouble.dataset.kind = kind;
+			this.#trouble.hidden = !kind;
+			fill(this.#trouble, icon("failed"), refused
+				? h("span", t("state.refused"), " ", h("code", `--cors-origin ${location.origin}`))
+				: h("span", since && t("state.offlineBanner", { time: since })));
 		}
+		this.element.dataset.state = state;
 		this.#state.dataset.state = state;
-		const since = state === "offline" && offlineSince;
-		fill(this.#state, icon(STATES[state]),
-			h("span", since ? t("state.offline", { time: clockTime(since, serverNow()) }) : t(`state.${state}`)));
+		fill(this.#state, icon(STATES[state]), h("span", since ? t("state.offline", { time: since }) : t(`state.${state}`)));
+	}
+}
+
+/** A count as a link to what is counted. */
+class Tally {
+	#value = h("strong", "–");
+	#name;
+
+	constructor(name, filters) {
+		this.#name = name;
+		this.element = h(`li.tally.tally-${name}.status-${name}`, { "data-zero": true },
+			h("a", { href: paths.tasks(filters), title: t(`tally.${name}`) }, icon(name), this.#value,
+				h("span.tally-word", t(`tally.${name}`))));
+	}
+
+	show(count, isAll) {
+		text(this.#value, number(count) + (isAll ? "" : "+"));
+		this.element.toggleAttribute("data-zero", !count);
+	}
+}
+
+class ProjectEntry extends HTMLElement {
+	#dot = h("span.dot");
+	#name = isolate("");
+	#failures = h("span.side-failures");
+	#runs = h("span.sr-only");
+	#link = h("a.nav-link", this.#dot, this.#runs, this.#name, this.#failures);
+
+	connectedCallback() {
+		if (this.firstChild) return;
+		this.setAttribute("role", "listitem");
+		this.append(this.#link);
+	}
+
+	show({ name, runs, failures, isCurrent }) {
+		text(this.#name, name);
+		this.#link.setAttribute("href", paths.project(name));
+		this.#link.title = name;
+		if (isCurrent) this.#link.setAttribute("aria-current", "page");
+		else this.#link.removeAttribute("aria-current");
+		this.#dot.toggleAttribute("data-runs", runs);
+		text(this.#runs, runs ? t("nav.runs") : "");
+		this.#failures.hidden = !failures;
+		this.#failures.title = t("count.failed", { count: failures });
+		if (this.dataset.failures === String(failures)) return;
+		this.dataset.failures = String(failures);
+		fill(this.#failures, number(failures), h("span.sr-only", ` ${t("tally.failed")}`));
+	}
+}
+
+customElements.define("project-entry", ProjectEntry);
+
+function navLink(name) {
+	return h("a.nav-link", { href: paths[name]() }, icon(name), h("span", t(`nav.${name}`)));
+}
+
+function mark(links, current) {
+	for (const [name, link] of Object.entries(links)) {
+		if (name === current) link.setAttribute("aria-current", "page");
+		else link.removeAttribute("aria-current");
 	}
 }
 
@@ -79,15 +191,8 @@ function tool(name, label, action) {
 	return h("button.button.button-icon", { type: "button", title: label, "aria-label": label, onclick: action }, icon(name));
 }
 
-function nextTheme() {
-	const dark = pref("theme", "system") === "system"
-		? matchMedia("(prefers-color-scheme: dark)").matches
-		: pref("theme") === "dark";
-	setPref("theme", dark ? "light" : "dark");
-}
-
 function languageButton() {
-	const [other] = Object.keys(LANGUAGES).filter((name) => name !== language());
+	const other = otherLanguage();
 	return h("button.button.button-icon.language", {
 		type: "button", lang: other, title: LANGUAGES[other], "aria-label": LANGUAGES[other],
 		onclick: () => setPref("language", other),
