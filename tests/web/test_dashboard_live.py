@@ -202,7 +202,7 @@ def _silence(open_dashboard: Open, clocked: ClockedServer) -> None:
     clocked.report("start", "p", "busy", task="Busy one")
     expect(quiet.locator(".line-status")).to_have_text("Silent")
     expect(dashboard.lines("Busy one").locator(".line-status")).to_have_text("Running")
-    expect(dashboard.page.locator(".figure-silent dd")).to_have_text("1")
+    expect(dashboard.page.locator(".tally-silent strong")).to_have_text("1")
     # The server's clock is years behind the browser's: its own time is what counts.
     expect(quiet.locator("time-shown")).to_have_text(re.compile(r"^\d\d? s$"))
     clocked.report("status", "p", "quiet", task="Quiet one", message="still here")

@@ -20,9 +20,8 @@ Open = Callable[..., Dashboard]
 PROJECT = "manners of the page"
 PATH = f"/projects/{quote(PROJECT)}"
 VIEWS = (
-    *("/", "/projects", PATH, f"{PATH}/board", f"{PATH}/timeline", f"{PATH}/tasks/bad"),
-    *(f"{PATH}/tasks/bad?tab={tab}" for tab in ("log", "attempts", "graph", "data")),
     *("/", "/tasks", "/projects", PATH, f"{PATH}/board", f"{PATH}/timeline", f"{PATH}/tasks/bad"),
+    *(f"{PATH}/tasks/bad?tab={tab}" for tab in ("log", "attempts", "graph", "data")),
     *("/stats", "/events", "/settings"),
 )
 

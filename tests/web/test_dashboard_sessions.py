@@ -25,30 +25,34 @@ def test_sessions_are_seen_from_their_start_to_their_end(
     heard(send(server, "SessionStart", source="startup", **host))
     dashboard = open_dashboard(server=server)
     page = dashboard.page
-    sessions = page.get_by_role("list", name="Agents’ sessions").locator("session-line")
+    sessions = page.get_by_role("list", name="Needs you").locator("session-line")
+    agents = page.get_by_role("list", name="Agents").locator("agent-line")
     expect(sessions).to_have_count(1)
     expect(sessions.locator(".line-status")).to_have_text("Your turn")
     expect(sessions).to_contain_text("Waits for your next prompt")
     expect(sessions).to_contain_text("claude-code · laptop")
     heard(send(server, "UserPromptSubmit", prompt_id="p", prompt="Mend <b>it</b>", **host))
-    expect(sessions.locator(".line-status")).to_have_text("Running")
-    expect(sessions.locator(".line-link")).to_have_text("Mend <b>it</b>")
+    expect(sessions).to_have_count(0)
+    expect(agents.locator(".line-status")).to_have_text("Running")
+    expect(agents.locator(".line-link")).to_have_text("Mend <b>it</b>")
     heard(send(server, "SubagentStart", **CHILD))
-    expect(sessions).to_contain_text("1 more at work")
+    expect(agents.locator(".line-link")).to_have_text(["Mend <b>it</b>", "Explore"])
+    expect(agents.nth(1)).to_have_attribute("aria-level", "2")
     tool = {"tool_name": "Bash", "tool_input": {"command": "rm -rf build"}}
     heard(send(server, "PermissionRequest", **CHILD, **tool))
-    expect(sessions.locator(".line-status")).to_have_text("Needs you")
+    need = page.locator("need-line")
+    expect(need).to_contain_text("rm -rf build")
     for theme in ("light", "dark"):
         page.emulate_media(color_scheme=theme)  # type: ignore[arg-type]
         assert low_contrast(page) == []
-    sessions.locator(".line-link").click()
+    agents.first.get_by_role("link", name="Session s").click()
     expect(page.locator("h1")).to_have_text("app")
     expect(page.locator("input[name=session]")).to_have_value("s")
     expect(page.locator(".row-link")).to_have_count(2)
     dashboard.go("/")
     heard(send(server, "SessionEnd"))
-    expect(sessions).to_have_count(0)
-    expect(page.get_by_role("heading", name="Agents’ sessions")).to_be_hidden()
+    expect(agents).to_have_count(0)
+    expect(need).to_have_count(0)
 
 
 def test_a_task_lists_those_that_it_has_started(open_dashboard: Open, server: Server) -> None:
@@ -75,6 +79,6 @@ def test_they_fit_a_phone(open_dashboard: Open, server: Server) -> None:
     dashboard = open_dashboard(server=server)
     page = dashboard.page
     page.set_viewport_size({"width": 360, "height": 800})
-    expect(page.locator("session-line")).to_have_count(3)
+    expect(page.locator("agent-line")).to_have_count(3)
     width = page.evaluate("document.documentElement.scrollWidth")
     assert width <= 360

@@ -41,7 +41,7 @@ def test_it_is_shown_wherever_it_was_told(open_dashboard: Open, server: Server) 
     expect(page.locator(".task-message")).to_have_text("on")
     expect(facts.filter(has_text="Used$0.40")).to_be_visible()  # not what the report alone told
     dashboard.go("/")
-    expect(page.locator("session-line")).to_contain_text("$0.50")
+    expect(page.locator("agent-line")).to_contain_text("$0.50")
     dashboard.go("/stats")
     models = page.get_by_role("table", name="Tokens and cost by model").locator("tbody tr")
     expect(models).to_have_count(4)

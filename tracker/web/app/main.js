@@ -31,7 +31,7 @@ import "./views/task.js";
 // Places whose view is another until one of their own is defined.
 const STAND_INS = { tasks: "projects" };
 const live = new Live(store, () => {
-	holdTicks(live.state !== "live");
+	holdTicks(live.state === "offline" || live.state === "catching-up");
 	shell.showState(live);
 });
 const alerts = new Alerts(() => title());

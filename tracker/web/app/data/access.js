@@ -35,6 +35,11 @@ function sees({ name, role, projects }) {
 	return JSON.stringify([name, role, projects]);
 }
 
+/** Who may say that a task has been seen to. */
+export function mayAnswer() {
+	return isAdmin() || known?.role === "answer";
+}
+
 export function isAdmin() {
 	return known?.role === "admin";
 }

@@ -103,6 +103,10 @@ function withQuery(path, query) {
 	return given.length ? `${path}?${new URLSearchParams(given)}` : path;
 }
 
+function taskPath(project, task) {
+	return `/api/projects/${encode(project)}/tasks/${encode(task)}`;
+}
+
 export const api = {
 	async signIn(key) {
 		await call("/api/session", { method: "POST", headers: { "X-API-Key": key }, signingIn: true });
@@ -131,7 +135,11 @@ export const api = {
 	tasks: (project, query) =>
 		read(`/api/projects/${encode(project)}/tasks`, query),
 	allTasks: (query) => read("/api/tasks", query),
-	task: (project, task) => read(`/api/projects/${encode(project)}/tasks/${encode(task)}`),
+	task: (project, task) => read(taskPath(project, task)),
+	acknowledge: (project, task) => send("POST", `${taskPath(project, task)}/acknowledge`),
+	snooze: (project, task, until) => send("POST", `${taskPath(project, task)}/snooze`, until),
+	fail: (project, task, reason) => send("POST", `${taskPath(project, task)}/fail`, { reason }),
+	timeline: (query) => read("/api/timeline", query),
 	stats: () => read("/api/stats"),
 	trends: () => read("/api/stats/trends"),
 	projectStats: (project) => read(`/api/stats/projects/${encode(project)}`),

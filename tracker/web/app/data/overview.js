@@ -4,14 +4,14 @@
 import { throttle } from "../lib/throttle.js";
 import { api } from "./api.js";
 import { ENDED, isSilent, isWaiting, keyOf, store } from "./store.js";
-import { onTick, serverNow } from "./time.js";
+import { mayJudge, onTick, serverNow } from "./time.js";
 
 const READ_EVERY = 3000;
 // No event tells that a task is overdue by now, that one it waited for was deleted, or that a day is over.
 const READ_TICKS = 60;
 // What is read at most; of more, the counts are the server's.
 export const ACTIVE = 500;
-const FAILED = 200;
+const LATELY = 200;
 const SESSIONS = 50;
 const PROJECTS = 9;
 /** How long a failure is news, and the same as the API's `since`. */
@@ -19,6 +19,16 @@ const NEWS_MS = 24 * 3600 * 1000;
 export const NEWS = "24h";
 
 
+/** What a person has ended so, or seen to. */
+const BY_PEOPLE = new Set(["Interrupted", "FailedByHand"]);
+
+/**
+ * Whether somebody has acknowledged it, or put it off until later.
+ * @param {import("./store.js").Task} task
+ */
+export function isSeenTo({ acknowledged_at: seen, snoozed_until: until }) {
+	return Boolean(seen) || Boolean(until && Date.parse(until) > serverNow());
+}
 
 class Overview {
 	isRead = false;
@@ -30,6 +40,9 @@ class Overview {
 	/** Of the viewer's day: tasks completed and failed, and what those that were under way have used. */
 	today = { completed: 0, failed: 0, usage: null };
 	#failedBeyond = 0;
+	#silent = 0;
+	/** @type {Promise<void> | null} */
+	#reading = null;
 	#isAllActive = true;
 	#listeners = new Set();
 	#undo = [];
@@ -42,7 +55,7 @@ class Overview {
 		this.#undo = [
 			store.subscribe((events) => {
 				if (events) this.#notify();
-				else this.isRead = false;
+				else this.#forget();
 				this.#readSoon();
 			}),
 			onTick(() => {
@@ -55,7 +68,13 @@ class Overview {
 	stop() {
 		for (const undo of this.#undo) undo();
 		this.#undo = [];
+		this.#forget();
+	}
+
+	/** What is on its way is of another log, or for somebody else. */
+	#forget() {
 		this.isRead = false;
+		this.#reading = null;
 	}
 
 	/** Hear of each change, a few times a second at most. */
@@ -65,24 +84,47 @@ class Overview {
 	}
 
 	/** Throws what the API throws. */
-	async read() {
+	read() {
+		if (this.#reading) return this.#reading;
+		const reading = this.#read(() => reading === this.#reading).finally(() => {
+			if (reading === this.#reading) this.#reading = null;
+		});
+		this.#reading = reading;
+		return reading;
+	}
+
+	/** First what there is to see at once, then what is counted. */
+	async #read(isWanted) {
 		const since = new Date(serverNow() - 2000).toISOString();
-		const midnight = new Date(new Date(serverNow()).setHours(0, 0, 0, 0)).toISOString();
-		const [{ active, ended }, { sessions }, projects, failed, day] = await Promise.all([
-			api.now(), api.sessions({ active: true, limit: SESSIONS }), api.projects({ limit: PROJECTS }),
-			api.allTasks({ status: "failed", since: NEWS, limit: FAILED }),
-			api.allTasks({ since: midnight, figures: 1, limit: 1 }),
+		const [{ active, ended }, { sessions }] = await Promise.all([
+			api.now(), api.sessions({ active: true, limit: SESSIONS }),
 		]);
-		const known = new Set([...active, ...ended, ...failed.tasks].map((task) => keyOf(store.merge(task))));
+		if (!isWanted()) return;
+		const known = new Set([...active, ...ended].map((task) => keyOf(store.merge(task))));
 		this.#isAllActive = active.length < ACTIVE;
 		if (this.#isAllActive) store.dropActive((task) => task.updated_at < since && !known.has(keyOf(task)));
-		this.#failedBeyond = failed.total - failed.tasks.length;
 		this.sessions = sessions;
-		this.projects = projects.projects;
-		this.projectsTotal = projects.total;
+		this.isRead = true;
+		this.#notify();
+		await this.#readCounts(isWanted);
+	}
+
+	async #readCounts(isWanted) {
+		const midnight = new Date(new Date(serverNow()).setHours(0, 0, 0, 0)).toISOString();
+		const [{ projects, total }, lately, day] = await Promise.all([
+			api.projects({ limit: PROJECTS }),
+			api.allTasks({ status: "failed,running,pending", since: NEWS, figures: 1, limit: LATELY }),
+			api.allTasks({ since: midnight, figures: 1, limit: 1 }),
+		]);
+		if (!isWanted()) return;
+		// Of these the list alone tells what they have used, and what failed before what ended last.
+		for (const task of lately.tasks) store.merge(task);
+		const listed = lately.tasks.filter(({ status }) => status === "failed").length;
+		this.#failedBeyond = lately.figures.task_stats.failed - listed;
+		this.projects = projects;
+		this.projectsTotal = total;
 		const { task_stats: counts, usage } = day.figures;
 		this.today = { completed: counts.completed, failed: counts.failed, usage };
-		this.isRead = true;
 		this.#notify();
 	}
 
@@ -91,20 +133,22 @@ class Overview {
 		return [...store.tasks.values()].filter(({ status }) => !ENDED.has(status));
 	}
 
-	/** What has failed lately. @returns {import("./store.js").Task[]} */
+	/** What has failed lately, and nobody has seen to. @returns {import("./store.js").Task[]} */
 	get failed() {
 		const since = new Date(serverNow() - NEWS_MS).toISOString();
-		return [...store.tasks.values()].filter((task) => task.status === "failed" && (task.finished_at ?? "") >= since);
+		return [...store.tasks.values()].filter((task) => task.status === "failed" && (task.finished_at ?? "") >= since
+			&& !BY_PEOPLE.has(task.error_type ?? "") && !isSeenTo(task));
 	}
 
-	/** How many run, wait for a person, are silent, have failed lately. */
+	/** How many run, and of those that nobody has seen to, how many wait for a person, are silent, have failed lately. */
 	get counts() {
 		const { active } = this;
 		const running = active.filter(({ status }) => status === "running");
+		if (mayJudge()) this.#silent = running.filter((task) => isSilent(task) && !isSeenTo(task)).length;
 		return {
 			running: running.length,
-			waiting: active.filter(isWaiting).length,
-			silent: running.filter(isSilent).length,
+			waiting: active.filter((task) => isWaiting(task) && !isSeenTo(task)).length,
+			silent: this.#silent,
 			failed: this.failed.length + this.#failedBeyond,
 			isAll: this.#isAllActive,
 		};

@@ -26,6 +26,11 @@ export function holdTicks(hold) {
 	isHeld = hold;
 }
 
+/** Whether silence, and that a task takes long, can be told apart from our own not hearing. */
+export function mayJudge() {
+	return !isHeld;
+}
+
 function tick() {
 	if (!document.hidden && !isHeld) for (const listener of ticking) listener();
 }

@@ -11,10 +11,14 @@ export function copyButton(label, getText, style = "") {
 	const button = h(`button.button.copy${style}`, { type: "button" }, icon("copy"), words);
 	let timer = 0;
 	button.addEventListener("click", async () => {
-		const done = await copyText(await getText());
+		const done = await Promise.resolve(getText()).then(copyText).catch(() => false);
 		clearTimeout(timer);
+		button.setAttribute("data-said", "");
 		fill(words, done ? t("copy.done") : t("copy.failed"));
-		timer = setTimeout(() => fill(words, label), 1600);
+		timer = setTimeout(() => {
+			button.removeAttribute("data-said");
+			fill(words, label);
+		}, 1600);
 	});
 	return h("span.copy-holder", { role: "status" }, button);
 }

@@ -1,9 +1,10 @@
 // @ts-check
 // Code that connects an agent. The page knows the key only until it is reloaded (the session's
 // cookie is not for scripts); then the code reads the key where the server keeps it.
-import { h, root, t } from "../lib/index.js";
+import { h, icon, root, t } from "../lib/index.js";
 import { access, api, isAdmin } from "../data/index.js";
 import { snippet } from "./copy.js";
+import { Tabs } from "./tabs.js";
 
 const HIDDEN = "••••••••";
 let key = null;
@@ -70,17 +71,26 @@ await report("finish", { result: "Done" });`,
 	);
 }
 
-/** The first run: the one command that makes the first task appear, for whoever may give it. */
+/** How an agent that has hooks is plugged in, by the client's program. */
+const CONNECT = "tracker connect claude-code";
+
+/** The first run: what makes the first task appear, for whoever may give it. The page goes on by itself. */
 export async function emptyStart() {
-	const example = curl(await api.info());
+	const info = await api.info();
+	const waits = h("p.waits", { role: "status" }, icon("running"), " ", t("empty.waits"));
 	if (!isAdmin()) {
 		return h("section.empty", h("h2", t(access()?.projects ? "empty.inScope" : "empty.title")),
-			h("p", t("empty.others")));
+			h("p", t("empty.others")), waits);
 	}
-	return h("section.empty",
-		h("h2", t("empty.title")),
-		h("p", t("empty.text")),
-		snippet(example.shown, example.copied),
-		h("p.quiet", t("empty.more")),
-	);
+	const ways = { curl: curl(info), python: python(info), javascript: javascript(), connect: { shown: CONNECT, copied: CONNECT } };
+	const names = { curl: "curl", python: "Python", javascript: "JavaScript", connect: "tracker connect" };
+	const show = (name) => {
+		const panel = tabs.panel(name);
+		if (panel.firstChild) return;
+		panel.append(h("p", t(name === "connect" ? "empty.connect" : "empty.text")), snippet(ways[name].shown, ways[name].copied));
+	};
+	const tabs = new Tabs(t("empty.ways"), names, show);
+	tabs.select("curl");
+	show("curl");
+	return h("section.empty", h("h2", t("empty.title")), tabs.elements, waits, h("p.quiet", t("empty.more")));
 }

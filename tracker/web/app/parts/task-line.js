@@ -20,7 +20,7 @@ class TaskLine extends HTMLElement {
 
 	connectedCallback() {
 		if (this.firstChild) return;
-		this.setAttribute("role", "listitem");
+		if (!this.hasAttribute("role")) this.setAttribute("role", "listitem");
 		this.append(
 			this.#status,
 			h("div.line-main", this.#link,

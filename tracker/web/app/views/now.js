@@ -1,92 +1,122 @@
 // @ts-check
-// Now: agents' sessions, what needs a person, what runs and what ended last, over all projects.
-import { fill, h, keyed, number, t, throttle } from "../lib/index.js";
-import { api, ENDED, isSilent, isWaiting, keyOf, renewal, serverNow, store } from "../data/index.js";
-import { emptyStart, figures, heading, section, View } from "../parts/index.js";
+// Now: what needs a person, which agents are at work, and what ended last, over all projects.
+import { cost, fill, h, icon, keyed, number, pref, setPref, t, text, throttle } from "../lib/index.js";
+import { ACTIVE, api, ENDED, keyOf, overview, store } from "../data/index.js";
+import { allCost, emptyStart, figures, heading, section, View } from "../parts/index.js";
+import { nested } from "./now-agents.js";
+import { needs } from "./now-needs.js";
 
-// What /api/now gives at most; a list that long may not be all.
-const ACTIVE = 500;
 const SHOWN_ENDED = 50;
-const SHOWN_SESSIONS = 50;
-const STATES = ["waiting", "your_turn", "working"];
-// No event tells that a task is overdue by now, or that one it waited for was deleted.
-const RELOAD_TICKS = 60;
+const STRIP_EVERY = 20_000;
+const SKELETON_ROWS = 3;
 
 class NowView extends View {
-	#figures = figures({
-		waiting: t("status.waiting"),
-		running: t("status.running"),
-		silent: t("status.silent"),
-		failed: t("now.failedToday"),
-		completed: t("now.completedToday"),
-	});
-	#sessions = h("div.lines.lines-sessions", { role: "list", "aria-label": t("now.sessions") });
-	#sessionsSection = section(t("now.sessions"), this.#sessions);
-	#showSessions = keyed(this.#sessions, () => h("session-line"), (line, session) => (line.session = session));
-	#active = h("div.lines", { role: "list", "aria-label": t("now.active") });
-	#ended = h("div.lines.lines-ended", { role: "list", "aria-label": t("now.ended") });
-	#none = h("p.empty-note", t("now.nothingRuns"));
-	#body = h("div.now-columns", { hidden: true });
-	#showActive = lines(this.#active);
-	#showEnded = lines(this.#ended);
-	#showSoon = throttle(() => this.#show(), 100);
-	#reloadSoon = renewal(() => this.reload(), 3000);
-	#ticks = 0;
+	#figures = figures({ completed: t("now.completedToday"), failed: t("now.failedToday"), cost: t("now.costToday") });
+	#heading = heading(t("nav.now"), this.#figures.element);
+	#needs = h("div.lines", { role: "list", "aria-label": t("status.waiting") });
+	#noNeeds = h("p.empty-note", { hidden: true }, icon("check"), " ", t("needs.none"));
+	#agents = h("div.lines", { role: "list", "aria-label": t("now.agents") });
+	#noAgents = h("p.empty-note", { hidden: true }, t("now.nothingRuns"));
+	#skeleton = h("div.skeleton", { "aria-hidden": "true" }, Array.from({ length: SKELETON_ROWS }, () => h("div")));
+	#failed = h("div.lines.lines-ended", { role: "list", "aria-label": t("now.failed") });
+	#completed = h("div.lines.lines-ended", { role: "list", "aria-label": t("status.completed") });
+	#fold = h("summary");
+	#folded = h("details.fold", { open: pref("ended") === "open" }, this.#fold, this.#completed);
+	#noEnded = h("p.empty-note", { hidden: true }, t("now.nothingEnded"));
+	#sections = [
+		section(t("status.waiting"), this.#needs, this.#noNeeds),
+		section(t("now.agents"), this.#agents, this.#noAgents, this.#skeleton),
+		section(t("now.ended"), this.#failed, this.#folded, this.#noEnded),
+	];
+	/** @type {Set<string>} */
+	#needed = new Set();
+	#showNeeds = keyed(this.#needs, ({ session }) => h(session ? "session-line" : "need-line"), (line, need) =>
+		(need.session ? (line.session = need.session) : line.show(need)));
+	#intervals = null;
+	#showAgents = keyed(this.#agents, () => h("agent-line"), (line, shown) => line.show(shown, this.#intervals));
+	#showFailed = lines(this.#failed);
+	#showCompleted = lines(this.#completed);
+	#readStrips = throttle(() => this.isConnected && this.#strips(), STRIP_EVERY);
+	#stop = () => {};
 
 	render() {
-		fill(this.#body,
-			section(t("now.active"), this.#active, this.#none),
-			section(t("now.ended"), this.#ended));
-		this.#sessionsSection.hidden = true;
-		this.append(heading(t("nav.now"), this.#figures.element), this.#sessionsSection, this.#body);
+		this.#folded.addEventListener("toggle", () => {
+			if (pref("ended", "") !== this.#isOpen) setPref("ended", this.#isOpen);
+		});
+		this.#sections[0].classList.add("needs");
+		this.append(this.#heading, ...this.#sections);
+		for (const part of [this.#sections[0], this.#sections[2]]) part.hidden = true;
+		this.#stop = overview.listen(() => this.#show());
+		if (overview.isRead) this.#show();
+	}
+
+	disconnectedCallback() {
+		super.disconnectedCallback();
+		this.#stop();
 	}
 
 	async load() {
-		const since = new Date(serverNow() - 2000).toISOString();
-		const [{ active, ended, today }, { sessions }] = await Promise.all([
-			api.now(), api.sessions({ active: true, limit: SHOWN_SESSIONS }),
-		]);
-		sessions.sort((a, b) => STATES.indexOf(a.state) - STATES.indexOf(b.state));
-		this.#showSessions(sessions, ({ project, session }) => `${project}\0${session}`);
-		this.#sessionsSection.hidden = sessions.length === 0;
-		const known = new Set([...active, ...ended].map((task) => keyOf(store.merge(task))));
-		if (active.length < ACTIVE) store.dropActive((task) => task.updated_at < since && !known.has(keyOf(task)));
-		this.#figures.update({ failed: number(today.failed), completed: number(today.completed) });
-		if (known.size || sessions.length) this.#show();
-		else fill(this, heading(t("nav.now")), await emptyStart());
-	}
-
-	update() {
-		this.#showSoon();
-		this.#reloadSoon();
+		await overview.read();
+		if (!this.isConnected) return;
+		this.#show();
+		if (!store.tasks.size && !overview.sessions.length) fill(this, heading(t("nav.now")), await emptyStart());
+		else this.#readStrips();
 	}
 
 	tick() {
-		if (!this.#body.hidden) this.#show();
-		if (++this.#ticks % RELOAD_TICKS === 0) this.#reloadSoon();
+		if (overview.isRead) this.#show();
+	}
+
+	get #isOpen() {
+		return this.#folded.open ? "open" : "";
 	}
 
 	#show() {
-		if (!this.isConnected) return;
-		if (!this.#body.isConnected) {
-			fill(this, heading(t("nav.now"), this.#figures.element), this.#sessionsSection, this.#body);
+		if (!this.isConnected || !overview.isRead) return;
+		if (!this.#sections[0].isConnected) {
+			if (!store.tasks.size && !overview.sessions.length) return;
+			fill(this, this.#heading, this.#sections);
 		}
-		const all = [...store.tasks.values()];
-		const active = all.filter((task) => !ENDED.has(task.status));
-		const ended = all.filter((task) => ENDED.has(task.status));
-		active.sort((a, b) => +isWaiting(b) - +isWaiting(a) || (isWaiting(a) && newest("attention_since", b, a)) ||
-			+isSilent(b) - +isSilent(a) || newest("started_at", a, b));
-		ended.sort((a, b) => newest("finished_at", a, b));
-		this.#body.hidden = false;
-		this.#none.hidden = active.length > 0;
-		this.#showActive(active.slice(0, ACTIVE), keyOf);
-		this.#showEnded(ended.slice(0, SHOWN_ENDED), keyOf);
-		const running = active.filter((task) => task.status === "running");
-		this.#figures.update({
-			waiting: number(active.filter(isWaiting).length),
-			running: number(running.length) + (active.length < ACTIVE ? "" : "+"),
-			silent: number(running.filter((task) => isSilent(task)).length),
-		});
+		if (this.#skeleton.isConnected) performance.mark("shown");
+		this.#skeleton.remove();
+		for (const part of this.#sections) part.hidden = false;
+		this.#showWhatNeeds();
+		const active = overview.active.sort((a, b) => newest("started_at", a, b));
+		this.#noAgents.hidden = active.length > 0;
+		this.#showAgents(nested(active.slice(0, ACTIVE)), ({ task }) => keyOf(task));
+		const ended = [...store.tasks.values()].filter(({ status }) => ENDED.has(status))
+			.sort((a, b) => newest("finished_at", a, b)).slice(0, SHOWN_ENDED);
+		const completed = ended.filter(({ status }) => status === "completed");
+		this.#noEnded.hidden = ended.length > 0;
+		this.#showFailed(ended.filter(({ status }) => status === "failed"), keyOf);
+		this.#showCompleted(completed, keyOf);
+		this.#folded.hidden = !completed.length;
+		text(this.#fold, t("count.completed", { count: completed.length }));
+		const { completed: done, failed, usage } = overview.today;
+		this.#figures.update({ completed: number(done), failed: number(failed), cost: (usage && allCost(usage)) || cost(0) });
+		if (active.length) this.#readStrips();
+	}
+
+	/** A row that leaves hands the focus to the one that takes its place. */
+	#showWhatNeeds() {
+		const at = [...this.#needs.children].findIndex((line) => line.contains(document.activeElement));
+		const found = needs(this.#needed);
+		this.#needed = new Set(found.map(({ key }) => key));
+		this.#showNeeds(found, ({ key, session }) => key + Boolean(session));
+		this.#noNeeds.hidden = found.length > 0;
+		if (at < 0 || this.#needs.contains(document.activeElement)) return;
+		const next = this.#needs.children[Math.min(at, found.length - 1)];
+		const link = /** @type {HTMLElement} */ ((next ?? this).querySelector(next ? ".line-link" : "h1"));
+		link.focus();
+	}
+
+	async #strips() {
+		try {
+			({ intervals: this.#intervals } = await api.timeline({ from: "60m" }));
+		} catch {
+			return; // there will be others
+		}
+		this.#show();
 	}
 }
 

@@ -54,11 +54,11 @@ class ProjectView extends View {
 		const [found, overall] = await Promise.all([
 			api.projectStats(this.#project), api.stats(), this.#content.read(),
 		]);
-		const { total, running, failed } = found.task_stats;
+		const { total, running, failed, completed } = found.task_stats;
 		const { finished_success_rate: rate, average_duration: average } = found.performance;
 		this.#figures.update({
 			total: number(total), running: number(running), failed: number(failed),
-			rate: `${number(rate, 1)} %`, average: duration(Math.round(average * 10) / 10),
+			rate: completed + failed ? `${number(rate, 1)} %` : "–", average: duration(Math.round(average * 10) / 10),
 		});
 		fill(this.#agents, overall.agents.map(({ name }) => h("option", { value: name })));
 	}

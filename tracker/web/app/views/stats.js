@@ -30,7 +30,7 @@ class StatsView extends View {
 			projects: number(overview.total_projects), tasks: number(overview.total_tasks),
 			active: number(overview.active_tasks), completed: number(overview.completed_tasks),
 			failed: number(overview.failed_tasks),
-			rate: `${number(performance.finished_success_rate, 1)} %`,
+			rate: overview.completed_tasks + overview.failed_tasks ? `${number(performance.finished_success_rate, 1)} %` : "–",
 			median: duration(trends.durations.median),
 		});
 		this.#part(this.#days, dayChart(lastDays(trends.timeline, 30)));
@@ -69,6 +69,7 @@ function bars(histogram) {
 
 function agentTable(agents, medians) {
 	const median = new Map(medians.map(({ name, median_duration: m }) => [name, m]));
+	const hasEnded = ({ name, average_duration: average }) => average > 0 || median.has(name);
 	const columns = ["agent", "tasks", "success", "median", "average", "cost"];
 	return h("div.scroll-x", { tabindex: "0" },
 		h("table.plain-table", { "aria-label": t("stats.agents") },
@@ -79,7 +80,7 @@ function agentTable(agents, medians) {
 				return h("tr",
 					h("th", { scope: "row" }, isolate(agent.name)),
 					h("td", number(agent.task_count)),
-					h("td", h("span.rate", rate), h("span.rate-words", `${number(agent.finished_success_rate, 1)} %`)),
+					h("td", hasEnded(agent) ? [h("span.rate", rate), h("span.rate-words", `${number(agent.finished_success_rate, 1)} %`)] : "–"),
 					h("td", median.has(agent.name) ? duration(median.get(agent.name)) : "–"),
 					h("td", duration(Math.round(agent.average_duration * 10) / 10)),
 					h("td", costOf(agent.usage) || "–"));
