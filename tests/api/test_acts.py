@@ -51,9 +51,9 @@ def test_it_is_told_to_everybody_and_kept(shared_server: Server, project: str) -
 
 def test_snooze(shared_server: Server, project: str) -> None:
     shared_server.report("error", project, error_type="E", error_message="m")
-    until = (datetime.now(UTC) + timedelta(hours=1)).isoformat(timespec="milliseconds")
-    until = until.replace("+00:00", "Z")
-    assert do(shared_server, project, "snooze", until=until).json()["snoozed_until"] == until
+    until = do(shared_server, project, "snooze", minutes=60).json()["snoozed_until"]
+    left = datetime.fromisoformat(until) - datetime.now(UTC)
+    assert timedelta(minutes=55) < left < timedelta(minutes=61)
     assert events(shared_server, project)[-1]["data"]["snoozed_until"] == until
     assert do(shared_server, project, "snooze", minutes=5).json()["snoozed_until"] < until
     assert do(shared_server, project, "snooze", "DELETE").json()["snoozed_until"] is None
@@ -64,9 +64,7 @@ def test_snooze(shared_server: Server, project: str) -> None:
     "body",
     [
         *({}, {"minutes": 0}, {"minutes": -1}, {"minutes": 1e9}, {"minutes": "5"}, {"minute": 5}),
-        *({"until": "2020-01-01T00:00:00Z"}, {"until": "9999-01-01T00:00:00Z"}, {"until": 5}),
-        {"until": "soon"},
-        {"minutes": 5, "until": "2030-01-01T00:00:00Z"},
+        *({"until": "2030-01-01T00:00:00Z"}, {"minutes": None}),
         {"minutes": True},
     ],
 )

@@ -7,41 +7,31 @@ from typing import Annotated, Any, Protocol
 
 import falcon.asgi
 import orjson
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field
 
 from tracker.api import responses
 from tracker.api.middleware.auth import Rights, principal_of, scope_of
 from tracker.api.resources import read_json
-from tracker.api.schemas import Moment
 from tracker.clock import Clock
 from tracker.domain.acts import MAX_SNOOZE_MS, Act, Deed
 from tracker.domain.fields import Message
 from tracker.domain.ports import ReportStore, TaskStore
 from tracker.domain.principal import Right
 from tracker.domain.tasks import ENDED, Kind, Report
-from tracker.errors import Conflict, Issue, ValidationFailed
+from tracker.errors import Conflict
 
 _MAX_MINUTES = MAX_SNOOZE_MS // 60_000
 
 
 class SnoozeBody(BaseModel):
-    """`POST …/snooze`: one of them."""
+    """`POST …/snooze`."""
 
     # A misspelt field would be another time than was meant.
     model_config = ConfigDict(extra="forbid")
 
-    until: Moment | None = Field(
-        default=None, examples=["2024-01-15T12:00:00Z"], description="UTC without an offset."
+    minutes: Annotated[float, Field(strict=True, gt=0, le=_MAX_MINUTES)] = Field(
+        examples=[30], description="From now on."
     )
-    minutes: Annotated[float, Field(strict=True, gt=0, le=_MAX_MINUTES)] | None = Field(
-        default=None, examples=[30], description="From now on."
-    )
-
-    @model_validator(mode="after")
-    def _one(self) -> SnoozeBody:
-        if (self.until is None) == (self.minutes is None):
-            raise ValueError("give either until or minutes")
-        return self
 
 
 class FailBody(BaseModel):
@@ -104,7 +94,7 @@ class Snooze(_OfTask):
     ) -> None:
         """It can wait until then. Raises NotFound, ValidationFailed."""
         body = await read_json(req, SnoozeBody)
-        until = self._until(body)
+        until = self._clock.now_ms() + max(1, round(body.minutes * 60_000))
         deed = Deed(Act.SNOOZE, principal_of(req).name, until)
         await self._store.act(scope_of(req), project_name, task_id, deed)
         await self._send(req, resp, project_name, task_id)
@@ -116,16 +106,6 @@ class Snooze(_OfTask):
         deed = Deed(Act.SNOOZE, principal_of(req).name, is_undone=True)
         await self._store.act(scope_of(req), project_name, task_id, deed)
         await self._send(req, resp, project_name, task_id)
-
-    def _until(self, body: SnoozeBody) -> int:
-        now = self._clock.now_ms()
-        if body.until is None:
-            return now + max(1, round((body.minutes or 0) * 60_000))
-        if not now < body.until <= now + MAX_SNOOZE_MS:
-            raise ValidationFailed(
-                "Invalid data format", [Issue("until", "expected a time within the next 366 days")]
-            )
-        return body.until
 
 
 class Failure(_OfTask):

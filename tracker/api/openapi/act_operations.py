@@ -40,7 +40,7 @@ ACT_OPERATIONS: Final = (
         path=f"{_PATH}/snooze",
         id="snooze_task",
         summary="Put off what a task needs a person for",
-        description="Until that time, or until there is something new to see to. The event is "
+        description="For so long, or until there is something new to see to. The event is "
         "`task_snoozed`.",
         body=acts.SnoozeBody,
         example={"minutes": 30},

@@ -68,7 +68,7 @@ class NeedLine extends HTMLElement {
 		this.#actions.append(copied);
 		if (mayAnswer()) {
 			this.#add("acknowledge", "check", () => this.#act(() => api.acknowledge(...this.#name)));
-			this.#add("snooze", "snooze", () => askHowLong(this.#task.title, (until) => this.#act(() => api.snooze(...this.#name, until))));
+			this.#add("snooze", "snooze", () => askHowLong(this.#task.title, (minutes) => this.#act(() => api.snooze(...this.#name, minutes))));
 			this.#add("fail", "failed", () => askWhy(this.#task.title, (reason) => api.fail(...this.#name, reason)));
 		}
 		this.append(this.#status,
@@ -135,18 +135,18 @@ function askHowLong(title, choose) {
 	const tomorrow = new Date(Date.now());
 	tomorrow.setDate(tomorrow.getDate() + 1);
 	tomorrow.setHours(9, 0, 0, 0);
-	/** @type {[string, any][]} */
+	/** @type {[string, number][]} */
 	const choices = [
-		[t("needs.minutes"), { minutes: 15 }], [t("needs.hour"), { minutes: 60 }],
-		[t("needs.tomorrow"), { until: tomorrow.toISOString() }],
+		[t("needs.minutes"), 15], [t("needs.hour"), 60],
+		[t("needs.tomorrow"), (tomorrow.getTime() - Date.now()) / 60_000],
 	];
 	const dialog = h("dialog.dialog.ask", { "aria-labelledby": "ask-title" },
 		h("h2", { id: "ask-title" }, t("needs.snooze")), h("p", isolate(title)),
-		h("div.dialog-buttons", choices.map(([words, until]) => h("button.button", {
+		h("div.dialog-buttons", choices.map(([words, minutes]) => h("button.button", {
 			type: "button",
 			onclick: () => {
 				dialog.close();
-				choose(until);
+				choose(minutes);
 			},
 		}, words))));
 	openDialog(dialog);
