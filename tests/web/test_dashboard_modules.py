@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import tracker
 
@@ -234,3 +236,44 @@ def test_what_belongs_to_a_task_is_found_by_how_near_it_is() -> None:
     assert (len(few["ids"]), few["ids"][0], few["left"]) == (3, "me", 8)
     assert all({edge["from"], edge["to"]} <= set(few["ids"]) for edge in few["edges"])
     assert related("none", []) == {"ids": ["none"], "edges": [], "left": 0}
+
+
+WORD = st.text(st.characters(exclude_categories=["C", "Z"]), min_size=1, max_size=12)
+FILTERS = st.fixed_dictionaries(
+    {},
+    optional={
+        "status": st.sampled_from(["failed", "running,pending"]),
+        "agent": st.lists(WORD, min_size=1, max_size=3).map(" ".join),
+        "project": WORD,
+        "session": WORD,
+        "since": st.sampled_from(["2h", "30d", "2024-01-15"]),
+        "attention": st.just("1"),
+        "silent": st.just("1"),
+        "attempt_min": st.just("2"),
+        "cost_min": st.sampled_from(["1", "0.5"]),
+        "q": st.lists(WORD, min_size=1, max_size=3).map(" ".join),
+    },
+)
+
+
+@settings(max_examples=3, deadline=None)
+@given(st.lists(FILTERS, min_size=50, max_size=80))
+def test_a_line_of_tokens_says_what_it_was_made_of(some: list[dict[str, str]]) -> None:
+    heard = run(
+        f"import {{ formatTokens, parseTokens }} from {json.dumps((LIB / 'tokens.js').as_uri())};\n"
+        "const make = (some) => some.map((one) => parseTokens(formatTokens(one)));",
+        some,
+    )
+    assert heard == [{"filters": one, "wrong": []} for one in some]
+
+
+def test_tokens_that_say_nothing_are_told() -> None:
+    line = "status:done colour:red is:odd cost:much since:soon agent: http://a.b/c plain"
+    heard = run(
+        f"import {{ parseTokens }} from {json.dumps((LIB / 'tokens.js').as_uri())};\n"
+        "const make = parseTokens;",
+        line,
+    )
+    assert heard["filters"] == {"q": "http://a.b/c plain"}
+    wrong = ["status:done", "colour:red", "is:odd", "cost:much", "since:soon"]
+    assert heard["wrong"][: len(wrong)] == wrong

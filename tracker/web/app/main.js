@@ -27,9 +27,8 @@ import "./views/projects.js";
 import "./views/settings.js";
 import "./views/stats.js";
 import "./views/task.js";
+import "./views/tasks.js";
 
-// Places whose view is another until one of their own is defined.
-const STAND_INS = { tasks: "projects" };
 const live = new Live(store, () => {
 	holdTicks(live.state === "offline" || live.state === "catching-up");
 	shell.showState(live);
@@ -39,7 +38,7 @@ let shell = new Shell(live);
 let refused = "";
 
 function makeView(name, args, query) {
-	const View = customElements.get(`${name}-view`) ?? customElements.get(`${STAND_INS[name]}-view`);
+	const View = customElements.get(`${name}-view`);
 	return View ? new View(args, query) : h("div", heading(t("nav.missing")), missing(t("missing")));
 }
 

@@ -3,6 +3,7 @@
 // after events, but not at each of them.
 import { throttle } from "../lib/throttle.js";
 import { api } from "./api.js";
+import { renewal } from "./renewal.js";
 import { ENDED, isSilent, isWaiting, keyOf, store } from "./store.js";
 import { mayJudge, onTick, serverNow } from "./time.js";
 
@@ -48,7 +49,7 @@ class Overview {
 	#undo = [];
 	#ticks = 0;
 	#notify = throttle(() => this.#listeners.forEach((listener) => listener()), 100);
-	#readSoon = throttle(() => this.#undo.length && this.read().catch(() => null), READ_EVERY);
+	#readSoon = renewal(() => this.#undo.length && this.read().catch(() => null), READ_EVERY);
 
 	start() {
 		this.stop();

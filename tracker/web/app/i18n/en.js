@@ -486,6 +486,16 @@ export default {
 		min: "{n} min",
 		s: "{n} s",
 	},
+	tokens: {
+		costly: "Costly this week",
+		example: "status:failed agent:claude since:2h cost:>1 words",
+		failedToday: "Failed in 24 hours",
+		label: "Filter: tokens and words",
+		silent: "Silent",
+		views: "Saved filters",
+		waiting: "Waiting for a person",
+		wrong: "No filter: {tokens}. Filters are status:, agent:, project:, model:, session:, parent:, since:2h, cost:>1, is:waiting, is:silent, is:overdue, is:again.",
+	},
 	usage: {
 		about: "about {cost}",
 		cache_read: "{count} from cache",

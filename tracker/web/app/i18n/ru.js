@@ -486,6 +486,16 @@ export default {
 		min: "{n} мин",
 		s: "{n} с",
 	},
+	tokens: {
+		costly: "Дорогие за неделю",
+		example: "status:failed agent:claude since:2h cost:>1 слова",
+		failedToday: "Ошибки за сутки",
+		label: "Фильтр: условия и слова",
+		silent: "Молчат",
+		views: "Готовые фильтры",
+		waiting: "Ждут человека",
+		wrong: "Не фильтр: {tokens}. Фильтры: status:, agent:, project:, model:, session:, parent:, since:2h, cost:>1, is:waiting, is:silent, is:overdue, is:again.",
+	},
 	usage: {
 		about: "около {cost}",
 		cache_read: "{count} из кэша",

@@ -6,3 +6,4 @@ export * from "./icons.js";
 export * from "./prefs.js";
 export * from "./router.js";
 export * from "./throttle.js";
+export * from "./tokens.js";

@@ -1,5 +1,5 @@
 // @ts-check
-// A project's tasks as a table of any length: pages are read as they come into sight.
+// Tasks of a project, or of all, as a table of any length: pages are read as they come into sight.
 import { duration, h, isolate, number, paths, setQuery, t, text } from "../lib/index.js";
 import { api, keyOf, shownStatus, store } from "../data/index.js";
 import { cell, costOf, failed, notesOf, progressBar, renew, showStatus, summaryOf, timeShown } from "../parts/index.js";
@@ -78,14 +78,15 @@ class TaskTable extends HTMLElement {
 	}
 
 	async #count() {
-		const { total } = await api.tasks(this.project, this.#query(0, 1));
+		const { total } = await this.#ask(0, 1);
 		const added = total - this.#total;
 		this.#news.hidden = added <= 0;
 		text(this.#news, t("project.news", { count: added }));
 	}
 
-	#query(offset, limit) {
-		return { ...this.filters, offset, limit, sort_by: this.#sort.by, sort_order: this.#sort.order };
+	#ask(offset, limit) {
+		const query = { ...this.filters, offset, limit, sort_by: this.#sort.by, sort_order: this.#sort.order };
+		return this.project ? api.tasks(this.project, query) : api.allTasks(query);
 	}
 
 	get #newestFirst() {
@@ -98,7 +99,7 @@ class TaskTable extends HTMLElement {
 		this.#reading.set(page, true);
 		try {
 			const moved = renew ? 0 : this.#moved;
-			const answer = await api.tasks(this.project, this.#query(page * PAGE + moved, PAGE));
+			const answer = await this.#ask(page * PAGE + moved, PAGE);
 			if (run !== this.#run) return;
 			this.#reading.delete(page);
 			if (renew || this.#pages.size === 0) {
@@ -110,7 +111,7 @@ class TaskTable extends HTMLElement {
 				if (this.#moved !== moved) return this.#read(page);
 			}
 			if (answer.tasks.some((task) => costOf(task.usage))) this.dataset.used = "";
-			this.#pages.set(page, answer.tasks.map((task) => store.merge({ ...task, project: this.project })));
+			this.#pages.set(page, answer.tasks.map((task) => store.merge({ ...task, project: task.project ?? this.project })));
 		} catch (error) {
 			if (run !== this.#run) return;
 			this.#reading.delete(page);
@@ -119,7 +120,19 @@ class TaskTable extends HTMLElement {
 		}
 		this.#none.hidden = this.#total > 0;
 		this.setAttribute("aria-rowcount", `${this.#total + 1}`);
-		this.#list.count = this.#total;
+		this.#keepFocus(() => (this.#list.count = this.#total));
+	}
+
+	/** On the task that has it, wherever its row is then. */
+	#keepFocus(change) {
+		const held = this.#rows().find((row) => row.contains(document.activeElement))?.key;
+		change();
+		if (held) this.#rows().find((row) => row.key === held)?.focusLink();
+	}
+
+	/** @returns {TaskRow[]} */
+	#rows() {
+		return [...this.querySelectorAll("task-row")].map((row) => /** @type {TaskRow} */ (row));
 	}
 
 	/** What is in sight. */
@@ -170,6 +183,8 @@ class TaskRow extends HTMLElement {
 	#duration = cell("cell-duration");
 	#elapsed = timeShown("", "elapsed");
 	#used = cell("cell-used");
+	#project = h("bdi.row-project", { dir: "auto" });
+	key = "";
 
 	connectedCallback() {
 		if (this.firstChild) return;
@@ -177,7 +192,7 @@ class TaskRow extends HTMLElement {
 		this.setAttribute("role", "row");
 		this.append(
 			this.#status,
-			cell("cell-title", this.#link, h("div.row-words", this.#notes, this.#words)),
+			cell("cell-title", this.#link, h("div.row-words", this.#project, this.#notes, this.#words)),
 			cell("cell-agent", this.#agent),
 			cell("cell-progress", this.#bar.element, this.#percent),
 			cell("cell-started", this.#started),
@@ -186,12 +201,18 @@ class TaskRow extends HTMLElement {
 		);
 	}
 
+	focusLink() {
+		this.#link.focus({ preventScroll: true });
+	}
+
 	show(task) {
 		this.classList.toggle("is-loading", !task);
+		this.key = task ? keyOf(task) : "";
 		if (!task) {
 			this.#link.removeAttribute("href");
 			return;
 		}
+		text(this.#project, this.closest("tasks-view") ? task.project : "");
 		const shown = shownStatus(task);
 		this.dataset.status = shown;
 		showStatus(this.#status, shown);
