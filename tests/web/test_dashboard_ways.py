@@ -62,7 +62,7 @@ def test_a_new_page_begins_at_its_top(open_dashboard: Open, filled: Server) -> N
     page = dashboard.page
     dashboard.is_settled()
     page.locator("virtual-list").evaluate("list => list.scrollTo(0, 1000)")
-    page.get_by_role("link", name="Projects").first.click()
+    page.get_by_role("link", name="Tasks").first.click()
     dashboard.heading("Projects")
     page.get_by_role("link", name="ways", exact=True).last.click()
     dashboard.heading("ways")
@@ -80,7 +80,7 @@ def test_keys_work_on_other_layouts(open_dashboard: Open) -> None:
             page.evaluate(PRESS, [key, code])
 
     press(("п", "KeyG"), ("ы", "KeyS"))  # Russian
-    dashboard.heading("Stats")
+    dashboard.heading("Insights")
     press((".", "Slash"))
     expect(page.get_by_role("combobox", name="Search")).to_be_focused()
     page.keyboard.press("Escape")

@@ -8,6 +8,8 @@ import { ENDED, isSilent, isWaiting, keyOf, store } from "./store.js";
 import { mayJudge, onTick, serverNow } from "./time.js";
 
 const READ_EVERY = 3000;
+// Events tell nearly all of what is counted.
+const COUNT_EVERY = 10_000;
 // No event tells that a task is overdue by now, that one it waited for was deleted, or that a day is over.
 const READ_TICKS = 60;
 // What is read at most; of more, the counts are the server's.
@@ -49,7 +51,10 @@ class Overview {
 	#undo = [];
 	#ticks = 0;
 	#notify = throttle(() => this.#listeners.forEach((listener) => listener()), 100);
+	#isCounted = false;
+	// What fails here is tried again: by whoever shows it, by the next event, when the server is back.
 	#readSoon = renewal(() => this.#undo.length && this.read().catch(() => null), READ_EVERY);
+	#countSoon = renewal(() => this.#undo.length && this.#readCounts(() => this.isRead).catch(() => null), COUNT_EVERY);
 
 	start() {
 		this.stop();
@@ -59,6 +64,7 @@ class Overview {
 				else this.#forget();
 				this.#readSoon();
 			}),
+			store.whenBack(() => this.#readSoon()),
 			onTick(() => {
 				if (++this.#ticks % READ_TICKS === 0) this.#readSoon();
 			}),
@@ -75,6 +81,7 @@ class Overview {
 	/** What is on its way is of another log, or for somebody else. */
 	#forget() {
 		this.isRead = false;
+		this.#isCounted = false;
 		this.#reading = null;
 	}
 
@@ -107,7 +114,8 @@ class Overview {
 		this.sessions = sessions;
 		this.isRead = true;
 		this.#notify();
-		await this.#readCounts(isWanted);
+		if (this.#isCounted) this.#countSoon();
+		else await this.#readCounts(isWanted);
 	}
 
 	async #readCounts(isWanted) {
@@ -118,6 +126,7 @@ class Overview {
 			api.allTasks({ since: midnight, figures: 1, limit: 1 }),
 		]);
 		if (!isWanted()) return;
+		this.#isCounted = true;
 		// Of these the list alone tells what they have used, and what failed before what ended last.
 		for (const task of lately.tasks) store.merge(task);
 		const listed = lately.tasks.filter(({ status }) => status === "failed").length;

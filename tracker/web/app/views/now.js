@@ -1,7 +1,7 @@
 // @ts-check
 // Now: what needs a person, which agents are at work, and what ended last, over all projects.
-import { cost, fill, h, icon, keyed, number, pref, setPref, t, text, throttle } from "../lib/index.js";
-import { ACTIVE, api, ENDED, keyOf, overview, store } from "../data/index.js";
+import { cost, fill, h, icon, keyed, number, pref, setPref, t, text } from "../lib/index.js";
+import { ACTIVE, api, ENDED, keyOf, overview, renewal, store } from "../data/index.js";
 import { allCost, emptyStart, figures, heading, section, View } from "../parts/index.js";
 import { nested } from "./now-agents.js";
 import { needs } from "./now-needs.js";
@@ -36,7 +36,7 @@ class NowView extends View {
 	#showAgents = keyed(this.#agents, () => h("agent-line"), (line, shown) => line.show(shown, this.#intervals));
 	#showFailed = lines(this.#failed);
 	#showCompleted = lines(this.#completed);
-	#readStrips = throttle(() => this.isConnected && this.#strips(), STRIP_EVERY);
+	#readStrips = renewal(() => this.isConnected && this.#strips(), STRIP_EVERY);
 	#stop = () => {};
 
 	render() {
