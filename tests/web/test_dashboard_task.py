@@ -592,3 +592,28 @@ def test_back_leads_to_where_one_was(
     page.go_back()
     dashboard.heading("Long")
     expect(main).to_have_js_property("scrollTop", 900)
+
+
+def test_a_task_tells_how_others_of_its_title_went(
+    open_dashboard: Open, shared_server: Server, project: str
+) -> None:
+    def end(number: int, kind: str, title: str = 'Nightly "build" (x)') -> None:
+        shared_server.report(kind, project, str(number), task=title)
+
+    end(0, "error")
+    dashboard = open_dashboard(path_of(project, "0"))
+    page = dashboard.page
+    expect(page.locator(".fact-duration")).to_be_visible()
+    for number in range(1, 13):
+        end(number, "error" if number in (1, 5, 12) else "finish")
+    end(13, "finish", 'Nightly "build" (x) of another')
+    shared_server.report("start", project, "14", task='Nightly "build" (x)')
+    shown = page.locator(".fact-alike")
+
+    def is_told() -> bool:
+        dashboard.visit(path_of(project, "12"))
+        return shown.is_visible() and "8 of the last 10" in shown.inner_text()
+
+    wait_for(is_told, what="the index to follow")
+    dashboard.visit(path_of(project, "14"))
+    expect(shown).to_have_count(0)

@@ -124,6 +124,7 @@ export default {
 	},
 	fact: {
 		agent: "Agent",
+		alike: "Of this title",
 		attempts: "Attempts",
 		branch: "Branch",
 		command: "Command",
@@ -137,6 +138,7 @@ export default {
 		lastWord: "Last report",
 		model: "Model",
 		parent: "Started by",
+		passed: { one: "{passed} of the last {count} passed", other: "{passed} of the last {count} passed" },
 		pull: "Pull request",
 		remote: "Repository",
 		run: "Run",

@@ -124,6 +124,7 @@ export default {
 	},
 	fact: {
 		agent: "Агент",
+		alike: "С таким названием",
 		attempts: "Попытки",
 		branch: "Ветка",
 		command: "Команда",
@@ -137,6 +138,7 @@ export default {
 		lastWord: "Последнее сообщение",
 		model: "Модель",
 		parent: "Кем запущена",
+		passed: { one: "удалась {passed} из последних {count}", few: "удалось {passed} из последних {count}", other: "удалось {passed} из последних {count}" },
 		pull: "Пул-реквест",
 		remote: "Репозиторий",
 		run: "Запуск",

@@ -24,9 +24,10 @@ const KNOWN = {
 
 /**
  * @param {Task} task
+ * @param {{passed: number, count: number} | null} alike How tasks of the same title went.
  * @returns {Fact[]} Of which those with an input of null are not known.
  */
-export function factsOf(task) {
+export function factsOf(task, alike) {
 	const { project, session } = task;
 	const ended = ENDED.has(task.status);
 	const told = known(task.metadata);
@@ -38,6 +39,7 @@ export function factsOf(task) {
 		...Object.keys(KNOWN).map((name) => /** @type {Fact} */ ([name, told[name], (value) => linked(name, value)])),
 		["used", task.usage, usageOf],
 		["usedInAll", ofOthersToo(task), usageOf],
+		["alike", alike, ({ passed, count }) => t("fact.passed", { passed, count })],
 		["attempts", task.attempt > 1 ? task.attempt : null, number],
 		["started", task.started_at, (at) => timeShown(at, "clock")],
 		["ended", ended ? task.finished_at : null, (at) => timeShown(at, "clock")],

@@ -7,6 +7,7 @@ import {
 	clamped, copyButton, isUnmeasured, markdown, progressBar, showStatus, Tabs, View,
 } from "../parts/index.js";
 import { asked, noted, notes, requestsOf } from "./task-attention.js";
+import { alike } from "./task-alike.js";
 import { taskAttempts } from "./task-attempts.js";
 import { data } from "./task-data.js";
 import { factsOf } from "./task-facts.js";
@@ -54,6 +55,8 @@ class TaskView extends View {
 	#ticks = 0;
 	/** @type {HTMLElement | null} */
 	#scroller = null;
+	/** @type {{passed: number, count: number} | null} */
+	#alike = null;
 	#isRestored = false;
 	#rememberSoon = throttle(() => this.#remember(), 500);
 	#showSoon = throttle(() => this.#show(), 200);
@@ -93,14 +96,24 @@ class TaskView extends View {
 
 	async load() {
 		const { events, ...task } = await api.task(this.#project, this.#id);
-		this.#task = { ...task, ...store.merge({ ...task }) };
+		/** @type {Task} */
+		const read = (this.#task = { ...task, ...store.merge({ ...task }) });
 		this.#events.take(events);
 		this.#gone.hidden = true;
 		this.toggleAttribute("data-unknown", false);
 		this.#show();
-		if (this.#tabs.chosen === "graph") await this.#graph.load(this.#task);
-		if (this.#tabs.chosen === "attempts") await this.#attempts.load(this.#task, this.#events.all);
+		const { chosen } = this.#tabs;
+		await Promise.all([
+			ENDED.has(read.status) && this.#compare(read),
+			chosen === "graph" && this.#graph.load(read),
+			chosen === "attempts" && this.#attempts.load(read, this.#events.all),
+		]);
 		await this.#restore();
+	}
+
+	async #compare(task) {
+		this.#alike = await alike(task);
+		this.#show();
 	}
 
 	disconnectedCallback() {
@@ -187,7 +200,7 @@ class TaskView extends View {
 		this.#message.hidden = ENDED.has(task.status);
 		text(this.#message, task.message ?? "");
 		fill(this.#asked, this.#part("asked", requestsOf(task), asked));
-		fill(this.#facts, factsOf(task).map(([name, input, show]) =>
+		fill(this.#facts, factsOf(task, this.#alike).map(([name, input, show]) =>
 			this.#part(name, input ?? null, () => input != null && h(`div.fact-${name}`, h("dt", t(`fact.${name}`)), h("dd", show(input))))));
 		this.#showNotes(task);
 		fill(this.#result, this.#part("result", task.status === "completed" && task.result, (result) => result &&
