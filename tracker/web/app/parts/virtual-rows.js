@@ -8,6 +8,8 @@ import { fill, h } from "../lib/index.js";
 const ESTIMATED = 30; // pixels a row
 const OVERSCAN = 10;
 const NEAR_END = 24; // pixels
+// What is drawn shows how high it is, and by that what else is to be drawn.
+const MOST_TIMES = 20;
 // Rows that are kept for the sake of a selection.
 const MOST_SELECTED = 1000;
 
@@ -20,6 +22,7 @@ export class VirtualRows {
 	#rows = new Map();
 	#space = h("div.rows-space", { role: "presentation" });
 	#offset = 0;
+	#height = 0;
 	#isFollowing = true;
 	#isHidden = false;
 	#isDrawing = false;
@@ -52,8 +55,7 @@ export class VirtualRows {
 	restore() {
 		this.#isHidden = !this.element.clientHeight;
 		if (this.#isHidden) return;
-		this.element.scrollTop = this.#isFollowing ? this.element.scrollHeight : this.#offset;
-		this.element.dispatchEvent(new Event("scroll")); // all hear of it before anything is drawn
+		this.#scrollTo(this.#isFollowing ? this.element.scrollHeight : this.#offset);
 		this.#draw();
 	}
 
@@ -108,19 +110,27 @@ export class VirtualRows {
 			overscan: OVERSCAN,
 			rangeExtractor: (range) => this.#inPage(range),
 			anchorTo: /** @type {const} */ ("end"),
-			followOnAppend: this.#isFollowing,
-			scrollEndThreshold: NEAR_END,
 			observeElementRect, observeElementOffset,
 			scrollToFn: elementScroll,
 			onChange: () => this.#draw(),
 		};
 	}
 
+	/** All hear of it at once, before anything else is drawn. */
+	#scrollTo(offset) {
+		const before = this.element.scrollTop;
+		this.element.scrollTop = offset;
+		if (this.element.scrollTop !== before) this.element.dispatchEvent(new Event("scroll"));
+	}
+
 	#moved() {
 		if (this.#isHidden) return;
 		const { scrollTop, scrollHeight, clientHeight } = this.element;
+		// What grows moves the end away; only a reader goes up while nothing grows.
+		if (scrollHeight - clientHeight - scrollTop <= NEAR_END) this.#isFollowing = true;
+		else if (scrollTop < this.#offset && scrollHeight === this.#height) this.#isFollowing = false;
 		this.#offset = scrollTop;
-		this.#isFollowing = scrollHeight - clientHeight - scrollTop <= NEAR_END;
+		this.#height = scrollHeight;
 		this.#onMove();
 	}
 
@@ -153,13 +163,14 @@ export class VirtualRows {
 		this.#again = true;
 		if (this.#isDrawing || !this.element.isConnected) return;
 		this.#isDrawing = true;
-		while (this.#again) {
+		for (let times = 0; this.#again && times < MOST_TIMES; times++) {
 			this.#again = false;
 			this.#drawOnce();
 			// What was measured may have made it longer.
-			if (this.#isFollowing) this.element.scrollTop = this.element.scrollHeight;
+			if (this.#isFollowing) this.#scrollTo(this.element.scrollHeight);
 		}
 		this.#isDrawing = false;
+		this.#height = this.element.scrollHeight;
 		this.#onMove();
 	}
 

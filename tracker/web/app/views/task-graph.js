@@ -11,6 +11,7 @@ const MOST_OF_SESSION = 500;
 const MOST_ASKED = 60;
 const AT_ONCE = 6;
 const [WIDTH, HEIGHT] = [208, 56];
+let made = 0;
 
 /** @typedef {import("../data/store.js").Task} Task */
 
@@ -21,6 +22,7 @@ class TaskGraph extends HTMLElement {
 	#known = new Map();
 	/** What has been asked for and is not there. */
 	#missing = new Set();
+	#arrow = `graph-arrow-${++made}`;
 	#shape = "";
 	#current;
 	/** @type {Map<string, {x: number, y: number}>} The middle of each. */
@@ -114,10 +116,10 @@ class TaskGraph extends HTMLElement {
 		this.#places = places;
 		for (const { style } of [this.#canvas, this.#edges]) Object.assign(style, { width: `${width}px`, height: `${height}px` });
 		fill(this.#edges,
-			svg("defs", {}, svg("marker", { id: "graph-arrow", viewBox: "0 0 8 8", refX: 7, refY: 4, markerWidth: 7, markerHeight: 7, orient: "auto" },
+			svg("defs", {}, svg("marker", { id: this.#arrow, viewBox: "0 0 8 8", refX: 7, refY: 4, markerWidth: 7, markerHeight: 7, orient: "auto" },
 				svg("path", { d: "M0 0L8 4L0 8z" }))),
 			lines.map(({ kind, points }) => svg("path", {
-				class: `graph-edge graph-${kind}`, "marker-end": "url(#graph-arrow)",
+				class: `graph-edge graph-${kind}`, "marker-end": `url(#${this.#arrow})`,
 				d: points.map(({ x, y }, at) => `${at ? "L" : "M"}${x.toFixed(1)} ${y.toFixed(1)}`).join(""),
 			})));
 		const here = places.get(this.#id);

@@ -34,6 +34,7 @@ class TaskLog extends HTMLElement {
 	/** @type {Item["key"] | null} Of the one of them that is shown. */
 	#current = null;
 	#wanted = "";
+	#isSeeking = false;
 	/** @type {number | undefined} */
 	#oldest = 0;
 	#isWhole = false;
@@ -110,7 +111,7 @@ class TaskLog extends HTMLElement {
 		this.#oldest = all[0]?.id;
 		this.#isWhole = isWhole;
 		this.#rows.setKeys(this.#items.map(({ key }) => key));
-		this.#look(false);
+		this.#look();
 		if (all.length && all.length < AS_THEY_COME) this.#readOlder(); // to know that these are all
 	}
 
@@ -171,22 +172,20 @@ class TaskLog extends HTMLElement {
 		return Boolean(event && wordsOf(event).toLowerCase().includes(this.#wanted));
 	}
 
-	/** Look through all of it for what is typed; `isAsked`: just now, so that the newest is shown. */
-	#look(isAsked = true) {
+	/** Look through all that is known for what is typed, and for something new through all there is. */
+	#look() {
 		const wanted = this.#find.value.trim().toLowerCase();
 		const isNew = wanted !== this.#wanted;
 		this.#wanted = wanted;
 		this.#found = wanted ? this.#items.flatMap((item, index) => (this.#holds(item) ? [index] : [])) : [];
-		if (!wanted) this.#current = null;
-		for (const button of this.#step) button.hidden = !wanted;
 		if (isNew) {
 			this.#current = null;
-			if (isAsked && wanted) {
-				this.#go(-1);
-				this.#readAll(() => this.#wanted === wanted);
-			}
+			this.#isSeeking = Boolean(wanted);
+			for (const button of this.#step) button.hidden = !wanted;
 			this.#rows.refresh();
+			if (wanted) this.#readAll(() => this.#wanted === wanted);
 		}
+		if (this.#isSeeking) this.#go(-1); // to the newest, as soon as there is one
 		this.#tell();
 	}
 
@@ -207,6 +206,7 @@ class TaskLog extends HTMLElement {
 	/** To the next, or the one before, of those that were found. */
 	#go(step) {
 		if (!this.#found.length) return;
+		this.#isSeeking = false;
 		const at = this.#placeOf(this.#items.length);
 		const next = step < 0 ? this.#found.findLast((index) => index < at) : this.#found.find((index) => index > at);
 		const index = next ?? (step < 0 ? this.#found.at(-1) : this.#found[0]);

@@ -82,7 +82,7 @@ class TaskView extends View {
 					h("nav.crumbs", { "aria-label": t("crumbs") },
 						h("a", { href: paths.projects() }, t("nav.projects")), h("span", " / "),
 						h("a", { href: paths.project(this.#project) }, isolate(this.#project))),
-					h("div.task-title", this.#status, clamped(this.#title))),
+					h("div.task-title", this.#status, clamped(this.#title, { byClick: true }))),
 				this.#actions),
 			this.#gone, this.#asked,
 			h("div.task-now", h("div.task-progress", this.#bar.element, this.#percent), this.#message),
