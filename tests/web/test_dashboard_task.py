@@ -227,20 +227,22 @@ def test_a_tab_that_was_left_is_as_it_was(
     page.locator(".rows").evaluate("e => e.scrollTo(0, 3000)")
     expect(page.locator(".log-end")).to_be_visible()
 
-    def in_the_middle() -> str:
-        return str(
-            page.locator(".rows").evaluate(
-                """e => { const { x, y, width, height } = e.getBoundingClientRect();
-                return document.elementFromPoint(x + width / 2, y + height / 2)
-                    .closest(".log-row")?.textContent }"""
-            )
+    def in_the_middle() -> int:
+        """Which report stands there; -1: none does yet."""
+        words = page.locator(".rows").evaluate(
+            """e => { const { x, y, width, height } = e.getBoundingClientRect();
+            return document.elementFromPoint(x + width / 2, y + height / 2)
+                .closest(".log-row")?.textContent ?? "" }"""
         )
+        found = re.search(r"report (\d+)", words)
+        return int(found[1]) if found else -1
 
     read = in_the_middle()
-    assert "report" in read
+    assert 80 < read < 140
     tab(page, "Data")
     tab(page, "Log")
-    wait_for(lambda: in_the_middle() == read, what="the log to be where it was")
+    # What is above is measured only when it is drawn: a row or two is no matter.
+    wait_for(lambda: abs(in_the_middle() - read) <= 3, what="the log to be where it was")
 
 
 def test_a_task_that_is_deleted_says_so(

@@ -2,7 +2,7 @@
 // Rows of any heights, of which those in sight are in the page, in a frame that scrolls by itself.
 // At its end it follows what is added; anywhere else, or while text in it is selected, what is in
 // sight stays where it is, whatever is added before or after.
-import { defaultRangeExtractor, elementScroll, observeElementOffset, observeElementRect, Virtualizer } from "@tanstack/virtual-core";
+import { defaultRangeExtractor, elementScroll, measureElement, observeElementOffset, observeElementRect, Virtualizer } from "@tanstack/virtual-core";
 import { fill, h } from "../lib/index.js";
 
 const ESTIMATED = 30; // pixels a row
@@ -112,6 +112,10 @@ export class VirtualRows {
 			anchorTo: /** @type {const} */ ("end"),
 			observeElementRect, observeElementOffset,
 			scrollToFn: elementScroll,
+			// What is hidden has no height: it keeps the one it had.
+			measureElement: (row, entry, virtualizer) => (row.offsetHeight
+				? measureElement(row, entry, virtualizer)
+				: (virtualizer.itemSizeCache.get(/** @type {any} */ (row).key) ?? ESTIMATED)),
 			onChange: () => this.#draw(),
 		};
 	}
