@@ -23,6 +23,8 @@ export class VirtualRows {
 	#space = h("div.rows-space", { role: "presentation" });
 	#offset = 0;
 	#height = 0;
+	/** @type {any} The key of the row at the top when it was hidden. */
+	#left = null;
 	#isFollowing = true;
 	#isHidden = false;
 	#isDrawing = false;
@@ -48,6 +50,7 @@ export class VirtualRows {
 
 	/** It is about to be hidden: that it then stands at its beginning is not its reader's doing. */
 	hide() {
+		if (!this.#isHidden) this.#left = this.place;
 		this.#isHidden = true;
 	}
 
@@ -57,6 +60,9 @@ export class VirtualRows {
 		if (this.#isHidden) return;
 		this.#scrollTo(this.#isFollowing ? this.element.scrollHeight : this.#offset);
 		this.#draw();
+		const left = this.#places.get(this.#left);
+		this.#left = null;
+		if (left !== undefined) this.to(left, "start");
 	}
 
 	get atEnd() {
