@@ -60,6 +60,7 @@ def test_the_counts_follow_what_happens(open_dashboard: Open, server: Server) ->
     server.report("error", "p", "a")
     server.report("finish", "p", "b")
     expect(tally(page, "failed")).to_have_text("1")
+    expect(tally(page, "waiting")).to_have_text("0")
     assert counts() == ["0", "0", "1", "0"]
     page.get_by_role("link", name="failed, 24 h").click()
     dashboard.at("/tasks?status=failed&since=24h")

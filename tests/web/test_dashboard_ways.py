@@ -62,7 +62,8 @@ def test_a_new_page_begins_at_its_top(open_dashboard: Open, filled: Server) -> N
     page = dashboard.page
     dashboard.is_settled()
     page.locator("virtual-list").evaluate("list => list.scrollTo(0, 1000)")
-    page.get_by_role("link", name="Tasks").first.click()
+    page.get_by_role("link", name="Tasks", exact=True).first.click()
+    page.get_by_role("link", name="By project").click()
     dashboard.heading("Projects")
     page.get_by_role("link", name="ways", exact=True).last.click()
     dashboard.heading("ways")

@@ -52,9 +52,10 @@ class Overview {
 	#ticks = 0;
 	#notify = throttle(() => this.#listeners.forEach((listener) => listener()), 100);
 	#isCounted = false;
+	#tell = (error) => this.#listeners.forEach((listener) => listener(error));
 	// What fails here is tried again: by whoever shows it, by the next event, when the server is back.
-	#readSoon = renewal(() => this.#undo.length && this.read().catch(() => null), READ_EVERY);
-	#countSoon = renewal(() => this.#undo.length && this.#readCounts(() => this.isRead).catch(() => null), COUNT_EVERY);
+	#readSoon = renewal(() => this.#undo.length && this.read().catch(this.#tell), READ_EVERY);
+	#countSoon = renewal(() => this.#undo.length && this.#readCounts(() => this.isRead).catch(this.#tell), COUNT_EVERY);
 
 	start() {
 		this.stop();
@@ -85,7 +86,7 @@ class Overview {
 		this.#reading = null;
 	}
 
-	/** Hear of each change, a few times a second at most. */
+	/** Hear of each change, a few times a second at most; and with the error, of a read that has failed. */
 	listen(listener) {
 		this.#listeners.add(listener);
 		return () => this.#listeners.delete(listener);

@@ -33,6 +33,7 @@ const keepSoon = throttle(keepPlace, NOTED_EVERY);
 
 export function followPlace() {
 	const note = ({ target }) => {
+		if (target.dataset?.keepsPlace !== undefined) return; // by what it shows, not by pixels
 		scrolled.add(target === document ? document.documentElement : target);
 		keepSoon();
 	};

@@ -35,7 +35,7 @@ export class VirtualRows {
 	constructor(label, make, onMove) {
 		this.#make = make;
 		this.#onMove = onMove;
-		this.element = h("div.rows", { role: "list", tabindex: "0", "aria-label": label }, this.#space);
+		this.element = h("div.rows", { role: "list", tabindex: "0", "aria-label": label, "data-keeps-place": "" }, this.#space);
 		this.#virtualizer = new Virtualizer(this.#options());
 	}
 

@@ -2,7 +2,7 @@
 // Now: what needs a person, which agents are at work, and what ended last, over all projects.
 import { cost, fill, h, icon, keyed, number, pref, setPref, t, text } from "../lib/index.js";
 import { ACTIVE, api, ENDED, keyOf, overview, renewal, store } from "../data/index.js";
-import { allCost, emptyStart, figures, heading, section, View } from "../parts/index.js";
+import { allCost, emptyStart, failed, figures, heading, section, View } from "../parts/index.js";
 import { nested } from "./now-agents.js";
 import { needs } from "./now-needs.js";
 
@@ -46,7 +46,7 @@ class NowView extends View {
 		this.#sections[0].classList.add("needs");
 		this.append(this.#heading, ...this.#sections);
 		for (const part of [this.#sections[0], this.#sections[2]]) part.hidden = true;
-		this.#stop = overview.listen(() => this.#show());
+		this.#stop = overview.listen((error) => (error ? failed(this, error) : this.#show()));
 		if (overview.isRead) this.#show();
 	}
 
