@@ -32,7 +32,7 @@ from tracker.clock import MS_PER_DAY, SystemClock
 from tracker.domain.hooks import HookRequest
 from tracker.domain.idempotency import LATE_LIFETIME_MS, Idempotency
 from tracker.domain.principal import ALL_PROJECTS
-from tracker.store.changes import Changes
+from tracker.store.changes import OnWrite
 from tracker.store.sqlite import hooks, pruning, search
 from tracker.store.sqlite.connection import open_writer
 
@@ -133,7 +133,7 @@ def build(path: Path, agents: int, hours: float) -> int:
             read = receive(AGENT, payload, {"at": now, "host": "desk"})
             key = Idempotency((0, str(uuid.uuid4())), b"%16d" % count, LATE_LIFETIME_MS)
             request = HookRequest(read, ALL_PROJECTS, key)
-            hooks.record(connection, now, [request], saved=_nothing_else)
+            hooks.record(connection, now, [request], OnWrite())
             count += 1
             if count % _AT_ONCE == 0:
                 _next_transaction(connection)
@@ -145,10 +145,6 @@ def build(path: Path, agents: int, hours: float) -> int:
         connection.execute("COMMIT")
         connection.pragma("wal_checkpoint(truncate)")
     return count
-
-
-def _nothing_else(_changes: Changes) -> None:
-    """No subscriber follows."""
 
 
 def _next_transaction(connection: apsw.Connection) -> None:

@@ -87,6 +87,8 @@ def test_fields(five: ClockedServer) -> None:
                 "truncated": False,
                 "reported_at": "2024-01-10T09:00:00.000Z",
                 "silent_since": None,
+                "acknowledged_at": None,
+                "snoozed_until": None,
                 "overdue": False,
                 "blocked": False,
                 "usage": None,

@@ -100,6 +100,7 @@ OTHERS = {
     *("overdue", "blocked", "truncated", "metadata_truncated"),
     *("attention_id", "attention_since"),
     *("usage", "usage_total", "usage_of", "usage_added"),  # in tables of its own
+    *("acknowledged_at", "snoozed_until", "by"),  # what people did about a task, by acts
 }
 
 # Too large for lists: one task is answered with it.
@@ -324,8 +325,8 @@ def test_a_status(schema: apsw.Connection, described: Any) -> None:
 
 def test_a_status_in_the_dashboard() -> None:
     app = "tracker/web/app"
-    # By the page: long unheard of, in need of a person, and a session whose turn is its user's.
-    added = {"silent", "waiting", "yours"}
+    # By the page: long unheard of, late, in need of a person, a session whose turn is its user's.
+    added = {"silent", "overdue", "waiting", "yours"}
     word = r"^\t\t(\w+):"
     compare(
         DASHBOARD,

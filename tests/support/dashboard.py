@@ -8,7 +8,7 @@ from typing import Any
 
 from playwright.sync_api import Browser, Locator, Page, Route, expect
 
-from tests.support.server import KEY, Server
+from tests.support.server import KEY, Server, wait_for
 
 # The machine may be busy with other tests.
 TIMEOUT_MS = 20_000
@@ -138,6 +138,12 @@ class Dashboard:
     def at(self, path: str) -> None:
         """Wait until the address is this."""
         expect(self.page).to_have_url(re.compile(re.escape(f"{self.server.url}{path}") + "$"))
+
+
+def until(page: Page, condition: str, arg: object = None) -> None:
+    """Wait until a function of JavaScript answers true. Playwright's own wait_for_function asks
+    again by `eval`, which the page's policy forbids: it waits only where it need not."""
+    wait_for(lambda: page.evaluate(condition, arg), 20, condition)
 
 
 def low_contrast(page: Page, at_least: int = 1) -> list[str]:

@@ -26,7 +26,7 @@ MS_PER_DAY = 86_400_000
 # Its agents tell of none.
 NO_USAGE = {
     **{"input_tokens": 0, "output_tokens": 0, "cache_read_tokens": 0, "cache_write_tokens": 0},
-    "cost_usd": 0,
+    **{"cost_usd": 0, "estimated_cost_usd": 0},
 }
 
 

@@ -11,6 +11,7 @@ import pytest
 
 import tracker
 from tests.support.clocked import ClockedServer
+from tests.support.dashboard import until
 from tests.support.server import Server, quote
 
 APP = Path(tracker.__file__).parent / "web" / "app"
@@ -82,7 +83,7 @@ def test_the_first_load_is_small(server: Server, open_dashboard: Any) -> None:
     server.report("start", "проект", "a", task="Перевести")  # needs both fonts
     page = open_dashboard(server=server).page
     page.wait_for_selector("task-line")
-    page.wait_for_function("document.fonts.status === 'loaded'")
+    until(page, "() => document.fonts.status === 'loaded'")
     sizes = page.evaluate(
         """["navigation", "resource"].flatMap((type) => performance.getEntriesByType(type))
         .filter(({ startTime }) => startTime < performance.getEntriesByName("shown")[0].startTime)

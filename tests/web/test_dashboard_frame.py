@@ -9,7 +9,7 @@ from urllib.parse import quote
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from tests.support.dashboard import Dashboard
+from tests.support.dashboard import Dashboard, until
 from tests.support.server import KEY, Server
 
 pytestmark = pytest.mark.browser
@@ -132,9 +132,7 @@ def test_the_palette_by_the_keyboard_alone(open_dashboard: Open, server: Server)
     run("theme", "Theme")
     expect(page.locator("html")).to_have_attribute("data-theme", "dark")
     run("command that", "Copy a command that reports")
-    page.wait_for_function(
-        "async (key) => (await navigator.clipboard.readText()).includes(key)", arg=KEY
-    )
+    until(page, "async (key) => (await navigator.clipboard.readText()).includes(key)", arg=KEY)
     run("русский", "Русский")
     expect(page.locator("html")).to_have_attribute("lang", "ru")
     page.keyboard.press("/")

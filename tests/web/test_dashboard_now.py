@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from tests.support.clocked import ClockedServer
-from tests.support.dashboard import Dashboard, low_contrast
+from tests.support.dashboard import Dashboard, low_contrast, until
 from tests.support.server import Server
 
 pytestmark = pytest.mark.browser
@@ -100,8 +100,8 @@ def test_all_of_it_by_the_keyboard(open_dashboard: Open, server: Server) -> None
     expect(titles(needs(page)).first).to_have_text("Task 2")
     expect(titles(needs(page)).first).to_be_focused()  # what takes the place of the one that left
     page.keyboard.press("c")
-    page.wait_for_function(
-        "async () => (await navigator.clipboard.readText()).includes('The task below failed')"
+    until(
+        page, "async () => (await navigator.clipboard.readText()).includes('The task below failed')"
     )
     page.keyboard.press("z")
     expect(page.get_by_role("button", name="15 minutes")).to_be_focused()

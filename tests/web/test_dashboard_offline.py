@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import expect
 
-from tests.support.dashboard import Dashboard
+from tests.support.dashboard import Dashboard, until
 from tests.support.server import Server
 
 pytestmark = pytest.mark.browser
@@ -54,7 +54,7 @@ def test_another_program_at_its_address_is_let_through(
     )
     page.goto(f"{server.url}/")
     expect(page.get_by_role("heading", name="Another")).to_be_visible()
-    page.wait_for_function("async () => !(await navigator.serviceWorker.getRegistration())")
+    until(page, "async () => !(await navigator.serviceWorker.getRegistration())")
 
 
 @pytest.mark.parametrize("prefix", ["", "/tools/tracker"])

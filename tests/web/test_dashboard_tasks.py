@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.support.dashboard import Dashboard
+from tests.support.dashboard import Dashboard, until
 from tests.support.server import Server
 
 pytestmark = pytest.mark.browser
@@ -29,7 +29,8 @@ def titles(page: Page) -> set[str]:
 
 
 def shows(page: Page, *expected: str) -> None:
-    page.wait_for_function(
+    until(
+        page,
         """titles => [...document.querySelectorAll("task-row:not(.is-loading) .row-link")]
         .map((link) => link.textContent).sort().join() === titles.join()""",
         arg=sorted(expected),

@@ -8,7 +8,7 @@ import httpx
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.support.dashboard import Dashboard
+from tests.support.dashboard import Dashboard, until
 from tests.support.server import Server
 
 Open = Callable[..., Dashboard]
@@ -49,7 +49,8 @@ def test_back_leads_to_where_one_was(open_dashboard: Open, filled: Server, path:
     dashboard.at(str(address))
     page.go_back()
     expect(page.locator(f"main a[href='{address}']").first).to_be_focused()
-    page.wait_for_function(
+    until(
+        page,
         "([address, top]) => Math.abs(document.querySelector(`main a[href='${address}']`)"
         ".getBoundingClientRect().top - top) < 3",
         arg=[address, top],
