@@ -22,6 +22,7 @@ from hypothesis.stateful import (
 
 from tests.support.server import Server, quote
 from tests.support.simple_model import Body, SimpleModel
+from tracker.domain.tasks import DELETIONS
 from tracker.store.sqlite.admin.counter_check import recount
 
 EPOCH = date(1970, 1, 1)
@@ -91,13 +92,16 @@ class ServerAndModel(RuleBasedStateMachine):
         super().__init__()
         self.model = SimpleModel()
         self.last_id = 0
+        self.first_id = 0
+        self.deletions: list[tuple[int, str, str | None]] = []
         self.keyed: list[tuple[str, str, bytes, httpx.Response]] = []
 
     @initialize()
     def begin_with_nothing(self) -> None:
         for project in self._get("/api/projects")["projects"]:
             self.server.http.delete(f"/api/projects/{quote(project['name'])}")
-        self.last_id = self._get("/api/events")["last_id"]  # numbers are never used again
+        self.last_id = self._get("/api/events", newest=1)["last_id"]  # numbers are never reused
+        self.first_id = self.last_id + 1
         self.look_at_everything()
 
     # What is told.
@@ -156,13 +160,21 @@ class ServerAndModel(RuleBasedStateMachine):
     @rule(project=projects, task_id=task_ids)
     def delete_task(self, project: str, task_id: str) -> None:
         answer = self.server.http.delete(f"/api/projects/{quote(project)}/tasks/{quote(task_id)}")
-        assert answer.status_code == (204 if self.model.delete_task(project, task_id) else 404)
+        self._deleted(answer, self.model.delete_task(project, task_id), project, task_id)
         self._compare_task(project, task_id)
 
     @rule(project=projects)
     def delete_project(self, project: str) -> None:
         answer = self.server.http.delete(f"/api/projects/{quote(project)}")
-        assert answer.status_code == (204 if self.model.delete_project(project) else 404)
+        self._deleted(answer, self.model.delete_project(project), project, None)
+
+    def _deleted(
+        self, answer: httpx.Response, was_there: bool, project: str, task_id: str | None
+    ) -> None:
+        assert answer.status_code == (204 if was_there else 404)
+        if was_there:
+            self.last_id += 1
+            self.deletions.append((self.last_id, project, task_id))
 
     # What is answered.
 
@@ -265,8 +277,15 @@ class ServerAndModel(RuleBasedStateMachine):
             assert sum(day["failed"] for day in days) == counts["failed"]
 
     def _compare_events(self) -> None:
-        log = self._get("/api/events", limit=1000)
+        log = self._get("/api/events", since=self.first_id - 1, limit=1000)
         assert (log["last_id"], log["has_more"]) == (self.last_id, False)
+        told = [event for event in log["events"] if event["type"] in DELETIONS]
+        assert self.deletions == [
+            (event["id"], event["data"]["project"], event["data"].get("task_id")) for event in told
+        ]
+        assert [event["id"] for event in log["events"]] == sorted(
+            event["id"] for event in [*told, *self.model.events]
+        )
         assert [
             {
                 **{name: event["data"].get(name) for name in ("project", "task_id", "status")},
@@ -277,6 +296,7 @@ class ServerAndModel(RuleBasedStateMachine):
                 "at": in_ms(event["timestamp"]),
             }
             for event in log["events"]
+            if event["type"] not in DELETIONS
         ] == self.model.events
 
 

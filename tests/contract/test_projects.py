@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import get_args
 
+import orjson
 import pytest
 
 from tests.support.access import SOMEBODY, only
@@ -100,7 +101,10 @@ def test_delete(bench: Bench) -> None:
         bench.record(*(report("finish", name, f"{number}") for number in range(450)))
     bench.run(bench.engine.delete_project("gone", SOMEBODY))
     assert names(listed(bench)) == "kept"
-    assert [event.id for event in bench.log()] == list(range(451, 901))
+    assert [event.id for event in bench.log()] == list(range(451, 902))
+    assert bench.log()[-1].type == "project_deleted"
+    told = {"project": "gone", "by": "somebody", "remains": False}
+    assert orjson.loads(bench.log()[-1].data) == told
     assert bench.heard.forgets >= 1
     for work in (
         bench.engine.delete_project("gone", SOMEBODY),
@@ -127,7 +131,10 @@ def test_what_comes_while_it_is_deleted_is_kept(bench: Bench) -> None:
     bench.run(scenario())
     assert came
     assert bench.tasks("p", limit=500, descending=False) == came
-    assert len(bench.log()) == len(came) == listed(bench).projects[0].tasks.total
+    log = bench.log()
+    assert len(log) - 1 == len(came) == listed(bench).projects[0].tasks.total
+    (told,) = (event for event in log if event.type == "project_deleted")
+    assert orjson.loads(told.data)["remains"]
 
 
 def test_deleted_project_begins_anew(bench: Bench) -> None:
@@ -135,7 +142,7 @@ def test_deleted_project_begins_anew(bench: Bench) -> None:
     bench.run(bench.engine.delete_project("p", SOMEBODY))
     bench.clock.advance(days=1)
     (recorded,) = bench.record(report("start", "p"))
-    assert (recorded.event_id, recorded.created) == (2, True)
+    assert (recorded.event_id, recorded.created) == (3, True)
     (project,) = listed(bench).projects
     assert (project.created_at, project.tasks.total) == (bench.clock.now_ms(), 1)
     assert bench.task("p").summary.metadata == "{}"
@@ -154,5 +161,5 @@ def test_many_events_are_deleted_in_steps(bench: Bench, whole_project: bool) -> 
         bench.run(engine.delete_task("p", "long", SOMEBODY))
         assert bench.tasks("p") == []
     assert bench.heard.forgets - before >= 3
-    assert [event.id for event in bench.log()] == [5001]
+    assert [event.id for event in bench.log()] == [5001, 5002]
     assert bench.run(engine.overall_stats(only())).tasks.total == 1

@@ -201,7 +201,7 @@ def test_delete(bench: Bench) -> None:
     bench.record(*(report(kind, "p", task) for task in "ab" for kind in ("start", "finish")))
     bench.run(bench.engine.delete_task("p", "a", SOMEBODY))
     assert bench.tasks("p") == ["b"]
-    assert [event.id for event in bench.log()] == [3, 4]
+    assert [event.id for event in bench.log()] == [3, 4, 5]
     assert bench.heard.forgets == 1
     with pytest.raises(NotFound):
         bench.task("p", "a")
@@ -212,7 +212,7 @@ def test_deleted_task_begins_anew(bench: Bench) -> None:
     bench.run(bench.engine.delete_task("project", "task-1", SOMEBODY))
     bench.clock.advance(seconds=1)
     (recorded,) = bench.record(report("start"))
-    assert (recorded.created, recorded.event_id) == (True, 2)
+    assert (recorded.created, recorded.event_id) == (True, 3)
     task = as_task(bench.task())
     assert (task.attempt, task.metadata, task.created_at) == (1, {}, bench.clock.now_ms())
-    assert [event.id for event in bench.task().events] == [2]
+    assert [event.id for event in bench.task().events] == [3]

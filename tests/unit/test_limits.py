@@ -17,7 +17,16 @@ from tests.support.markdown import ROOT, Document
 from tracker.api import answers
 from tracker.domain import limits
 from tracker.domain.messages import DATA, Event
-from tracker.domain.tasks import ACTIVE, ENDED, EVENT_TYPES, NO_REPORTS, EventType, Kind, Status
+from tracker.domain.tasks import (
+    ACTIVE,
+    DELETIONS,
+    ENDED,
+    EVENT_TYPES,
+    NO_REPORTS,
+    EventType,
+    Kind,
+    Status,
+)
 from tracker.domain.usage import Source
 from tracker.store.sqlite.connection import open_writer
 
@@ -49,7 +58,7 @@ def test_the_schema_takes_the_words_there_are(schema: apsw.Connection) -> None:
     assert words_in(tasks, "CHECK (status IN (LIST))") == list(Status)
     ended = words_in(tasks, "CHECK ((status IN (LIST)) = (finished_at IS NOT NULL))")
     assert set(ended) == ENDED
-    assert words_in(events, "CHECK (type IN (LIST))") == list(EventType)
+    assert words_in(events, "CHECK (type IN (LIST))") == list(DATA)
     assert words_in(table(schema, "usage"), "CHECK (source IN (LIST))") == list(Source)
 
 
@@ -91,7 +100,8 @@ def test_every_status_has_ended_or_not() -> None:
 
 def test_every_kind_has_its_event_and_every_event_its_shape() -> None:
     assert list(EVENT_TYPES) == list(Kind)
-    assert [*EVENT_TYPES.values(), *NO_REPORTS] == list(EventType) == list(DATA)
+    assert [*EVENT_TYPES.values(), *NO_REPORTS] == list(DATA)
+    assert [*DATA, *DELETIONS] == list(EventType)
     shapes = get_args(get_args(Event.__value__)[0])
     assert [get_args(shape.model_fields["type"].annotation) for shape in shapes] == [
         (type_,) for type_ in EventType

@@ -12,7 +12,8 @@ from rich.text import Text
 
 from tracker.cli.attention import opened, unheard
 from tracker.cli.marks import SHOWN_STYLES
-from tracker.domain.tasks import Status
+from tracker.cli.output import local_time
+from tracker.domain.tasks import EventType, Status
 from tracker.text import printable
 
 if TYPE_CHECKING:
@@ -61,6 +62,8 @@ def status_text(status: str) -> Text:
 def event_summary(event: dict[str, Any]) -> str:
     """An event in a few words."""
     data = event["data"]
+    if "by" in data:
+        return f"{_deed(event)} by {data['by']}".strip()
     if "error_type" in data:
         return f"{data['error_type']}: {data.get('error_message')}"
     if data.get("silent_since"):
@@ -71,6 +74,17 @@ def event_summary(event: dict[str, Any]) -> str:
     if data.get("status") == Status.RUNNING and "progress" in data:
         return f"{data['progress']:g}% {text}".rstrip()
     return str(text)
+
+
+def _deed(event: dict[str, Any]) -> str:
+    """What a person has done."""
+    data = event["data"]
+    if event["type"] == EventType.ACKNOWLEDGED:
+        return "acknowledged" if data.get("acknowledged_at") else "no longer acknowledged"
+    if event["type"] == EventType.SNOOZED:
+        until = data.get("snoozed_until")
+        return f"put off until {local_time(until)}" if until else "no longer put off"
+    return "with all its tasks" if event["type"] == EventType.PROJECT_DELETED else ""
 
 
 class Table:

@@ -15,7 +15,7 @@ from tracker.cli.attention import shown_status
 from tracker.cli.connection import with_client
 from tracker.cli.marks import WAITING
 from tracker.cli.output import console, local_time, print_json, print_text
-from tracker.domain.tasks import ACTIVE
+from tracker.domain.tasks import ACTIVE, DELETIONS, EventType
 from tracker.text import printable
 
 if TYPE_CHECKING:
@@ -94,22 +94,26 @@ class _LiveView:
         self._bars.print(_line(event))
         data = event["data"]
         if event["type"] == "resync_required":  # those tasks may be gone, or have ended
-            for bar in self._shown.values():
-                self._bars.remove_task(bar)
-            self._shown.clear()
+            self._drop(set(self._shown))
+        if event["type"] == EventType.PROJECT_DELETED:
+            self._drop({task for task in self._shown if task[0] == data.get("project")})
         if "task_id" not in data:
             return
         task = (data.get("project", ""), data["task_id"])
-        if data.get("status") in ACTIVE:
+        if data.get("status") in ACTIVE and event["type"] != EventType.TASK_DELETED:
             waits = "  needs you" if shown_status(data) == WAITING else ""
             name = printable(f"{task[0]}  {data.get('title', '')}{waits}")
             if task not in self._shown:
                 self._shown[task] = self._bars.add_task(name, total=100)
             bar = self._shown[task]
             self._bars.update(bar, description=name, completed=data.get("progress"))
-        elif task in self._shown:
-            self._bars.remove_task(self._shown.pop(task))
+        else:
+            self._drop({task} & self._shown.keys())
         self._bars.refresh()
+
+    def _drop(self, tasks: set[tuple[str, str]]) -> None:
+        for task in tasks:
+            self._bars.remove_task(self._shown.pop(task))
 
 
 def _line(event: Event) -> Text:
@@ -123,7 +127,8 @@ def _line(event: Event) -> Text:
     line = Text(local_time(event["timestamp"]), "dim")
     name = "/".join(data[part] for part in ("project", "task_id") if part in data)
     line.append(f"  {printable(name)}  ", "")
-    line.append_text(status_text(shown_status(data) or event["type"]))
+    is_gone = event["type"] in DELETIONS
+    line.append_text(status_text("deleted" if is_gone else shown_status(data) or event["type"]))
     summary = printable(event_summary(event))
     line.append(f"  {printable(data.get('title', ''))}  {summary}".rstrip(), "")
     return line

@@ -68,6 +68,7 @@ Timestamp = Annotated[
 ]
 Percent = Annotated[float, Field(ge=0, le=100)]
 Duration = Annotated[float, Field(ge=0, description="In seconds.")]
+ActorName = Annotated[Name, Field(description="The name of the key.")]
 EventId = Annotated[int, Field(ge=1, description="The event's number in the log.")]
 
 
@@ -198,13 +199,17 @@ class SilentData(EventData):
     silent_since: Timestamp = Field(description="The time of its last report.")
 
 
-class ActData(EventData):
-    """A person's: `acknowledged_at` and `snoozed_until` are missing once that is taken back."""
+class _ByPerson(EventData):
+    """What somebody has done."""
 
     silent_since: Timestamp | None = Field(
         default=None, description="If it is silent: the time of its last report."
     )
-    by: Name = Field(description="The name of the key.")
+    by: ActorName
+
+
+class ActData(_ByPerson):
+    """A person's: `acknowledged_at` and `snoozed_until` are missing once that is taken back."""
 
 
 class AcknowledgedData(ActData):
@@ -215,6 +220,23 @@ class SnoozedData(ActData):
     pass
 
 
+class TaskDeletedData(_ByPerson):
+    """The task as it was last."""
+
+
+class ProjectDeletedData(BaseModel):
+    """A project is gone, with all tasks that it had when its deletion began."""
+
+    model_config = ConfigDict(strict=True)
+
+    project: Name
+    by: ActorName
+    remains: bool = Field(
+        description="Newer reports have come for it meanwhile: it is there, with their tasks."
+    )
+
+
+# Of the events that tasks have.
 DATA: Final[dict[EventType, type[EventData]]] = {
     EventType.STARTED: StartedData,
     EventType.STATUS_UPDATED: StatusData,
@@ -329,12 +351,17 @@ def silent_data(project: str, task_id: str, task: Task) -> str:
 
 
 def act_data(project: str, task_id: str, task: Task, by: str) -> str:
-    """The `data` of the event that tells what somebody has done about a task."""
+    """The `data` of the event that tells what somebody did about a task, or that it was deleted."""
     data = _task_data(project, task_id, task.title, task.agent, task)
     if task.silent_since is not None:
         data["silent_since"] = iso(task.silent_since)
     data["by"] = by
     return orjson.dumps(data).decode()
+
+
+def project_deleted_data(project: str, by: str, *, remains: bool) -> str:
+    """The `data` of the event that tells of a project's deletion."""
+    return orjson.dumps({"project": project, "by": by, "remains": remains}).decode()
 
 
 def _usage_content(of: ModelTold) -> dict[str, Any]:
@@ -387,6 +414,16 @@ class SnoozedEvent(_Event):
     data: SnoozedData
 
 
+class TaskDeletedEvent(_Event):
+    type: Literal[EventType.TASK_DELETED]
+    data: TaskDeletedData
+
+
+class ProjectDeletedEvent(_Event):
+    type: Literal[EventType.PROJECT_DELETED]
+    data: ProjectDeletedData
+
+
 # A type of its own, so that `/openapi.json` has a name for it.
 Event = TypeAliasType(
     "Event",
@@ -397,7 +434,9 @@ Event = TypeAliasType(
         | ErrorEvent
         | SilentEvent
         | AcknowledgedEvent
-        | SnoozedEvent,
+        | SnoozedEvent
+        | TaskDeletedEvent
+        | ProjectDeletedEvent,
         Field(discriminator="type"),
     ],
 )

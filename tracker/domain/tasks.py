@@ -51,13 +51,18 @@ class EventType(_PlainEnum):
     SILENT = "task_silent"
     ACKNOWLEDGED = "task_acknowledged"
     SNOOZED = "task_snoozed"
+    TASK_DELETED = "task_deleted"
+    PROJECT_DELETED = "project_deleted"
 
 
 BY_PEOPLE: Final = (EventType.ACKNOWLEDGED, EventType.SNOOZED)
 """What people do about tasks."""
 
 NO_REPORTS: Final = (EventType.SILENT, *BY_PEOPLE)
-"""What no agent has told."""
+"""What no agent has told of a task."""
+
+DELETIONS: Final = (EventType.TASK_DELETED, EventType.PROJECT_DELETED)
+"""What outlives what it tells about."""
 
 # As plain text, which is encoded faster.
 EVENT_TYPES: Final[Mapping[Kind, str]] = {

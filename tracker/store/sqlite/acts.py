@@ -12,17 +12,9 @@ from tracker.domain.acts import Deed
 from tracker.domain.events import Event
 from tracker.domain.messages import act_data
 from tracker.domain.records import Recorded
-from tracker.store.sqlite.columns import EVENT, TASK, fill, listed
-from tracker.store.sqlite.reports import load_task
+from tracker.store.sqlite import tasks
+from tracker.store.sqlite.columns import EVENT, fill, listed
 
-_FIND = fill(
-    """
-  SELECT tasks.id, projects.id, {columns}
-  FROM tasks JOIN projects ON projects.id = tasks.project_id
-  WHERE projects.name = ? AND tasks.task_id = ?
-""",
-    columns=listed(TASK, "tasks"),
-)
 # `updated_at` is for reports alone: the triggers that count hang on it.
 _MARK = "UPDATE tasks SET acknowledged_at = ?, snoozed_until = ? WHERE id = ?"
 _TELL = fill(
@@ -35,11 +27,10 @@ def record(
     connection: apsw.Connection, now: int, project: str, task_id: str, deed: Deed
 ) -> Sequence[Recorded] | None:
     """Nothing, if it is so already. None: there is no such task."""
-    row = connection.execute(_FIND, (project, task_id)).fetchone()
-    if row is None:
+    found = tasks.find(connection, project, task_id)
+    if found is None:
         return None
-    id_, project_id, *columns = row
-    before = load_task(columns)
+    id_, project_id, before = found
     task = acts.done(before, deed, now)
     if task is before:
         return []

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from heapq import merge
+from operator import itemgetter
+
 import apsw
 
 from tracker.domain import shortening
@@ -10,6 +14,8 @@ from tracker.domain.limits import MAX_HISTORY, MAX_INTEGER, MAX_PAGE_BYTES
 from tracker.domain.principal import Scope
 from tracker.domain.queries import EventFilter
 from tracker.domain.records import Bounds, Page
+from tracker.domain.tasks import DELETIONS
+from tracker.store.sqlite import deletions
 from tracker.store.sqlite.columns import EVENT, fill, listed
 from tracker.store.sqlite.scope import IN_SCOPE, events_in, parameter
 
@@ -39,7 +45,9 @@ _OF_TASK = fill(
 )
 _LAST = "SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'events'"
 _BOUNDS = """
-  SELECT (SELECT pruned FROM marks), (SELECT min(id) FROM events)
+  SELECT (SELECT pruned FROM marks), (
+    SELECT min(id) FROM (SELECT min(id) AS id FROM events UNION ALL SELECT min(id) FROM deletions)
+  )
 """
 _GAPS = "SELECT first, last FROM gaps ORDER BY first"
 _REPAIR_MARKS = """
@@ -119,16 +127,21 @@ def _rows(
     *,
     after: int = 0,
     before: int | None = None,
-) -> apsw.Cursor:
-    """One row more than `limit`: of those past `after`, or from `before` on back."""
+) -> Iterable[deletions.Row]:
+    """One row more than `limit` at least, if there are as many: of those past `after`, or from
+    `before` on back."""
     scope = scope.narrowed(wanted.project)
+    gone = deletions.page(connection, scope, wanted, limit + 1, after=after, before=before)
+    if wanted.type in DELETIONS:
+        return gone
+    is_newest_first = before is not None
     order, before = ("ASC", MAX_INTEGER) if before is None else ("DESC", before)
     conditions = [_IN_RANGE] if wanted.type is None else [_IN_RANGE, _OF_TYPE]
     if wanted.task_id is not None:
         conditions.append(_OF_TASK)
     elif scope.projects is not None:
         conditions = [f"events.id IN ({events_in(' AND '.join(conditions), order)})"]
-    return connection.execute(
+    there = connection.execute(
         _PAGE.format(conditions=" AND ".join(conditions), order=order),
         {
             "after": after,
@@ -139,9 +152,10 @@ def _rows(
             "task_id": wanted.task_id,
         },
     )
+    return merge(there, gone, key=itemgetter(0), reverse=is_newest_first) if gone else there
 
 
-def _take(rows: apsw.Cursor, limit: int, max_size: int) -> tuple[list[Event], bool]:
+def _take(rows: Iterable[deletions.Row], limit: int, max_size: int) -> tuple[list[Event], bool]:
     """As many events as fit, and whether these were all."""
     page: list[Event] = []
     size = 0
@@ -156,10 +170,8 @@ def _take(rows: apsw.Cursor, limit: int, max_size: int) -> tuple[list[Event], bo
 
 def one(connection: apsw.Connection, scope: Scope, event_id: int) -> Event | None:
     """The event, however long it is."""
-    bounds_ = {"after": event_id - 1, "before": event_id + 1, "limit": 1}
-    sql = _PAGE.format(conditions=f"{_IN_RANGE} AND {IN_SCOPE}", order="ASC")
-    row = connection.execute(sql, {**bounds_, "scope": parameter(scope)}).fetchone()
-    if row is None:
+    row = next(iter(_rows(connection, scope, EventFilter(), 1, after=event_id - 1)), None)
+    if row is None or row[0] != event_id:
         return None
     id_, name, type_, at, data = row
     return Event(id_, name, type_, data.encode(), at)

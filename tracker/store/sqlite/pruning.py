@@ -12,7 +12,7 @@ from typing import Generic, NamedTuple, TypeVar
 
 import apsw
 
-from tracker.store.sqlite import projects
+from tracker.store.sqlite import deletions, projects
 
 Cursor = TypeVar("Cursor")
 
@@ -112,6 +112,7 @@ def prune_some(
             break
     if newest:
         connection.execute(_MOVE_MARK, (newest,))
+        deletions.forget_some(connection, newest)
     return Step(pruned, cursor, done)
 
 

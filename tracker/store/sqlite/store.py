@@ -56,6 +56,7 @@ from tracker.store.sqlite import (
     agent_sessions,
     audit,
     dashboard,
+    deletions,
     events,
     failures,
     health,
@@ -255,20 +256,18 @@ class Store:
     async def delete_task(self, project: str, task_id: str, by: Actor) -> None:
         """Delete a task and its events, the oldest first. Raises NotFound, Unavailable."""
 
-        def delete_some(connection: apsw.Connection, now: int) -> bool | None:
-            deleted = tasks.delete_some(connection, project, task_id, _DELETED_EVENTS)
-            if deleted:
-                deed = Deed(Action.TASK_DELETED, by, project, {"task_id": task_id})
-                audit.add(connection, now, deed)
-            return deleted
-
-        done = False
-        while not done:
-            deleted = await self._group.submit(delete_some)
-            if deleted is None:
+        def delete_some(connection: apsw.Connection, now: int) -> Sequence[Recorded]:
+            found = tasks.find(connection, project, task_id)
+            if found is None:
                 raise _no_such_task(project, task_id)
-            done = deleted
-            self._listener.forget()
+            id_, _, task = found
+            if not tasks.delete_some(connection, id_, _DELETED_EVENTS):
+                return ()
+            deed = Deed(Action.TASK_DELETED, by, project, {"task_id": task_id})
+            audit.add(connection, now, deed)
+            return [deletions.of_task(connection, now, project, task_id, task, by.name)]
+
+        await self._delete(delete_some)
 
     async def delete_project(self, name: str, by: Actor) -> None:
         """Delete the tasks that the project has now, their events, and the project if no new
@@ -279,14 +278,24 @@ class Store:
         newest = await self._read(lambda connection: projects.newest_task(connection, project_id))
         deed = Deed(Action.PROJECT_DELETED, by, name)
         await self._group.submit(lambda connection, now: audit.add(connection, now, deed))
-        done = False
-        while not done:
-            done = await self._group.submit(
-                lambda connection, _now: projects.delete_some(
-                    connection, project_id, newest, _DELETED_EVENTS, _DELETED_TASKS
-                )
+
+        def delete_some(connection: apsw.Connection, now: int) -> Sequence[Recorded]:
+            gone = projects.delete_some(
+                connection, project_id, newest, _DELETED_EVENTS, _DELETED_TASKS
             )
+            if gone is None:
+                return ()
+            return [deletions.of_project(connection, now, name, by.name, remains=gone.remains)]
+
+        await self._delete(delete_some)
+
+    async def _delete(
+        self, delete_some: Callable[[apsw.Connection, int], Sequence[Recorded]]
+    ) -> None:
+        """A little in each transaction, until one tells of it."""
+        while not await self._group.submit_events(delete_some):
             self._listener.forget()
+        self._listener.forget()
 
     async def projects(self, scope: Scope, query: ProjectQuery) -> ProjectPage:
         """A page of projects."""

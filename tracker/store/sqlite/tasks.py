@@ -5,19 +5,24 @@ from __future__ import annotations
 import apsw
 
 from tracker.domain.records import TaskDetail
-from tracker.domain.tasks import TaskSummary
+from tracker.domain.tasks import Task, TaskSummary
 from tracker.store.sqlite import events as event_log
 from tracker.store.sqlite import usage, usage_reads
+from tracker.store.sqlite.columns import TASK, fill, listed
+from tracker.store.sqlite.reports import load_task
 from tracker.store.sqlite.task_pages import SUMMARY
 
 _ONE = """
   SELECT {columns}, stack_trace FROM tasks
   WHERE task_id = :task_id AND project_id = (SELECT id FROM projects WHERE name = :project)
 """
-_FIND = """
-  SELECT id FROM tasks
+_FIND = fill(
+    """
+  SELECT id, project_id, {columns} FROM tasks
   WHERE task_id = ? AND project_id = (SELECT id FROM projects WHERE name = ?)
-"""
+""",
+    columns=listed(TASK),
+)
 _DELETE = "DELETE FROM tasks WHERE id = ?"
 
 
@@ -37,14 +42,19 @@ def one(connection: apsw.Connection, now: int, project: str, task_id: str) -> Ta
     )
 
 
-def delete_some(connection: apsw.Connection, project: str, task_id: str, limit: int) -> bool | None:
-    """Delete `limit` of the task's events, the oldest; with the last of them, the task, and then
-    True. None: there is no such task."""
-    found = connection.execute(_FIND, (task_id, project)).fetchone()
-    if found is None:
+def find(connection: apsw.Connection, project: str, task_id: str) -> tuple[int, int, Task] | None:
+    """The task, after its number and its project's."""
+    row = connection.execute(_FIND, (task_id, project)).fetchone()
+    if row is None:
         return None
-    if event_log.delete_some_of_task(connection, found[0], limit):
+    id_, project_id, *columns = row
+    return id_, project_id, load_task(columns)
+
+
+def delete_some(connection: apsw.Connection, id_: int, limit: int) -> bool:
+    """Delete `limit` of the task's events, the oldest; with the last of them, the task: True."""
+    if event_log.delete_some_of_task(connection, id_, limit):
         return False
-    usage.take_back(connection, found)
-    connection.execute(_DELETE, found)
+    usage.take_back(connection, [id_])
+    connection.execute(_DELETE, (id_,))
     return True

@@ -300,6 +300,8 @@ def read_event(fields: dict[str, Any]) -> Event:
     """See `read`; the event's `data` has to match its type and its task. Raises
     ValidationFailed."""
     event = read(Event, fields)
+    if event.type not in DATA:
+        raise invalid("type", "only the log tells of deletions, no export")
     try:
         data = DATA[event.type].model_validate(event.data)
     except ValidationError as error:

@@ -4,13 +4,13 @@
 import { throttle } from "../lib/throttle.js";
 import { api } from "./api.js";
 import { renewal } from "./renewal.js";
-import { ENDED, isSilent, isWaiting, keyOf, store } from "./store.js";
+import { ENDED, isSilent, isWaiting, store } from "./store.js";
 import { mayJudge, onTick, serverNow } from "./time.js";
 
 const READ_EVERY = 3000;
 // Events tell nearly all of what is counted.
 const COUNT_EVERY = 10_000;
-// No event tells that a task is overdue by now, that one it waited for was deleted, or that a day is over.
+// No event tells that a task is overdue by now, or that a day is over.
 const READ_TICKS = 60;
 // What is read at most; of more, the counts are the server's.
 export const ACTIVE = 500;
@@ -104,14 +104,12 @@ class Overview {
 
 	/** First what there is to see at once, then what is counted. */
 	async #read(isWanted) {
-		const since = new Date(serverNow() - 2000).toISOString();
 		const [{ active, ended }, { sessions }] = await Promise.all([
 			api.now(), api.sessions({ active: true, limit: SESSIONS }),
 		]);
 		if (!isWanted()) return;
-		const known = new Set([...active, ...ended].map((task) => keyOf(store.merge(task))));
+		for (const task of [...active, ...ended]) store.merge(task);
 		this.#isAllActive = active.length < ACTIVE;
-		if (this.#isAllActive) store.dropActive((task) => task.updated_at < since && !known.has(keyOf(task)));
 		this.sessions = sessions;
 		this.isRead = true;
 		this.#notify();

@@ -37,7 +37,7 @@ import { serverNow } from "./time.js";
  *
  * @typedef {{id: string, text: string, since: string}} OpenRequest What a task needs a person for.
  * @typedef {Task & {late?: boolean, truncated?: boolean, occurred_at?: string, reported_status?: string, reported_progress?: number}} Report
- * @typedef {{id: number, type: string, data: Report, timestamp: string}} LogEvent
+ * @typedef {{id: number, type: string, data: Report, timestamp: string}} LogEvent That of a project's deletion has no task.
  */
 
 const MAX_EVENTS = 2000;
@@ -113,13 +113,25 @@ function stateIn(data) {
 }
 
 /** Events that no report became: they tell of the task's state alone. */
-export const NO_REPORTS = new Set(["task_silent", "task_acknowledged", "task_snoozed"]);
+export const NO_REPORTS = new Set(["task_silent", "task_acknowledged", "task_snoozed", "task_deleted", "project_deleted"]);
+
+/**
+ * Whether a task went by what these events tell.
+ * @param {LogEvent[]} events
+ * @param {Pick<Task, "project" | "task_id">} task
+ */
+export function areDeletionsOf(events, { project, task_id }) {
+	return events.some(({ type, data }) => data.project === project
+		&& (type === "project_deleted" || (type === "task_deleted" && data.task_id === task_id)));
+}
 
 class Store {
 	/** @type {Map<string, Task>} */
 	tasks = new Map();
 	/** @type {LogEvent[]} */
 	events = [];
+	/** When tasks, and under no task's id projects, were deleted last. @type {Map<string, string>} */
+	#deleted = new Map();
 	#listeners = new Set();
 	#waiting = new Set();
 
@@ -147,6 +159,7 @@ class Store {
 		const key = keyOf(task);
 		const known = this.tasks.get(key);
 		if (known && known.updated_at > task.updated_at) return known;
+		if (this.#isDeleted(task)) return task;
 		const merged = { ...known, ...task };
 		this.tasks.set(key, merged);
 		return merged;
@@ -158,7 +171,8 @@ class Store {
 	 */
 	apply(events) {
 		for (const event of events) {
-			if (event.data.task_id) this.#applyOne(event);
+			if (event.type === "task_deleted" || event.type === "project_deleted") this.#drop(event);
+			else if (event.data.task_id) this.#applyOne(event);
 		}
 		this.events.push(...events);
 		if (this.events.length > MAX_EVENTS * 1.5) this.events = this.events.slice(-MAX_EVENTS);
@@ -166,16 +180,23 @@ class Store {
 		this.#notify(events);
 	}
 
-	/** Forget active tasks that a complete snapshot does not hold: they were deleted. */
-	dropActive(isGone) {
-		for (const [key, task] of this.tasks) {
-			if (!ENDED.has(task.status) && isGone(task)) this.tasks.delete(key);
-		}
+	/** @param {LogEvent} event */
+	#drop({ data: { project, task_id = "" }, timestamp }) {
+		if (task_id) this.tasks.delete(keyOf({ project, task_id }));
+		else for (const [key, task] of this.tasks) if (task.project === project) this.tasks.delete(key);
+		this.#deleted.set(keyOf({ project, task_id }), timestamp);
+		if (this.#deleted.size > MAX_TASKS) this.#deleted.delete(/** @type {string} */ (this.#deleted.keys().next().value));
+	}
+
+	/** Whether a snapshot was read before the task was deleted. */
+	#isDeleted({ project, task_id, updated_at }) {
+		return [task_id, ""].some((id) => (this.#deleted.get(keyOf({ project, task_id: id })) ?? "") >= updated_at);
 	}
 
 	/** The log could not be followed: views read their snapshots again. */
 	reset() {
 		this.tasks.clear();
+		this.#deleted.clear();
 		this.events = [];
 		this.#notify(null);
 	}

@@ -111,6 +111,8 @@ export default {
 		task_silent: "Silent",
 		task_acknowledged: "Acknowledged",
 		task_snoozed: "Snoozed",
+		task_deleted: "Deleted",
+		project_deleted: "Project deleted",
 		task_started: "Started",
 		task_status_updated: "Update",
 	},

@@ -110,6 +110,8 @@ export default {
 		task_silent: "Молчит",
 		task_acknowledged: "Принято к сведению",
 		task_snoozed: "Отложено",
+		task_deleted: "Удалена",
+		project_deleted: "Проект удалён",
 		task_finished: "Завершена",
 		task_started: "Начата",
 		task_status_updated: "Ход работы",

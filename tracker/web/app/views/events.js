@@ -7,7 +7,7 @@ import { eventSummary, iconOf } from "./task-history.js";
 
 const FIRST_PAGE = 500;
 const MAX_EVENTS = 5000;
-const TYPES = ["task_started", "task_status_updated", "task_finished", "task_error", "task_silent", "task_acknowledged", "task_snoozed"];
+const TYPES = ["task_started", "task_status_updated", "task_finished", "task_error", "task_silent", "task_acknowledged", "task_snoozed", "task_deleted", "project_deleted"];
 
 class EventsView extends View {
 	#query;
@@ -138,8 +138,8 @@ class EventRow extends HTMLElement {
 		this.#time.setAttribute("at", event.timestamp);
 		this.#icon.replaceChildren(icon(iconOf(event)));
 		text(this.#kind, t(`event.${event.type}`));
-		this.#link.setAttribute("href", paths.task(data.project, data.task_id));
-		text(this.#link.firstChild, data.title);
+		this.#link.setAttribute("href", data.task_id ? paths.task(data.project, data.task_id) : paths.project(data.project));
+		text(this.#link.firstChild, data.title ?? data.project);
 		text(this.#project, data.project);
 		text(this.#words, eventSummary(event) || (event.type === "task_status_updated" ? `${data.progress} %` : ""));
 	}

@@ -6,6 +6,11 @@ import { markdown, timeShown } from "../parts/index.js";
 
 /** @typedef {import("../data/store.js").LogEvent} LogEvent */
 
+const ICONS = {
+	task_started: "running", task_error: "failed", task_finished: "completed", task_silent: "silent",
+	task_deleted: "close", project_deleted: "close",
+};
+
 /**
  * The status that an event left, as an icon's name.
  * @param {LogEvent} event
@@ -13,7 +18,7 @@ import { markdown, timeShown } from "../parts/index.js";
 export function iconOf(event) {
 	const { type, data } = event;
 	if (openedBy(event)) return "waiting";
-	return { task_started: "running", task_error: "failed", task_finished: "completed", task_silent: "silent" }[type] ?? data.status;
+	return ICONS[type] ?? data.status;
 }
 
 /**

@@ -2,7 +2,7 @@
 // Task: what it is, how it goes or went, why it failed, everything it has reported. It knows nothing
 // of what is around it, so that it can stand beside a list as well as alone.
 import { fill, h, isolate, number, paths, remember, remembered, setQuery, t, text, throttle } from "../lib/index.js";
-import { api, ApiError, ENDED, keyOf, renewal, shownStatus, store, TaskEvents } from "../data/index.js";
+import { api, ApiError, areDeletionsOf, ENDED, keyOf, renewal, shownStatus, store, TaskEvents } from "../data/index.js";
 import {
 	clamped, copyButton, isUnmeasured, markdown, progressBar, showStatus, Tabs, View,
 } from "../parts/index.js";
@@ -17,8 +17,6 @@ import { taskLog } from "./task-log.js";
 import { asPrompt } from "./task-prompt.js";
 
 const NAMES = ["log", "error", "attempts", "graph", "data"];
-// No event tells of a deletion.
-const STILL_THERE_EVERY = 30;
 
 /** @typedef {import("../data/store.js").Task} Task */
 
@@ -52,7 +50,6 @@ class TaskView extends View {
 	#attempts;
 	#graph;
 	#parts = new Map();
-	#ticks = 0;
 	/** @type {HTMLElement | null} */
 	#scroller = null;
 	/** @type {{passed: number, count: number} | null} */
@@ -143,6 +140,7 @@ class TaskView extends View {
 
 	update(events) {
 		if (this.#tabs.chosen === "graph") this.#graph.update(events);
+		if (areDeletionsOf(events, { project: this.#project, task_id: this.#id })) return void this.reload();
 		const key = keyOf({ project: this.#project, task_id: this.#id });
 		const own = events.filter(({ data }) => keyOf(data) === key);
 		if (events.some(({ data }) => data.parent_task_id === this.#id && data.project === this.#project)) this.#reloadSoon();
@@ -165,17 +163,6 @@ class TaskView extends View {
 		if (!this.#task) return;
 		showStatus(this.#status, shownStatus(this.#task));
 		this.#showNotes(this.#task);
-		if (++this.#ticks % STILL_THERE_EVERY === 0) this.#isStillThere();
-	}
-
-	async #isStillThere() {
-		try {
-			const { tasks } = await api.allTasks({ project: this.#project, task_id: this.#id, limit: 1 });
-			if (!tasks.length) this.reload();
-		} catch (error) {
-			if (error.status === 404) this.reload();
-			// Whether the server can be reached is shown elsewhere; the next time tells.
-		}
 	}
 
 	/** A task that is not there, or no more, is no failure to be tried again. */
