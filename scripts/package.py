@@ -19,7 +19,7 @@ PACKAGES = ("agent_task_tracker", "tracker")
 BESIDE = {"CHANGELOG.md", "LICENSE", "PKG-INFO", "README.md", "pyproject.toml", ".gitignore"}
 BESIDE |= {"scripts/_dashboard.py", "scripts/hatch_build.py", "tracker/web/.npmrc"}
 KINDS = {".py", ".typed", ".sql", ".js", ".mjs", ".ts", ".css", ".html", ".svg", ".md"}
-KINDS |= {".json", ".map", ".woff2"}
+KINDS |= {".json", ".map", ".woff2", ".png"}
 
 
 def run(*command: str, cwd: Path = ROOT) -> None:

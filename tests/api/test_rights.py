@@ -32,7 +32,7 @@ READ = [
 OPEN = [
     *("/", "/projects", "/projects/{project}", "/projects/{project}/tasks/{task}"),
     *("/projects/{project}/board", "/projects/{project}/timeline", "/stats"),
-    *("/tasks", "/events", "/settings", "/favicon.ico", "/assets/{version}/{name}"),
+    *("/tasks", "/timeline", "/events", "/settings", "/favicon.ico", "/assets/{version}/{name}"),
     *("/docs", "/redoc", "/docs/assets/{name}", "/openapi.json"),
     *("/client.js", "/client.d.ts", "/manifest.json", "/worker.js"),
     *("/health", "/healthz", "/readyz", "/proof"),

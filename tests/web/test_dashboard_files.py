@@ -20,7 +20,7 @@ BUILT = APP.with_name("built")
 MOST_BYTES = 150_000
 MOST_REQUESTS = 12
 PAGES = ("/", "/projects", "/projects/org%2Frepo", "/projects/p/board", "/projects/p/timeline")
-MORE_PAGES = ("/projects/p/tasks/a%2Fb", "/stats", "/events", "/settings", "/?q=1")
+MORE_PAGES = ("/projects/p/tasks/a%2Fb", "/timeline", "/stats", "/events", "/settings", "/?q=1")
 
 
 @pytest.mark.parametrize("path", [*PAGES, *MORE_PAGES])

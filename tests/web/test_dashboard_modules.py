@@ -277,3 +277,54 @@ def test_tokens_that_say_nothing_are_told() -> None:
     assert heard["filters"] == {"q": "http://a.b/c plain"}
     wrong = ["status:done", "colour:red", "is:odd", "cost:much", "since:soon"]
     assert heard["wrong"][: len(wrong)] == wrong
+
+
+BARS = st.lists(
+    st.tuples(
+        st.integers(0, 9),
+        st.sampled_from("ab"),
+        st.integers(0, 30),
+        st.integers(0, 20),
+        st.none() | st.integers(0, 9),
+    ),
+    max_size=10,
+    unique_by=lambda bar: bar[0],
+)
+
+
+@settings(max_examples=5, deadline=None)
+@given(st.lists(BARS, min_size=20, max_size=20))
+def test_bars_lie_beside_one_another_and_what_was_started_below(
+    many: list[list[tuple[int, str, int, int, int | None]]],
+) -> None:
+    given_ = [
+        [
+            {
+                "key": str(key),
+                "agent": agent,
+                "start": at,
+                "end": at + long,
+                "parent": None if parent is None else str(parent),
+            }
+            for key, agent, at, long, parent in bars
+        ]
+        for bars in many
+    ]
+    script = f"import {{ lanes }} from {json.dumps((LIB / 'lanes.js').as_uri())};\n"
+    script += "const make = (all) => all.map((bars) => lanes(bars, 1));"
+    for bars, found in zip(given_, run(script, given_), strict=True):
+        placed = [one for lane in found for one in lane["placed"]]
+        assert sorted(one["bar"]["key"] for one in placed) == sorted(bar["key"] for bar in bars)
+        for lane in found:
+            rows: dict[int, list[tuple[int, int]]] = {}
+            at = {one["bar"]["key"]: one for one in lane["placed"]}
+            for one in lane["placed"]:
+                bar, row = one["bar"], one["row"]
+                assert 0 <= row < lane["rows"]
+                begin, end = bar["start"], max(bar["end"], bar["start"] + 1)
+                for other, until in rows.setdefault(row, []):
+                    assert end <= other or until <= begin
+                rows[row].append((begin, end))
+                if one["depth"]:
+                    assert at[bar["parent"]]["row"] < one["row"]
+                    assert at[bar["parent"]]["depth"] == one["depth"] - 1

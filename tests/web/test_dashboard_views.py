@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.support.dashboard import Dashboard
-from tests.support.server import KEY, Server
+from tests.support.server import KEY, Server, wait_for
 
 pytestmark = pytest.mark.browser
 
@@ -180,7 +180,7 @@ def test_a_timeline_has_a_lane_for_each_agent(
     page.get_by_role("button", name="Zoom out").click()
     assert width() < whole
     page.get_by_role("button", name="Show all").click()
-    assert abs(width() - whole) < whole / 20
+    wait_for(lambda: abs(width() - whole) < whole / 20, what="all to be shown")
     frame = page.get_by_role("group", name=re.compile("^Timeline"))
     frame.focus()
     frame.press("ArrowRight")
@@ -195,6 +195,55 @@ def test_a_timeline_has_a_lane_for_each_agent(
     expect(page.locator(".lane")).to_have_count(3)
     bar.click()
     expect(page.get_by_role("heading", level=1, name="Long")).to_be_visible()
+
+
+def test_what_a_task_has_started_lies_below_it(
+    open_dashboard: Open, shared_server: Server, project: str
+) -> None:
+    shared_server.report("start", project, "lead", task="Lead", agent="ann")
+    shared_server.report("start", project, "other", task="Other", agent="ann")
+    below = {"agent": "helper", "parent_task_id": "lead"}
+    shared_server.report("start", project, "part", task="Part", **below)
+    page = open_dashboard(f"/projects/{segment(project)}/timeline").page
+    expect(page.locator(".lane-name")).to_have_text(["ann"])
+    expect(page.locator(".lane-bar.is-below")).to_have_text(["Part"])
+    expect(page.get_by_role("link", name=re.compile("^Part · helper · Running"))).to_be_visible()
+
+    def top(title: str) -> float:
+        return float(page.locator(".lane-bar", has_text=title).evaluate("bar => bar.offsetTop"))
+
+    assert top("Lead") < top("Part") < top("Other")
+
+
+def test_where_tasks_are_too_many_a_timeline_counts_them(
+    open_dashboard: Open, start_server: Callable[..., Server]
+) -> None:
+    server = start_server()
+    reports = [
+        {
+            "kind": "finish" if number % 100 else "error",
+            **{"project": f"p{number % 2}", "task": "T", "task_id": f"{number}"},
+            **{"agent": f"agent-{number % 3}", "error_type": "E", "error_message": "m"},
+        }
+        for number in range(520)
+    ]
+    for part in (reports[:500], reports[500:]):
+        server.http.post("/webhook/batch", json={"reports": part}).raise_for_status()
+    page = open_dashboard("/timeline", server=server).page
+    lanes = page.locator(".lane")
+    expect(lanes).to_have_count(3)
+    expect(page.locator(".lane-bar")).to_have_count(0)
+    expect(page.get_by_role("img", name="174 tasks, 2 failed")).to_be_visible()
+    expect(page.get_by_text("520 tasks around here")).to_be_visible()
+    server.report("start", "p0", "new", agent="a new one")
+    expect(lanes).to_have_count(4)
+    frame = page.get_by_role("group", name=re.compile("^Timeline"))
+    frame.focus()
+    for _ in range(40):  # towards where nothing has ended
+        frame.press("ArrowRight")
+    for _ in range(4):
+        frame.press("+")
+    expect(page.locator(".lane")).to_have_count(0)
 
 
 def test_a_task_tells_all(open_dashboard: Open, shared_server: Server, project: str) -> None:

@@ -123,7 +123,8 @@ def test_an_unknown_project_leads_home(open_dashboard: Open, server: Server, tab
     page: Page = dashboard.page
     dashboard.heading("not here")
     expect(page.get_by_text("There is no project of this name")).to_be_visible()
-    expect(page.get_by_role("search")).to_be_hidden()
+    content = page.get_by_role("group" if tab == "/timeline" else "search")
+    expect(content).to_be_hidden()
     server.report("start", "not here", task="Now it is")
-    expect(page.get_by_role("search")).to_be_visible()
+    expect(content).to_be_visible()
     expect(page.get_by_text("There is no project of this name")).to_be_hidden()

@@ -56,6 +56,7 @@ PAGES: Final = (
     "/projects/{project}/tasks/{task}",
     "/stats",
     "/events",
+    "/timeline",
     "/settings",
 )
 

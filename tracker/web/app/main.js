@@ -28,6 +28,7 @@ import "./views/settings.js";
 import "./views/stats.js";
 import "./views/task.js";
 import "./views/tasks.js";
+import "./views/timeline.js";
 
 const live = new Live(store, () => {
 	holdTicks(live.state === "offline" || live.state === "catching-up");

@@ -7,3 +7,4 @@ export * from "./renewal.js";
 export * from "./store.js";
 export * from "./task-events.js";
 export * from "./time.js";
+export * from "./timeline.js";

@@ -419,6 +419,7 @@ export default {
 		events: "Events",
 		projects: "By project",
 		tasks: "All tasks",
+		timeline: "Timeline",
 	},
 	tally: {
 		failed: "failed, 24 h",
@@ -466,10 +467,14 @@ export default {
 		system: "System",
 	},
 	timeline: {
+		counts: { one: "{count} task, {failed} failed", other: "{count} tasks, {failed} failed" },
 		earlier: "Earlier",
 		fit: "Show all",
 		label: "Timeline; plus and minus zoom, arrows pan, 0 shows all",
 		later: "Later",
+		leftOut: { one: "{count} more is not shown.", other: "{count} more are not shown." },
+		many: { one: "{count} task around here: bars show how many ran. Zoom in for each of them.", other: "{count} tasks around here: bars show how many ran. Zoom in for each of them." },
+		others: { one: "{count} agent more", other: "{count} agents more" },
 		zoomIn: "Zoom in",
 		zoomOut: "Zoom out",
 	},

@@ -3,6 +3,7 @@
 export * from "./dom.js";
 export * from "./i18n.js";
 export * from "./icons.js";
+export * from "./lanes.js";
 export * from "./prefs.js";
 export * from "./router.js";
 export * from "./throttle.js";

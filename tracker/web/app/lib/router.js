@@ -10,6 +10,7 @@ const ROUTES = [
 	["project", /^\/projects\/([^/]+)(?:\/(board|timeline))?$/],
 	["stats", /^\/stats$/],
 	["events", /^\/events$/],
+	["timeline", /^\/timeline$/],
 	["settings", /^\/settings$/],
 ];
 
@@ -25,6 +26,7 @@ export const paths = {
 	task: (project, task) => `${root}/projects/${encode(project)}/tasks/${encode(task)}`,
 	stats: () => `${root}/stats`,
 	events: () => `${root}/events`,
+	timeline: () => `${root}/timeline`,
 	settings: () => `${root}/settings`,
 };
 

@@ -6,6 +6,7 @@ export * from "./copy.js";
 export * from "./dialog.js";
 export * from "./form.js";
 export * from "./json-tree.js";
+export * from "./lane-bins.js";
 export * from "./layout.js";
 export * from "./markdown.js";
 export * from "./marks.js";

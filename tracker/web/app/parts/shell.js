@@ -9,9 +9,9 @@ import { openHelp } from "./help.js";
 import { openSearch } from "./search.js";
 
 const PLACES = ["now", "tasks", "stats"];
-const BELONGS_TO = { projects: "tasks", project: "tasks", task: "tasks", events: "tasks" };
+const BELONGS_TO = { projects: "tasks", project: "tasks", task: "tasks", events: "tasks", timeline: "tasks" };
 /** The ways to look at all tasks, each of them a view. */
-const TABS = ["tasks", "projects", "events"];
+const TABS = ["tasks", "projects", "timeline", "events"];
 // Names of projects in the line above a view; settings have all of them.
 const NAMED_PROJECTS = 3;
 // Projects in the side bar.

@@ -5,7 +5,7 @@ import { api, renewal, STATUSES } from "../data/index.js";
 import { figures, missing, View } from "../parts/index.js";
 import "./project-board.js";
 import "./project-table.js";
-import "./project-timeline.js";
+import "./task-timeline.js";
 
 const FILTERS = ["q", "status", "agent", "session", "date_from", "date_to"];
 const TABS = { "": "task-table", board: "task-board", timeline: "task-timeline" };
@@ -34,7 +34,7 @@ class ProjectView extends View {
 	}
 
 	render() {
-		this.#toolbar = h("div.toolbar", this.#tabs(), this.#form());
+		this.#toolbar = h("div.toolbar", this.#tabs(), this.#tab !== "timeline" && this.#form());
 		this.#content = document.createElement(TABS[this.#tab]);
 		this.#content.project = this.#project;
 		this.#content.filters = this.#filters();

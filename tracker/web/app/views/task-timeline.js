@@ -1,11 +1,10 @@
 // @ts-check
-// A project's tasks over time: a lane for each agent, a bar for each task, zoom and pan.
-import { clockTime, day, duration, fill, h, icon, isolate, paths, t, throttle } from "../lib/index.js";
-import { api, keyOf, serverNow, shownStatus, store } from "../data/index.js";
-import { failed, unlessUnknown } from "../parts/index.js";
+// Tasks over time, of a project or of all: a lane for each agent, with a bar for each task or, where these
+// are too many, with how many ran; zoom and pan.
+import { clockTime, day, duration, fill, h, icon, isolate, lanes, number, paths, t, text, throttle } from "../lib/index.js";
+import { keyOf, serverNow, shownStatus, TimelineData } from "../data/index.js";
+import { failed, laneBins, showBins } from "../parts/index.js";
 
-const PAGE = 500; // the most the API gives at once
-const MOST = 2000;
 const AT_FIRST = 6 * 3_600_000;
 const SHORTEST = 10_000;
 const LONGEST = 400 * 86_400_000;
@@ -13,11 +12,9 @@ const WEEK = 604_800_000;
 const STEPS = [1, 5, 15, 30, 60, 300, 900, 1800, 3600, 7200, 14400, 43200, 86400, 604800].map((s) => s * 1000);
 
 class TaskTimeline extends HTMLElement {
+	/** Empty: of all projects. */
 	project = "";
-	filters = {};
-	#tasks = [];
-	#complete = true;
-	#isRead = false;
+	#data = new TimelineData("");
 	#from = 0;
 	#to = 0;
 	// A window that has the present in it moves along with it.
@@ -27,11 +24,15 @@ class TaskTimeline extends HTMLElement {
 	#lanes = h("div.timeline-lanes", { role: "list" });
 	#none = h("p.empty-note", t("project.none"));
 	#range = h("span.timeline-range");
-	#earlierSoon = throttle(() => this.#readEarlier(), 500);
+	#told = h("p.timeline-told", { role: "status" });
+	#readSoon = throttle(() => this.#read().catch((error) => failed(this, error)), 300);
 	#drawSoon = throttle(() => this.#draw(), 50);
 	#bars = new Map();
+	/** @type {{of: unknown, lanes: Map<any, any>}} */
+	#bins = { of: null, lanes: new Map() };
 
 	connectedCallback() {
+		this.#data = new TimelineData(this.project);
 		this.#none.hidden = true;
 		const tool = (name, label, action) =>
 			h("button.button.button-icon", { type: "button", title: label, "aria-label": label, onclick: action }, icon(name));
@@ -41,37 +42,27 @@ class TaskTimeline extends HTMLElement {
 				tool("plus", t("timeline.zoomIn"), () => this.#zoom(1 / 1.6)),
 				tool("left", t("timeline.earlier"), () => this.#pan(-0.3)),
 				tool("right", t("timeline.later"), () => this.#pan(0.3)),
-				h("button.button", { type: "button", onclick: () => this.#fit() }, t("timeline.fit")),
-					this.#range),
+				h("button.button", { type: "button", onclick: () => this.#fitOrTell() }, t("timeline.fit")),
+				this.#range),
 			h("div.timeline-frame", { tabindex: "0", role: "group", "aria-label": t("timeline.label") },
 				this.#axis, this.#lanes),
-			this.#none,
+			this.#none, this.#told,
 		);
 		this.#listen(this.querySelector(".timeline-frame"));
 	}
 
-	/** The newest. */
 	async read() {
-		await this.#read([]);
-		if (!this.#isRead) this.#fit(AT_FIRST);
-		this.#isRead = true;
+		if (this.#to) return this.#read();
+		await this.#fit(AT_FIRST);
+	}
+
+	async #read() {
+		await this.#data.read(this.#from, this.#to);
+		this.#draw();
 	}
 
 	/** What is shown stays until the next read. */
 	forget() {}
-
-	async #readEarlier() {
-		await this.#read(this.#tasks).catch((error) => failed(this, error));
-	}
-
-	async #read(known) {
-		const query = { ...this.filters, limit: PAGE, offset: known.length };
-		const { tasks } = await api.tasks(this.project, query).catch(unlessUnknown);
-		const keys = tasks.map((task) => keyOf(store.merge({ ...task, project: this.project })));
-		this.#tasks = [...new Set([...known, ...keys])];
-		this.#complete = tasks.length < PAGE || this.#tasks.length >= MOST;
-		this.#draw();
-	}
 
 	update() {
 		this.#drawSoon();
@@ -83,32 +74,33 @@ class TaskTimeline extends HTMLElement {
 		else this.#draw();
 	}
 
-	#known() {
-		return this.#tasks.map((key) => store.tasks.get(key)).filter((task) => task !== undefined).map((task) => ({
-			task,
-			start: Date.parse(task.started_at),
-			end: task.finished_at ? Date.parse(task.finished_at) : serverNow(),
-		}));
-	}
-
-	/** Show all, or the last part of it. */
-	#fit(longest = Infinity) {
-		const known = this.#known();
+	/** Show all, or the last part of it. Throws what the API throws. */
+	async #fit(longest = Infinity) {
 		const now = serverNow();
-		const newest = Math.max(0, ...known.map(({ end }) => end)) || now;
-		const oldest = Math.min(now - 60_000, ...known.map(({ start }) => start));
-		const start = Math.max(oldest, newest - longest);
-		const end = Math.max(start + 60_000, ...known.map(({ end }) => end));
-		this.#show(start - (end - start) * 0.02, end + (end - start) * 0.02);
+		const ends = (await this.#data.ends()) ?? { start: now, end: now };
+		const end = Math.max(ends.end, ends.start + 60_000);
+		const start = Math.max(Math.min(ends.start, now - 60_000), end - longest);
+		this.#window(start - (end - start) * 0.02, end + (end - start) * 0.02);
+		await this.#read();
 	}
 
+	/** What fails is told. */
 	#show(from, to) {
+		this.#window(from, to);
+		if (!this.#data.covers(this.#from, this.#to)) this.#readSoon();
+		this.#draw();
+	}
+
+	#fitOrTell() {
+		this.#fit().catch((error) => failed(this, error));
+	}
+
+	#window(from, to) {
 		const span = Math.min(LONGEST, Math.max(SHORTEST, to - from));
 		const middle = (from + to) / 2;
 		[this.#from, this.#to] = [middle - span / 2, middle + span / 2];
 		this.#shownAt = serverNow();
 		this.#follows = this.#from < this.#shownAt && this.#shownAt < this.#to;
-		this.#draw();
 	}
 
 	#zoom(factor, at = 0.5) {
@@ -140,7 +132,7 @@ class TaskTimeline extends HTMLElement {
 			if (key === "+" || key === "=") this.#zoom(1 / 1.6);
 			else if (key === "-") this.#zoom(1.6);
 			else if (key === "ArrowLeft" || key === "ArrowRight") this.#pan(key === "ArrowLeft" ? -0.2 : 0.2);
-			else if (key === "0") this.#fit();
+			else if (key === "0") this.#fitOrTell();
 			else return;
 			event.preventDefault();
 		});
@@ -167,50 +159,69 @@ class TaskTimeline extends HTMLElement {
 
 	#draw() {
 		if (!this.isConnected || !this.#to) return;
-		const known = this.#known();
-		this.#none.hidden = known.length > 0;
 		this.#drawAxis();
-		const oldest = Math.min(...known.map(({ start }) => start));
-		if (this.#from < oldest && !this.#complete) this.#earlierSoon();
-		const byAgent = new Map();
-		for (const bar of known.sort((a, b) => a.start - b.start)) {
-			if (bar.end < this.#from || bar.start > this.#to) continue;
-			if (!byAgent.has(bar.task.agent)) byAgent.set(bar.task.agent, []);
-			byAgent.get(bar.task.agent).push(bar);
-		}
-		const used = new Map();
-		fill(this.#lanes, [...byAgent].sort(([a], [b]) => a.localeCompare(b)).map(([agent, bars]) =>
-			h("div.lane", { role: "listitem" }, h("div.lane-name", isolate(agent)), this.#track(bars, used))));
-		this.#bars = used;
+		const bars = this.#data.bars(this.#from, this.#to);
+		const drawn = bars ? this.#drawBars(bars) : this.#drawBins();
+		fill(this.#lanes, drawn.map(([name, track]) => h("div.lane", { role: "listitem" }, h("div.lane-name", name), track)));
+		this.#none.hidden = drawn.length > 0;
+		const { total, leftOut } = this.#data.counts;
+		text(this.#told, [
+			!bars && t("timeline.many", { count: total }), leftOut > 0 && t("timeline.leftOut", { count: leftOut }),
+		].filter(Boolean).join(" "));
 	}
 
-	/** Bars that overlap lie below one another: each takes the first row that is free by then. */
-	#track(bars, used) {
+	#drawBins() {
+		const { begin, width, tracks } = this.#data.bins;
+		if (this.#bins.of !== tracks[0]?.running) this.#bins = { of: tracks[0]?.running, lanes: new Map() };
+		const [first, last] = [(this.#from - begin) / width, (this.#to - begin) / width];
+		const isInSight = (counts) => counts.slice(Math.max(0, Math.floor(first)), Math.ceil(last)).some((count) => count > 0);
+		const seen = tracks.filter(({ running, completed, failures }) => [running, completed, failures].some(isInSight));
+		const most = Math.max(1, ...tracks.flatMap(({ running }) => running));
+		return seen.map((track) => {
+			const { agent, agents, total, failed: failures } = track;
+			const counts = t("timeline.counts", { count: total, failed: number(failures) });
+			const lane = this.#bins.lanes.get(agent) ?? laneBins(track, most, counts);
+			this.#bins.lanes.set(agent, lane);
+			showBins(lane, first, last - first);
+			return [[agent === null ? t("timeline.others", { count: agents }) : isolate(agent), h("p.lane-counts", counts)], h("div.lane-track", lane)];
+		});
+	}
+
+	#drawBars(bars) {
 		const span = this.#to - this.#from;
-		const free = [];
-		const track = h("div.lane-track");
-		for (const { task, start, end } of bars) {
-			let row = free.findIndex((until) => until <= start);
-			if (row < 0) row = free.length;
-			free[row] = Math.max(end, start + span * 0.008);
-			const bar = this.#bars.get(keyOf(task)) ?? h("a.lane-bar", isolate(""));
-			used.set(keyOf(task), bar);
-			const shown = shownStatus(task);
-			bar.dataset.status = shown;
-			bar.setAttribute("href", paths.task(task.project, task.task_id));
-			const words = `${task.title} · ${t(`status.${shown}`)} · ${duration(Math.round((end - start) / 1000))}`;
-			bar.title = words;
-			bar.setAttribute("aria-label", words);
-			bar.firstChild.textContent = task.title;
-			const left = Math.max(-1, ((start - this.#from) / span) * 100);
-			bar.style.left = `${left}%`;
-			bar.style.width = `${Math.min(101, ((end - this.#from) / span) * 100) - left}%`;
-			bar.classList.toggle("is-narrow", ((end - start) / span) * this.#axis.clientWidth < 48);
-			bar.style.top = `${row * 1.75}rem`;
-			track.append(bar);
-		}
-		track.style.height = `${Math.max(1, free.length) * 1.75}rem`;
-		return track;
+		const used = new Map();
+		const drawn = lanes(bars, span * 0.008).map(({ agent, rows, placed }) => {
+			const track = h("div.lane-track", placed.map((one) => {
+				const bar = this.#bars.get(one.bar.key) ?? h("a.lane-bar", isolate(""));
+				used.set(one.bar.key, bar);
+				this.#place(bar, one, span);
+				return bar;
+			}));
+			track.style.height = `${rows * 1.75}rem`;
+			return [isolate(agent), track];
+		});
+		this.#bars = used;
+		return drawn;
+	}
+
+	/** @param {any} element @param {any} placed @param {number} span */
+	#place(element, placed, span) {
+		const { bar: { task, agent, start, end }, row, depth } = placed;
+		const shown = shownStatus(task);
+		element.dataset.status = shown;
+		element.classList.toggle("is-below", depth > 0);
+		element.setAttribute("href", paths.task(task.project, task.task_id));
+		const words = [
+			task.title, depth > 0 && agent, !this.project && task.project, t(`status.${shown}`), duration(Math.round((end - start) / 1000)),
+		].filter(Boolean).join(" · ");
+		element.title = words;
+		element.setAttribute("aria-label", words);
+		text(element.firstChild, task.title);
+		const left = Math.max(-1, ((start - this.#from) / span) * 100);
+		element.style.left = `${left}%`;
+		element.style.width = `${Math.min(101, ((end - this.#from) / span) * 100) - left}%`;
+		element.classList.toggle("is-narrow", ((end - start) / span) * this.#axis.clientWidth < 48);
+		element.style.top = `${row * 1.75}rem`;
 	}
 
 	#drawAxis() {
