@@ -104,7 +104,7 @@ def test_pages_hold_them_in_their_places(start_server: Callable[..., Server]) ->
     server = start_server("--durability", "normal")
     steps = st.lists(st.tuples(st.sampled_from("pq"), st.sampled_from("ab"), st.integers(0, 3)))
 
-    @settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck))
     @given(steps, st.integers(1, 4))
     def check(steps: list[tuple[str, str, int]], limit: int) -> None:
         begin = server.http.get("/api/events").json()["last_id"]

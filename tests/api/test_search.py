@@ -120,7 +120,7 @@ def test_longest(searched: ClockedServer) -> None:
     assert found(searched, "p " * 500) == "bef"
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=40)
 @given(st.text(max_size=30))
 def test_no_text_is_an_error(q: str) -> None:
     with closing(open_writer(None, "full")) as connection:

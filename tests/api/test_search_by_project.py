@@ -116,7 +116,7 @@ STEPS = st.lists(st.one_of(REPORTS, REPORTS, DELETIONS, st.just("index"), st.jus
 QUERIES = st.lists(st.one_of(WORDS, TEXTS, st.sampled_from(["-", '"', "nothing"])), min_size=1)
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=40)
 @given(STEPS, QUERIES, st.booleans())
 def test_same_as_looking_at_every_task(steps: list[Any], typed: list[str], follow: bool) -> None:
     kept: dict[tuple[str, str], Found] = {}

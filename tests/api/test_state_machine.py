@@ -307,7 +307,7 @@ def test_server_and_model_agree(start_server: Callable[..., Server]) -> None:
     run_state_machine_as_test(
         Machine,
         settings=settings(
-            max_examples=60,
+            max_examples=25,
             stateful_step_count=25,
             deadline=None,
             suppress_health_check=list(HealthCheck),

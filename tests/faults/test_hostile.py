@@ -49,7 +49,7 @@ VALID = {
 }
 
 fuzz = settings(
-    max_examples=200,
+    max_examples=80,
     deadline=None,
     database=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],

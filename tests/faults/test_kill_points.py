@@ -237,7 +237,7 @@ def test_import_adds_all_or_nothing(tmp_path: Path, original: Path) -> None:
     fill(tmp_path / "other.db", "new", 30)
     exported = run("export", "--db", "other.db", home=tmp_path).stdout
     (original / "new.jsonl").write_bytes(exported)
-    trials = kill_at_each_step(tmp_path, "import", "new.jsonl", "--db", "tracker.db", most=25)
+    trials = kill_at_each_step(tmp_path, "import", "new.jsonl", "--db", "tracker.db", most=12)
     outcomes = {killed: opened(killed.folder / "tracker.db") for killed in trials}
     assert_each(outcomes, [{}, {"new": 30}])
 
@@ -246,7 +246,7 @@ def test_prune_takes_whole_tasks(tmp_path: Path, original: Path) -> None:
     fill(original / "tracker.db", "old", 300)
     command = ("prune", "--older-than", "1d", "--db", "tracker.db")
     left = []
-    for killed in kill_at_each_step(tmp_path, *command, most=25):
+    for killed in kill_at_each_step(tmp_path, *command, most=12):
         database = killed.folder / "tracker.db"
         left.append(opened(database).get("old", 0))
         with closing(apsw.Connection(str(database))) as connection:
@@ -266,7 +266,7 @@ def test_an_upgrade_is_made_or_not(
     with monkeypatch.context() as older:
         older.setattr(migrations, "steps", lambda: all_steps[:1])
         fill_as_before(original / "tracker.db", "old", 40)
-    trials = kill_at_each_step(tmp_path, "import", "nothing.jsonl", "--db", "tracker.db", most=25)
+    trials = kill_at_each_step(tmp_path, "import", "nothing.jsonl", "--db", "tracker.db", most=12)
     assert {"SQLite writes", "link", "fsync"} <= {killed.before for killed in trials}
     for killed in trials:
         assert opened(killed.folder / "tracker.db") == {"old": 40}, killed

@@ -23,7 +23,7 @@ from tracker.store.sqlite.store import Store
 
 REPORTS = 600
 AT_ONCE = 4
-CUTS = 150
+CUTS = 60
 
 
 @pytest.fixture

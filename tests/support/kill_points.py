@@ -112,7 +112,7 @@ class Killed(NamedTuple):
     folder: Path
 
 
-def kill_at_each_step(home: Path, *command: str, most: int = 12) -> list[Killed]:
+def kill_at_each_step(home: Path, *command: str, most: int = 6) -> list[Killed]:
     """Run `tracker` with these arguments in copies of the folder `home`/original, and kill it
     before each step; of SQLite's own steps before no more than about `most`."""
     done = subprocess.run(

@@ -35,7 +35,7 @@ from tracker.store.sqlite.admin.importing import NumberedRecord, import_
 from tracker.store.sqlite.connection import open_existing, open_writer
 from tracker.store.sqlite.reports import record
 
-thorough = settings(max_examples=60, deadline=None, database=None)
+thorough = settings(max_examples=30, deadline=None, database=None)
 
 NOW = 1_700_000_000_000
 
@@ -192,7 +192,7 @@ VALUES = NUMBERS | JSON | st.sampled_from([
 ])  # fmt: skip
 
 
-@settings(thorough, max_examples=300)
+@settings(thorough, max_examples=120)
 @example(change=[((0, ("last_id",)), 2**52 - 1)])
 @example(change=[((0, ("last_id",)), 2**63 - 1)])
 @example(change=[((1, ("created_at",)), 2**60)])

@@ -189,7 +189,7 @@ class World:
         await asyncio.gather(*(reader.task for reader in self.readers))
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(
     st.lists(steps, min_size=15, max_size=60),
     st.integers(1, 6),

@@ -519,33 +519,32 @@ SHOWN = {
 }
 
 
-@pytest.mark.parametrize("name", HOSTILE)
 def test_markdown_does_nothing_but_show(
-    open_dashboard: Open, shared_server: Server, project: str, name: str
+    open_dashboard: Open, shared_server: Server, project: str
 ) -> None:
-    text = HOSTILE[name]
-    shared_server.report("status", project, message=text[:10_000])
-    shared_server.report("finish", project, result=text)
     asked: list[str] = []
-    dashboard = open_dashboard()
+    dashboard = open_dashboard("/settings")
     page = dashboard.page
     page.on("request", lambda request: asked.append(request.url))
-    dashboard.visit(path_of(project))
     result = page.locator(".task-result .markdown")
-    expect(result).to_be_visible()
-    expect(result).to_contain_text(SHOWN[name])
-    page.wait_for_load_state("networkidle")
+    for name, text in HOSTILE.items():
+        shared_server.report("status", project, name, message=text[:10_000])
+        shared_server.report("finish", project, name, result=text)
+        dashboard.visit(path_of(project, name))
+        expect(result).to_contain_text(SHOWN[name])
+        page.wait_for_load_state("networkidle")
+        assert page.evaluate("window.hacked ?? null") is None, name
+        expect(page.locator("main :is(img, script, iframe, b, object)")).to_have_count(0)
+        schemes = page.locator(".markdown a").evaluate_all("all => all.map(a => a.protocol)")
+        assert set(schemes) <= {"https:"}, name
+        if name == "overrides":
+            isolated = page.locator(".markdown :is(p, strong, code, a)").evaluate_all(
+                "all => all.filter(e => !['isolate', 'plaintext', 'isolate-override'].includes("
+                "getComputedStyle(e).unicodeBidi)).map(e => e.tagName)"
+            )
+            assert isolated == []
+    assert asked
     assert all(url.startswith(shared_server.url) for url in asked)
-    assert page.evaluate("window.hacked ?? null") is None
-    expect(page.locator("main :is(img, script, iframe, b, object)")).to_have_count(0)
-    schemes = page.locator(".markdown a").evaluate_all("all => all.map(a => a.protocol)")
-    assert set(schemes) <= {"https:"}
-    if name == "overrides":
-        isolated = page.locator(".markdown :is(p, strong, code, a)").evaluate_all(
-            "all => all.filter(e => !['isolate', 'plaintext', 'isolate-override'].includes("
-            "getComputedStyle(e).unicodeBidi)).map(e => e.tagName)"
-        )
-        assert isolated == []
 
 
 def test_long_markdown_waits_until_it_is_asked_for(

@@ -115,14 +115,16 @@ function stateIn(data) {
 /** Events that no report became: they tell of the task's state alone. */
 export const NO_REPORTS = new Set(["task_silent", "task_acknowledged", "task_snoozed", "task_deleted", "project_deleted"]);
 
+export const DELETIONS = new Set(["task_deleted", "project_deleted"]);
+
 /**
  * Whether a task went by what these events tell.
  * @param {LogEvent[]} events
  * @param {Pick<Task, "project" | "task_id">} task
  */
 export function areDeletionsOf(events, { project, task_id }) {
-	return events.some(({ type, data }) => data.project === project
-		&& (type === "project_deleted" || (type === "task_deleted" && data.task_id === task_id)));
+	return events.some(({ type, data }) => DELETIONS.has(type) && data.project === project
+		&& (data.task_id ?? task_id) === task_id);
 }
 
 class Store {
@@ -171,7 +173,7 @@ class Store {
 	 */
 	apply(events) {
 		for (const event of events) {
-			if (event.type === "task_deleted" || event.type === "project_deleted") this.#drop(event);
+			if (DELETIONS.has(event.type)) this.#drop(event);
 			else if (event.data.task_id) this.#applyOne(event);
 		}
 		this.events.push(...events);

@@ -119,9 +119,11 @@ export default {
 	events: {
 		anyType: "Any event",
 		count: { one: "{count} event", other: "{count} events" },
+		further: "Look further back",
 		pause: "Pause",
 		q: "Project, task, agent or words",
 		resume: "Go on · {count} new",
+		soFar: { one: "{count} event so far", other: "{count} events so far" },
 		type: "Kind of event",
 	},
 	fact: {

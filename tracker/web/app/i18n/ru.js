@@ -119,9 +119,11 @@ export default {
 	events: {
 		anyType: "Любое событие",
 		count: { one: "{count} событие", few: "{count} события", other: "{count} событий" },
+		further: "Искать дальше",
 		pause: "Пауза",
 		q: "Проект, задача, агент или слова",
 		resume: "Продолжить · новых: {count}",
+		soFar: { one: "пока {count} событие", few: "пока {count} события", other: "пока {count} событий" },
 		type: "Вид события",
 	},
 	fact: {

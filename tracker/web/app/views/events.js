@@ -1,22 +1,35 @@
 // @ts-check
-// Events: the live tail of the log, newest first, with filters and a pause.
+// Events: the live tail of the log, newest first, with filters and a pause; older ones as one scrolls.
 import { fill, h, icon, isolate, paths, setQuery, t, text } from "../lib/index.js";
-import { api, store } from "../data/index.js";
-import { cell, emptyStart, timeShown, View } from "../parts/index.js";
+import { api, areDeletionsOf, DELETIONS } from "../data/index.js";
+import { cell, emptyStart, failed, timeShown, View } from "../parts/index.js";
 import { eventSummary, iconOf } from "./task-history.js";
 
-const FIRST_PAGE = 500;
+const PAGE = 500;
+// Of what comes live; what somebody has scrolled to stays.
 const MAX_EVENTS = 5000;
+// Rows below the last one in sight that are to be there already.
+const AHEAD = 100;
+// How many events are looked at for words, unasked.
+const LOOK_AT = 5000;
 const TYPES = ["task_started", "task_status_updated", "task_finished", "task_error", "task_silent", "task_acknowledged", "task_snoozed", "task_deleted", "project_deleted"];
 
 class EventsView extends View {
 	#query;
+	/** Of the kind that is wanted, oldest first, without a gap. */
 	#all = [];
 	#shown = [];
+	/** Whether nothing is older than these. */
+	#isWhole = false;
+	/** So many are looked at for words. */
+	#lookAt = LOOK_AT;
+	#reading = false;
+	#run = 0;
 	#paused = false;
 	#list = h("virtual-list", { role: "rowgroup" });
 	#count = h("span.quiet", { "aria-live": "off" });
 	#pause = h("button.button", { type: "button", "aria-pressed": "false" });
+	#further = h("button.button", { type: "button", hidden: true }, t("events.further"));
 
 	constructor(_args, query) {
 		super();
@@ -28,54 +41,113 @@ class EventsView extends View {
 		this.#list.rowHeight = matchMedia("(max-width: 760px)").matches ? 60 : 36;
 		this.#list.makeRow = () => new EventRow();
 		this.#list.showRow = (row, index) => row.show(this.#shown[this.#shown.length - 1 - index]);
+		this.#list.onrange = (_first, last) => last > this.#shown.length - AHEAD && this.#readOlder();
 		this.#pause.addEventListener("click", () => this.#setPaused(!this.#paused));
+		this.#further.addEventListener("click", () => {
+			this.#lookAt = this.#all.length + LOOK_AT;
+			this.#readOlder();
+		});
 		this.#showPause();
 		this.append(
 			h("header.heading", h("h1", { tabindex: "-1" }, t("nav.events")), this.#count),
 			h("div.toolbar", this.#form(), this.#pause),
-			h("div.table.events-table", { role: "table", "aria-label": t("nav.events") }, this.#list));
+			h("div.table.events-table", { role: "table", "aria-label": t("nav.events") }, this.#list), this.#further);
 	}
 
 	async load() {
-		const { events, last_id: last } = await api.events({ newest: FIRST_PAGE });
+		const run = this.#run;
+		const { events, last_id: last } = await api.events({ newest: PAGE, ...this.#kind });
 		if (!last) return this.append(await emptyStart());
+		if (run !== this.#run) return;
+		if ((events[0]?.id ?? 0) > (this.#all.at(-1)?.id ?? 0)) this.#forget(); // there may be more between
 		this.#add(events);
 	}
 
 	update(events) {
 		this.querySelector(":scope > .empty")?.remove();
-		this.#add(events);
+		const { type } = this.#kind;
+		const deletions = events.filter((event) => DELETIONS.has(event.type));
+		if (deletions.length) this.#all = this.#all.filter((event) => DELETIONS.has(event.type) || !areDeletionsOf(deletions, event.data));
+		this.#add(type ? events.filter((event) => event.type === type) : events);
 	}
 
 	reset() {
-		this.#all = [];
+		this.#forget();
 		this.reload();
+	}
+
+	get #kind() {
+		const type = this.#query.get("type");
+		return type ? { type } : {};
+	}
+
+	#forget() {
+		this.#run++;
+		this.#all = [];
+		this.#isWhole = false;
+		this.#reading = false;
+		this.#lookAt = LOOK_AT;
+	}
+
+	/** One page more, if somebody is about to see it, or words are looked for. */
+	async #readOlder() {
+		const oldest = this.#all[0]?.id;
+		const isFar = this.#words.length > 0 && this.#all.length >= this.#lookAt;
+		this.#further.hidden = !isFar || this.#isWhole;
+		if (this.#reading || this.#isWhole || oldest === undefined || isFar) return;
+		this.#reading = true;
+		const run = this.#run;
+		try {
+			const { events } = await api.events({ newest: PAGE, before: oldest, ...this.#kind });
+			if (run !== this.#run) return;
+			this.#reading = false;
+			// A page ends early where its events are large: only an empty one says that there are no more.
+			if (events.length) this.#all = [...events, ...this.#all];
+			else this.#isWhole = true;
+			this.#filter();
+		} catch (error) {
+			if (run !== this.#run) return;
+			this.#reading = false;
+			failed(this, error);
+		}
 	}
 
 	#add(events) {
 		const last = this.#all.at(-1)?.id ?? 0;
-		if (events.every(({ id }) => id > last)) this.#all.push(...events);
+		const first = events[0]?.id ?? 0;
+		if (first > last) this.#all.push(...events);
 		else {
-			const byId = new Map([...this.#all, ...events].map((event) => [event.id, event]));
-			this.#all = [...byId.values()].sort((a, b) => a.id - b.id);
+			// Read again: between what is known and these nothing may be missing.
+			const before = this.#all.filter(({ id }) => id < first);
+			const newer = this.#all.filter(({ id }) => id > (events.at(-1)?.id ?? 0));
+			this.#all = events.length ? [...before, ...events, ...newer] : this.#all;
 		}
-		if (this.#all.length > MAX_EVENTS * 1.2) this.#all = this.#all.slice(-MAX_EVENTS);
+		if (this.#all.length > MAX_EVENTS * 1.2 && this.#list.atTop) {
+			this.#all = this.#all.slice(-MAX_EVENTS);
+			this.#isWhole = false;
+		}
 		if (this.#paused) this.#showPause();
 		else this.#filter();
 	}
 
+	get #words() {
+		return (this.#query.get("q") ?? "").toLowerCase().split(/\s+/).filter(Boolean);
+	}
+
+	/** Whoever reads further down keeps the rows that are in sight. */
 	#filter() {
-		const { q, type } = Object.fromEntries(this.#query);
-		const words = (q ?? "").toLowerCase().split(/\s+/).filter(Boolean);
-		this.#shown = this.#all.filter((event) => {
+		const words = this.#words;
+		const newest = this.#shown.at(-1)?.id ?? 0;
+		this.#shown = !words.length ? [...this.#all] : this.#all.filter((event) => {
 			const { data } = event;
-			if (type && event.type !== type) return false;
-			if (!words.length) return true;
 			const text = [data.project, data.title, data.agent, data.task_id, eventSummary(event)].join("\n").toLowerCase();
 			return words.every((word) => text.includes(word));
 		});
-		text(this.#count, t("events.count", { count: this.#shown.length }));
+		const { atTop } = this.#list;
+		const added = newest ? this.#shown.length - 1 - this.#shown.findLastIndex(({ id }) => id <= newest) : 0;
+		text(this.#count, t(this.#isWhole ? "events.count" : "events.soFar", { count: this.#shown.length }));
 		this.#list.count = this.#shown.length;
+		if (!atTop && added > 0) this.#list.scrollTop += added * this.#list.rowHeight;
 	}
 
 	#setPaused(paused) {
@@ -106,8 +178,13 @@ class EventsView extends View {
 			/** @type {any} */
 			const values = Object.fromEntries(new FormData(form));
 			setQuery(values);
+			const { type } = this.#kind;
 			this.#query = new URLSearchParams(values);
+			this.#list.scrollTop = 0;
+			if (this.#kind.type === type) return this.#filter();
+			this.#forget();
 			this.#filter();
+			this.reload();
 		});
 		return form;
 	}
