@@ -50,12 +50,13 @@ def test_filters(clocked: ClockedServer) -> None:
 
 
 def test_more_filters_which_a_projects_list_has_too(clocked: ClockedServer) -> None:
-    def at(kind: str, task: str, agent: str, **fields: Any) -> None:
-        clocked.report(kind, "p", task, agent=agent, **fields)
+    def at(kind: str, task_id: str, agent: str, **fields: Any) -> None:
+        clocked.report(kind, "p", task_id, agent=agent, **fields)
         clocked.clock.advance(seconds=600)
 
     at("error", "a", "Claude-Code", usage={"model": "claude-opus-4", "cost_usd": 2})
-    at("start", "b", "codex", attention="Allow?", metadata={"estimated_duration": 60})
+    estimated = {"estimated_duration": 60}
+    at("start", "b", "codex", task="Mend it", attention="Allow?", metadata=estimated)
     at("finish", "c", "claude", parent_task_id="b", usage={"model": "gpt-5", "cost_usd": 0.5})
     at("start", "a", "Claude-Code")
     at("error", "a", "Claude-Code")
@@ -76,6 +77,8 @@ def test_more_filters_which_a_projects_list_has_too(clocked: ClockedServer) -> N
         ({"attempt_min": "2"}, "a"),
         ({"attempt_min": "3"}, ""),
         ({"parent": "b"}, "c"),
+        ({"title": "Mend it"}, "b"),
+        ({"title": "Mend"}, ""),
         ({"since": "15m"}, "ab"),
         ({"since": "2024-01-15T10:20:00Z"}, "abc"),
         ({"since": "2024-01-15T10:20:00.001Z"}, "ab"),
@@ -211,6 +214,7 @@ def test_unchanged(clocked: ClockedServer) -> None:
         *(("cost_min", "-1"), ("cost_min", "nan"), ("cost_min", "1e400"), ("cost_min", "$1")),
         *(("attempt", "0"), ("attempt_min", "1.5"), ("attempt", f"{2**63}"), ("silent", "maybe")),
         *(("attention", "2"), ("overdue", "x"), ("figures", "all"), ("parent", "x" * 1001)),
+        ("title", "x" * 1001),
     ],
 )
 def test_bad_parameters(shared_server: Server, name: str, value: str) -> None:

@@ -99,7 +99,7 @@ def matches(
     """docs/contract.md, in the plainest way."""
     at_least, at_most = query.get("date_from"), query.get("date_to")
     of = {"parent": task.parent_task_id, "attempt": task.attempt}
-    of |= {name: getattr(task, name) for name in ("session", "task_id")}
+    of |= {name: getattr(task, name) for name in ("session", "task_id", "title")}
     states = {
         "attention": '"text":"' in (task.requests or "") and task.finished_at is None,
         "silent": task.silent_since is not None,
@@ -166,6 +166,7 @@ def test_a_page_is_what_a_look_at_all_tasks_gives(busy: Bench, chance: random.Ra
         "date_from": times,
         "date_to": [time + 20_000 for time in times],
         "q": [*WORDS, "blue"],
+        "title": [tasks[0][1].title, "red"],
     }
     for _ in range(1200):
         names = chance.sample(sorted(choices), chance.choice([0, 0, 1, 1, 1, 2, 2, 3]))

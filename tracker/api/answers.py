@@ -294,6 +294,7 @@ class Filters(TypedDict):
     attempt: NotRequired[str]
     attempt_min: NotRequired[str]
     parent: NotRequired[str]
+    title: NotRequired[str]
 
 
 class TaskStats(TypedDict):

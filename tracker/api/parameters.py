@@ -177,6 +177,7 @@ class TasksQuery(Query):
     attempt: _Attempt | None = Field(default=None, description="Started so often.")
     attempt_min: _Attempt | None = Field(default=None, description="Started at least so often.")
     parent: _Text | None = Field(default=None, description="Started by the task with this task_id.")
+    title: _Text | None = Field(default=None, description="Called exactly so.")
     figures: bool = Field(
         default=False, description="1: with figures over all that match, not only of the page."
     )
@@ -197,6 +198,7 @@ class TasksQuery(Query):
             attempt=self.attempt,
             attempt_min=self.attempt_min,
             parent=self.parent,
+            title=self.title,
             figures=self.figures,
             agent=self.agent,
             session=self.session,

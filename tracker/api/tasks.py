@@ -18,7 +18,7 @@ from tracker.domain.records import TaskPage
 
 _FILTERS = (
     *("status", "agent", "session", "date_from", "date_to", "q", "since", "model", "cost_min"),
-    *("attention", "silent", "overdue", "attempt", "attempt_min", "parent"),
+    *("attention", "silent", "overdue", "attempt", "attempt_min", "parent", "title"),
 )
 
 

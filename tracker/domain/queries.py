@@ -12,6 +12,7 @@ ProjectSort = Literal["name", "created_at", "updated_at"]
 _TASK_FILTERS: Final = (
     *("status", "agent", "session", "task_id", "date_from", "date_to", "q", "since", "model"),
     *("cost_min", "attention", "silent", "overdue", "attempt", "attempt_min", "parent"),
+    "title",
 )
 
 
@@ -34,8 +35,8 @@ class TaskQuery(NamedTuple):
     case; `date_from`: started then or later; `date_to`: ended then or earlier; `since`: under way
     then or later; `q`: words, each of which is in the task's texts, at least as the beginning of a
     word. `cost_min`: told to have cost that much, in millionths of a dollar. `attention`: needs a
-    person; `attempt_min`: started at least so often; `parent`: the task that started it.
-    `figures`: whether those of all that match are wanted.
+    person; `attempt_min`: started at least so often; `parent`: the task that started it;
+    `title`: called exactly so. `figures`: whether those of all that match are wanted.
     """
 
     limit: int = 20
@@ -59,6 +60,7 @@ class TaskQuery(NamedTuple):
     attempt: int | None = None
     attempt_min: int | None = None
     parent: str | None = None
+    title: str | None = None
     figures: bool = False
 
     @property

@@ -50,6 +50,7 @@ _WAITS: Final = """
 _FILTERS: Final = {
     "session": "session = :session",
     "task_id": "task_id = :task_id",
+    "title": "title = :title",
     "date_from": "started_at >= :date_from",
     "date_to": "finished_at <= :date_to",
     "q": "id IN (SELECT rowid FROM {index} WHERE {index} MATCH :q)",
