@@ -88,7 +88,7 @@ def views(server: Server) -> dict[str, str]:
         "board": f"{project}/board",
         "timeline": f"{project}/timeline",
         "task": f"{project}/tasks/{quote(failed['task_id'])}",
-        "stats": "/stats",
+        "insights": "/stats",
         "events": "/events",
         "settings": "/settings",
     }

@@ -82,10 +82,10 @@ def test_what_was_typed_outlives_another_refusal(open_dashboard: Open) -> None:
     """Each request of a page that is signed out is refused, some of them late."""
     page = open_dashboard("/settings", key="").page
     held: list[Route] = []
-    page.route("**/api/stats/trends*", lambda route: held.append(route))  # noqa: PLW0108
+    page.route("**/api/projects?*", lambda route: held.append(route))  # noqa: PLW0108
     page.goto(f"{page.url.removesuffix('/settings')}/stats")
     page.get_by_label("API key").fill("half a k")
-    with page.expect_response("**/api/stats/trends*") as refused:
+    with page.expect_response("**/api/projects?*") as refused:
         held[0].continue_()
     assert refused.value.status == 401
     page.evaluate("new Promise(requestAnimationFrame)")

@@ -238,6 +238,26 @@ def test_what_belongs_to_a_task_is_found_by_how_near_it_is() -> None:
     assert related("none", []) == {"ids": ["none"], "edges": [], "left": 0}
 
 
+@settings(max_examples=3, deadline=None)
+@given(st.lists(st.tuples(st.floats(1e-6, 1e12), st.booleans()), min_size=50, max_size=80))
+def test_an_axis_has_a_few_round_marks(some: list[tuple[float, bool]]) -> None:
+    some = [(float(round(most) if is_whole else most), is_whole) for most, is_whole in some]
+    heard = run(
+        f"import {{ ticksTo }} from {json.dumps((LIB / 'ticks.js').as_uri())};\n"
+        "const make = (some) => some.map((one) => ticksTo(...one));",
+        [*some, (0, True)],
+    )
+    assert heard[-1] == [0, 1]
+    for (most, is_whole), ticks in zip(some, heard, strict=False):
+        step = ticks[1]
+        assert 2 <= len(ticks) <= 5
+        assert ticks == pytest.approx([number * step for number in range(len(ticks))])
+        assert ticks[-1] >= most * (1 - 1e-9)
+        assert ticks[-1] - step < max(most, 1 if is_whole else 0)
+        assert f"{step:.0e}"[0] in "125"
+        assert not is_whole or step == int(step)
+
+
 WORD = st.text(st.characters(exclude_categories=["C", "Z"]), min_size=1, max_size=12)
 FILTERS = st.fixed_dictionaries(
     {},
@@ -247,6 +267,8 @@ FILTERS = st.fixed_dictionaries(
         "project": WORD,
         "session": WORD,
         "since": st.sampled_from(["2h", "30d", "2024-01-15"]),
+        "title": st.lists(WORD, min_size=1, max_size=3).map(" ".join),
+        "date_to": st.sampled_from(["2024-01-15", "2024-01-15T21:59:59.999Z"]),
         "attention": st.just("1"),
         "silent": st.just("1"),
         "attempt_min": st.just("2"),
@@ -268,14 +290,14 @@ def test_a_line_of_tokens_says_what_it_was_made_of(some: list[dict[str, str]]) -
 
 
 def test_tokens_that_say_nothing_are_told() -> None:
-    line = "status:done colour:red is:odd cost:much since:soon agent: http://a.b/c plain"
+    line = "status:done colour:red is:odd cost:much since:soon until:2h agent: http://a.b/c plain"
     heard = run(
         f"import {{ parseTokens }} from {json.dumps((LIB / 'tokens.js').as_uri())};\n"
         "const make = parseTokens;",
         line,
     )
     assert heard["filters"] == {"q": "http://a.b/c plain"}
-    wrong = ["status:done", "colour:red", "is:odd", "cost:much", "since:soon"]
+    wrong = ["status:done", "colour:red", "is:odd", "cost:much", "since:soon", "until:2h"]
     assert heard["wrong"][: len(wrong)] == wrong
 
 

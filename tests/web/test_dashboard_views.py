@@ -297,22 +297,6 @@ def test_a_task_that_is_not_there(open_dashboard: Open) -> None:
     expect(page.get_by_role("alert")).to_contain_text("There is no")
 
 
-def test_stats_compare_agents(open_dashboard: Open, server: Server) -> None:
-    for number, seconds in enumerate((10, 20, 600)):
-        server.report("finish", "p", f"a{number}", agent="ann", duration_seconds=seconds)
-    server.report("error", "p", "b", agent="bob")
-    page = open_dashboard("/stats", server=server).page
-    row = page.get_by_role("row", name=re.compile("ann"))
-    expect(row).to_contain_text("100 %")
-    expect(row).to_contain_text("20 s")
-    expect(page.locator(figure(page, "failed"))).to_have_text("1")
-    expect(page.locator(".bar-rows")).to_contain_text("up to 15 s")
-    chart = page.get_by_role("img", name=re.compile("^Ended a day"))
-    expect(chart).to_have_attribute("aria-label", re.compile("3 completed, 1 failed"))
-    server.report("error", "p", "c", agent="bob")
-    expect(page.locator(figure(page, "failed"))).to_have_text("2")
-
-
 def test_events_pause_and_filter(open_dashboard: Open, shared_server: Server, project: str) -> None:
     shared_server.report("start", project, task="Before")
     page = open_dashboard(f"/events?q={segment(project)}").page

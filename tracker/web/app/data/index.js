@@ -2,6 +2,7 @@
 // What views and parts know the server by.
 export * from "./access.js";
 export * from "./api.js";
+export * from "./insights.js";
 export * from "./overview.js";
 export * from "./renewal.js";
 export * from "./store.js";

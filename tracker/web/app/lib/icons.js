@@ -12,7 +12,7 @@ const PATHS = {
 	silent: ["M8 2.2l6.2 11H1.8z", "M8 6.4v3.2M8 11.4v.1"],
 	now: ["M1.5 8h3l2-4.5l3 9l2-4.5h3"],
 	projects: ["M2 4.5h4l1.5 1.5H14v6.5H2z"],
-	stats: ["M3 13V8M8 13V3M13 13V6"],
+	insights: ["M3 13V8M8 13V3M13 13V6"],
 	events: ["M3 4h10M3 8h10M3 12h6"],
 	tasks: ["M2.5 3.5h2v2h-2zM2.5 10.5h2v2h-2z", "M7 4.5h6.5M7 11.5h6.5M7 8h4"],
 	language: ["M8 2.5a5.5 5.5 0 1 1 0 11a5.5 5.5 0 0 1 0-11", "M2.5 8h11M8 2.5c-4 4-4 7 0 11c4-4 4-7 0-11"],

@@ -7,4 +7,5 @@ export * from "./lanes.js";
 export * from "./prefs.js";
 export * from "./router.js";
 export * from "./throttle.js";
+export * from "./ticks.js";
 export * from "./tokens.js";

@@ -3,7 +3,7 @@
 // modifiers, which belong to the browser; but Ctrl or Cmd with "k" is "/" wherever one is.
 import { go, paths } from "./router.js";
 
-const PLACES = { n: "now", t: "tasks", i: "stats", p: "projects", s: "stats", e: "events", o: "settings" };
+const PLACES = { n: "now", t: "tasks", i: "insights", p: "projects", s: "insights", e: "events", o: "settings" };
 const SECOND_KEY_WITHIN = 1200;
 
 export function listen({ search, help }) {

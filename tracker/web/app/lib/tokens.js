@@ -5,14 +5,15 @@
 /** @typedef {Record<string, string>} Filters By the API's names. */
 
 const STATUSES = ["pending", "running", "completed", "failed"];
-const TIME = /^(\d+(\.\d+)?[smhdw]|\d{4}-\d\d-\d\d(T.*)?)$/;
-const PLAIN = ["status", "agent", "project", "model", "session", "parent", "since"];
+const DATE = /^\d{4}-\d\d-\d\d(T.*)?$/;
+const TIME = /^\d+(\.\d+)?[smhdw]$/;
+const PLAIN = ["status", "agent", "project", "model", "title", "session", "parent", "since"];
 /** @type {Record<string, [string, string]>} */
 const IS = { waiting: ["attention", "1"], silent: ["silent", "1"], overdue: ["overdue", "1"], again: ["attempt_min", "2"] };
 const TOKEN = /(?:([a-z]+):)?("(?:[^"\\]|\\.)*"?|\S+)/gi;
 
 /** The names of all filters that a line can hold. */
-export const FILTERS = [...PLAIN, ...Object.values(IS).map(([name]) => name), "cost_min", "q"];
+export const FILTERS = [...PLAIN, "date_to", ...Object.values(IS).map(([name]) => name), "cost_min", "q"];
 
 /**
  * What a line says; `wrong`: the tokens that say nothing.
@@ -47,7 +48,8 @@ function read(name, value, filters) {
 		filters[filter] = of;
 	} else if (name === "cost" && /^>?\d+(\.\d+)?$/.test(value)) filters.cost_min = value.replace(">", "");
 	else if (name === "status" && value.split(",").every((one) => STATUSES.includes(one))) filters.status = value;
-	else if (name === "since" && TIME.test(value)) filters.since = value;
+	else if (name === "since" && (TIME.test(value) || DATE.test(value))) filters.since = value;
+	else if (name === "until" && DATE.test(value)) filters.date_to = value;
 	else if (PLAIN.includes(name) && value && name !== "status" && name !== "since") filters[name] = value;
 	else return false;
 	return true;
@@ -59,6 +61,7 @@ function read(name, value, filters) {
  */
 export function formatTokens(filters) {
 	const tokens = PLAIN.filter((name) => filters[name]).map((name) => `${name}:${quote(filters[name])}`);
+	if (filters.date_to) tokens.push(`until:${quote(filters.date_to)}`);
 	for (const [word, [name, value]] of Object.entries(IS)) if (filters[name] === value) tokens.push(`is:${word}`);
 	if (filters.cost_min) tokens.push(`cost:>${filters.cost_min}`);
 	if (filters.q) tokens.push(filters.q.split(" ").map(plainWord).join(" "));

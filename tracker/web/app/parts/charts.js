@@ -1,8 +1,7 @@
 // @ts-check
 // Small charts in SVG. Each has a text that says what it shows, and a title on every bar.
-import { duration, h, number, svg, t, utcDay } from "../lib/index.js";
+import { duration, h, svg, t, utcDay } from "../lib/index.js";
 import { serverNow } from "../data/index.js";
-import { status } from "./marks.js";
 
 const DAY_MS = 86_400_000;
 
@@ -46,30 +45,6 @@ export function dayBars(days, { width, height, gap = 2, label }) {
 			"aria-label": `${label}: ${t("count.completed", { count: total[0] })}, ${t("count.failed", { count: total[1] })}`,
 		},
 		bars,
-	);
-}
-
-export function dayChart(days) {
-	const most = Math.max(1, ...days.map((d) => d.completed + d.failed));
-	return h("figure.plot",
-		h("div.plot-max", { "aria-hidden": "true" }, number(most)),
-		dayBars(days, { width: 720, height: 160, gap: 4, label: t("stats.perDay") }),
-		h("div.plot-axis", { "aria-hidden": "true" },
-			h("span", utcDay(days[0].date)), h("span", utcDay(days.at(-1).date))),
-		h("figcaption.legend", status("completed"), status("failed")),
-	);
-}
-
-/** Labelled horizontal bars: rows of [label, value, text]. */
-export function barRows(rows) {
-	const most = Math.max(1, ...rows.map(([, value]) => value));
-	return h("ul.bar-rows",
-		rows.map(([label, value, words]) => {
-			const fill = h("span.bar-row-fill");
-			fill.style.width = `${(value / most) * 100}%`;
-			return h("li", h("span.bar-row-label", label),
-				h("span.bar-row-track", fill), h("span.bar-row-value", words));
-		}),
 	);
 }
 

@@ -12,7 +12,7 @@ import { curl } from "./snippets.js";
 const TYPING_MS = 120;
 const RECENT = 6;
 const PROJECTS = 4;
-const PLACES = ["now", "tasks", "stats", "projects", "events", "settings"];
+const PLACES = ["now", "tasks", "insights", "projects", "events", "settings"];
 
 /** @typedef {{words: string, content: any, act: () => unknown}} Offer */
 

@@ -8,7 +8,7 @@ import { nextTheme, otherLanguage, signOut } from "./actions.js";
 import { openHelp } from "./help.js";
 import { openSearch } from "./search.js";
 
-const PLACES = ["now", "tasks", "stats"];
+const PLACES = ["now", "tasks", "insights"];
 const BELONGS_TO = { projects: "tasks", project: "tasks", task: "tasks", events: "tasks", timeline: "tasks" };
 /** The ways to look at all tasks, each of them a view. */
 const TABS = ["tasks", "projects", "timeline", "events"];

@@ -13,7 +13,7 @@ import { cost, t, tokens } from "../lib/index.js";
  */
 
 /** @param {Amounts} used */
-function allTokens({ input_tokens, output_tokens, cache_read_tokens, cache_write_tokens }) {
+export function allTokens({ input_tokens, output_tokens, cache_read_tokens, cache_write_tokens }) {
 	return input_tokens + output_tokens + cache_read_tokens + cache_write_tokens;
 }
 

@@ -15,7 +15,7 @@ class TasksView extends View {
 	#filters;
 	#figures = figures({
 		total: t("project.total"), running: t("status.running"), failed: t("status.failed"),
-		rate: t("project.rate"), median: t("stats.column.median"), cost: t("stats.column.cost"),
+		rate: t("project.rate"), median: t("insights.column.median"), cost: t("insights.column.cost"),
 	});
 	#table = /** @type {any} */ (document.createElement("task-table"));
 	#wrong = h("p.tokens-wrong", { role: "status", id: "tokens-wrong" });
