@@ -25,7 +25,10 @@ WATCHED = """
   window.Notification = class {
     static permission = "default";
     static async requestPermission() { return (this.permission = "granted"); }
-    constructor(title, { body }) { this.said = [title, body]; window.shown.push(this); }
+    constructor(title, { body, tag }) {
+      Object.assign(this, { said: [title, body], tag });
+      window.shown.push(this);
+    }
   };
   Object.defineProperty(document, "hidden", { get: () => window.away });
 """

@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import APIResponse, Route, expect
 
 from tests.support.clocked import ClockedServer
-from tests.support.dashboard import WATCHED, Dashboard, low_contrast
+from tests.support.dashboard import Dashboard, low_contrast
 from tests.support.server import Server, wait_for
 
 pytestmark = pytest.mark.browser
@@ -136,42 +136,6 @@ def test_lists_of_a_project_tell_it(
     expect(column).to_contain_text(ASKED)
     page.get_by_role("link", name="Timeline").click()
     expect(page.get_by_role("link", name=re.compile("^Asks · Needs you · "))).to_be_visible()
-
-
-def test_who_is_away_is_told_once_of_each_request(
-    open_dashboard: Open, start_server: Callable[..., Server]
-) -> None:
-    server = start_server()
-    dashboard = open_dashboard("/settings", server=server)
-    page = dashboard.page
-    page.context.add_init_script(WATCHED)
-    page.reload()
-    dashboard.is_live()
-    page.get_by_role("checkbox", name="Desktop notification").check()
-    page.evaluate("window.away = true")
-
-    def ask(name: str, text: str | None = ASKED) -> None:
-        server.report("status", "p", task="Asks", attention=text, attention_id=name)
-
-    ask("a")
-    expect(page).to_have_title(re.compile(r"^\(1\) "))
-    ask("a", "Other words")
-    ask("b", "<b>Which?</b>")
-    expect(page).to_have_title(re.compile(r"^\(2\) "))
-    ask("a", None)
-    ask("a", "Once more")
-    expect(page).to_have_title(re.compile(r"^\(3\) "))
-    assert page.evaluate("window.shown.map((one) => one.said)") == [
-        ["Needs you: Asks", f"p · agent-1 · {ASKED}"],
-        ["Needs you: Asks", "p · agent-1 · <b>Which?</b>"],
-        ["Needs you: Asks", "p · agent-1 · Once more"],
-    ]
-    # Whoever cannot see the page hears of it in any view, and no more once he has signed out.
-    said = page.locator("p.sr-only[role=status]")
-    expect(said).to_have_text("Needs you: Asks. Once more")
-    page.get_by_role("button", name="Sign out", exact=True).click()
-    expect(said).to_have_count(0)
-    assert "Once more" not in page.content()
 
 
 def test_overdue_and_blocked(open_dashboard: Open) -> None:

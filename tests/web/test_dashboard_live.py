@@ -12,7 +12,7 @@ from playwright.sync_api import Browser, Route, expect
 
 from tests.support.cli import run
 from tests.support.clocked import ClockedServer
-from tests.support.dashboard import WATCHED, Dashboard
+from tests.support.dashboard import Dashboard
 from tests.support.proxy import Proxy
 from tests.support.server import KEY, Server
 
@@ -232,44 +232,6 @@ def test_a_failure_out_of_sight_is_counted_in_the_title(
     expect(page).to_have_title("(1) Now · Agent Task Tracker")
     page.evaluate(hide % "false" + "; document.dispatchEvent(new Event('visibilitychange'))")
     expect(page).to_have_title("Now · Agent Task Tracker")
-
-
-def test_who_asked_for_it_is_told_of_failures_while_away(
-    open_dashboard: Open, start_server: Callable[..., Server]
-) -> None:
-    server = start_server()
-    dashboard = open_dashboard("/settings", server=server)
-    page = dashboard.page
-    page.context.add_init_script(WATCHED)
-    page.reload()
-    dashboard.is_live()
-
-    def fail(task_id: str, message: str = "<b>broken</b>") -> None:
-        server.report("error", "p", task_id, task=f"Task {task_id}", error_message=message)
-
-    page.evaluate("window.away = true")
-    fail("unasked")
-    expect(page).to_have_title(re.compile(r"^\(1\) "))
-    page.get_by_role("checkbox", name="Desktop notification").check()
-    fail("asked")
-    expect(page).to_have_title(re.compile(r"^\(2\) "))
-    assert page.evaluate("window.shown.map((one) => one.said)") == [
-        ["Failed: Task asked", "p · agent-1 · <b>broken</b>"]
-    ]
-    page.evaluate("window.away = false")
-    page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
-    expect(page).to_have_title(re.compile(r"^\w"))
-    page.evaluate("window.shown[0].onclick()")
-    dashboard.at("/projects/p/tasks/asked")
-    fail("asked", "broken again")  # nobody has to be told of what happens before his eyes
-    expect(page.get_by_text("broken again").first).to_be_visible()
-    page.evaluate("window.away = true")
-    fail("again")
-    expect(page).to_have_title(re.compile(r"^\(1\) "))
-    assert page.evaluate("window.shown.map((one) => one.said[0])") == [
-        "Failed: Task asked",
-        "Failed: Task again",
-    ]
 
 
 def test_a_restore_is_obeyed_by_a_page_that_stays_open(

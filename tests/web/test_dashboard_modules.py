@@ -350,3 +350,87 @@ def test_bars_lie_beside_one_another_and_what_was_started_below(
                 if one["depth"]:
                     assert at[bar["parent"]]["row"] < one["row"]
                     assert at[bar["parent"]]["depth"] == one["depth"] - 1
+
+
+# The page's time ticks by a timer that only a page has.
+JUDGE = f"""
+globalThis.document = {{ addEventListener() {{}} }};
+globalThis.setInterval = () => 0;
+const {{ Judge, holds }} = await import({json.dumps((LIB.parent / "data" / "alerts.js").as_uri())});
+"""
+MOMENT = "2024-01-15T10:00:00.000Z"
+SECONDS_LATER = 1705312805000
+
+
+def judged(*events: dict[str, Any], now: int = SECONDS_LATER, sessions: Any = ()) -> list[str]:
+    """What is told of reports, each `{**data, "type"}`, that were heard at once."""
+    script = (
+        JUDGE
+        + """
+    const make = ([events, now, sessions]) => {
+        const judge = new Judge();
+        const told = [...judge.of(events, now), ...judge.turns(sessions, now)];
+        return told.map(({ kind, words }) => `${kind} ${words}`);
+    };"""
+    )
+    names = {"project": "p", "task_id": "a", "title": "A", "agent": "b"}
+    made = [
+        {"type": data.pop("type", "report"), "timestamp": MOMENT, "data": {**names, **data}}
+        for data in (dict(event) for event in events)
+    ]
+    return list(run(script, [made, now, list(sessions)]))
+
+
+def test_what_a_person_is_told_of() -> None:
+    failed = {"status": "failed", "error_message": "m"}
+    asks = {"status": "running", "requests": [{"id": "1", "text": "Which?", "since": MOMENT}]}
+    silent = {"type": "task_silent", "status": "running", "silent_since": MOMENT}
+    assert judged(failed, asks, asks, silent) == ["failed m", "attention Which?", "silent "]
+    asked_before = {
+        "requests": [{"id": "1", "text": "Which?", "since": "2024-01-15T09:00:00.000Z"}]
+    }
+    assert (
+        judged(
+            {**failed, "late": True},
+            {**failed, "error_type": "Interrupted"},
+            {**failed, "error_type": "FailedByHand"},
+            {**failed, "acknowledged_at": MOMENT},
+            {**failed, "type": "task_acknowledged"},
+            {**failed, "snoozed_until": "9999-01-01T00:00:00.000Z"},
+            {**asks, "snoozed_until": "9999-01-01T00:00:00.000Z"},
+            {**silent, "acknowledged_at": MOMENT},
+            {"status": "running", **asked_before},
+            {"status": "completed"},
+            {"type": "task_deleted", "task_id": None},
+        )
+        == []
+    )
+    assert judged({**failed, "snoozed_until": MOMENT}) == ["failed m"]
+    assert judged(failed, now=SECONDS_LATER + 120_000) == []
+
+
+def test_whose_turn_it_is_takes_sessions_read_since() -> None:
+    ended = {"status": "completed", "session": "s", "result": "Done"}
+    session = {"project": "p", "session": "s", "state": "your_turn", "last_report_at": MOMENT}
+    assert judged(ended, sessions=[session]) == ["turn Done"]
+    before = {**session, "last_report_at": "2024-01-15T09:59:59.999Z"}
+    for other in (before, {**session, "state": "working"}, {**session, "project": "q"}):
+        assert judged(ended, sessions=[other]) == []
+    assert judged({**ended, "parent_task_id": "lead"}, sessions=[session]) == []
+
+
+def test_whether_it_still_is_so() -> None:
+    def holds(kind: str, task: Any, request: str | None = None) -> Any:
+        script = JUDGE + "const make = ([alert, task]) => holds(alert, task ?? undefined);"
+        return run(script, [{"kind": kind, "request": request}, task])
+
+    asks = {"status": "running", "requests": [{"id": "1"}]}
+    assert holds("attention", asks, "1")
+    assert not holds("attention", asks, "2")
+    assert not holds("attention", {"status": "running"}, "1")
+    assert holds("failed", {"status": "failed"})
+    assert not holds("failed", {"status": "running"})
+    assert not holds("failed", {"status": "failed", "acknowledged_at": MOMENT})
+    assert holds("silent", {"status": "running", "silent_since": MOMENT})
+    assert not holds("silent", {"status": "running", "silent_since": None})
+    assert not holds("failed", None)

@@ -31,10 +31,21 @@ const { metafile } = await build({
 
 const AS_THEY_ARE = ["index.html", "manifest.json", "icon.svg", "icon-180.png", "icon-192.png", "icon-512.png"];
 for (const name of AS_THEY_ARE) await cp(`app/${name}`, `${NEW}/${name}`);
+await badges();
 await writeFile(`${NEW}/packages.json`, `${JSON.stringify(await packages(metafile), null, "\t")}\n`);
 // In one step: a server that starts meanwhile reads the old ones or the new ones.
 await rm("built", { recursive: true, force: true });
 await rename(NEW, "built");
+
+/** The icon with a number on it: parts/badge.js chooses. */
+async function badges() {
+	const icon = await readFile("app/icon.svg", "utf8");
+	for (const [name, words] of [...Array.from("123456789", (n) => [`of-${n}`, n]), ["more", "9+"]]) {
+		const badge = `<circle cx="20" cy="20" r="12" fill="#b8242d"/><text x="20" y="${27 - words.length}" font-family="sans-serif" `
+			+ `font-size="${23 - 4 * words.length}" font-weight="bold" text-anchor="middle" fill="#fff">${words}</text>`;
+		await writeFile(`${NEW}/icon-${name}.svg`, icon.replace("</svg>", `${badge}</svg>`));
+	}
+}
 
 /** What has come into the files, for `tracker licenses`. */
 async function packages({ outputs }) {

@@ -14,6 +14,7 @@ import { overview } from "./data/overview.js";
 import { store } from "./data/store.js";
 import { holdTicks } from "./data/time.js";
 import { Alerts } from "./parts/alerts.js";
+import { showBadge } from "./parts/badge.js";
 import { openHelp } from "./parts/help.js";
 import { rememberKey } from "./parts/snippets.js";
 import { openSearch } from "./parts/search.js";
@@ -22,6 +23,7 @@ import { heading, missing } from "./parts/layout.js";
 import { refusal, signIn, signInForm } from "./views/sign-in.js";
 import "./views/events.js";
 import "./views/insights.js";
+import { needs } from "./views/now-needs.js";
 import "./views/now.js";
 import "./views/project.js";
 import "./views/projects.js";
@@ -33,7 +35,7 @@ import "./views/timeline.js";
 const live = new Live(store, () => {
 	holdTicks(live.state === "offline" || live.state === "catching-up");
 	shell.showState(live);
-});
+}, (events) => alerts.hear(events));
 const alerts = new Alerts(() => title());
 let shell = new Shell(live);
 let refused = "";
@@ -57,6 +59,15 @@ function title() {
 	document.title = `${alerts.unseen ? `(${alerts.unseen}) ` : ""}${place} · Agent Task Tracker`;
 }
 
+/** What needs a person, whatever the view, and out of sight. @type {Set<string>} */
+let needed = new Set();
+
+function badge() {
+	if (!overview.isRead) return;
+	needed = new Set(needs(needed).map(({ key }) => key));
+	showBadge(needed.size);
+}
+
 /** Fill the page, around a new key that has not been copied yet. */
 function present(...content) {
 	fill(document.body, content, document.querySelector(".secret"));
@@ -65,7 +76,7 @@ function present(...content) {
 function begin() {
 	live.start();
 	overview.start();
-	present(alerts.said, shell.element);
+	present(shell.element, ...alerts.elements);
 	show({ focus: false });
 }
 
@@ -77,6 +88,7 @@ function signedOut() {
 	refused = "";
 	live.stop();
 	overview.stop();
+	showBadge(0);
 	forgetSession();
 	rememberKey(null);
 	store.reset();
@@ -98,7 +110,7 @@ function redraw() {
 	document.documentElement.lang = language();
 	if (!shell.element.isConnected) return;
 	shell = new Shell(live);
-	present(alerts.said, shell.element);
+	present(shell.element, ...alerts.elements);
 	shell.showState(live);
 	show({ focus: false });
 }
@@ -128,7 +140,10 @@ onPref((name) => {
 });
 whenSignedOut(signedOut);
 whenAccessChanges(accessChanged);
-overview.listen(() => shell.showOverview());
+overview.listen(() => {
+	shell.showOverview();
+	badge();
+});
 router.start(show, keepPlace);
 followPlace();
 keys.listen({ search: openSearch, help: openHelp });

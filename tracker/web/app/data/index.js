@@ -1,6 +1,7 @@
 // @ts-check
 // What views and parts know the server by.
 export * from "./access.js";
+export * from "./alerts.js";
 export * from "./api.js";
 export * from "./insights.js";
 export * from "./overview.js";

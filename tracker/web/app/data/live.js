@@ -28,12 +28,15 @@ export class Live {
 
 	#store;
 	#onState;
+	#onNews;
 	/** @type {WebSocket | null} */
 	#socket = null;
 	/** @type {any} A number from the first snapshot on. */
 	#cursor = null;
 	#target = 0;
 	#queue = [];
+	/** Those of the queue that were heard as they happened, not read on after a while offline. */
+	#news = [];
 	#flushing = false;
 	#retryIn = FIRST_RETRY;
 	#pingSent = 0;
@@ -41,9 +44,11 @@ export class Live {
 	#stopped = true;
 	#run = 0;
 
-	constructor(store, onState) {
+	/** `onNews(events)`: after the store has them, those that were heard as they happened. */
+	constructor(store, onState, onNews) {
 		this.#store = store;
 		this.#onState = onState;
+		this.#onNews = onNews;
 		addEventListener("online", () => this.#reconnect());
 		addEventListener("offline", () => this.#disconnected());
 		document.addEventListener("visibilitychange", () => {
@@ -61,8 +66,13 @@ export class Live {
 	stop() {
 		this.#stopped = true;
 		this.#close();
+		this.#forget();
+	}
+
+	#forget() {
 		this.#cursor = null;
 		this.#queue = [];
+		this.#news = [];
 	}
 
 	#reconnect() {
@@ -123,12 +133,12 @@ export class Live {
 		} else if (message.type === "resync_required") {
 			// The log before the cursor is gone: begin again from a snapshot.
 			this.#close();
-			this.#cursor = null;
-			this.#queue = [];
+			this.#forget();
 			this.#connect().then(() => this.#store.reset());
 		} else if (message.id > this.#cursor) {
 			this.#cursor = message.id;
 			this.#queue.push(message);
+			if (message.id > this.#target) this.#news.push(message);
 			this.#flushSoon();
 			if (this.state === "catching-up") this.#watchForQuiet();
 		}
@@ -145,9 +155,11 @@ export class Live {
 		const flush = () => {
 			if (!this.#flushing) return;
 			this.#flushing = false;
-			const batch = this.#queue;
+			const [batch, news] = [this.#queue, this.#news];
 			this.#queue = [];
+			this.#news = [];
 			if (batch.length) this.#store.apply(batch);
+			if (news.length) this.#onNews(news);
 			if (this.state === "catching-up" && this.#cursor >= this.#target) this.#set("live");
 		};
 		requestAnimationFrame(flush);

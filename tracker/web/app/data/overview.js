@@ -4,7 +4,7 @@
 import { throttle } from "../lib/throttle.js";
 import { api } from "./api.js";
 import { renewal } from "./renewal.js";
-import { ENDED, isSilent, isWaiting, store } from "./store.js";
+import { ENDED, isByPerson, isSeenTo, isSilent, isWaiting, store } from "./store.js";
 import { mayJudge, onTick, serverNow } from "./time.js";
 
 const READ_EVERY = 3000;
@@ -21,17 +21,6 @@ const PROJECTS = 9;
 const NEWS_MS = 24 * 3600 * 1000;
 export const NEWS = "24h";
 
-
-/** What a person has ended so, or seen to. */
-const BY_PEOPLE = new Set(["Interrupted", "FailedByHand"]);
-
-/**
- * Whether somebody has acknowledged it, or put it off until later.
- * @param {import("./store.js").Task} task
- */
-export function isSeenTo({ acknowledged_at: seen, snoozed_until: until }) {
-	return Boolean(seen) || Boolean(until && Date.parse(until) > serverNow());
-}
 
 class Overview {
 	isRead = false;
@@ -146,7 +135,7 @@ class Overview {
 	get failed() {
 		const since = new Date(serverNow() - NEWS_MS).toISOString();
 		return [...store.tasks.values()].filter((task) => task.status === "failed" && (task.finished_at ?? "") >= since
-			&& !BY_PEOPLE.has(task.error_type ?? "") && !isSeenTo(task));
+			&& !isByPerson(task) && !isSeenTo(task));
 	}
 
 	/** How many run, and of those that nobody has seen to, how many wait for a person, are silent, have failed lately. */

@@ -91,6 +91,24 @@ export function isBlocked(task) {
 }
 
 /**
+ * Whether somebody has acknowledged it, or put it off until later.
+ * @param {Pick<Task, "acknowledged_at" | "snoozed_until">} task
+ */
+export function isSeenTo({ acknowledged_at: seen, snoozed_until: until }) {
+	return Boolean(seen) || Boolean(until && Date.parse(until) > serverNow());
+}
+
+const BY_PEOPLE = new Set(["Interrupted", "FailedByHand"]);
+
+/**
+ * Whether a person has ended it so.
+ * @param {Pick<Task, "error_type">} task
+ */
+export function isByPerson({ error_type: type }) {
+	return BY_PEOPLE.has(type ?? "");
+}
+
+/**
  * The request that this very report opened, if any: it is open since what the report told happened.
  * @param {LogEvent} event
  */

@@ -19,8 +19,13 @@ export default {
 	},
 	alert: {
 		attention: "Needs you: {title}",
+		dismiss: "Dismiss",
 		failed: "Failed: {title}",
+		more: "and {count} more",
+		several: { one: "{count} alert", other: "{count} alerts" },
 		silent: "Gone silent: {title}",
+		title: "Alerts",
+		turn: "Your turn: {title}",
 	},
 	attempts: {
 		after: "The next attempt",
@@ -404,11 +409,12 @@ export default {
 		keyGiven: "Given in the server's settings (API_KEY)",
 		language: "Language",
 		noLimit: "No limit",
-		notify: "Desktop notification when a task needs you, fails or goes silent",
+		notify: "Desktop notification when a task needs you, fails or goes silent, or it is your turn",
 		notifyDenied: "The browser does not allow it for this page.",
 		page: "This page",
 		server: "Server",
 		signOutAll: "Sign out everywhere",
+		sound: "A short sound with each alert",
 		theme: "Theme",
 	},
 	signIn: {

@@ -19,8 +19,13 @@ export default {
 	},
 	alert: {
 		attention: "Ждёт вас: {title}",
+		dismiss: "Убрать",
 		failed: "Ошибка: {title}",
+		more: "и ещё {count}",
+		several: { one: "{count} сообщение", few: "{count} сообщения", other: "{count} сообщений" },
 		silent: "Молчит: {title}",
+		title: "Сообщения",
+		turn: "Ваш ход: {title}",
 	},
 	attempts: {
 		after: "Следующая попытка",
@@ -404,11 +409,12 @@ export default {
 		keyGiven: "Задан в настройках сервера (API_KEY)",
 		language: "Язык",
 		noLimit: "Без ограничения",
-		notify: "Уведомлять, когда задача ждёт вас, падает или замолкает",
+		notify: "Уведомлять, когда задача ждёт вас, падает или замолкает и когда ваш ход",
 		notifyDenied: "Браузер не разрешает это для этой страницы.",
 		page: "Эта страница",
 		server: "Сервер",
 		signOutAll: "Выйти везде",
+		sound: "Короткий звук при каждом сообщении",
 		theme: "Тема",
 	},
 	signIn: {

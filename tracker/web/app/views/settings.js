@@ -6,6 +6,7 @@ import { api, isAdmin } from "../data/index.js";
 import {
 	curl, heading, javascript, python, section, snippet, timeShown, View,
 } from "../parts/index.js";
+import { chime } from "../parts/sound.js";
 import { roleWords } from "./key-dialogs.js";
 import "./audit.js";
 import "./keys.js";
@@ -29,7 +30,7 @@ class SettingsView extends View {
 				h("div", section(t("settings.page"),
 					choice("theme", t("settings.theme"), Object.fromEntries(THEMES.map((n) => [n, t(`theme.${n}`)])), pref("theme", "system")),
 					choice("language", t("settings.language"), LANGUAGES, language()),
-					notifications()), this.#access, this.#server),
+					notifications(), sound()), this.#access, this.#server),
 				this.#connect),
 		);
 		this.#keys.addEventListener("change", () => this.#audit.load().catch(() => null));
@@ -128,6 +129,16 @@ function notifications() {
 		setPref("notify", box.checked ? "on" : "off");
 	});
 	return h("label.check", box, h("span", t("settings.notify")), state);
+}
+
+/** Heard once when it is chosen. */
+function sound() {
+	const box = h("input", { type: "checkbox", checked: pref("sound") === "on" });
+	box.addEventListener("change", () => {
+		setPref("sound", box.checked ? "on" : "off");
+		chime();
+	});
+	return h("label.check", box, h("span", t("settings.sound")));
 }
 
 function signOutEverywhere() {

@@ -69,6 +69,7 @@ class TaskView extends View {
 		this.#attempts = taskAttempts(project, id);
 		this.#graph = taskGraph(project, id);
 		this.classList.add("view-fixed");
+		this.dataset.task = paths.task(project, id); // whoever sees it need not be told of it
 	}
 
 	render() {
