@@ -38,13 +38,12 @@ class Environment:
         self.lock = self.directory / "lock"
         self.dashboard = Dashboard(root)
 
-    def ensure(self, *groups: str) -> None:
+    def ensure(self, *groups: str, tools: bool = False) -> None:
         """Install the project and these dependency groups and build the dashboard, unless all
-        that is there already."""
+        that is there already. `tools`: and what checks and tests the dashboard, from npm."""
         pyproject = self._read_pyproject()
         wanted = self.fingerprints(pyproject, groups)
-        # What checks and tests the dashboard's sources.
-        tools = not {"lint", "test"}.isdisjoint(groups)
+        tools = tools or not {"lint", "test"}.isdisjoint(groups)
         if self.is_ready(wanted) and self.dashboard.is_built(tools=tools):
             return
         with self._locked() as inherited:

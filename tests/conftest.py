@@ -30,10 +30,11 @@ REQUIRE_BROWSER = "TRACKER_REQUIRE_BROWSER"
 
 def pytest_configure(config: pytest.Config) -> None:
     """Ctrl-C ends what tests start, also where it would not end the tests; and the dashboard under
-    test is of these sources, whoever started pytest."""
+    test is of these sources, with what tests it, whoever started pytest."""
     keep_to_ourselves()
     if not hasattr(config, "workerinput"):
-        subprocess.run([sys.executable, str(ROOT / "scripts" / "dashboard.py")], check=True)
+        build = [sys.executable, str(ROOT / "scripts" / "dashboard.py"), "--tools"]
+        subprocess.run(build, check=True)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

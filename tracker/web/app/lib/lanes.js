@@ -15,9 +15,10 @@
  * @template {Bar} B
  * @param {B[]} bars
  * @param {number} shortest How long a bar is shown at least.
+ * @param {number} apart How far from the one before in its row.
  * @returns {{agent: string, rows: number, placed: Block<B>["placed"]}[]} By the agents' names.
  */
-export function lanes(bars, shortest) {
+export function lanes(bars, shortest, apart = 0) {
 	const known = new Set(bars.map(({ key }) => key));
 	/** @type {Map<string | null, B[]>} */
 	const children = new Map();
@@ -30,7 +31,7 @@ export function lanes(bars, shortest) {
 	const block = (bar, depth) => {
 		seen.add(bar.key);
 		const below = (children.get(bar.key) ?? []).filter(({ key }) => !seen.has(key)).map((child) => block(child, depth + 1));
-		const inner = stacked(below);
+		const inner = stacked(below, apart);
 		return {
 			start: Math.min(bar.start, ...below.map(({ start }) => start)),
 			end: Math.max(bar.end, bar.start + shortest, ...below.map(({ end }) => end)),
@@ -46,15 +47,16 @@ export function lanes(bars, shortest) {
 		const { agent } = root.placed[0].bar;
 		byAgent.set(agent, [...(byAgent.get(agent) ?? []), root]);
 	}
-	return [...byAgent].sort(([a], [b]) => a.localeCompare(b)).map(([agent, blocks]) => ({ agent, ...stacked(blocks) }));
+	return [...byAgent].sort(([a], [b]) => a.localeCompare(b)).map(([agent, blocks]) => ({ agent, ...stacked(blocks, apart) }));
 }
 
 /**
  * Each in the first rows that are free by then.
  * @template {Bar} B
  * @param {Block<B>[]} blocks
+ * @param {number} apart
  */
-function stacked(blocks) {
+function stacked(blocks, apart) {
 	/** @type {number[]} */
 	const free = [];
 	/** @type {Block<B>["placed"]} */
@@ -62,7 +64,7 @@ function stacked(blocks) {
 	for (const { start, end, rows, placed: own } of blocks) {
 		let first = 0;
 		while (free.slice(first, first + rows).some((until) => until > start)) first++;
-		for (let row = first; row < first + rows; row++) free[row] = end;
+		for (let row = first; row < first + rows; row++) free[row] = end + apart;
 		placed.push(...own.map((one) => ({ ...one, row: one.row + first })));
 	}
 	return { rows: free.length, placed };

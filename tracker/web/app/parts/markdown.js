@@ -107,6 +107,6 @@ function link(address, content) {
 function table({ children: [head, ...rows], align }, contentOf) {
 	const row = (tag, { children }) => h("tr", children.map((cell, column) =>
 		h(tag, { class: align[column] && `align-${align[column]}` }, contentOf(cell))));
-	return h("div.scroll-x", { tabindex: "0", role: "region", "aria-label": t("markdown.table") },
+	return h("div.scroll-x", { tabindex: "0", role: "group", "aria-label": t("markdown.table") },
 		h("table", h("thead", row("th", head)), h("tbody", rows.map((one) => row("td", one)))));
 }

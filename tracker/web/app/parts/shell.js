@@ -44,7 +44,7 @@ export class Shell {
 		this.element = h("div.shell",
 			h("a.skip", { href: "#main", onclick: (event) => (event.preventDefault(), this.main.focus()) }, t("skip")),
 			this.#trouble,
-			h("div.side",
+			h("aside.side", { "aria-label": "Agent Task Tracker" },
 				h("a.brand", { href: paths.now() }, icon("brand"), h("span", "Agent Task Tracker")),
 				h("nav.nav", { "aria-label": t("nav.label") }, PLACES.map((name) => this.#links[name])),
 				this.#projectsNav,
@@ -194,7 +194,7 @@ function tool(name, label, action) {
 function languageButton() {
 	const other = otherLanguage();
 	return h("button.button.button-icon.language", {
-		type: "button", lang: other, title: LANGUAGES[other], "aria-label": LANGUAGES[other],
+		type: "button", lang: other, title: LANGUAGES[other],
 		onclick: () => setPref("language", other),
-	}, other.toUpperCase());
+	}, other.toUpperCase(), h("span.sr-only", ` ${LANGUAGES[other]}`));
 }

@@ -22,7 +22,7 @@ class TaskTable extends HTMLElement {
 	#moved = 0;
 	#list = h("virtual-list", { role: "rowgroup" });
 	#news = h("button.button.table-news", { type: "button", hidden: true });
-	#none = h("p.empty-note", t("project.none"));
+	#none = h("div", { role: "row" }, h("p.empty-note", { role: "cell" }, t("project.none")));
 	#sort = { by: "started_at", order: "desc" };
 	#head = h("div.table-head", { role: "row" });
 	#sight = [0, 0];

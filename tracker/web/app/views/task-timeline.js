@@ -7,6 +7,9 @@ import { failed, laneBins, showBins } from "../parts/index.js";
 
 const AT_FIRST = 6 * 3_600_000;
 const SHORTEST = 10_000;
+// Pixels: the narrowest bar, and from one to the next, so that each can be hit (WCAG 2.2, 2.5.8).
+const BAR_PX = 4;
+const APART_PX = 20;
 const LONGEST = 400 * 86_400_000;
 const WEEK = 604_800_000;
 const STEPS = [1, 5, 15, 30, 60, 300, 900, 1800, 3600, 7200, 14400, 43200, 86400, 604800].map((s) => s * 1000);
@@ -190,7 +193,8 @@ class TaskTimeline extends HTMLElement {
 	#drawBars(bars) {
 		const span = this.#to - this.#from;
 		const used = new Map();
-		const drawn = lanes(bars, span * 0.008).map(({ agent, rows, placed }) => {
+		const pixel = span / (this.#axis.clientWidth || 1000);
+		const drawn = lanes(bars, BAR_PX * pixel, APART_PX * pixel).map(({ agent, rows, placed }) => {
 			const track = h("div.lane-track", placed.map((one) => {
 				const bar = this.#bars.get(one.bar.key) ?? h("a.lane-bar", isolate(""));
 				used.set(one.bar.key, bar);
