@@ -29,6 +29,7 @@ WATCHED = """
       Object.assign(this, { said: [title, body], tag });
       window.shown.push(this);
     }
+    close() { this.isClosed = true; }
   };
   Object.defineProperty(document, "hidden", { get: () => window.away });
 """

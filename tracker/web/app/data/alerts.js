@@ -79,6 +79,11 @@ export class Judge {
 	}
 }
 
+/** What one of the same takes the place of. @param {Alert} alert */
+export function idOf({ kind, task, request }) {
+	return [kind, keyOf(task), request].join("\0");
+}
+
 /**
  * Whether what an alert tells is still so: nobody has answered it or seen to it.
  * @param {Alert} alert

@@ -2,7 +2,7 @@
 // Tells a person at once what has just happened: by toasts where the page is seen; otherwise by its
 // title, and by one desktop notification for all of it, if the user asked for that.
 import { go, h, paths, pref, t, text } from "../lib/index.js";
-import { api, holds, Judge, keyOf, overview, serverNow, store } from "../data/index.js";
+import { api, holds, idOf, Judge, keyOf, overview, serverNow, store } from "../data/index.js";
 import { chime } from "./sound.js";
 import { Toasts } from "./toasts.js";
 
@@ -37,6 +37,7 @@ export class Alerts {
 			if (document.hidden) return;
 			this.unseen = 0;
 			this.#missed = [];
+			this.#notification?.close();
 			this.#onChange();
 		});
 	}
@@ -52,7 +53,9 @@ export class Alerts {
 		if (!alerts.length) return;
 		if (document.hidden) {
 			this.unseen += alerts.length;
-			this.#missed = [...[...alerts].reverse(), ...this.#missed].slice(0, KEPT);
+			const again = new Set(alerts.map(idOf));
+			const before = this.#missed.filter((alert) => !again.has(idOf(alert)));
+			this.#missed = [...[...alerts].reverse(), ...before].slice(0, KEPT);
 			this.#onChange();
 			return this.#gather();
 		}
@@ -73,7 +76,7 @@ export class Alerts {
 		}, GATHER_MS);
 	}
 
-	/** A hidden page reads nothing else, so nobody else asks for them. */
+	/** A hidden page reads nothing else, so nobody else asks for them. If that fails, the next one tells. */
 	async #readTurns() {
 		const { sessions } = await api.sessions({ active: true, limit: 50 }).catch(() => ({ sessions: [] }));
 		this.#tell(this.#judge.turns(sessions, serverNow()));

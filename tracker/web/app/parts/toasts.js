@@ -2,6 +2,7 @@
 // Messages that come over a corner of the page and leave by themselves, but not while the pointer or
 // the focus is on them. Each leads to its task; what there is no room for is counted.
 import { fill, h, icon, isolate, paths, t, text } from "../lib/index.js";
+import { idOf } from "../data/index.js";
 
 /** @typedef {import("../data/alerts.js").Alert} Alert */
 
@@ -19,7 +20,7 @@ export class Toasts {
 	#before = null;
 	#list = h("div.toast-list", { role: "status", "aria-atomic": "false" });
 	#more = h("a.toast.toast-more", { href: paths.now(), onclick: () => this.clear() });
-	element = h("section.toasts", { hidden: true }, this.#list);
+	element = h("div.toasts", this.#list);
 
 	constructor() {
 		this.element.addEventListener("pointerenter", () => this.#hold());
@@ -41,14 +42,14 @@ export class Toasts {
 
 	/** @param {Alert[]} alerts */
 	add(alerts) {
+		const again = new Set(alerts.map(idOf));
 		/** @type {{alert: Alert, element?: HTMLElement}[]} */
-		const all = [...this.#shown, ...alerts.map((alert) => ({ alert }))];
+		const all = [...this.#shown.filter(({ alert }) => !again.has(idOf(alert))), ...alerts.map((alert) => ({ alert }))];
 		// Nothing goes from under the pointer or the focus.
 		const kept = this.#isHeld ? all.slice(0, MOST) : all.slice(-MOST);
 		this.#beyond += all.length - kept.length;
 		this.#shown = kept.map(({ alert, element = this.#toast(alert) }) => ({ alert, element }));
 		this.#show();
-		this.#leaveSoon();
 	}
 
 	/** Keep only those of which `isSo` says that they still are. */
@@ -72,13 +73,9 @@ export class Toasts {
 	#release() {
 		if (this.element.matches(":hover, :focus-within")) return;
 		this.#isHeld = false;
-		this.#leaveSoon();
-	}
-
-	/** All together: the last to come is seen as long as it should be. */
-	#leaveSoon() {
 		clearTimeout(this.#timer);
-		if (!this.#isHeld && this.#shown.length) this.#timer = setTimeout(() => this.clear(), STAY_MS);
+		// All together: the last to come is seen as long as it should be.
+		if (this.#shown.length) this.#timer = setTimeout(() => this.clear(), STAY_MS);
 	}
 
 	#remove(one) {
@@ -94,15 +91,12 @@ export class Toasts {
 		const hadFocus = this.element.contains(document.activeElement);
 		if (!this.#shown.length) this.#beyond = 0;
 		text(this.#more, t("alert.more", { count: this.#beyond }));
-		this.element.setAttribute("aria-label", t("alert.title"));
+		this.#list.setAttribute("aria-label", t("alert.title"));
 		fill(this.#list, this.#shown.map(({ element }) => element), this.#beyond > 0 && this.#more);
-		this.element.hidden = !this.#shown.length;
 		if (hadFocus && !this.element.contains(document.activeElement)) {
 			(this.#before?.isConnected ? this.#before : document.getElementById("main"))?.focus();
 		}
-		if (this.#shown.length) return;
-		this.#isHeld = false;
-		clearTimeout(this.#timer);
+		this.#release();
 	}
 
 	/** @param {Alert} alert */
