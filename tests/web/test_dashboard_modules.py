@@ -333,7 +333,7 @@ def test_bars_lie_beside_one_another_and_what_was_started_below(
         for bars in many
     ]
     script = f"import {{ lanes }} from {json.dumps((LIB / 'lanes.js').as_uri())};\n"
-    script += "const make = (all) => all.map((bars) => lanes(bars, 1));"
+    script += "const make = (all) => all.map((bars) => lanes(bars, 1, 2));"
     for bars, found in zip(given_, run(script, given_), strict=True):
         placed = [one for lane in found for one in lane["placed"]]
         assert sorted(one["bar"]["key"] for one in placed) == sorted(bar["key"] for bar in bars)
@@ -345,7 +345,7 @@ def test_bars_lie_beside_one_another_and_what_was_started_below(
                 assert 0 <= row < lane["rows"]
                 begin, end = bar["start"], max(bar["end"], bar["start"] + 1)
                 for other, until in rows.setdefault(row, []):
-                    assert end <= other or until <= begin
+                    assert end + 2 <= other or until + 2 <= begin
                 rows[row].append((begin, end))
                 if one["depth"]:
                     assert at[bar["parent"]]["row"] < one["row"]

@@ -44,7 +44,7 @@ export class Alerts {
 
 	/** @param {import("../data/store.js").LogEvent[]} events Heard as they happened. */
 	hear(events) {
-		this.#tell(this.#judge.of(events, serverNow()));
+		this.#tell(this.#judge.of(events, serverNow()).filter(isStillSo));
 		if (document.hidden && this.#judge.isAsking) this.#gather();
 	}
 
