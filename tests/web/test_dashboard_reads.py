@@ -57,7 +57,7 @@ def reads(page: Page) -> list[str]:
     return found
 
 
-@pytest.mark.parametrize(("path", "status"), zip(VIEWS, 3 * [429, 503], strict=True))
+@pytest.mark.parametrize(("path", "status"), [*zip(VIEWS, 3 * [429, 503], strict=True)])
 def test_a_refused_read_keeps_what_is_shown_and_is_made_up_for(
     open_dashboard: Open, server: Server, path: str, status: int
 ) -> None:

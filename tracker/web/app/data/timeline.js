@@ -38,6 +38,10 @@ export class TimelineData {
 		this.#read = { from: begin, to: end, width: width * 1000, agents, others, intervals, leftOut, total };
 	}
 
+	get isRead() {
+		return this.#read !== null;
+	}
+
 	/** How many tasks it knows of, and of how many no more than that there are. */
 	get counts() {
 		return { total: this.#read?.total ?? 0, leftOut: this.#read?.leftOut ?? 0 };

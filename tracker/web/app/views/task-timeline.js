@@ -163,6 +163,7 @@ class TaskTimeline extends HTMLElement {
 	#draw() {
 		if (!this.isConnected || !this.#to) return;
 		this.#drawAxis();
+		if (!this.#data.isRead) return;
 		const bars = this.#data.bars(this.#from, this.#to);
 		const drawn = bars ? this.#drawBars(bars) : this.#drawBins();
 		fill(this.#lanes, drawn.map(([name, track]) => h("div.lane", { role: "listitem" }, h("div.lane-name", name), track)));
