@@ -10,15 +10,18 @@ import * as router from "./lib/router.js";
 import { access, setAccess, whenAccessChanges } from "./data/access.js";
 import { forgetSession, whenSignedOut } from "./data/api.js";
 import { Live } from "./data/live.js";
+import { forgetList } from "./data/list.js";
 import { overview } from "./data/overview.js";
 import { store } from "./data/store.js";
 import { holdTicks } from "./data/time.js";
 import { Alerts } from "./parts/alerts.js";
 import { showBadge } from "./parts/badge.js";
+import { toFailure } from "./parts/failures.js";
 import { openHelp } from "./parts/help.js";
 import { rememberKey } from "./parts/snippets.js";
 import { openSearch } from "./parts/search.js";
 import { Shell } from "./parts/shell.js";
+import { sidePanel } from "./parts/side-panel.js";
 import { heading, missing } from "./parts/layout.js";
 import { refusal, signIn, signInForm } from "./views/sign-in.js";
 import "./views/events.js";
@@ -47,6 +50,7 @@ function makeView(name, args, query) {
 
 function show({ focus = true } = {}) {
 	const { name, args, query } = router.current();
+	if (name !== "task") forgetList();
 	shell.show(name, makeView(name, args, query), ["project", "task"].includes(name) ? args[0] : undefined);
 	title();
 	if (focus) shell.main.querySelector("h1")?.focus({ preventScroll: true });
@@ -144,9 +148,10 @@ overview.listen(() => {
 	shell.showOverview();
 	badge();
 });
+sidePanel.listen(); // before the router, which leaves to it what it takes
 router.start(show, keepPlace);
 followPlace();
-keys.listen({ search: openSearch, help: openHelp });
+keys.listen({ search: openSearch, help: openHelp, failure: toFailure });
 await takeKeyFromAddress();
 begin();
 keepForOffline();

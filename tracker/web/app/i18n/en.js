@@ -177,6 +177,8 @@ export default {
 		words: "The graph in words",
 	},
 	help: {
+		failures: "Previous, next failed task",
+		beside: "Open the row beside the list (in a wide window)",
 		close: "Close",
 		move: "Next, previous row",
 		needs: "Of a row that needs you: copy as prompt, acknowledge, snooze, mark as failed",
@@ -344,6 +346,12 @@ export default {
 		passes: "What is shown is from before; this is tried again by itself.",
 		retry: "Try again",
 		unreachable: "The server cannot be reached.",
+	},
+	panel: {
+		noFailure: "No further task of this list has failed.",
+		close: "Close",
+		label: "Task beside the list",
+		whole: "Open as a page",
 	},
 	project: {
 		unknown: "There is no project of this name, or your key is not for it.",

@@ -18,7 +18,9 @@ function addressOf(element) {
 
 function focused() {
 	const { activeElement } = document;
-	return activeElement?.closest("main") ? activeElement.getAttribute("href") : null;
+	if (activeElement?.closest("main")) return activeElement.getAttribute("href");
+	// Beside a list: the row that is shown there.
+	return /** @type {HTMLElement | undefined} */ (activeElement?.closest(".side-panel"))?.dataset.of ?? null;
 }
 
 /** Note where one is, before one leaves. */

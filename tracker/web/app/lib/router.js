@@ -42,8 +42,11 @@ function decode(segment) {
 }
 
 export function current() {
-	const { search } = location;
-	const { pathname: whole } = location;
+	return viewAt(location);
+}
+
+/** @param {{pathname: string, search: string}} address Of this server, as a URL's. */
+export function viewAt({ pathname: whole, search }) {
 	const path = whole === root || whole.startsWith(`${root}/`) ? whole.slice(root.length) : whole;
 	const pathname = path.replace(/(.)\/$/, "$1") || "/";
 	const query = new URLSearchParams(search);
@@ -64,12 +67,16 @@ export function start(listener, leave) {
 	addEventListener("popstate", () => onChange());
 	document.addEventListener("click", (event) => {
 		const link = /** @type {any} */ (event.target).closest?.("a[href^='/']");
-		const plain = !event.metaKey && !event.ctrlKey && !event.shiftKey && !event.altKey;
-		if (!link || link.target || !plain || event.button !== 0) return;
+		if (!link || link.target || event.defaultPrevented || !isPlain(event)) return;
 		if (link.dataset.outside !== undefined) return;
 		event.preventDefault();
 		go(link.getAttribute("href"));
 	});
+}
+
+/** @param {MouseEvent} event A click that wants no other tab, window or download. */
+export function isPlain({ metaKey, ctrlKey, shiftKey, altKey, button }) {
+	return !metaKey && !ctrlKey && !shiftKey && !altKey && button === 0;
 }
 
 export function go(path) {

@@ -7,6 +7,7 @@ import { access, NEWS, overview, serverNow } from "../data/index.js";
 import { nextTheme, otherLanguage, signOut } from "./actions.js";
 import { openHelp } from "./help.js";
 import { openSearch } from "./search.js";
+import { sidePanel } from "./side-panel.js";
 
 const PLACES = ["now", "tasks", "insights"];
 const BELONGS_TO = { projects: "tasks", project: "tasks", task: "tasks", events: "tasks", timeline: "tasks" };
@@ -63,7 +64,7 @@ export class Shell {
 					this.#state,
 					h("a.button.button-icon.top-settings", { href: paths.settings(), title: t("nav.settings"), "aria-label": t("nav.settings") },
 						icon("settings"))),
-				this.#scope, this.#tabList, this.main));
+				h("div.beside", h("div.place", this.#scope, this.#tabList, this.main), sidePanel.element)));
 		this.showState(live);
 		this.showAccess();
 		this.showOverview();
@@ -78,6 +79,7 @@ export class Shell {
 		this.showOverview();
 		fill(this.main, view);
 		this.main.scrollTop = 0;
+		sidePanel.follow(this.main);
 	}
 
 	/** How much goes on, and in which projects. */

@@ -43,6 +43,15 @@ class VirtualList extends HTMLElement {
 		return this.scrollTop < this.rowHeight;
 	}
 
+	/** Scroll only as far as it takes to have this row in sight. */
+	reveal(index) {
+		const first = index * this.rowHeight;
+		const room = this.clientHeight - this.rowHeight;
+		const at = this.scrollTop;
+		if (first < at || first > at + room) this.scrollTo({ top: first - room / 2, behavior: "instant" });
+		this.refresh();
+	}
+
 	#later() {
 		if (this.#scheduled) return;
 		this.#scheduled = true;

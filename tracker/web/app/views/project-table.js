@@ -1,8 +1,11 @@
 // @ts-check
 // Tasks of a project, or of all, as a table of any length: pages are read as they come into sight.
-import { duration, h, isolate, number, paths, setQuery, t, text } from "../lib/index.js";
-import { api, keyOf, shownStatus, store } from "../data/index.js";
-import { cell, costOf, failed, notesOf, progressBar, renew, showStatus, summaryOf, timeShown } from "../parts/index.js";
+import { h, paths, setQuery, t, text } from "../lib/index.js";
+import { keepList, keyOf, nextFailed, order, readList, store } from "../data/index.js";
+import { costOf, failed, renew } from "../parts/index.js";
+import { reach } from "../parts/failures.js";
+import { sidePanel } from "../parts/side-panel.js";
+import { TaskRow } from "./task-row.js";
 
 const PAGE = 100;
 const COLUMNS = [
@@ -85,8 +88,12 @@ class TaskTable extends HTMLElement {
 	}
 
 	#ask(offset, limit) {
-		const query = { ...this.filters, offset, limit, sort_by: this.#sort.by, sort_order: this.#sort.order };
-		return this.project ? api.tasks(this.project, query) : api.allTasks(query);
+		keepList(this.#asList);
+		return readList(this.#asList, { offset, limit });
+	}
+
+	get #asList() {
+		return { project: this.project, filters: this.filters, sort: this.#sort };
 	}
 
 	get #newestFirst() {
@@ -111,7 +118,7 @@ class TaskTable extends HTMLElement {
 				if (this.#moved !== moved) return this.#read(page);
 			}
 			if (answer.tasks.some((task) => costOf(task.usage))) this.dataset.used = "";
-			this.#pages.set(page, answer.tasks.map((task) => store.merge({ ...task, project: task.project ?? this.project })));
+			this.#pages.set(page, answer.tasks);
 		} catch (error) {
 			if (run !== this.#run) return;
 			this.#reading.delete(page);
@@ -127,7 +134,7 @@ class TaskTable extends HTMLElement {
 	#keepFocus(change) {
 		const held = this.#rows().find((row) => row.contains(document.activeElement))?.key;
 		change();
-		if (held) this.#rows().find((row) => row.key === held)?.focusLink();
+		if (held) this.#rows().find((row) => row.key === held)?.link.focus({ preventScroll: true });
 	}
 
 	/** @returns {TaskRow[]} */
@@ -151,6 +158,41 @@ class TaskTable extends HTMLElement {
 		return task && (store.tasks.get(keyOf(task)) ?? task);
 	}
 
+	/** From the row with the focus, or what the panel shows. @param {1 | -1} step */
+	async toFailure(step) {
+		const focused = this.#rows().find((row) => row.contains(document.activeElement))?.key;
+		const from = store.tasks.get(focused ?? sidePanel.key) ?? null;
+		const task = await nextFailed(this.#asList, from, step);
+		if (!task) return false;
+		const index = await this.#indexOf(task);
+		if (index >= 0) {
+			this.#list.reveal(index);
+			await this.#need();
+		}
+		const row = this.#rows().find(({ key }) => key === keyOf(task));
+		if (row) reach(row.link);
+		else if (sidePanel.of) sidePanel.open(paths.task(task.project, task.task_id));
+		return true;
+	}
+
+	/** Among pages in order; -1: it is not in the list any more. */
+	async #indexOf(task) {
+		const key = keyOf(task);
+		for (let [low, high] = [0, Math.ceil(this.#total / PAGE) - 1]; ;) {
+			for (const [page, tasks] of this.#pages) {
+				const at = tasks.findIndex((other) => keyOf(other) === key);
+				if (at >= 0) return page * PAGE + at;
+			}
+			if (low > high) return -1;
+			const middle = (low + high) >> 1;
+			if (!this.#pages.has(middle)) await this.#read(middle);
+			const first = this.#pages.get(middle)?.[0];
+			if (!first) return -1;
+			if (order(this.#sort, first, task) > 0) high = middle - 1;
+			else low = middle + 1;
+		}
+	}
+
 	#showHead() {
 		this.#head.replaceChildren(...COLUMNS.map(([name, field]) => {
 			const label = t(`column.${name}`);
@@ -171,68 +213,4 @@ class TaskTable extends HTMLElement {
 	}
 }
 
-class TaskRow extends HTMLElement {
-	#status = cell("cell-status");
-	#link = h("a.row-link", { "data-row": "" }, isolate(""));
-	#notes = h("span.row-notes");
-	#words = isolate("");
-	#agent = isolate("");
-	#bar = progressBar();
-	#percent = h("span");
-	#started = timeShown("", "clock");
-	#duration = cell("cell-duration");
-	#elapsed = timeShown("", "elapsed");
-	#used = cell("cell-used");
-	#project = h("bdi.row-project", { dir: "auto" });
-	key = "";
-
-	connectedCallback() {
-		if (this.firstChild) return;
-		this.className = "table-row";
-		this.setAttribute("role", "row");
-		this.append(
-			this.#status,
-			cell("cell-title", this.#link, h("div.row-words", this.#project, this.#notes, this.#words)),
-			cell("cell-agent", this.#agent),
-			cell("cell-progress", this.#bar.element, this.#percent),
-			cell("cell-started", this.#started),
-			this.#duration,
-			this.#used,
-		);
-	}
-
-	focusLink() {
-		this.#link.focus({ preventScroll: true });
-	}
-
-	show(task) {
-		this.classList.toggle("is-loading", !task);
-		this.key = task ? keyOf(task) : "";
-		if (!task) {
-			this.#link.removeAttribute("href");
-			return;
-		}
-		text(this.#project, this.closest("tasks-view") ? task.project : "");
-		const shown = shownStatus(task);
-		this.dataset.status = shown;
-		showStatus(this.#status, shown);
-		this.#link.setAttribute("href", paths.task(task.project, task.task_id));
-		text(this.#link.firstChild, task.title);
-		text(this.#notes, notesOf(task).join(" · "));
-		text(this.#words, summaryOf(task) || task.task_id);
-		text(this.#agent, task.agent);
-		const percent = `${number(task.progress)} %`;
-		this.#bar.update(task.progress, `${t("task.progress")}: ${percent}`);
-		text(this.#percent, task.status === "completed" ? "" : percent);
-		text(this.#used, costOf(task.usage));
-		this.#started.setAttribute("at", task.started_at);
-		if (task.finished_at) text(this.#duration, duration(task.duration_seconds ?? 0));
-		else {
-			this.#elapsed.setAttribute("at", task.started_at);
-			if (this.#elapsed.parentNode !== this.#duration) this.#duration.replaceChildren(this.#elapsed);
-		}
-	}
-}
-
-customElements.define("task-row", TaskRow);
 customElements.define("task-table", TaskTable);

@@ -1,0 +1,70 @@
+// @ts-check
+// One task as a row of the table.
+import { duration, h, isolate, number, paths, t, text } from "../lib/index.js";
+import { keyOf, shownStatus } from "../data/index.js";
+import { cell, costOf, notesOf, progressBar, showStatus, summaryOf, timeShown } from "../parts/index.js";
+
+export class TaskRow extends HTMLElement {
+	#status = cell("cell-status");
+	#link = h("a.row-link", { "data-row": "" }, isolate(""));
+	#notes = h("span.row-notes");
+	#words = isolate("");
+	#agent = isolate("");
+	#bar = progressBar();
+	#percent = h("span");
+	#started = timeShown("", "clock");
+	#duration = cell("cell-duration");
+	#elapsed = timeShown("", "elapsed");
+	#used = cell("cell-used");
+	#project = h("bdi.row-project", { dir: "auto" });
+	key = "";
+
+	connectedCallback() {
+		if (this.firstChild) return;
+		this.className = "table-row";
+		this.setAttribute("role", "row");
+		this.append(
+			this.#status,
+			cell("cell-title", this.#link, h("div.row-words", this.#project, this.#notes, this.#words)),
+			cell("cell-agent", this.#agent),
+			cell("cell-progress", this.#bar.element, this.#percent),
+			cell("cell-started", this.#started),
+			this.#duration,
+			this.#used,
+		);
+	}
+
+	get link() {
+		return this.#link;
+	}
+
+	show(task) {
+		this.classList.toggle("is-loading", !task);
+		this.key = task ? keyOf(task) : "";
+		if (!task) {
+			this.#link.removeAttribute("href");
+			return;
+		}
+		text(this.#project, this.closest("tasks-view") ? task.project : "");
+		const shown = shownStatus(task);
+		this.dataset.status = shown;
+		showStatus(this.#status, shown);
+		this.#link.setAttribute("href", paths.task(task.project, task.task_id));
+		text(this.#link.firstChild, task.title);
+		text(this.#notes, notesOf(task).join(" · "));
+		text(this.#words, summaryOf(task) || task.task_id);
+		text(this.#agent, task.agent);
+		const percent = `${number(task.progress)} %`;
+		this.#bar.update(task.progress, `${t("task.progress")}: ${percent}`);
+		text(this.#percent, task.status === "completed" ? "" : percent);
+		text(this.#used, costOf(task.usage));
+		this.#started.setAttribute("at", task.started_at);
+		if (task.finished_at) text(this.#duration, duration(task.duration_seconds ?? 0));
+		else {
+			this.#elapsed.setAttribute("at", task.started_at);
+			if (this.#elapsed.parentNode !== this.#duration) this.#duration.replaceChildren(this.#elapsed);
+		}
+	}
+}
+
+customElements.define("task-row", TaskRow);
