@@ -48,7 +48,8 @@ function pause(response) {
 	pausedUntil = Math.max(pausedUntil, Date.now() + wait);
 }
 
-async function paused() {
+/** Until the server takes requests again. */
+export async function paused() {
 	while (Date.now() < pausedUntil) {
 		await new Promise((resolve) => setTimeout(resolve, pausedUntil - Date.now()));
 	}
@@ -139,6 +140,7 @@ export const api = {
 	acknowledge: (project, task) => send("POST", `${taskPath(project, task)}/acknowledge`),
 	snooze: (project, task, minutes) => send("POST", `${taskPath(project, task)}/snooze`, { minutes }),
 	fail: (project, task, reason) => send("POST", `${taskPath(project, task)}/fail`, { reason }),
+	deleteTask: (project, task) => send("DELETE", taskPath(project, task)),
 	timeline: (query) => read("/api/timeline", query),
 	stats: () => read("/api/stats"),
 	insights: (query) => read("/api/stats/insights", query),

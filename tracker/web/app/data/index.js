@@ -4,6 +4,7 @@ export * from "./access.js";
 export * from "./alerts.js";
 export * from "./api.js";
 export * from "./insights.js";
+export * from "./bulk.js";
 export * from "./list.js";
 export * from "./overview.js";
 export * from "./renewal.js";

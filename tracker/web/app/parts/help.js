@@ -6,7 +6,7 @@ import { openDialog } from "./dialog.js";
 /** @type {[string[], string][]} */
 const KEYS = [
 	[["Ctrl K", "/"], "help.search"], [["j", "k"], "help.move"], [["Enter"], "help.open"],
-	[["Space"], "help.beside"], [["[", "]"], "help.failures"],
+	[["Space"], "help.beside"], [["[", "]"], "help.failures"], [["x"], "help.choose"],
 	[["g", "n"], "nav.now"], [["g", "t"], "nav.tasks"], [["g", "i"], "nav.insights"],
 	[["g", "p"], "nav.projects"], [["g", "e"], "nav.events"], [["g", "o"], "nav.settings"],
 	[["c", "a", "z", "x"], "help.needs"],

@@ -1,13 +1,16 @@
 // @ts-check
 // Tasks of a project, or of all, as a table of any length: pages are read as they come into sight.
-import { h, paths, setQuery, t, text } from "../lib/index.js";
-import { keepList, keyOf, nextFailed, order, readList, store } from "../data/index.js";
-import { costOf, failed, renew } from "../parts/index.js";
+import { h, paths, remember, remembered, setQuery, t, text } from "../lib/index.js";
+import { isTyping, latin } from "../lib/keys.js";
+import { keepList, keyOf, nextFailed, store } from "../data/index.js";
+import { costOf, failed, renew, Selection } from "../parts/index.js";
 import { reach } from "../parts/failures.js";
 import { sidePanel } from "../parts/side-panel.js";
+import { SelectionBar } from "./selection-bar.js";
+import { TaskPages } from "./task-pages.js";
 import { TaskRow } from "./task-row.js";
 
-const PAGE = 100;
+const MOST_CHOSEN = 1000;
 const COLUMNS = [
 	["status", null], ["title", "title"], ["agent", null], ["progress", null],
 	["started", "started_at"], ["duration", "duration_seconds"], ["used", null],
@@ -16,46 +19,58 @@ const COLUMNS = [
 class TaskTable extends HTMLElement {
 	project = "";
 	filters = {};
-	#pages = new Map();
-	#reading = new Map();
-	#run = 0;
-	// How many tasks have come since the rows were numbered: with the newest first, each moves what
-	// the server numbers by one.
-	#total = 0;
-	#moved = 0;
+	#pages = new TaskPages(() => this.#asList, () => this.#showPages());
 	#list = h("virtual-list", { role: "rowgroup" });
 	#news = h("button.button.table-news", { type: "button", hidden: true });
-	#none = h("div", { role: "row" }, h("p.empty-note", { role: "cell" }, t("project.none")));
+	#none = h("div", { role: "row", hidden: true }, h("p.empty-note", { role: "cell" }, t("project.none")));
 	#sort = { by: "started_at", order: "desc" };
 	#head = h("div.table-head", { role: "row" });
+	#table = h("div.table-body", { role: "table", "aria-label": t("project.table") },
+		h("div", { role: "rowgroup" }, this.#head), this.#list, this.#none);
 	#sight = [0, 0];
+	#selection = new Selection(() => this.#showSelection());
+	#bar = new SelectionBar(this.#selection, {
+		chooseAll: () => this.#choose(0, this.#pages.total, true), onDone: () => this.refresh(),
+	});
+	#allBox = /** @type {HTMLInputElement} */ (h("input", {
+		type: "checkbox", "aria-label": t("selection.chooseLoaded"), onclick: () => this.#chooseLoaded(),
+	}));
+	#onKey = (event) => this.#press(event);
 
 	connectedCallback() {
 		const query = new URLSearchParams(location.search);
 		this.#sort = { by: query.get("sort_by") ?? "started_at", order: query.get("sort_order") ?? "desc" };
+		keepList(this.#asList);
 		this.#list.rowHeight = matchMedia("(max-width: 760px)").matches ? 64 : 44;
 		this.#list.makeRow = () => new TaskRow();
-		this.#list.showRow = (row, index) => row.show(this.#taskAt(index));
+		this.#list.showRow = (row, index) => {
+			const task = this.#pages.at(index);
+			row.show(task, task !== undefined && this.#selection.has(keyOf(task)));
+		};
 		this.#list.onrange = (first, last) => {
 			this.#sight = [first, last];
-			this.#need().catch((error) => failed(this, error));
+			this.#pages.need(first, last).catch((error) => failed(this, error));
 		};
 		this.#news.addEventListener("click", () => {
 			this.#list.scrollTop = 0;
 			this.refresh();
 		});
-		this.#none.hidden = true;
+		this.addEventListener("choose", (event) => this.#chooseRow(/** @type {any} */ (event)));
+		document.addEventListener("keydown", this.#onKey);
 		this.#showHead();
-		this.setAttribute("role", "table");
-		this.setAttribute("aria-label", t("project.table"));
-		this.append(h("div", { role: "rowgroup" }, this.#head), this.#list, this.#none, this.#news);
+		this.append(this.#bar.element, this.#table, this.#news);
+		this.#selection.set(remembered("chosen") ?? [], true);
+	}
+
+	disconnectedCallback() {
+		document.removeEventListener("keydown", this.#onKey);
 	}
 
 	/** At the top, new tasks come in by themselves; further down nothing moves under the reader. */
 	async read() {
-		if (!this.#pages.size || this.#list.atTop) await this.#read(0, this.#pages.size > 0);
-		else await this.#count();
-		await this.#need();
+		if (this.#pages.isEmpty || this.#list.atTop) await this.#pages.readFirst();
+		else this.#showNews(await this.#pages.countNew());
+		await this.#pages.need(...this.#sight);
 	}
 
 	/** Read everything again from the server. */
@@ -64,15 +79,25 @@ class TaskTable extends HTMLElement {
 		renew(this);
 	}
 
-	forget() {
-		this.#run++;
-		this.#pages.clear();
-		this.#reading.clear();
-		this.#moved = 0;
-		this.#news.hidden = true;
+	/** Other tasks are wanted: what is out of sight then is selected no more. */
+	choose(filters) {
+		this.filters = filters;
+		keepList(this.#asList);
+		this.#bar.clear();
+		this.forget();
 	}
 
-	update() {
+	forget() {
+		this.#pages.forget();
+		this.#showNews(0);
+	}
+
+	update(events) {
+		const gone = events.filter(({ type }) => type.endsWith("_deleted")).map(({ data }) => data);
+		if (gone.length) {
+			this.#selection.set(this.#selection.tasks.filter(({ project, task_id: id }) =>
+				gone.some((one) => one.project === project && (!one.task_id || one.task_id === id))), false);
+		}
 		this.#list.refresh();
 	}
 
@@ -80,121 +105,108 @@ class TaskTable extends HTMLElement {
 		this.#list.refresh();
 	}
 
-	async #count() {
-		const { total } = await this.#ask(0, 1);
-		const added = total - this.#total;
-		this.#news.hidden = added <= 0;
-		text(this.#news, t("project.news", { count: added }));
-	}
-
-	#ask(offset, limit) {
-		keepList(this.#asList);
-		return readList(this.#asList, { offset, limit });
-	}
-
 	get #asList() {
 		return { project: this.project, filters: this.filters, sort: this.#sort };
 	}
 
-	get #newestFirst() {
-		return this.#sort.by === "started_at" && this.#sort.order === "desc";
+	#showNews(count) {
+		this.#news.hidden = count <= 0;
+		text(this.#news, t("project.news", { count }));
 	}
 
-	async #read(page, renew = false) {
-		if (this.#reading.has(page)) return;
-		const run = this.#run;
-		this.#reading.set(page, true);
-		try {
-			const moved = renew ? 0 : this.#moved;
-			const answer = await this.#ask(page * PAGE + moved, PAGE);
-			if (run !== this.#run) return;
-			this.#reading.delete(page);
-			if (renew || this.#pages.size === 0) {
-				if (answer.total !== this.#total) this.#pages.clear();
-				this.#total = answer.total;
-				this.#moved = 0;
-			} else if (this.#newestFirst && answer.total - this.#total !== moved) {
-				this.#moved = Math.max(0, answer.total - this.#total);
-				if (this.#moved !== moved) return this.#read(page);
-			}
-			if (answer.tasks.some((task) => costOf(task.usage))) this.dataset.used = "";
-			this.#pages.set(page, answer.tasks);
-		} catch (error) {
-			if (run !== this.#run) return;
-			this.#reading.delete(page);
-			if (error.status !== 404) throw error;
-			this.#total = 0;
-		}
-		this.#none.hidden = this.#total > 0;
-		this.setAttribute("aria-rowcount", `${this.#total + 1}`);
-		this.#keepFocus(() => (this.#list.count = this.#total));
+	#showPages() {
+		const { total, loaded } = this.#pages;
+		if (loaded.some((task) => costOf(task.usage))) this.dataset.used = "";
+		this.#none.hidden = total > 0;
+		this.#table.setAttribute("aria-rowcount", `${total + 1}`);
+		this.#keepFocus(() => (this.#list.count = total));
+		this.#showSelection();
 	}
 
 	/** On the task that has it, wherever its row is then. */
 	#keepFocus(change) {
-		const held = this.#rows().find((row) => row.contains(document.activeElement))?.key;
+		const held = this.#focused?.key;
 		change();
-		if (held) this.#rows().find((row) => row.key === held)?.link.focus({ preventScroll: true });
+		if (held && held !== this.#focused?.key) this.#rowOf(held)?.link.focus({ preventScroll: true });
 	}
 
 	/** @returns {TaskRow[]} */
-	#rows() {
+	get #rows() {
 		return [...this.querySelectorAll("task-row")].map((row) => /** @type {TaskRow} */ (row));
 	}
 
-	/** What is in sight. */
-	async #need() {
-		const [first, last] = this.#sight;
-		if (!this.#total) return;
-		const wanted = [];
-		for (let page = Math.floor(first / PAGE); page <= Math.floor((last - 1) / PAGE); page++) {
-			if (!this.#pages.has(page)) wanted.push(this.#read(page));
-		}
-		await Promise.all(wanted);
+	#rowOf(key) {
+		return this.#rows.find((row) => row.key === key);
 	}
 
-	#taskAt(index) {
-		const task = this.#pages.get(Math.floor(index / PAGE))?.[index % PAGE];
-		return task && (store.tasks.get(keyOf(task)) ?? task);
+	get #focused() {
+		return this.#rows.find((row) => row.contains(document.activeElement));
 	}
 
 	/** From the row with the focus, or what the panel shows. @param {1 | -1} step */
 	async toFailure(step) {
-		const focused = this.#rows().find((row) => row.contains(document.activeElement))?.key;
-		const from = store.tasks.get(focused ?? sidePanel.key) ?? null;
+		const from = store.tasks.get(this.#focused?.key || sidePanel.key) ?? null;
 		const task = await nextFailed(this.#asList, from, step);
 		if (!task) return false;
-		const index = await this.#indexOf(task);
+		const index = await this.#pages.indexOf(task);
 		if (index >= 0) {
 			this.#list.reveal(index);
-			await this.#need();
+			await this.#pages.need(...this.#sight);
 		}
-		const row = this.#rows().find(({ key }) => key === keyOf(task));
+		const row = this.#rowOf(keyOf(task));
 		if (row) reach(row.link);
 		else if (sidePanel.of) sidePanel.open(paths.task(task.project, task.task_id));
 		return true;
 	}
 
-	/** Among pages in order; -1: it is not in the list any more. */
-	async #indexOf(task) {
-		const key = keyOf(task);
-		for (let [low, high] = [0, Math.ceil(this.#total / PAGE) - 1]; ;) {
-			for (const [page, tasks] of this.#pages) {
-				const at = tasks.findIndex((other) => keyOf(other) === key);
-				if (at >= 0) return page * PAGE + at;
-			}
-			if (low > high) return -1;
-			const middle = (low + high) >> 1;
-			if (!this.#pages.has(middle)) await this.#read(middle);
-			const first = this.#pages.get(middle)?.[0];
-			if (!first) return -1;
-			if (order(this.#sort, first, task) > 0) high = middle - 1;
-			else low = middle + 1;
+	#chooseRow({ target: row, detail: { isChosen, toHere } }) {
+		const index = row.ariaRowIndex - 2;
+		const anchor = toHere ? this.#pages.indexOfLoaded(this.#selection.anchor) : -1;
+		this.#selection.anchor = row.key;
+		this.#choose(Math.min(index, anchor < 0 ? index : anchor), Math.max(anchor, index) + 1, isChosen);
+	}
+
+	/** Those from `first` on, before `last`, which are read if need be. */
+	async #choose(first, last, isChosen) {
+		const end = Math.min(last, first + MOST_CHOSEN);
+		try {
+			await this.#pages.need(first, end);
+		} catch (error) {
+			failed(this, error);
 		}
+		const tasks = Array.from({ length: end - first }, (_, at) => this.#pages.at(first + at));
+		this.#selection.set(tasks.filter((task) => task !== undefined), isChosen);
+	}
+
+	#chooseLoaded() {
+		const { loaded } = this.#pages;
+		this.#selection.set(loaded, !loaded.every((task) => this.#selection.has(keyOf(task))));
+	}
+
+	#showSelection() {
+		const { size, names } = this.#selection;
+		const { total, loaded } = this.#pages;
+		// Not in the entry of another view, in which a change that is under way may end.
+		if (this.isConnected && (size || remembered("chosen")?.length)) remember({ chosen: names });
+		this.#allBox.checked = loaded.length > 0 && loaded.every((task) => this.#selection.has(keyOf(task)));
+		this.#allBox.indeterminate = size > 0 && !this.#allBox.checked;
+		const count = Math.min(total, MOST_CHOSEN);
+		this.#bar.update(size && size < count ? t(count < total ? "selection.allOf" : "selection.all", { count }) : "");
+		this.#list.refresh();
+	}
+
+	#press(event) {
+		if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey || document.querySelector("dialog[open]")) return;
+		const row = event.target.closest?.("task-row");
+		const key = latin({ key: event.key.toLowerCase(), code: event.code, shiftKey: false });
+		if (event.key === "Escape" && this.#selection.size && !isTyping(event.target)) this.#bar.clear();
+		else if (row && key === "x") row.choose(event.shiftKey || !row.isChosen, event.shiftKey);
+		else return;
+		event.preventDefault();
 	}
 
 	#showHead() {
-		this.#head.replaceChildren(...COLUMNS.map(([name, field]) => {
+		this.#head.replaceChildren(h("div.cell-select", { role: "columnheader" }, this.#allBox), ...COLUMNS.map(([name, field]) => {
 			const label = t(`column.${name}`);
 			const sorted = field && this.#sort.by === field;
 			const direction = this.#sort.order === "asc" ? "ascending" : "descending";
@@ -206,6 +218,7 @@ class TaskTable extends HTMLElement {
 	#sortBy(field) {
 		const order = this.#sort.by === field && this.#sort.order === "desc" ? "asc" : "desc";
 		this.#sort = { by: field, order };
+		keepList(this.#asList);
 		setQuery({ sort_by: field, sort_order: order });
 		this.#showHead();
 		this.#list.scrollTop = 0;
@@ -213,4 +226,5 @@ class TaskTable extends HTMLElement {
 	}
 }
 
+customElements.define("task-row", TaskRow);
 customElements.define("task-table", TaskTable);

@@ -129,7 +129,8 @@ class ProjectView extends View {
 		/** @type {any} */
 		const tabs = this.querySelectorAll(".tabs a");
 		for (const link of tabs) link.search = location.search;
-		this.#content.filters = values;
+		if (this.#content.choose) this.#content.choose(values);
+		else this.#content.filters = values;
 		this.#content.forget();
 		this.reload();
 	}

@@ -5,6 +5,8 @@ import { keyOf, shownStatus } from "../data/index.js";
 import { cell, costOf, notesOf, progressBar, showStatus, summaryOf, timeShown } from "../parts/index.js";
 
 export class TaskRow extends HTMLElement {
+	#box = /** @type {HTMLInputElement} */ (h("input", { type: "checkbox" }));
+	#choice = cell("cell-select", this.#box);
 	#status = cell("cell-status");
 	#link = h("a.row-link", { "data-row": "" }, isolate(""));
 	#notes = h("span.row-notes");
@@ -23,7 +25,14 @@ export class TaskRow extends HTMLElement {
 		if (this.firstChild) return;
 		this.className = "table-row";
 		this.setAttribute("role", "row");
+		// The whole cell is for the finger; with Shift, text would be selected.
+		this.#choice.addEventListener("mousedown", (event) => event.shiftKey && event.preventDefault());
+		this.#choice.addEventListener("click", (event) => {
+			const isChosen = event.target === this.#box ? this.#box.checked : !this.#box.checked;
+			this.choose(isChosen, event.shiftKey);
+		});
 		this.append(
+			this.#choice,
 			this.#status,
 			cell("cell-title", this.#link, h("div.row-words", this.#project, this.#notes, this.#words)),
 			cell("cell-agent", this.#agent),
@@ -38,13 +47,25 @@ export class TaskRow extends HTMLElement {
 		return this.#link;
 	}
 
-	show(task) {
+	/** @param {boolean} toHere All from the one that was chosen last. */
+	choose(isChosen, toHere) {
+		this.dispatchEvent(new CustomEvent("choose", { bubbles: true, detail: { isChosen, toHere } }));
+	}
+
+	get isChosen() {
+		return this.#box.checked;
+	}
+
+	show(task, isChosen) {
 		this.classList.toggle("is-loading", !task);
 		this.key = task ? keyOf(task) : "";
 		if (!task) {
 			this.#link.removeAttribute("href");
 			return;
 		}
+		this.#box.checked = isChosen;
+		this.toggleAttribute("data-chosen", isChosen);
+		this.#box.setAttribute("aria-label", t("selection.choose", { title: task.title }));
 		text(this.#project, this.closest("tasks-view") ? task.project : "");
 		const shown = shownStatus(task);
 		this.dataset.status = shown;
@@ -67,4 +88,3 @@ export class TaskRow extends HTMLElement {
 	}
 }
 
-customElements.define("task-row", TaskRow);

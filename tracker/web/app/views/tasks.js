@@ -95,8 +95,7 @@ class TasksView extends View {
 		this.#filters = filters;
 		setQuery({ ...Object.fromEntries(FILTERS.map((name) => [name, ""])), ...filters });
 		this.#showViews();
-		this.#table.filters = filters;
-		this.#table.forget();
+		this.#table.choose(filters);
 		this.reload();
 	}
 
