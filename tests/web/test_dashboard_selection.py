@@ -1,4 +1,4 @@
-"""Several tasks at once: selected by mouse and keyboard, copied, saved, marked as failed, deleted."""
+"""Several tasks at once: selected by mouse and keyboard, copied, saved, failed by hand, deleted."""
 
 from __future__ import annotations
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -117,3 +118,70 @@ def test_what_is_chosen_stays_while_a_read_fails(filled: Server, open_dashboard:
     page.unroute("**/api/tasks?*")
     expect(page.locator(".problem")).to_be_hidden()
     shows(page, "New", "Build the page", "Test it", "Write docs", "Ask")
+
+
+def test_columns_and_density_are_chosen_and_kept(filled: Server, open_dashboard: Open) -> None:
+    page = open_dashboard("/tasks", server=filled, viewport={"width": 1440, "height": 800}).page
+    row = page.locator("task-row").first
+
+    def columns() -> list[str]:
+        heads = page.get_by_role("columnheader").filter(visible=True)
+        return [head.strip() for head in heads.all_inner_texts() if head]
+
+    shows(page, "Build the page", "Test it", "Write docs", "Ask")
+    assert columns() == ["Status", "Task", "Agent", "Progress", "Started", "Duration", "Cost"]
+    assert row.evaluate("row => row.offsetHeight") == 44
+    page.get_by_role("button", name="Columns").click()
+    dialog = page.get_by_role("dialog", name="Columns")
+    dialog.get_by_label("Agent").uncheck()
+    dialog.get_by_label("Cost").uncheck()
+    dialog.get_by_label("Attempt").check()
+    dialog.get_by_label("Compact").check()
+    expected = ["Status", "Task", "Progress", "Started", "Attempt", "Duration"]
+    assert columns() == expected
+    page.keyboard.press("Escape")
+    for _ in range(2):
+        shows(page, "Build the page", "Test it", "Write docs", "Ask")
+        assert columns() == expected
+        expect(row.get_by_text("codex")).to_be_hidden()
+        tops = page.locator("task-row").evaluate_all(
+            "rows => rows.map((row) => row.getBoundingClientRect().top)"
+        )
+        assert {round(b - a) for a, b in pairwise(tops)} == {32}
+        page.reload()
+
+
+def test_a_line_is_saved_as_a_view(filled: Server, open_dashboard: Open) -> None:
+    dashboard = open_dashboard("/tasks", server=filled)
+    page = dashboard.page
+    views = page.get_by_role("navigation", name="Saved filters")
+    save = views.get_by_role("button", name="Save this view")
+    expect(save).to_be_hidden()  # there is nothing to save
+    line = page.get_by_label("Filter: tokens and words")
+    line.fill("status:failed agent:codex")
+    shows(page, "Test it")
+    save.click()
+    name = '<img src=x onerror="alert(1)">'
+    page.get_by_label("Name").fill(name)
+    page.get_by_role("button", name="Save", exact=True).click()
+    own = views.get_by_role("button", name=name, exact=True)
+    expect(own).to_have_attribute("aria-pressed", "true")
+    expect(save).to_be_hidden()
+    dashboard.go("/tasks")
+    shows(page, "Build the page", "Test it", "Write docs", "Ask")
+    own.click()
+    shows(page, "Test it")
+    expect(line).to_have_value("status:failed agent:codex")
+    views.get_by_role("button", name="Delete the view").click()
+    expect(own).to_have_count(0)
+    page.reload()
+    shows(page, "Test it")
+    expect(own).to_have_count(0)
+
+
+def test_what_is_no_saved_view_breaks_nothing(filled: Server, open_dashboard: Open) -> None:
+    dashboard = open_dashboard("/tasks", server=filled)
+    for kept in ("{", "null", '[null, {"name": 1}]'):
+        dashboard.page.evaluate("kept => localStorage.setItem('tracker.views', kept)", kept)
+        dashboard.go("/tasks")
+        shows(dashboard.page, "Build the page", "Test it", "Write docs", "Ask")

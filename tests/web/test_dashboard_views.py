@@ -194,7 +194,8 @@ def test_a_timeline_has_a_lane_for_each_agent(
     shared_server.report("start", project, "c", task="Third", agent="cy")
     expect(page.locator(".lane")).to_have_count(3)
     bar.click()
-    expect(page.get_by_role("heading", level=1, name="Long")).to_be_visible()
+    beside = page.get_by_role("complementary")
+    expect(beside.get_by_role("heading", name="Long")).to_be_visible()
 
 
 def test_what_a_task_has_started_lies_below_it(

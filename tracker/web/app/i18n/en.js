@@ -75,6 +75,8 @@ export default {
 		none: "Nothing here",
 	},
 	column: {
+		attempt: "Attempt",
+		updated: "Last report",
 		agent: "Agent",
 		duration: "Duration",
 		progress: "Progress",
@@ -82,6 +84,13 @@ export default {
 		status: "Status",
 		title: "Task",
 		used: "Cost",
+	},
+	columns: {
+		comfortable: "Comfortable",
+		compact: "Compact",
+		density: "Density",
+		done: "Done",
+		title: "Columns",
 	},
 	copy: {
 		copy: "Copy",
@@ -559,6 +568,11 @@ export default {
 		s: "{n} s",
 	},
 	tokens: {
+		hint: "It is kept in this browser.",
+		keep: "Save",
+		name: "Name",
+		remove: "Delete the view {name}",
+		save: "Save this view",
 		costly: "Costly this week",
 		example: "status:failed agent:claude since:2h cost:>1 words",
 		failedToday: "Failed in 24 hours",

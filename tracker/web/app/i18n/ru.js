@@ -75,6 +75,8 @@ export default {
 		none: "Пусто",
 	},
 	column: {
+		attempt: "Попытка",
+		updated: "Последний отчёт",
 		agent: "Агент",
 		duration: "Длительность",
 		progress: "Прогресс",
@@ -82,6 +84,13 @@ export default {
 		status: "Статус",
 		title: "Задача",
 		used: "Цена",
+	},
+	columns: {
+		comfortable: "Просторно",
+		compact: "Плотно",
+		density: "Плотность строк",
+		done: "Готово",
+		title: "Столбцы",
 	},
 	copy: {
 		copy: "Копировать",
@@ -559,6 +568,11 @@ export default {
 		s: "{n} с",
 	},
 	tokens: {
+		hint: "Хранится в этом браузере.",
+		keep: "Сохранить",
+		name: "Название",
+		remove: "Удалить вид {name}",
+		save: "Сохранить этот вид",
 		costly: "Дорогие за неделю",
 		example: "status:failed agent:claude since:2h cost:>1 слова",
 		failedToday: "Ошибки за сутки",

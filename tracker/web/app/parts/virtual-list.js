@@ -8,10 +8,10 @@ import { h } from "../lib/index.js";
 const OVERSCAN = 8;
 
 class VirtualList extends HTMLElement {
-	rowHeight = 40;
 	makeRow = () => h("div");
 	showRow = (_row, _index) => {};
 	onrange = (_first, _last) => {};
+	#rowHeight = 40;
 	#count = 0;
 	#rows = new Map();
 	#spare = [];
@@ -28,6 +28,19 @@ class VirtualList extends HTMLElement {
 
 	disconnectedCallback() {
 		this.#observer.disconnect();
+	}
+
+	get rowHeight() {
+		return this.#rowHeight;
+	}
+
+	/** What is at the top stays there. */
+	set rowHeight(height) {
+		const first = this.scrollTop / this.#rowHeight;
+		this.#rowHeight = height;
+		for (const [index, row] of this.#rows) this.#place(row, index);
+		this.refresh();
+		this.scrollTo({ top: first * height, behavior: "instant" });
 	}
 
 	get count() {
@@ -78,7 +91,7 @@ class VirtualList extends HTMLElement {
 			let row = this.#rows.get(index);
 			if (!row) {
 				row = this.#spare.pop() ?? this.makeRow();
-				row.style.transform = `translateY(${index * this.rowHeight}px)`;
+				this.#place(row, index);
 				row.setAttribute("aria-rowindex", index + 2); // the header is the first
 				this.#rows.set(index, row);
 				this.#insert(row, index);
@@ -86,6 +99,10 @@ class VirtualList extends HTMLElement {
 			this.showRow(row, index);
 		}
 		this.onrange(first, last);
+	}
+
+	#place(row, index) {
+		row.style.transform = `translateY(${index * this.#rowHeight}px)`;
 	}
 
 	/** In the page's order too, for the keyboard and for screen readers. */

@@ -2,18 +2,19 @@
 // Tasks of a project, or of all, as a table of any length: pages are read as they come into sight.
 import { h, paths, remember, remembered, setQuery, t, text } from "../lib/index.js";
 import { isTyping, latin } from "../lib/keys.js";
-import { keepList, keyOf, nextFailed, store } from "../data/index.js";
+import { areDeletionsOf, keepList, keyOf, nextFailed, store } from "../data/index.js";
 import { costOf, failed, renew, Selection } from "../parts/index.js";
 import { reach } from "../parts/failures.js";
 import { sidePanel } from "../parts/side-panel.js";
 import { SelectionBar } from "./selection-bar.js";
+import { tableSettings, tableSettingsButton } from "./table-settings.js";
 import { TaskPages } from "./task-pages.js";
 import { TaskRow } from "./task-row.js";
 
 const MOST_CHOSEN = 1000;
 const COLUMNS = [
 	["status", null], ["title", "title"], ["agent", null], ["progress", null],
-	["started", "started_at"], ["duration", "duration_seconds"], ["used", null],
+	["started", "started_at"], ["updated", "updated_at"], ["attempt", null], ["duration", "duration_seconds"], ["used", null],
 ];
 
 class TaskTable extends HTMLElement {
@@ -41,7 +42,7 @@ class TaskTable extends HTMLElement {
 		const query = new URLSearchParams(location.search);
 		this.#sort = { by: query.get("sort_by") ?? "started_at", order: query.get("sort_order") ?? "desc" };
 		keepList(this.#asList);
-		this.#list.rowHeight = matchMedia("(max-width: 760px)").matches ? 64 : 44;
+		this.#applySettings();
 		this.#list.makeRow = () => new TaskRow();
 		this.#list.showRow = (row, index) => {
 			const task = this.#pages.at(index);
@@ -58,12 +59,19 @@ class TaskTable extends HTMLElement {
 		this.addEventListener("choose", (event) => this.#chooseRow(/** @type {any} */ (event)));
 		document.addEventListener("keydown", this.#onKey);
 		this.#showHead();
-		this.append(this.#bar.element, this.#table, this.#news);
+		this.append(this.#bar.element, tableSettingsButton(() => this.#applySettings()), this.#table, this.#news);
 		this.#selection.set(remembered("chosen") ?? [], true);
 	}
 
 	disconnectedCallback() {
 		document.removeEventListener("keydown", this.#onKey);
+	}
+
+	#applySettings() {
+		const { columns, density, rowHeight } = tableSettings();
+		this.dataset.columns = columns.join(" ");
+		this.dataset.density = density;
+		this.#list.rowHeight = rowHeight;
 	}
 
 	/** At the top, new tasks come in by themselves; further down nothing moves under the reader. */
@@ -93,11 +101,8 @@ class TaskTable extends HTMLElement {
 	}
 
 	update(events) {
-		const gone = events.filter(({ type }) => type.endsWith("_deleted")).map(({ data }) => data);
-		if (gone.length) {
-			this.#selection.set(this.#selection.tasks.filter(({ project, task_id: id }) =>
-				gone.some((one) => one.project === project && (!one.task_id || one.task_id === id))), false);
-		}
+		const gone = this.#selection.tasks.filter((task) => areDeletionsOf(events, task));
+		if (gone.length) this.#selection.set(gone, false);
 		this.#list.refresh();
 	}
 

@@ -15,6 +15,8 @@ export class TaskRow extends HTMLElement {
 	#bar = progressBar();
 	#percent = h("span");
 	#started = timeShown("", "clock");
+	#updated = timeShown("", "clock");
+	#attempt = cell("cell-attempt");
 	#duration = cell("cell-duration");
 	#elapsed = timeShown("", "elapsed");
 	#used = cell("cell-used");
@@ -38,6 +40,8 @@ export class TaskRow extends HTMLElement {
 			cell("cell-agent", this.#agent),
 			cell("cell-progress", this.#bar.element, this.#percent),
 			cell("cell-started", this.#started),
+			cell("cell-updated", this.#updated),
+			this.#attempt,
 			this.#duration,
 			this.#used,
 		);
@@ -80,6 +84,8 @@ export class TaskRow extends HTMLElement {
 		text(this.#percent, task.status === "completed" ? "" : percent);
 		text(this.#used, costOf(task.usage));
 		this.#started.setAttribute("at", task.started_at);
+		this.#updated.setAttribute("at", task.updated_at);
+		text(this.#attempt, number(task.attempt));
 		if (task.finished_at) text(this.#duration, duration(task.duration_seconds ?? 0));
 		else {
 			this.#elapsed.setAttribute("at", task.started_at);

@@ -4,12 +4,9 @@ import { completions, duration, fill, FILTERS, formatTokens, h, number, parseTok
 import { api, renewal } from "../data/index.js";
 import { allCost, figures, heading, View } from "../parts/index.js";
 import "./project-table.js";
+import { TokenViews } from "./token-views.js";
 
 const TYPING_MS = 250;
-// Chosen often; each a line of tokens.
-const VIEWS = {
-	failedToday: "status:failed since:24h", silent: "is:silent", waiting: "is:waiting", costly: "since:7d cost:>0.01",
-};
 
 class TasksView extends View {
 	#filters;
@@ -25,7 +22,10 @@ class TasksView extends View {
 		type: "search", list: "tokens", autocomplete: "off", spellcheck: "false",
 		"aria-label": t("tokens.label"), placeholder: t("tokens.example"), "aria-describedby": "tokens-wrong",
 	}));
-	#views = h("nav.token-views", { "aria-label": t("tokens.views") });
+	#views = new TokenViews((line) => {
+		this.#line.value = line;
+		this.#choose();
+	});
 	#reloadSoon = renewal(() => this.reload(), 2000);
 	#typed = 0;
 
@@ -47,8 +47,8 @@ class TasksView extends View {
 			this.#line, this.#choices);
 		this.append(
 			heading(t("nav.tasks"), this.#figures.element),
-			h("div.toolbar", form, this.#views), this.#wrong, this.#table);
-		this.#showViews();
+			h("div.toolbar", form, this.#views.element), this.#wrong, this.#table);
+		this.#views.show(formatTokens(this.#filters));
 	}
 
 	async load() {
@@ -94,20 +94,9 @@ class TasksView extends View {
 		this.#wrong.textContent = wrong.length ? t("tokens.wrong", { tokens: wrong.join(" ") }) : "";
 		this.#filters = filters;
 		setQuery({ ...Object.fromEntries(FILTERS.map((name) => [name, ""])), ...filters });
-		this.#showViews();
+		this.#views.show(formatTokens(this.#filters));
 		this.#table.choose(filters);
 		this.reload();
-	}
-
-	#showViews() {
-		const line = formatTokens(this.#filters);
-		fill(this.#views, Object.entries(VIEWS).map(([name, tokens]) => h("button.button", {
-			type: "button", "aria-pressed": String(line === formatTokens(parseTokens(tokens).filters)),
-			onclick: () => {
-				this.#line.value = tokens;
-				this.#choose();
-			},
-		}, t(`tokens.${name}`))));
 	}
 }
 
