@@ -257,3 +257,12 @@ def test_what_is_deleted_elsewhere_is_selected_no_more(
     selected(page, 2)
     filled.http.delete("/api/projects/many/tasks/t9").raise_for_status()
     selected(page, 1)
+
+
+def test_what_is_kept_of_a_selection_has_no_titles(filled: Server, open_dashboard: Open) -> None:
+    page = open_dashboard("/projects/many", server=filled).page
+    box(page, "Task 9").click()
+    selected(page, 1)
+    kept = json.dumps(page.evaluate("() => history.state"))
+    assert '"t9"' in kept
+    assert "Task 9" not in kept

@@ -47,5 +47,5 @@ export function reach(link) {
 	const wasInside = sidePanel.hasFocus;
 	link.scrollIntoView({ block: "nearest" });
 	link.focus({ preventScroll: true });
-	if (sidePanel.of) sidePanel.open(link.getAttribute("href"), { focus: wasInside });
+	if (sidePanel.of) sidePanel.open(link, { focus: wasInside });
 }

@@ -3,7 +3,7 @@
 import { keyOf, store } from "../data/index.js";
 
 /** @typedef {import("../data/store.js").Task} Task */
-/** @typedef {Pick<Task, "project" | "task_id" | "title" | "status"> & Partial<Task>} Chosen */
+/** @typedef {Pick<Task, "project" | "task_id" | "status"> & Partial<Task>} Chosen */
 
 export class Selection {
 	/** @type {Map<string, Chosen>} */
@@ -26,9 +26,9 @@ export class Selection {
 		return [...this.#chosen].map(([key, task]) => store.tasks.get(key) ?? task);
 	}
 
-	/** Enough to choose them again. */
+	/** Enough to choose them again. Titles are not for whoever signs in next. */
 	get names() {
-		return this.tasks.map(({ project, task_id, title, status }) => ({ project, task_id, title, status }));
+		return this.tasks.map(({ project, task_id, status }) => ({ project, task_id, status }));
 	}
 
 	/** @param {string} key */

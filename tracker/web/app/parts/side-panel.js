@@ -9,6 +9,8 @@ const isWide = matchMedia("(min-width: 1200px)");
 class SidePanel {
 	element = h("aside.side-panel", { hidden: true });
 	#main = document.body;
+	/** The row that it was opened by: a task may have several. @type {Element | null} */
+	#from = null;
 	// Rows come and go as a list is scrolled.
 	#rows = new MutationObserver(() => this.#mark());
 
@@ -20,7 +22,7 @@ class SidePanel {
 			if (!link) return;
 			event.preventDefault();
 			link.focus({ preventScroll: true });
-			this.open(/** @type {string} */ (link.getAttribute("href")));
+			this.open(link);
 		});
 		document.addEventListener("keydown", (event) => {
 			if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey || document.querySelector("dialog[open]")) return;
@@ -45,9 +47,12 @@ class SidePanel {
 		else this.#hide();
 	}
 
-	/** @param {string} href A task's. */
-	open(href, { focus = false } = {}) {
+	/** @param {HTMLElement | string} row A link to a task, or its address. */
+	open(row, { focus = false } = {}) {
+		const href = typeof row === "string" ? row : row.getAttribute("href") ?? "";
 		const [project, id] = viewAt(new URL(href, location.href)).args;
+		this.#from = typeof row === "string" ? null : row;
+		this.#mark();
 		if (href !== this.of) {
 			setQuery({ task: `${encode(project)}/${encode(id)}`, tab: null });
 			this.#show(project, id);
@@ -85,7 +90,7 @@ class SidePanel {
 				h("button.button.button-icon", {
 					type: "button", title: t("panel.close"), "aria-label": t("panel.close"), onclick: () => this.close(),
 				}, icon("close"))),
-			h("div.panel-task", view));
+			h("div.panel-task", { "data-keeps-place": "" }, view));
 		this.#rows.disconnect();
 		this.#rows.observe(this.#main, { subtree: true, childList: true, attributeFilter: ["href"] });
 		this.#mark();
@@ -101,7 +106,7 @@ class SidePanel {
 
 	#toggle(link) {
 		if (link.getAttribute("href") === this.of) this.close();
-		else this.open(link.getAttribute("href"), { focus: true });
+		else this.open(link, { focus: true });
 	}
 
 	#focus() {
@@ -110,7 +115,10 @@ class SidePanel {
 
 	/** @returns {HTMLElement | null} */
 	#row() {
-		return this.of ? this.#main.querySelector(`a[href="${CSS.escape(this.of)}"]`) : null;
+		if (!this.of) return null;
+		const address = `a[href="${CSS.escape(this.of)}"]`;
+		const from = this.#main.contains(this.#from) && this.#from?.matches(address) ? this.#from : null;
+		return /** @type {HTMLElement | null} */ (from ?? this.#main.querySelector(address));
 	}
 
 	/** The link to a task in a list, where there is room beside it. */

@@ -29,7 +29,7 @@ class TaskTable extends HTMLElement {
 	#table = h("div.table-body", { role: "table", "aria-label": t("project.table") },
 		h("div", { role: "rowgroup" }, this.#head), this.#list, this.#none);
 	#sight = [0, 0];
-	#selection = new Selection(() => this.#showSelection());
+	#selection = new Selection(() => this.#selected());
 	#bar = new SelectionBar(this.#selection, {
 		chooseAll: () => this.#choose(0, this.#pages.total, true), onDone: () => this.refresh(),
 	});
@@ -184,20 +184,25 @@ class TaskTable extends HTMLElement {
 	}
 
 	#chooseLoaded() {
-		const { loaded } = this.#pages;
+		const loaded = this.#pages.loaded.slice(0, MOST_CHOSEN);
 		this.#selection.set(loaded, !loaded.every((task) => this.#selection.has(keyOf(task))));
 	}
 
+	/** To be there on the way back: in the entry of this view, and no other in which a change may end. */
+	#selected() {
+		const { names } = this.#selection;
+		if (this.isConnected && (names.length || remembered("chosen")?.length)) remember({ chosen: names });
+		this.#showSelection();
+		this.#list.refresh();
+	}
+
 	#showSelection() {
-		const { size, names } = this.#selection;
+		const { size } = this.#selection;
 		const { total, loaded } = this.#pages;
-		// Not in the entry of another view, in which a change that is under way may end.
-		if (this.isConnected && (size || remembered("chosen")?.length)) remember({ chosen: names });
 		this.#allBox.checked = loaded.length > 0 && loaded.every((task) => this.#selection.has(keyOf(task)));
 		this.#allBox.indeterminate = size > 0 && !this.#allBox.checked;
 		const count = Math.min(total, MOST_CHOSEN);
 		this.#bar.update(size && size < count ? t(count < total ? "selection.allOf" : "selection.all", { count }) : "");
-		this.#list.refresh();
 	}
 
 	#press(event) {

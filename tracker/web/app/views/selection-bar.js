@@ -1,7 +1,7 @@
 // @ts-check
 // What can be done with the tasks that are chosen, all at once, and what has become of it.
 import { fill, h, icon, isolate, t, text } from "../lib/index.js";
-import { api, ENDED, inBulk, isAdmin, keyOf, mayAnswer } from "../data/index.js";
+import { api, ENDED, inBulk, isAdmin, mayAnswer } from "../data/index.js";
 import { askInDialog, copyText, formField } from "../parts/index.js";
 import { asCsv, asJson } from "./task-export.js";
 import { save } from "./task-log-text.js";
@@ -12,6 +12,8 @@ import { asPrompt } from "./task-prompt.js";
 // More would be no prompt any more.
 const MOST_COPIED = 50;
 const SHOWN_FAILURES = 20;
+// Of those that are to be deleted.
+const NAMED = 3;
 
 export class SelectionBar {
 	#selection;
@@ -23,8 +25,9 @@ export class SelectionBar {
 	#buttons = h("div.selection-acts");
 	#fail = actButton("failed", t("needs.fail"), () => this.#askToFail());
 	#delete = actButton("trash", t("selection.delete"), () => this.#askToDelete());
-	#clear = h("button.button.button-icon", { type: "button", title: t("selection.clear"), "aria-label": t("selection.clear"), onclick: () => this.clear() },
-		icon("close"));
+	#clear = h("button.button.button-icon", {
+		type: "button", title: t("selection.clear"), "aria-label": t("selection.clear"), onclick: () => this.clear(),
+	}, icon("close"));
 	#isBusy = false;
 
 	/**
@@ -62,7 +65,7 @@ export class SelectionBar {
 	#tell(words, failures = []) {
 		text(this.#said, words);
 		fill(this.#failures, failures.slice(0, SHOWN_FAILURES).map(({ item, error }) =>
-			h("li", isolate(item.title), ": ", error.status ? error.message : t("problem.unreachable"))),
+			h("li", isolate(nameOf(item)), ": ", error.status ? error.message : t("problem.unreachable"))),
 			failures.length > SHOWN_FAILURES && h("li", t("tree.more", { n: failures.length - SHOWN_FAILURES })));
 	}
 
@@ -74,14 +77,20 @@ export class SelectionBar {
 	 * @param {(task: Chosen) => Promise<Answer>} act
 	 */
 	async #each(done, tasks, act) {
-		this.#isBusy = true;
+		const step = Math.ceil(tasks.length / 10); // nobody listens to each
+		this.#setBusy(true);
 		const outcome = await inBulk(tasks, act, (count) => {
-			if (tasks.length > 1) this.#tell(t("selection.progress", { count, of: tasks.length }));
+			if (count % step === 0) this.#tell(t("selection.progress", { count, of: tasks.length }));
 		});
-		this.#isBusy = false;
+		this.#setBusy(false);
 		const failed = outcome.failed.length;
 		this.#tell([t(done, { count: outcome.done.length }), failed && t("selection.failed", { count: failed })].filter(Boolean).join(" "), outcome.failed);
 		return outcome;
+	}
+
+	#setBusy(isBusy) {
+		this.#isBusy = isBusy;
+		this.element.setAttribute("aria-busy", String(isBusy));
 	}
 
 	async #copy() {
@@ -96,16 +105,18 @@ export class SelectionBar {
 		else if (tasks.length > MOST_COPIED) this.#tell(t("selection.copiedSome", { count: MOST_COPIED, of: tasks.length }));
 	}
 
-	/** Of some that one has come back to, the names alone are known. */
+	/** Of some, their names alone are known, or what events tell: less than a list does. */
 	async #export(form) {
 		if (this.#isBusy) return;
 		const { done } = await this.#each("selection.exported", this.#selection.tasks, async (known) => {
-			if (known.started_at) return known;
+			if (known.usage !== undefined) return known;
 			const { events, ...task } = await api.task(known.project, known.task_id);
 			return { ...task, project: known.project };
 		});
 		const tasks = done.map(({ answer }) => answer);
-		if (tasks.length) save([form === "JSON" ? asJson(tasks) : asCsv(tasks)], form === "JSON" ? "application/json" : "text/csv", `tasks.${form.toLowerCase()}`);
+		if (!tasks.length) return;
+		const [text, type] = form === "JSON" ? [asJson(tasks), "application/json"] : [asCsv(tasks), "text/csv"];
+		save([text], type, `tasks.${form.toLowerCase()}`);
 	}
 
 	#askToFail() {
@@ -114,8 +125,12 @@ export class SelectionBar {
 		const reason = h("input", { type: "text", value: t("needs.reason"), maxlength: "1000" });
 		this.#ask({
 			title: t("selection.failTitle", { count: tasks.length }), button: t("needs.fail"),
-			content: [h("p", t("needs.failText")), ended > 0 && h("p", t("selection.ended", { count: ended })), formField("reason", t("needs.why"), reason)],
-			act: () => this.#change("selection.marked", tasks, ({ project, task_id: id }) => api.fail(project, id, reason.value.trim() || t("needs.reason"))),
+			content: [
+				h("p", t("needs.failText")), ended > 0 && h("p", t("selection.ended", { count: ended })),
+				formField("reason", t("needs.why"), reason),
+			],
+			act: () => this.#change("selection.marked", tasks, ({ project, task_id: id }) =>
+				api.fail(project, id, reason.value.trim() || t("needs.reason"))),
 		});
 	}
 
@@ -123,8 +138,11 @@ export class SelectionBar {
 		const { tasks } = this.#selection;
 		this.#ask({
 			title: t("selection.deleteTitle", { count: tasks.length }), button: t("selection.delete"),
-			content: [h("ul", tasks.slice(0, 3).map(({ title }) => h("li", isolate(title))), tasks.length > 3 && h("li", t("tree.more", { n: tasks.length - 3 }))),
-				h("p", t("selection.deleteText"))],
+			content: [
+				h("ul", tasks.slice(0, NAMED).map((task) => h("li", isolate(nameOf(task)))),
+					tasks.length > NAMED && h("li", t("tree.more", { n: tasks.length - NAMED }))),
+				h("p", t("selection.deleteText")),
+			],
 			act: () => this.#change("selection.deleted", tasks, ({ project, task_id: id }) => api.deleteTask(project, id)),
 		});
 	}
@@ -141,6 +159,11 @@ export class SelectionBar {
 		if (this.element.contains(document.activeElement) || document.activeElement === document.body) this.#clear.focus();
 		this.#onDone();
 	}
+}
+
+/** Of some that one has come back to, the title is not known yet. @param {Chosen} task */
+function nameOf({ title, task_id: id }) {
+	return title ?? id;
 }
 
 function isAtWork({ status }) {

@@ -65,6 +65,7 @@ export class TaskRow extends HTMLElement {
 		this.key = task ? keyOf(task) : "";
 		if (!task) {
 			this.#link.removeAttribute("href");
+			this.removeAttribute("data-chosen");
 			return;
 		}
 		this.#box.checked = isChosen;
