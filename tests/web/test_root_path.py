@@ -73,6 +73,8 @@ def test_the_dashboard(prefixed: Server, browser: Browser) -> None:
     page = dashboard.page
     try:
         page.get_by_text("Under a prefix").click()
+        expect(page).to_have_url(f"{prefixed.url}{ROOT}/?task=project%2Ftask")
+        page.get_by_role("link", name="Open as a page").click()
         expect(page).to_have_url(f"{prefixed.url}{ROOT}/projects/project/tasks/task")
         prefixed.report("finish", "project", "task", task="Under a prefix", result="It is done")
         expect(page.get_by_text("It is done").first).to_be_visible()

@@ -1,7 +1,7 @@
 // @ts-check
 // "[" and "]": to the failed task before, or after, in the list in sight or the one that one came from.
 import { current, go, paths, t } from "../lib/index.js";
-import { keyOf, listFor, nextFailed, store } from "../data/index.js";
+import { api, keyOf, listFor, nextFailed, store } from "../data/index.js";
 import { sidePanel } from "./side-panel.js";
 import { toast } from "./toast.js";
 
@@ -24,7 +24,7 @@ async function find(step) {
 	const table = /** @type {any} */ (document.querySelector("main task-table"));
 	if (table) return table.toFailure(step);
 	if (name !== "task") return amongRows(step);
-	const from = store.tasks.get(keyOf({ project, task_id: id })) ?? null;
+	const from = store.tasks.get(keyOf({ project, task_id: id })) ?? { ...await api.task(project, id), project };
 	const task = await nextFailed(listFor(project), from, step);
 	if (task && current().args[1] === id) go(paths.task(task.project, task.task_id));
 	return task;

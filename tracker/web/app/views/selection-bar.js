@@ -11,7 +11,7 @@ import { asPrompt } from "./task-prompt.js";
 
 // More would be no prompt any more.
 const MOST_COPIED = 50;
-const SHOWN_FAILURES = 20;
+const SHOWN_FAILURES = 5;
 // Of those that are to be deleted.
 const NAMED = 3;
 
