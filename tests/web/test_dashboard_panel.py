@@ -179,7 +179,7 @@ def test_brackets_lead_from_failure_to_failure(
     press(after)
     expect(row(page, "Task 5")).to_be_focused()
     press(after)
-    expect(page.locator(".toast")).to_contain_text("No further task")
+    expect(page.locator(".notice")).to_contain_text("No further task")
     expect(row(page, "Task 5")).to_be_focused()
     page.keyboard.press("Space")
     shows(page, "Task 5")
@@ -201,7 +201,7 @@ def test_brackets_keep_to_the_list_that_one_came_from(open_dashboard: Open, fill
     row(page, "Task 5").press("Enter")
     dashboard.heading("Task 5")
     page.keyboard.press("]")
-    expect(page.locator(".toast")).to_contain_text("No further task")
+    expect(page.locator(".notice")).to_contain_text("No further task")
     dashboard.go("/projects/panel/tasks/t5")  # from nowhere: its project's
     page.keyboard.press("[")
     dashboard.heading("Task 25")

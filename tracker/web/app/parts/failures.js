@@ -3,7 +3,7 @@
 import { current, go, paths, t } from "../lib/index.js";
 import { api, keyOf, listFor, nextFailed, store } from "../data/index.js";
 import { sidePanel } from "./side-panel.js";
-import { toast } from "./toast.js";
+import { notice } from "./notice.js";
 
 let isBusy = false;
 
@@ -12,9 +12,9 @@ export async function toFailure(step) {
 	if (isBusy) return; // a key that is held down
 	isBusy = true;
 	try {
-		if (!await find(step)) toast(t("panel.noFailure"));
+		if (!await find(step)) notice(t("panel.noFailure"));
 	} catch (error) {
-		toast(error.status ? error.message : t("problem.unreachable"));
+		notice(error.status ? error.message : t("problem.unreachable"));
 	}
 	isBusy = false;
 }

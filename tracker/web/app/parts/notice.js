@@ -3,10 +3,10 @@
 import { h, text } from "../lib/index.js";
 
 const SHOWN_MS = 4000;
-const element = h("p.toast", { role: "status" });
+const element = h("p.notice", { role: "status" });
 let timer = 0;
 
-export function toast(words) {
+export function notice(words) {
 	document.body.append(element);
 	text(element, "");
 	clearTimeout(timer);
