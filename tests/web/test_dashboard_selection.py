@@ -93,9 +93,9 @@ def test_keys_select_on_any_layout_and_escape_clears(filled: Server, open_dashbo
     selected(page, 2)
     expect(box(page, "Task 7")).not_to_be_checked()
     page.keyboard.press("Space")  # a panel is closed first
-    expect(page.get_by_role("complementary")).to_be_visible()
+    expect(page.get_by_role("complementary", name="Task beside the list")).to_be_visible()
     page.keyboard.press("Escape")
-    expect(page.get_by_role("complementary")).to_be_hidden()
+    expect(page.get_by_role("complementary", name="Task beside the list")).to_be_hidden()
     selected(page, 2)
     page.keyboard.press("Escape")
     expect(bar(page)).to_be_hidden()

@@ -194,7 +194,7 @@ def test_a_timeline_has_a_lane_for_each_agent(
     shared_server.report("start", project, "c", task="Third", agent="cy")
     expect(page.locator(".lane")).to_have_count(3)
     bar.click()
-    beside = page.get_by_role("complementary")
+    beside = page.get_by_role("complementary", name="Task beside the list")
     expect(beside.get_by_role("heading", name="Long")).to_be_visible()
 
 

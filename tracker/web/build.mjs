@@ -11,6 +11,7 @@ const COMMON = {
 	sourcemap: true,
 	target: ["es2022", "chrome115", "firefox120", "safari17.5"],
 	legalComments: "none", // packages.json has the licences
+	charset: "utf8", // Cyrillic takes a third of its escapes
 	logLevel: "warning",
 };
 
