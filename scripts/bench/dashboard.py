@@ -16,6 +16,7 @@ from typing import NamedTuple
 import _history
 import _venv  # noqa: F401 - goes on in .venv
 import httpx
+import test
 from _environment import run_script
 from _load import KEY
 from _machine import cores, pinned, workspace
@@ -23,7 +24,6 @@ from _report import Report, Table, Target, progress, run, spread
 from _servers import Server, tracker
 from playwright.sync_api import Browser, BrowserContext, Page
 
-import test
 from tests.support.browser import launch
 
 PROJECT = "busy"

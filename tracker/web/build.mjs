@@ -30,13 +30,26 @@ const { metafile } = await build({
 	metafile: true,
 });
 
-const AS_THEY_ARE = ["index.html", "manifest.json", "icon.svg", "icon-180.png", "icon-192.png", "icon-512.png"];
+const AS_THEY_ARE = ["manifest.json", "icon.svg", "icon-180.png", "icon-192.png", "icon-512.png"];
 for (const name of AS_THEY_ARE) await cp(`app/${name}`, `${NEW}/${name}`);
+await nameParts(metafile);
 await badges();
 await writeFile(`${NEW}/packages.json`, `${JSON.stringify(await packages(metafile), null, "\t")}\n`);
 // In one step: a server that starts meanwhile reads the old ones or the new ones.
 await rm("built", { recursive: true, force: true });
 await rename(NEW, "built");
+
+/** The page names what main.js is made of, so that it is read at once, and what comes later, for app/worker.js. */
+async function nameParts({ outputs }) {
+	const { imports } = Object.values(outputs).find(({ entryPoint }) => entryPoint === "app/main.js");
+	const of = (kind) => imports.filter((one) => one.kind === kind).map(({ path }) => path.replace(NEW, "/assets"));
+	const links = [
+		...of("import-statement").map((path) => `<link rel="modulepreload" href="${path}">`),
+		...of("dynamic-import").map((path) => `<meta name="later" content="${path}">`),
+	];
+	const page = await readFile("app/index.html", "utf8");
+	await writeFile(`${NEW}/index.html`, page.replace("\t\t<script", links.map((link) => `\t\t${link}\n`).join("") + "\t\t<script"));
+}
 
 /** The icon with a number on it: parts/badge.js chooses. */
 async function badges() {

@@ -23,17 +23,11 @@ import { openSearch } from "./parts/search.js";
 import { Shell } from "./parts/shell.js";
 import { sidePanel } from "./parts/side-panel.js";
 import { heading, missing } from "./parts/layout.js";
+import { problemWith } from "./parts/view.js";
 import { refusal, signIn, signInForm } from "./views/sign-in.js";
-import "./views/events.js";
-import "./views/insights.js";
 import { needs } from "./views/now-needs.js";
 import "./views/now.js";
-import "./views/project.js";
-import "./views/projects.js";
-import "./views/settings.js";
-import "./views/task.js";
 import "./views/tasks.js";
-import "./views/timeline.js";
 
 const live = new Live(store, () => {
 	holdTicks(live.state === "offline" || live.state === "catching-up");
@@ -43,18 +37,38 @@ const alerts = new Alerts(() => title());
 let shell = new Shell(live);
 let refused = "";
 
+const readLater = () => import("./views/later.js");
+let isAllRead = false;
+
 function makeView(name, args, query) {
 	const View = customElements.get(`${name}-view`);
-	return View ? new View(args, query) : h("div", heading(t("nav.missing")), missing(t("missing")));
+	if (View) return new View(args, query);
+	if (isAllRead) return h("div", heading(t("nav.missing")), missing(t("missing")));
+	return h("div", { "aria-busy": "true" });
 }
 
+/** What the address names may be among what is not read yet: then it is shown as soon as it is. */
 function show({ focus = true } = {}) {
 	const { name, args, query } = router.current();
 	if (name !== "task") forgetList();
+	const isRead = isAllRead || customElements.get(`${name}-view`);
 	shell.show(name, makeView(name, args, query), ["project", "task"].includes(name) ? args[0] : undefined);
 	title();
+	if (!isRead) return void readAll(() => show({ focus }));
 	if (focus) shell.main.querySelector("h1")?.focus({ preventScroll: true });
 	findPlace();
+}
+
+/** @param {() => void} [then] */
+async function readAll(then) {
+	try {
+		await readLater();
+		isAllRead = true;
+		if (shell.element.isConnected) then?.();
+	} catch (error) {
+		// Not while the server is away; whoever goes there meanwhile is told.
+		if (then) fill(shell.main, problemWith(error, () => readAll(then)));
+	}
 }
 
 function title() {
@@ -147,8 +161,9 @@ whenAccessChanges(accessChanged);
 overview.listen(() => {
 	shell.showOverview();
 	badge();
+	if (!isAllRead && overview.isRead) (globalThis.requestIdleCallback ?? setTimeout)(() => readAll());
 });
-sidePanel.listen(); // before the router, which leaves to it what it takes
+sidePanel.listen(readLater); // before the router, which leaves to it what it takes
 router.start(show, keepPlace);
 followPlace();
 keys.listen({ search: openSearch, help: openHelp, failure: toFailure });

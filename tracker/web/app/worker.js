@@ -49,7 +49,7 @@ async function renew(response) {
 	const page = response ?? (await fetch(scope.href));
 	if (!page.ok) return;
 	const text = await page.clone().text();
-	const named = [...text.matchAll(/(?:href|src)="(\/[^"]*assets\/[^"]+)"/g)].map((match) => match[1]);
+	const named = [...text.matchAll(/(?:href|src|content)="(\/[^"]*assets\/[^"]+)"/g)].map((match) => match[1]);
 	const cache = await caches.open(CACHE);
 	const folder = /.*\/assets\/[^/]+\//.exec(named[0] ?? "")?.[0];
 	for (const { url } of await cache.keys()) {

@@ -14,7 +14,12 @@ class SidePanel {
 	// Rows come and go as a list is scrolled.
 	#rows = new MutationObserver(() => this.#mark());
 
-	listen() {
+	/** @type {() => Promise<unknown>} */
+	#readTaskView = async () => null;
+
+	/** `readTaskView`: has the view of a task defined, if it is not yet. */
+	listen(readTaskView) {
+		this.#readTaskView = readTaskView;
 		isWide.addEventListener("change", () => this.follow(this.#main));
 		document.addEventListener("click", (event) => {
 			// Enter clicks too: what is clicked by a key, or by a program, opens as a page.
@@ -79,6 +84,8 @@ class SidePanel {
 	#show(project, id) {
 		const href = paths.task(project, id);
 		const TaskView = /** @type {any} */ (customElements.get("task-view"));
+		// Where it cannot be read, the row leads to the page of the task all the same.
+		if (!TaskView) return void this.#readTaskView().then(() => this.follow(this.#main), () => null);
 		const view = new TaskView([project, id], new URLSearchParams(location.search));
 		view.level = 2;
 		this.element.dataset.of = href;
