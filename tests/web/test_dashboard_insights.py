@@ -232,7 +232,7 @@ def test_failures_alike_are_together(open_dashboard: Open, server: Server) -> No
     expect(first).to_contain_text("3 ×")
     expect(first.locator(".failure-tasks li")).to_have_count(3)  # it stays open
     first.get_by_role("link", name="a", exact=True).click()
-    dashboard.at("/projects/p/tasks/a")
+    dashboard.at("/stats?task=p%2Fa")  # beside what it was found in
 
 
 def test_what_is_left_out_is_told(open_dashboard: Open, server: Server) -> None:
