@@ -6,6 +6,7 @@ import statistics
 import sys
 import tempfile
 import time
+from itertools import product
 from pathlib import Path
 
 from playwright.sync_api import Browser, Page, sync_playwright
@@ -22,8 +23,13 @@ from tracker.domain.tasks import Kind  # noqa: E402
 from tracker.store.sqlite.store import Store  # noqa: E402
 from tracker.ws.hub import Hub  # noqa: E402
 
-WIDTHS = {"phone": (360, 740), "desktop": (1440, 900), "4k": (3840, 2160)}
+SIZES = {
+    width: (width, height)
+    for width, height in ((360, 740), (768, 1024), (1024, 768), (1440, 900), (2560, 1440))
+}
+DESKTOP = SIZES[1440]
 THEMES = ("light", "dark")
+LOCALES = ("en-GB", "ru-RU")
 DAYS = 21
 WORKDAY = 7 * 3600
 SETTLE_MS = 500
@@ -83,10 +89,12 @@ def views(server: Server) -> dict[str, str]:
     project = f"/projects/{quote('billing-api')}"
     return {
         "now": "/",
+        "tasks": "/tasks",
+        "beside": f"/tasks?task={quote('billing-api')}/{quote(failed['task_id'])}",
         "projects": "/projects",
         "project": project,
         "board": f"{project}/board",
-        "timeline": f"{project}/timeline",
+        "timeline": "/timeline",
         "task": f"{project}/tasks/{quote(failed['task_id'])}",
         "insights": "/stats",
         "events": "/events",
@@ -94,10 +102,12 @@ def views(server: Server) -> dict[str, str]:
     }
 
 
-def open_page(browser: Browser, server: Server, size: tuple[int, int], theme: str) -> Page:
+def open_page(
+    browser: Browser, server: Server, size: tuple[int, int], theme: str, locale: str = LOCALES[0]
+) -> Page:
     """A page that is signed in."""
     context = browser.new_context(
-        viewport={"width": size[0], "height": size[1]}, color_scheme=theme, locale="en-GB"
+        viewport={"width": size[0], "height": size[1]}, color_scheme=theme, locale=locale
     )
     page = context.new_page()
     page.goto(f"{server.url}/#key={KEY}")
@@ -136,23 +146,22 @@ def main() -> None:
 
 
 def take_all(server: Server, folder: Path) -> None:
-    """Every view at every width in both themes; stops the server."""
+    """Every view at every width, in both themes and languages; stops the server."""
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
             executable_path=os.environ["TRACKER_CHROMIUM"], args=["--no-sandbox", "--disable-gpu"]
         )
         try:
-            for width, size in WIDTHS.items():
-                for theme in THEMES:
-                    page = open_page(browser, server, size, theme)
-                    for name, path in views(server).items():
-                        show(page, server.url + path)
-                        page.screenshot(path=folder / f"{name}-{width}-{theme}.png")
-                    page.context.close()
+            for (width, size), theme, locale in product(SIZES.items(), THEMES, LOCALES):
+                page = open_page(browser, server, size, theme, locale)
+                for name, path in views(server).items():
+                    show(page, server.url + path)
+                    page.screenshot(path=folder / f"{name}-{width}-{theme}-{locale[:2]}.png")
+                page.context.close()
             if "--readme" in sys.argv:
                 picture_for_readme(browser, server)
                 picture_of_agents(browser)
-            page = open_page(browser, server, WIDTHS["desktop"], "light")
+            page = open_page(browser, server, DESKTOP, "light")
             print(f"First useful paint: {first_paint(page, server.url):.0f} ms (median of 5)")
         finally:
             browser.close()
@@ -164,7 +173,7 @@ def picture_for_readme(browser: Browser, server: Server) -> None:
     images = ROOT / "docs" / "images"
     images.mkdir(parents=True, exist_ok=True)
     for name, theme in (("now", "light"), ("task", "dark")):
-        page = open_page(browser, server, WIDTHS["desktop"], theme)
+        page = open_page(browser, server, DESKTOP, theme)
         show(page, server.url + views(server)[name])
         page.screenshot(path=images / f"dashboard-{name}.png")
         page.context.close()

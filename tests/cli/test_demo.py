@@ -33,6 +33,7 @@ def test_it_fills_the_dashboard_and_ends_its_tasks(server: Server, tmp_path: Pat
     assert {task["agent"].split("/")[0] for task in tasks} == set(AGENTS)
     assert {task["status"] for task in tasks} >= {"completed"}
     assert len({task["project"] for task in tasks}) > 2
+    assert server.http.get("/api/stats").json()["usage"]["cost_usd"] > 0
     assert run("wait", "--all-finished", home=tmp_path, server=server).returncode in (0, 1)
     again = run(*flags, "1", home=tmp_path, server=server)
     assert again.returncode == 0, again.stderr
@@ -137,4 +138,6 @@ def test_its_reports_are_valid_and_of_every_kind() -> None:
     assert {fields["task_id"] for fields in asked} - ended  # and some wait for it
     parents = {send.fields["parent_task_id"] for send in sends if "parent_task_id" in send.fields}
     assert parents
+    used = {send.fields["agent"].split("/")[0] for send in sends if "usage" in send.fields}
+    assert used == AGENTS.keys() - {"nightly-ci"}
     assert parents <= starts.keys()

@@ -35,7 +35,16 @@ class ScheduledReport(NamedTuple):
     fields: dict[str, Any]
 
 
-AGENTS: Final = ("claude-opus", "claude-sonnet", "codex", "gemini-pro", "nightly-ci")
+# Each with its model and what a million of its tokens costs, in dollars; a script has none.
+AGENTS: Final[dict[str, tuple[str, float] | None]] = {
+    "claude-opus": ("claude-opus-4-5", 5.0),
+    "claude-sonnet": ("claude-sonnet-4-5", 3.0),
+    "codex": ("gpt-5-codex", 1.25),
+    "gemini-pro": ("gemini-2.5-pro", 1.25),
+    "nightly-ci": None,
+}
+_SILENT_AFTER: Final = 12  # seconds, so that whoever watches for a minute sees it
+_TOKENS: Final = (40_000, 400_000)  # of a job, from and to
 
 _DEADLOCK: Final = """Traceback (most recent call last):
   File "/srv/billing/jobs/settle.py", line 118, in settle_batch
@@ -127,6 +136,7 @@ JOBS: Final = (
         "Find why the nightly export is slow",
         ("Profiling the export", "94 % of the time is one query", "Trying an index"),
         result="A missing index on orders(customer_id): 41 min → 50 s.",
+        part=("Read the query plan", "A sequential scan over 40 million orders."),
         metadata={"suspect": "orders_by_customer"},
         silent=True,
     ),
@@ -189,8 +199,13 @@ def schedule(
                 "agent": agent,
                 "session": f"{run}-{agent}",
             }
+            tokens = random.randint(*_TOKENS)
             reports += [
-                ScheduledReport(at + share * seconds_taken, kind, {**identity, **fields})
+                ScheduledReport(
+                    at + share * seconds_taken,
+                    kind,
+                    {**identity, **_used(agent, kind, share * tokens), **fields},
+                )
                 for share, kind, fields in (*_reports_of(job, random), *_part_of(job, identity))
             ]
             at += seconds_taken + random.uniform(*pace) / 10
@@ -212,6 +227,16 @@ def ends(reports: Sequence[ScheduledReport]) -> list[ScheduledReport]:
         for report in reversed(last.values())
         if report.kind not in ("finish", "error")
     ]
+
+
+def _used(agent: str, kind: str, tokens: float) -> dict[str, Any]:
+    """What an attempt has used so far, as its agent tells it; a sub-agent's, its own."""
+    model = AGENTS[agent]
+    if model is None or kind == "start":
+        return {}
+    name, cost = model
+    used = {"input_tokens": round(tokens * 0.9), "output_tokens": round(tokens * 0.1)}
+    return {"usage": {"model": name, **used, "cost_usd": round(tokens * cost / 1e6, 4)}}
 
 
 def _reports_of(job: Job, random: Random) -> Iterator[tuple[float, str, dict[str, Any]]]:
@@ -254,7 +279,8 @@ def _work(
     job: Job, begin: float, end: float, random: Random
 ) -> Iterator[tuple[float, str, dict[str, Any]]]:
     """The reports of one attempt, without its end. What it asks, it asks last."""
-    yield begin, "start", {"metadata": job.metadata}
+    quiet = {"stale_after_seconds": _SILENT_AFTER} if job.silent else {}
+    yield begin, "start", {"metadata": job.metadata, **quiet}
     steps = len(job.messages)
     for step, message in enumerate(job.messages, start=1):
         share = step / (steps + 1) + random.uniform(-0.05, 0.05)

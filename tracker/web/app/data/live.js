@@ -13,6 +13,10 @@ const FIRST_RETRY = 300;
 const LAST_RETRY = 10_000;
 // A hidden page draws no frames; its events wait at most this long.
 const HIDDEN_FLUSH = 1_000;
+// For each moment that the page takes to show events, so many in which it shows none: however many
+// come, it stays at hand. But none waits for long.
+const REST = 6;
+const LONGEST_REST = 1_000;
 // Events of deleted tasks never come: the log's end has been reached when nothing more does.
 const QUIET = 1_500;
 // The server takes no live connection from this page's origin (CloseCode.FORBIDDEN).
@@ -38,6 +42,7 @@ export class Live {
 	/** Those of the queue that were heard as they happened, not read on after a while offline. */
 	#news = [];
 	#flushing = false;
+	#restUntil = 0;
 	#retryIn = FIRST_RETRY;
 	#pingSent = 0;
 	#timers = {};
@@ -148,13 +153,24 @@ export class Live {
 		this.#timer("quiet", QUIET, () => this.state === "catching-up" && this.#set("live"));
 	}
 
-	/** However many arrive: one pass over them a frame. */
+	/** However many arrive: one pass over them a frame, or less often where a pass takes long. */
 	#flushSoon() {
 		if (this.#flushing) return;
 		this.#flushing = true;
+		const rest = this.#restUntil - performance.now();
+		if (rest > 0) setTimeout(() => this.#flushInFrame(), rest);
+		else this.#flushInFrame();
+	}
+
+	#flushInFrame() {
 		const flush = () => {
 			if (!this.#flushing) return;
 			this.#flushing = false;
+			const begun = performance.now();
+			setTimeout(() => { // the frame has been drawn by then
+				const now = performance.now();
+				this.#restUntil = now + Math.min(LONGEST_REST, REST * (now - begun));
+			});
 			const [batch, news] = [this.#queue, this.#news];
 			this.#queue = [];
 			this.#news = [];

@@ -1,7 +1,6 @@
 // @ts-check
 // What goes on over all projects: read once for the frame around the views and for Now, and again
 // after events, but not at each of them.
-import { throttle } from "../lib/throttle.js";
 import { api } from "./api.js";
 import { renewal } from "./renewal.js";
 import { ENDED, isByPerson, isSeenTo, isSilent, isWaiting, store } from "./store.js";
@@ -39,7 +38,7 @@ class Overview {
 	#listeners = new Set();
 	#undo = [];
 	#ticks = 0;
-	#notify = throttle(() => this.#listeners.forEach((listener) => listener()), 100);
+	#notify = () => this.#listeners.forEach((listener) => listener());
 	#isCounted = false;
 	#tell = (error) => this.#listeners.forEach((listener) => listener(error));
 	// What fails here is tried again: by whoever shows it, by the next event, when the server is back.
@@ -75,7 +74,7 @@ class Overview {
 		this.#reading = null;
 	}
 
-	/** Hear of each change, a few times a second at most; and with the error, of a read that has failed. */
+	/** Hear of each change, as often as the page shows events; and with the error, of a read that has failed. */
 	listen(listener) {
 		this.#listeners.add(listener);
 		return () => this.#listeners.delete(listener);

@@ -71,6 +71,11 @@ export function keyed(container, make, update) {
 	};
 }
 
+/** Only if it is another: whatever is set makes the browser look at the element again. */
+export function attribute(element, name, value) {
+	if (element.getAttribute(name) !== value) element.setAttribute(name, value);
+}
+
 export function text(element, value) {
 	if (element.textContent !== value) element.textContent = value;
 }

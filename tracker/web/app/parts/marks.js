@@ -35,6 +35,7 @@ export function progressBar() {
 	return {
 		element,
 		update(percent, label) {
+			if (element.getAttribute("aria-label") === label) return;
 			element.setAttribute("aria-valuenow", Math.round(percent));
 			element.setAttribute("aria-label", label);
 			fill.style.transform = `scaleX(${percent / 100})`;

@@ -1,6 +1,6 @@
 // @ts-check
 // One task as a line of a list: <task-line>, whose `task` may be set again and again.
-import { duration, h, isolate, number, paths, t, text } from "../lib/index.js";
+import { attribute, duration, h, isolate, number, paths, t, text } from "../lib/index.js";
 import { ENDED, isWaiting, shownStatus } from "../data/index.js";
 import { notesOf, progressBar, showStatus, timeShown } from "./marks.js";
 
@@ -35,7 +35,7 @@ class TaskLine extends HTMLElement {
 		this.dataset.status = shown;
 		showStatus(this.#status, shown);
 		text(this.#title, task.title);
-		this.#link.href = paths.task(task.project, task.task_id);
+		attribute(this.#link, "href", paths.task(task.project, task.task_id));
 		text(this.#project, task.project);
 		text(this.#agent, task.agent);
 		text(this.#notes, notesOf(task).join(" · "));
@@ -45,7 +45,7 @@ class TaskLine extends HTMLElement {
 		this.#bar.update(task.progress, `${t("task.progress")}: ${percent}`);
 		text(this.#percent, percent);
 		if (this.#ended !== ended || ended) this.#showTime(task, ended);
-		else this.#time.firstChild.setAttribute("at", sinceOf(task));
+		else attribute(this.#time.firstChild, "at", sinceOf(task));
 		this.#ended = ended;
 	}
 

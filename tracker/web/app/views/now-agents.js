@@ -1,7 +1,7 @@
 // @ts-check
 // An agent at work: its task, when it was last heard of, what it has used, its last hour. What it has
 // started stands below it.
-import { h, isolate, paths, svg, t, text } from "../lib/index.js";
+import { attribute, h, isolate, paths, svg, t, text } from "../lib/index.js";
 import { keyOf, serverNow } from "../data/index.js";
 import { costOf, timeShown } from "../parts/index.js";
 
@@ -44,6 +44,7 @@ class AgentLine extends HTMLElement {
 	#used = h("span.agent-used");
 	#session = h("a.agent-session");
 	#strip = h("div.agent-strip");
+	#depth = -1;
 	/** @type {{intervals?: any, now?: number}} */
 	#drawn = {};
 
@@ -58,9 +59,12 @@ class AgentLine extends HTMLElement {
 	show({ task, depth }, intervals) {
 		this.#line.task = task;
 		this.dataset.status = this.#line.dataset.status;
-		this.setAttribute("aria-level", depth + 1);
-		this.style.setProperty("--depth", depth);
-		this.#heard.setAttribute("at", task.updated_at);
+		if (this.#depth !== depth) {
+			this.#depth = depth;
+			this.setAttribute("aria-level", `${depth + 1}`);
+			this.style.setProperty("--depth", depth);
+		}
+		attribute(this.#heard, "at", task.updated_at);
 		text(this.#used, costOf(task.usage_total ?? task.usage));
 		const { project, session } = task;
 		this.#session.hidden = !session;

@@ -1,6 +1,6 @@
 // @ts-check
 // What needs a person, the newest first, with what a person can do about it: by button or key.
-import { duration, h, icon, isolate, paths, t, text } from "../lib/index.js";
+import { attribute, duration, h, icon, isolate, paths, t, text } from "../lib/index.js";
 import {
 	api, isOverdue, isSeenTo, isSilent, isWaiting, keyOf, mayAnswer, mayJudge, overview,
 } from "../data/index.js";
@@ -88,11 +88,11 @@ class NeedLine extends HTMLElement {
 		this.dataset.status = reason;
 		showStatus(this.#status, reason);
 		text(this.#title, this.#task.title);
-		this.#link.setAttribute("href", paths.task(...this.#name));
+		attribute(this.#link, "href", paths.task(...this.#name));
 		text(this.#project, this.#task.project);
 		text(this.#agent, this.#task.agent);
 		text(this.#words, words);
-		this.#time.setAttribute("at", since);
+		attribute(this.#time, "at", since);
 		if (this.#buttons.fail) this.#buttons.fail.hidden = reason === "failed";
 	}
 
