@@ -137,7 +137,8 @@ def test_delete(clocked: ClockedServer) -> None:
     assert clocked.http.get("/api/stats/projects/gone").status_code == 404
     events = clocked.get("/api/events")["events"]
     assert [(event["id"], event["data"]["project"]) for event in events] == [
-        (id_, "kept") for id_ in (5, 6, 7, 8)
+        *((id_, "kept") for id_ in (5, 6, 7, 8)),
+        (9, "gone"),
     ]
     assert clocked.get("/api/stats")["overview"]["total_tasks"] == 2
     assert clocked.http.delete("/api/projects/gone").status_code == 404

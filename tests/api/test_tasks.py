@@ -272,6 +272,6 @@ def test_delete(clocked: ClockedServer) -> None:
     assert (answer.status_code, answer.content) == (204, b"")
     assert clocked.http.get(f"{PATH}/a").status_code == 404
     assert ids(clocked.get(PATH)) == "b"
-    assert [event["id"] for event in clocked.get("/api/events")["events"]] == [3, 4]
+    assert [event["id"] for event in clocked.get("/api/events")["events"]] == [3, 4, 5]
     assert clocked.get("/api/stats/projects/p")["task_stats"]["total"] == 1
     assert clocked.http.delete(f"{PATH}/a").status_code == 404

@@ -167,7 +167,10 @@ def test_deleted_events_are_not_replayed(
         server = Server.start(server.folder)
     try:
         with subscribe(address(server, since=0)) as subscriber:
-            assert ids(receive(subscriber, 2)) == [first, third]
+            *kept, task, whole = receive(subscriber, 4)
+            assert ids(kept) == [first, third]
+            assert (task["type"], whole["type"]) == ("task_deleted", "project_deleted")
+            assert ids([task, whole]) == [elsewhere + 1, elsewhere + 2]
             (following,) = started(server, project, 1)
             assert following > elsewhere > second
             assert ids(receive(subscriber, 1)) == [following]
@@ -182,7 +185,9 @@ def test_deleting_disturbs_no_live_subscriber(shared_server: Server, project: st
         receive(subscriber, 2)
         shared_server.http.delete(f"/api/projects/{project}")
         event_ids = started(shared_server, project, 2)
-        assert ids(receive(subscriber, 2)) == event_ids
+        deletion, *following = receive(subscriber, 3)
+        assert deletion["type"] == "project_deleted"
+        assert ids(following) == event_ids
 
 
 def test_cursor_past_the_end_has_to_start_afresh(server: Server, project: str) -> None:

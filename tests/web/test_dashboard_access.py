@@ -134,6 +134,7 @@ def test_access_that_ends_is_said_to_have(open_dashboard: Open, made: Server, pa
     dashboard.is_live()
     expect(page.get_by_role("link", name="Signed in as master")).to_be_visible()
     page.get_by_role("button", name="Sign out", exact=True).click()
+    expect(page.get_by_label("API key")).to_be_focused()
     expect(page.get_by_role("alert")).to_have_text("")
 
 

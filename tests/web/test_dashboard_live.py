@@ -14,7 +14,7 @@ from tests.support.cli import run
 from tests.support.clocked import ClockedServer
 from tests.support.dashboard import Dashboard
 from tests.support.proxy import Proxy
-from tests.support.server import KEY, Server
+from tests.support.server import KEY, Server, wait_for
 
 pytestmark = pytest.mark.browser
 
@@ -82,10 +82,11 @@ def test_what_was_typed_outlives_another_refusal(open_dashboard: Open) -> None:
     """Each request of a page that is signed out is refused, some of them late."""
     page = open_dashboard("/settings", key="").page
     held: list[Route] = []
-    page.route("**/api/projects?*", lambda route: held.append(route))  # noqa: PLW0108
-    page.goto(f"{page.url.removesuffix('/settings')}/stats")
+    page.route("**/api/tasks?*", lambda route: held.append(route))  # noqa: PLW0108
+    page.goto(f"{page.url.removesuffix('/settings')}/tasks")
     page.get_by_label("API key").fill("half a k")
-    with page.expect_response("**/api/projects?*") as refused:
+    wait_for(lambda: page.wait_for_timeout(10) or held, what="a read")
+    with page.expect_response("**/api/tasks?*") as refused:
         held[0].continue_()
     assert refused.value.status == 401
     page.evaluate("new Promise(requestAnimationFrame)")

@@ -623,26 +623,14 @@ def test_a_task_can_stand_beside_a_list(
 ) -> None:
     tell(shared_server, project, [f"report {n} " + "long " * 30 for n in range(60)])
     shared_server.report("error", project, task="Beside " * 40, stack_trace=TRACE)
-    dashboard = open_dashboard(f"/projects/{quote(project, safe='')}")
-    page = dashboard.page
-    page.evaluate(
-        """project => {
-          const View = customElements.get("task-view");
-          const view = new View([project, "task-1"], new URLSearchParams());
-          view.level = 2;
-          const panel = document.createElement("aside");
-          panel.className = "beside";
-          Object.assign(panel.style, { position: "fixed", inset: "0 0 0 auto", width: "420px" });
-          panel.append(view);
-          document.body.append(panel);
-        }""",
-        project,
-    )
-    panel = page.locator(".beside")
+    segment = quote(project, safe="")
+    path = f"/projects/{segment}?task={quote(segment, safe='')}%2Ftask-1"
+    page = open_dashboard(path, viewport={"width": 1280, "height": 800}).page
+    panel = page.locator(".side-panel")
     expect(panel.get_by_role("heading", level=2).first).to_contain_text("Beside")
     expect(panel.locator(".trace-error")).to_be_visible()
     tab(page, "Log")
     expect(panel.locator(".log-row").last).to_be_in_viewport()
-    dashboard.at(f"/projects/{quote(project, safe='')}?tab=log")
+    assert page.evaluate("new URLSearchParams(location.search).get('tab')") == "log"
     assert panel.evaluate("e => e.scrollWidth <= e.clientWidth")
     expect(page.get_by_role("heading", level=1)).to_have_text(project)

@@ -23,6 +23,9 @@ from tests.support.trap import Trap
 from tracker.cli.group import cli
 from tracker.config.settings import default_database
 
+# Of what the commands do: four reports, and a deletion.
+EVENTS = 5
+
 
 class User:
     """Has a server with its default database and the key it made, and clones a repository."""
@@ -39,7 +42,7 @@ class User:
         self.repository.mkdir()
 
     def reports(self) -> int:
-        """How many reached the user's own server."""
+        """How many events reached the user's own server."""
         return int(self.server.http.get("/api/events", params={"since": 10**15}).json()["last_id"])
 
 
@@ -84,7 +87,7 @@ def test_no_client_command_goes_where_a_strangers_env_says(
         assert trap.connections == 0
     without_a_key = ("here, the database in memory", "a host of its own")
     if address not in without_a_key or given != "kept":
-        assert user.reports() == 4  # they went to the user's own server
+        assert user.reports() == EVENTS  # they went to the user's own server
 
 
 @needs_posix
@@ -111,7 +114,7 @@ def test_a_strangers_address_gets_a_strangers_key_at_most(
     assert user.key.encode() not in got
     assert (b"a-key-of-the-stranger" in got) == (not chosen)
     assert (got == b"") == chosen
-    assert user.reports() == (4 if chosen else 0)
+    assert user.reports() == (EVENTS if chosen else 0)
 
 
 @needs_posix

@@ -59,15 +59,18 @@ function show({ focus = true } = {}) {
 	findPlace();
 }
 
-/** @param {() => void} [then] */
+/** @param {() => void} [then] Whoever waits for it. */
 async function readAll(then) {
 	try {
 		await readLater();
 		isAllRead = true;
 		if (shell.element.isConnected) then?.();
 	} catch (error) {
-		// Not while the server is away; whoever goes there meanwhile is told.
-		if (then) fill(shell.main, problemWith(error, () => readAll(then)));
+		if (!then) return; // whoever goes there is told
+		// Browsers do not ask again for a module that they could not read.
+		const again = () => location.reload();
+		fill(shell.main, problemWith(error, again));
+		store.whenBack(again);
 	}
 }
 
@@ -161,7 +164,7 @@ whenAccessChanges(accessChanged);
 overview.listen(() => {
 	shell.showOverview();
 	badge();
-	if (!isAllRead && overview.isRead) (globalThis.requestIdleCallback ?? setTimeout)(() => readAll());
+	if (!isAllRead && overview.isRead) (globalThis.requestIdleCallback ?? setTimeout)(() => readAll(), { timeout: 1000 });
 });
 sidePanel.listen(readLater); // before the router, which leaves to it what it takes
 router.start(show, keepPlace);

@@ -4,7 +4,7 @@
 // stay under 200 reads a minute; what happens is seen at once all the same, by the events.
 
 const BURST = 10;
-const MOST_DEBT = 2;
+const MOST_DEBT = 6; // what a view reads at once, or it would pay for less than it has
 const READ_EVERY = 2000;
 
 let allowance = BURST;
