@@ -152,15 +152,16 @@ def take_all(server: Server, folder: Path) -> None:
             executable_path=os.environ["TRACKER_CHROMIUM"], args=["--no-sandbox", "--disable-gpu"]
         )
         try:
+            if "--readme" in sys.argv:
+                picture_for_readme(browser, server)
+                picture_of_agents(browser)
+                return
             for (width, size), theme, locale in product(SIZES.items(), THEMES, LOCALES):
                 page = open_page(browser, server, size, theme, locale)
                 for name, path in views(server).items():
                     show(page, server.url + path)
                     page.screenshot(path=folder / f"{name}-{width}-{theme}-{locale[:2]}.png")
                 page.context.close()
-            if "--readme" in sys.argv:
-                picture_for_readme(browser, server)
-                picture_of_agents(browser)
             page = open_page(browser, server, DESKTOP, "light")
             print(f"First useful paint: {first_paint(page, server.url):.0f} ms (median of 5)")
         finally:

@@ -1,8 +1,8 @@
 """Picture every view of the dashboard: python3 scripts/screenshots.py [FOLDER] [--readme].
 
-At three widths and in both themes, from weeks of a simulated team's work; then says how fast the
-page is. FOLDER is build/screenshots if left out. --readme also makes the pictures of the README
-anew, in docs/images.
+At five widths, in both themes and languages, from weeks of a simulated team's work; then says how
+fast the page is. FOLDER is build/screenshots if left out. --readme makes the pictures of the README
+anew instead, in docs/images.
 """
 
 import os

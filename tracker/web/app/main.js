@@ -12,6 +12,7 @@ import { forgetSession, whenSignedOut } from "./data/api.js";
 import { Live } from "./data/live.js";
 import { forgetList } from "./data/list.js";
 import { overview } from "./data/overview.js";
+import { navigated } from "./data/renewal.js";
 import { store } from "./data/store.js";
 import { holdTicks } from "./data/time.js";
 import { Alerts } from "./parts/alerts.js";
@@ -51,6 +52,7 @@ function makeView(name, args, query) {
 function show({ focus = true } = {}) {
 	const { name, args, query } = router.current();
 	if (name !== "task") forgetList();
+	navigated();
 	const isRead = isAllRead || customElements.get(`${name}-view`);
 	shell.show(name, makeView(name, args, query), ["project", "task"].includes(name) ? args[0] : undefined);
 	title();

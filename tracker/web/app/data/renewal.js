@@ -7,12 +7,24 @@ const BURST = 10;
 const MOST_DEBT = 6; // what a view reads at once, or it would pay for less than it has
 const READ_EVERY = 2000;
 
+// What is read because somebody has gone somewhere puts nothing off.
+const FREE_MS = 3000;
+
+let freeUntil = performance.now() + FREE_MS;
 let allowance = BURST;
 let countedAt = performance.now();
 
 /** A read is sent. Those that somebody asked for count, too; but they may run up little debt. */
 export function countRead() {
+	if (performance.now() < freeUntil) return;
 	allowance = Math.max(-MOST_DEBT, refilled() - 1);
+	countedAt = performance.now();
+}
+
+/** Somebody has gone to another view. */
+export function navigated() {
+	freeUntil = performance.now() + FREE_MS;
+	allowance = Math.max(1, refilled());
 	countedAt = performance.now();
 }
 

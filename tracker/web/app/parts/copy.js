@@ -18,7 +18,7 @@ export function copyButton(label, getText, style = "") {
 		timer = setTimeout(() => {
 			button.removeAttribute("data-said");
 			fill(words, label);
-		}, 1600);
+		}, 4000);
 	});
 	return h("span.copy-holder", { role: "status" }, button);
 }
