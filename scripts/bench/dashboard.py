@@ -22,7 +22,7 @@ from _load import KEY
 from _machine import cores, pinned, workspace
 from _report import Report, Table, Target, progress, run, spread
 from _servers import Server, tracker
-from playwright.sync_api import Browser, BrowserContext, Page
+from playwright.sync_api import Browser, BrowserContext
 
 from tests.support.browser import launch
 
@@ -130,17 +130,12 @@ def _report_frames(
     report: Report, options: argparse.Namespace, context: BrowserContext, server: Server
 ) -> None:
     begin_tasks(server, options.active)
-    pages = {EMPTY: context.new_page()}
-    for name, path in VIEWS.items():
-        pages[name] = context.new_page()
-        pages[name].goto(server.url + path)
-        pages[name].locator(".state[data-state=live]").wait_for()
-    found: dict[str, list[Frames]] = {name: [] for name in pages}
+    found: dict[str, list[Frames]] = {name: [] for name in (EMPTY, *VIEWS)}
     with load(server, options.events, options.active):
         for number in range(options.rounds):
             progress(f"frames {number + 1} of {options.rounds}")
-            for name, page in pages.items():
-                found[name].append(frames(context, page, options.seconds))
+            for name, rounds in found.items():
+                rounds.append(frames(context, server, VIEWS.get(name), options.seconds))
     table = Table(
         "", (f"{options.events:,} events/s", "frames/s", "of the empty page", "main thread")
     )
@@ -158,10 +153,13 @@ def _report_frames(
     report.tables.append(table)
 
 
-def frames(context: BrowserContext, page: Page, seconds: float) -> Frames:
-    """Of a page that is looked at; the others are in the background meanwhile."""
-    page.bring_to_front()
-    page.wait_for_timeout(500)
+def frames(context: BrowserContext, server: Server, path: str | None, seconds: float) -> Frames:
+    """Of a page that is the only one; without a path: an empty one."""
+    page = context.new_page()
+    if path is not None:
+        page.goto(server.url + path)
+        page.locator(".state[data-state=live]").wait_for()
+        page.wait_for_timeout(1000)
     session = context.new_cdp_session(page)
     session.send("Performance.enable")
 
@@ -172,7 +170,7 @@ def frames(context: BrowserContext, page: Page, seconds: float) -> Frames:
     before, begun = at_work(), time.perf_counter()
     rate = page.evaluate(COUNT_FRAMES, seconds)
     busy = (at_work() - before) / (time.perf_counter() - begun)
-    session.detach()
+    page.close()
     return Frames(rate, busy)
 
 
