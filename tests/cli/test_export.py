@@ -131,6 +131,30 @@ def test_the_server_goes_on_with_what_was_imported(filled: Path, tmp_path: Path)
         assert server.stop() == 0
 
 
+def test_no_number_is_of_an_import_and_of_a_deletion_before_it(
+    filled: Path, tmp_path: Path
+) -> None:
+    """The log was followed to its end before: whoever did has to begin anew."""
+    server = Server.start(tmp_path)
+    for _ in range(3):
+        server.report("start", "short-lived")
+        assert server.http.delete("/api/projects/short-lived").status_code == 204
+    last = server.http.get("/api/events", params={"newest": 1}).json()["last_id"]
+    assert server.stop() == 0
+    out = run("export", "--db", str(filled), home=tmp_path).stdout
+    back = run("import", "-", "--db", "tracker.db", home=tmp_path, stdin=out)
+    assert back.returncode == 0, back.stderr
+    server = Server.start(tmp_path)
+    try:
+        ids = [e["id"] for e in server.http.get("/api/events?limit=1000").json()["events"]]
+        assert len(ids) == len(set(ids)) == 13
+        assert ids == sorted(ids)
+        again = server.http.get("/api/events", params={"since": last}).json()
+        assert again["resync_required"]
+    finally:
+        assert server.stop() == 0
+
+
 def test_export_of_one_project_beside_a_running_server(server: Server, tmp_path: Path) -> None:
     server.report("start", "one")
     server.report("start", "two")
@@ -158,11 +182,14 @@ def test_export_of_one_project_beside_a_running_server(server: Server, tmp_path:
     lambda lines: [line.replace(b'"agent"', b'"agnet"') for line in lines],
     lambda lines: [line.replace(b'"running"', b'"walking"') for line in lines],
     lambda lines: [line.replace(b'"attempt":', b'"attempt":[],"x":') for line in lines],
+    lambda lines: [line.replace(b'"task_started"', b'"task_deleted"') for line in lines],
+    lambda lines: [line.replace(b'"task_started"', b'"project_deleted"') for line in lines],
     lambda lines: [line.replace(b'"input_tokens":9', b'"input_tokens":8') for line in lines],
     lambda lines: [line.replace(b'"source":"report"', b'"source":"rumour"') for line in lines],
     lambda lines: [b"\xff" + line for line in lines],
 ], ids=["no end", "one less", "not JSON", "no head", "nothing", "twice", "no parent", "no field",
-        "bad value", "bad type", "not what was added", "no source", "not UTF-8"])  # fmt: skip
+        "bad value", "bad type", "a deletion", "a project's deletion", "not what was added",
+        "no source", "not UTF-8"])  # fmt: skip
 def test_a_spoilt_export_adds_nothing(filled: Path, tmp_path: Path, spoil) -> None:  # type: ignore[no-untyped-def]
     lines = run("export", "--db", str(filled), home=tmp_path).stdout.splitlines()
     stdin = b"\n".join(spoil(lines))

@@ -137,6 +137,25 @@ def test_what_comes_while_it_is_deleted_is_kept(bench: Bench) -> None:
     assert orjson.loads(told.data)["remains"]
 
 
+def test_what_another_has_deleted_and_is_there_anew_is_not_told_to_be_gone(bench: Bench) -> None:
+    bench.record(*(report("start", "p", f"{number}") for number in range(1000)))
+    engine = bench.engine
+
+    async def scenario() -> int:
+        two = [asyncio.ensure_future(engine.delete_project("p", SOMEBODY)) for _ in range(2)]
+        await asyncio.wait(two, return_when=asyncio.FIRST_COMPLETED)
+        anew = await engine.record(report("start", "p", "anew"), None, 0)
+        await asyncio.gather(*two, return_exceptions=True)
+        return anew.event_id
+
+    came = bench.run(scenario())
+    told = [event for event in bench.log() if event.type == "project_deleted"]
+    assert not [
+        event for event in told if event.id > came and not orjson.loads(event.data)["remains"]
+    ]
+    assert bench.tasks("p") == ["anew"]
+
+
 def test_deleted_project_begins_anew(bench: Bench) -> None:
     bench.record(report("finish", "p", metadata={"a": 1}))
     bench.run(bench.engine.delete_project("p", SOMEBODY))

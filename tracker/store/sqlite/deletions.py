@@ -3,16 +3,15 @@ their own, and numbers of the log's."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import apsw
 
 from tracker.domain.events import Event
-from tracker.domain.limits import MAX_INTEGER
 from tracker.domain.messages import act_data, project_deleted_data
-from tracker.domain.principal import Scope
-from tracker.domain.queries import EventFilter
 from tracker.domain.records import Recorded
 from tracker.domain.tasks import DELETIONS, EventType, Task
-from tracker.store.sqlite.scope import parameter
 
 Row = tuple[int, str, str, int, str]
 """As a row of the log is read: number, project, type, time, data."""
@@ -23,17 +22,16 @@ _ADD = """
 """
 _PAGE = """
   SELECT id, project, type, at, data FROM deletions
-  WHERE id > :after AND id < :before AND (:type IS NULL OR type = :type)
-    AND (:task_id IS NULL OR task_id = :task_id) {in_scope}
+  WHERE id > :after AND id < :before AND (:type IS NULL OR type = :type) {conditions}
   ORDER BY id {order} LIMIT :limit
 """
-_IN_SCOPE = "AND project IN (SELECT value FROM json_each(:scope))"
+_IN_SCOPE = " AND project IN (SELECT value FROM json_each(:scope))"
+_OF_TASK = " AND task_id = :task_id"
 _FORGET = """
-  DELETE FROM deletions WHERE id IN (SELECT id FROM deletions WHERE id <= ? ORDER BY id LIMIT ?)
+  DELETE FROM deletions WHERE id IN (
+    SELECT id FROM deletions WHERE id <= (SELECT pruned FROM marks) ORDER BY id LIMIT ?
+  )
 """
-
-# Those that one transaction forgets.
-_BATCH = 1000
 
 
 def of_task(
@@ -65,27 +63,18 @@ def _add(
     return Recorded(id_, now, False, None, Event(id_, project, type_.value, data.encode(), now))
 
 
-def page(
-    connection: apsw.Connection,
-    scope: Scope,
-    wanted: EventFilter,
-    limit: int,
-    *,
-    after: int = 0,
-    before: int | None = None,
-) -> list[Row]:
-    """Those past `after`, or from `before` on back; `limit` at most."""
-    if wanted.type is not None and wanted.type not in DELETIONS:
+def page(connection: apsw.Connection, order: str, values: Mapping[str, Any]) -> list[Row]:
+    """Those between `after` and `before`, `limit` at most: `tracker.store.sqlite.events` has the
+    values."""
+    if values["type"] is not None and values["type"] not in DELETIONS:
         return []
-    order, before = ("ASC", MAX_INTEGER) if before is None else ("DESC", before)
-    in_scope = "" if scope.projects is None else _IN_SCOPE
-    values = {
-        **{"after": after, "before": before, "limit": limit, "scope": parameter(scope)},
-        **{"type": wanted.type, "task_id": wanted.task_id},
-    }
-    return connection.execute(_PAGE.format(in_scope=in_scope, order=order), values).fetchall()  # type: ignore[return-value]
+    conditions = "" if values["scope"] is None else _IN_SCOPE
+    if values["task_id"] is not None:
+        conditions += _OF_TASK
+    return connection.execute(_PAGE.format(conditions=conditions, order=order), values).fetchall()  # type: ignore[return-value]
 
 
-def forget_some(connection: apsw.Connection, upto: int) -> None:
-    """Delete some of those up to this number of the log, where it no longer begins."""
-    connection.execute(_FORGET, (upto, _BATCH))
+def forget(connection: apsw.Connection, limit: int = -1) -> None:
+    """Delete those, `limit` at most, from before what was pruned: every cursor from there begins
+    anew. Imports give their numbers to others."""
+    connection.execute(_FORGET, (limit,))

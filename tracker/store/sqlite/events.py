@@ -131,11 +131,14 @@ def _rows(
     """One row more than `limit` at least, if there are as many: of those past `after`, or from
     `before` on back."""
     scope = scope.narrowed(wanted.project)
-    gone = deletions.page(connection, scope, wanted, limit + 1, after=after, before=before)
+    order, before = ("ASC", MAX_INTEGER) if before is None else ("DESC", before)
+    values = {
+        **{"after": after, "before": before, "limit": limit + 1, "scope": parameter(scope)},
+        **{"type": wanted.type, "task_id": wanted.task_id},
+    }
+    gone = deletions.page(connection, order, values)
     if wanted.type in DELETIONS:
         return gone
-    is_newest_first = before is not None
-    order, before = ("ASC", MAX_INTEGER) if before is None else ("DESC", before)
     conditions = [_IN_RANGE] if wanted.type is None else [_IN_RANGE, _OF_TYPE]
     if wanted.task_id is not None:
         conditions.append(_OF_TASK)
@@ -143,16 +146,9 @@ def _rows(
         conditions = [f"events.id IN ({events_in(' AND '.join(conditions), order)})"]
     there = connection.execute(
         _PAGE.format(conditions=" AND ".join(conditions), order=order),
-        {
-            "after": after,
-            "before": before,
-            "limit": limit + 1,
-            "scope": parameter(scope),
-            "type": wanted.type,
-            "task_id": wanted.task_id,
-        },
+        values,
     )
-    return merge(there, gone, key=itemgetter(0), reverse=is_newest_first) if gone else there
+    return merge(there, gone, key=itemgetter(0), reverse=order == "DESC") if gone else there
 
 
 def _take(rows: Iterable[deletions.Row], limit: int, max_size: int) -> tuple[list[Event], bool]:

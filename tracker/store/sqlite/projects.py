@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple, get_args
+from typing import get_args
 
 import apsw
 import orjson
@@ -80,27 +80,26 @@ def newest_task(connection: apsw.Connection, project_id: int) -> int:
     return connection.execute(_NEWEST_TASK, (project_id,)).get or 0
 
 
-class Gone(NamedTuple):
-    """A project's tasks up to some number; `remains`: it has others, or has been made anew."""
-
-    remains: bool
+def exists(connection: apsw.Connection, project_id: int) -> bool:
+    """Whether it has not been deleted."""
+    return bool(connection.execute(_EXISTS, (project_id,)).get)
 
 
 def delete_some(
     connection: apsw.Connection, project_id: int, upto: int, max_events: int, max_tasks: int
-) -> Gone | None:
+) -> bool:
     """Delete some events of the project's tasks with id <= `upto`, when there are none some of the
-    tasks, and with the last of its tasks the project. None as long as any of them is left."""
+    tasks, and with the last of its tasks the project. True when none of them is left."""
     if events.delete_some_of_project(connection, project_id, upto, max_events):
-        return None
+        return False
     tasks = [id_ for (id_,) in connection.execute(_SOME_TASKS, (project_id, upto, max_tasks))]
     usage.take_back(connection, tasks)
     connection.execute(_DELETE_TASKS, (orjson.dumps(tasks).decode(),))
     if len(tasks) == max_tasks:
-        return None
+        return False
     usage.take_back_project(connection, project_id)
     delete_if_empty(connection, project_id)
-    return Gone(bool(connection.execute(_EXISTS, (project_id,)).get))
+    return True
 
 
 def delete_if_empty(connection: apsw.Connection, project_id: int) -> None:

@@ -42,6 +42,9 @@ _MOVE_MARK = "UPDATE marks SET pruned = max(pruned, ?)"
 # clock: a few milliseconds.
 _BATCH = 100
 
+# Events of deletions that are forgotten at once.
+_FORGOTTEN = 1000
+
 # Free pages that are given back at once.
 _PAGES_PER_STEP = 64
 
@@ -112,7 +115,7 @@ def prune_some(
             break
     if newest:
         connection.execute(_MOVE_MARK, (newest,))
-        deletions.forget_some(connection, newest)
+        deletions.forget(connection, _FORGOTTEN)
     return Step(pruned, cursor, done)
 
 

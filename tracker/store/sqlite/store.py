@@ -280,12 +280,15 @@ class Store:
         await self._group.submit(lambda connection, now: audit.add(connection, now, deed))
 
         def delete_some(connection: apsw.Connection, now: int) -> Sequence[Recorded]:
-            gone = projects.delete_some(
+            # Of what another has deleted meanwhile that one's event tells: it may be there anew.
+            if not projects.exists(connection, project_id):
+                raise no_such_project(name)
+            if not projects.delete_some(
                 connection, project_id, newest, _DELETED_EVENTS, _DELETED_TASKS
-            )
-            if gone is None:
+            ):
                 return ()
-            return [deletions.of_project(connection, now, name, by.name, remains=gone.remains)]
+            remains = projects.exists(connection, project_id)
+            return [deletions.of_project(connection, now, name, by.name, remains=remains)]
 
         await self._delete(delete_some)
 

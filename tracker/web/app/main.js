@@ -70,9 +70,9 @@ async function readAll(then) {
 	} catch (error) {
 		if (!then) return; // whoever goes there is told
 		// Browsers do not ask again for a module that they could not read.
-		const again = () => location.reload();
-		fill(shell.main, problemWith(error, again));
-		store.whenBack(again);
+		const problem = problemWith(error, () => location.reload());
+		fill(shell.main, problem);
+		store.whenBack(() => problem.isConnected && location.reload());
 	}
 }
 

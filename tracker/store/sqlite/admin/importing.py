@@ -22,7 +22,7 @@ from tracker.clock import Clock
 from tracker.domain.audit import Action, Actor, Deed
 from tracker.domain.limits import MAX_ID
 from tracker.errors import ConfigError, ValidationFailed
-from tracker.store.sqlite import audit, events, usage
+from tracker.store.sqlite import audit, deletions, events, usage
 from tracker.store.sqlite.admin.export import KINDS
 from tracker.store.sqlite.admin.records import (
     End,
@@ -192,6 +192,7 @@ class _Import:
             before += 1
         marks = {"pruned": max(head.pruned, before), "before": max(0, self._first_event - 1)}
         self._connection.execute(_MOVE_MARKS, marks)
+        deletions.forget(self._connection)
         for sql in _NEXT_ID:
             self._connection.execute(sql, {"last_id": max(head.last_id, before)})
         self._add_gaps(head.gaps)

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import apsw
 
-from tracker.store.sqlite import projects, pruning, search
+from tracker.store.sqlite import deletions, projects, pruning, search
 from tracker.store.sqlite.columns import fill
 
 Progress = Callable[[int, int], None]
@@ -128,6 +128,7 @@ def remove_doomed(connection: apsw.Connection, progress: Progress) -> None:
     try:
         for sql in (*_GONE, *_COUNT, _MARK):
             connection.execute(sql)
+        deletions.forget(connection)
         indexes: list[Any] = connection.execute(_INDEXES).fetchall() if makes_again else []
         for name, _ in indexes:
             connection.execute('DROP INDEX "{}"'.format(name.replace('"', '""')))

@@ -10,6 +10,7 @@ CREATE TABLE deletions (
 ) STRICT;
 
 CREATE INDEX deletions_by_project ON deletions (project);
+CREATE INDEX deletions_by_task ON deletions (task_id);
 
 -- Numbers are taken from it before the first event, too.
 INSERT INTO sqlite_sequence (name, seq) SELECT 'events', 0

@@ -49,8 +49,3 @@ export function usageOf(used) {
 		...kinds.map((kind) => used[`${kind}_tokens`] && t(`usage.${kind}`, { count: tokens(used[`${kind}_tokens`]) })),
 	].filter(Boolean).join(" · ");
 }
-
-/** @param {Amounts} used */
-export function isUsed(used) {
-	return Boolean(allCost(used)) || allTokens(used) > 0;
-}
