@@ -12,10 +12,8 @@ from pathlib import Path
 import uvicorn
 
 
-def make_app(status, headers, body):
+def make_app(start, end):
     """An ASGI application that answers everything alike."""
-    start = {"type": "http.response.start", "status": status, "headers": headers}
-    end = {"type": "http.response.body", "body": body}
 
     async def app(_scope, receive, send):
         while (await receive())["more_body"]:
@@ -26,14 +24,20 @@ def make_app(status, headers, body):
     return app
 
 
-def main():
-    """Serve `argv[1]`, an answer as JSON; write the URL to `argv[2]` once there is one."""
-    answer = json.loads(Path(sys.argv[1]).read_text())
+def read_answer(path):
+    """The messages that make the answer, which stands in a file as JSON."""
+    answer = json.loads(Path(path).read_text())
     body = answer["body"].encode()
     headers = [(name.lower().encode(), value.encode()) for name, value in answer["headers"]]
     headers.append((b"content-length", b"%d" % len(body)))
+    start = {"type": "http.response.start", "status": answer["status"], "headers": headers}
+    return start, {"type": "http.response.body", "body": body}
+
+
+def serve(app, ready):
+    """Serve `app` on any port; write the URL to the file `ready` once there is one."""
     config = uvicorn.Config(
-        make_app(answer["status"], headers, body),
+        app,
         loop="uvloop",
         http="httptools",
         ws="none",
@@ -45,7 +49,6 @@ def main():
         timeout_keep_alive=75,
     )
     with socket.create_server(("127.0.0.1", 0), backlog=2048) as listener:
-        ready = Path(sys.argv[2])
         unfinished = ready.with_suffix(".part")
         unfinished.write_text(f"http://127.0.0.1:{listener.getsockname()[1]}")
         unfinished.replace(ready)
@@ -53,4 +56,4 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    serve(make_app(*read_answer(sys.argv[1])), Path(sys.argv[2]))

@@ -25,6 +25,7 @@ from _machine import cpu_seconds, pinned
 PACKAGE = (sys.executable, "-P", "-m", "tracker")
 
 _FLOOR = Path(__file__).with_name("_floor.py")
+_BOUND = Path(__file__).with_name("_bound.py")
 
 # What runs in the background after a load (our search index, PocketBase's checkpoints) may not
 # take time from the next server's run; no longer than this, in seconds.
@@ -101,10 +102,25 @@ def tracker(
 @contextlib.contextmanager
 def floor(folder: Path, core: int, answer: dict[str, Any]) -> Iterator[Server]:
     """uvicorn alone, giving the same answer to everything: see _floor.py."""
-    ready = folder / "floor.ready"
-    answer_file = folder / "floor.json"
+    with _answering(_FLOOR, folder, core, answer) as server:
+        yield server
+
+
+@contextlib.contextmanager
+def bound(folder: Path, core: int, answer: dict[str, Any]) -> Iterator[Server]:
+    """The same, once the rows of a report are on disk: see _bound.py."""
+    with _answering(_BOUND, folder, core, answer, str(folder / "bound.db")) as server:
+        yield server
+
+
+@contextlib.contextmanager
+def _answering(
+    script: Path, folder: Path, core: int, answer: dict[str, Any], *arguments: str
+) -> Iterator[Server]:
+    ready = folder / f"{script.stem}.ready"
+    answer_file = folder / f"{script.stem}.json"
     answer_file.write_text(json.dumps(answer))
-    command = [sys.executable, "-P", str(_FLOOR), str(answer_file), str(ready)]
+    command = [sys.executable, str(script), str(answer_file), str(ready), *arguments]
     with _running(command, folder, core, ready.exists) as process:
         yield Server(process, ready.read_text(), "/webhook/start")
 

@@ -1,6 +1,6 @@
-"""Run all benchmarks, and write what they measured into docs/performance.md if asked to.
+"""Run benchmarks, all unless told otherwise; write what they measured into a document if asked to.
 
-Takes some ten minutes, on a machine that does nothing else. One alone: the script of its name.
+All take some ten minutes, on a machine that does nothing else.
 """
 
 import argparse
@@ -42,12 +42,14 @@ def main() -> None:
     parser.add_argument(
         "--write", type=Path, metavar="FILE", help="replace the blocks between its markers"
     )
+    parser.add_argument("--only", nargs="+", choices=BENCHMARKS, help="these alone")
     options = parser.parse_args()
     blocks = {"machine": machine_text()}
     print(blocks["machine"], flush=True)
     failed = False
-    for name, benchmark in BENCHMARKS.items():
+    for name in options.only or BENCHMARKS:
         progress(f"== {name}")
+        benchmark = BENCHMARKS[name]
         report = benchmark.measure(benchmark.arguments().parse_args([]))
         blocks[name] = report.text()
         print(f"\n{blocks[name]}", flush=True)

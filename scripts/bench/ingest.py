@@ -16,6 +16,7 @@ from _report import Report, Table, Target, arguments_of_load, progress, run, sha
 from _servers import (
     Server,
     answer_to_copy,
+    bound,
     find_pocketbase,
     floor,
     last_event,
@@ -28,7 +29,8 @@ from _servers import (
 REQUIRED = {32: 0.32, 256: 0.45}
 REQUIRED_P99 = 4.0
 
-FLOOR, TRACKER, POCKETBASE = "floor: bare uvicorn", "tracker", "PocketBase"
+FLOOR, BOUND = "floor: bare uvicorn", "floor that commits our rows"
+TRACKER, POCKETBASE = "tracker", "PocketBase"
 
 
 class Measured:
@@ -113,8 +115,10 @@ def start_servers(folder: Path, stack: contextlib.ExitStack) -> dict[str, Server
     """What is measured, in the order of a round."""
     core = cores().server
     ours = stack.enter_context(tracker(folder, core))
+    answer = answer_to_copy(ours)
     servers = {
-        FLOOR: stack.enter_context(floor(folder, core, answer_to_copy(ours))),
+        FLOOR: stack.enter_context(floor(folder, core, answer)),
+        BOUND: stack.enter_context(bound(folder, core, answer)),
         TRACKER: ours,
     }
     if find_pocketbase():
