@@ -1,8 +1,9 @@
 """Run the tests of this checkout: python3 scripts/test.py [options of pytest].
 
 The browser tests need a Chromium: TRACKER_CHROMIUM names one; else one is looked for, and
-installed where that can be done. With TRACKER_REQUIRE_BROWSER=1 there has to be one. With
--m "not browser" none is looked for.
+installed where that can be done. Where Debian's build without windows lies beside it, that one is
+taken: it needs half of the time. With TRACKER_REQUIRE_BROWSER=1 there has to be a browser, and that
+build is installed where it can be. With -m "not browser" none is looked for.
 
 The tests of agents need those agents' own programs, 1.3 GB from npm. With TRACKER_INSTALL_AGENTS=1
 what is missing is installed, once for all checkouts of a user; else those tests are skipped.
@@ -17,6 +18,7 @@ from pathlib import Path
 
 from _environment import ROOT, Environment, SetupError, log, run_script
 
+SHELL = "chromium-headless-shell"
 COMMANDS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 MAC_PROGRAMS = (
     "Chromium.app/Contents/MacOS/Chromium",
@@ -29,6 +31,8 @@ WINDOWS_PROGRAMS = (
     "Microsoft/Edge/Application/msedge.exe",
 )
 INSTALL_SECONDS = 600
+APT = ("env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "-o", "DPkg::Lock::Timeout=120")
+APT_INSTALL = (*APT, "install", "--yes", "--no-install-recommends")
 # pytest's options that choose the workers themselves, and those to watch a single process with.
 CHOOSE_WORKERS = ("-n", "--numprocesses", "--dist", "no:xdist", "-pno:xdist")
 SINGLE_PROCESS = ("-s", "--capture=no", "--pdb", "--trace", "--collect-only", "--co")
@@ -106,16 +110,30 @@ def install_commands(environment: Environment) -> dict[str, list[list[str]]]:
     """List the ways to install a Chromium here, in the order to try them."""
     playwright = [str(environment.python), "-m", "playwright", "install", "--no-shell"]
     ways = {}
-    is_root = os.name != "nt" and os.geteuid() == 0
-    if is_root and shutil.which("apt-get"):
+    if can_use_apt():
         # The package brings its libraries along, which a bare container lacks. Ubuntu's one is a
         # stub that wants a snap: there starts() turns it down, and playwright gets the libraries.
-        apt = ["env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "-o", "DPkg::Lock::Timeout=120"]
-        install = [*apt, "install", "--yes", "--no-install-recommends", "chromium"]
-        ways["apt-get"] = [[*apt, "update"], install]
+        ways["apt-get"] = [[*APT, "update"], [*APT_INSTALL, "chromium"]]
         playwright.append("--with-deps")
     ways["playwright"] = [[*playwright, "chromium"]]
     return ways
+
+
+def can_use_apt() -> bool:
+    """Return whether packages of Debian's kind can be installed."""
+    return os.name != "nt" and os.geteuid() == 0 and shutil.which("apt-get") is not None
+
+
+def provide_shell(chromium: str) -> str:
+    """Return Debian's build without windows, if it lies beside the Chromium; else that itself."""
+    shell = Path(chromium).with_name(SHELL)
+    if not shell.exists() and os.environ.get("TRACKER_REQUIRE_BROWSER") and can_use_apt():
+        log(f"Installing {SHELL} with apt-get (once) ...")
+        # Without lists of packages, as in a container, the second time.
+        if try_command([*APT_INSTALL, SHELL], INSTALL_SECONDS):
+            try_command([*APT, "update"], INSTALL_SECONDS)
+            try_command([*APT_INSTALL, SHELL], INSTALL_SECONDS)
+    return str(shell) if shell.exists() and does_start(str(shell)) else chromium
 
 
 def provide_chromium(environment: Environment) -> str:
@@ -146,7 +164,7 @@ def main() -> None:
     arguments = sys.argv[1:]
     if "not browser" not in arguments:
         try:
-            os.environ["TRACKER_CHROMIUM"] = provide_chromium(environment)
+            os.environ["TRACKER_CHROMIUM"] = provide_shell(provide_chromium(environment))
         except SetupError as error:
             if os.environ.get("TRACKER_REQUIRE_BROWSER") or os.environ.get("TRACKER_CHROMIUM"):
                 raise

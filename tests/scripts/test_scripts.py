@@ -373,6 +373,49 @@ def test_browser_of_path_is_given_to_pytest(no_browser, pytest_run) -> None:
 
 
 @needs_posix
+@pytest.mark.parametrize("named", [False, True])
+def test_the_build_without_windows_is_preferred(no_browser, pytest_run, monkeypatch, named) -> None:
+    chromium, shell = program(no_browser / "chromium"), no_browser / "chromium-headless-shell"
+    program(shell)
+    if named:
+        monkeypatch.setenv("TRACKER_CHROMIUM", chromium)
+    test_script.main()
+    program(shell, exit_code=1)
+    monkeypatch.setenv("TRACKER_CHROMIUM", chromium if named else "")
+    test_script.main()
+    assert [browser for browser, *_ in pytest_run] == [str(shell), chromium]
+
+
+@needs_posix
+@pytest.mark.parametrize("has_lists", [True, False])
+def test_where_a_browser_is_required_that_build_is_installed(
+    no_browser, pytest_run, monkeypatch, has_lists
+) -> None:
+    chromium, shell = program(no_browser / "chromium"), no_browser / "chromium-headless-shell"
+    lists = no_browser / "lists"
+    if has_lists:
+        lists.touch()
+
+    def apt(command, seconds):
+        if "update" in command:
+            lists.touch()
+        elif command[-1] == shell.name and lists.exists():
+            program(shell)
+        elif command[0] != chromium and command[0] != str(shell):
+            return "no such package"
+        return ""
+
+    monkeypatch.setattr(test_script, "can_use_apt", lambda: True)
+    monkeypatch.setattr(test_script, "try_command", apt)
+    test_script.main()
+    assert not shell.exists()
+    monkeypatch.setenv("TRACKER_REQUIRE_BROWSER", "1")
+    monkeypatch.setenv("TRACKER_CHROMIUM", "")
+    test_script.main()
+    assert [browser for browser, *_ in pytest_run] == [chromium, str(shell)]
+
+
+@needs_posix
 def test_without_browser_the_tests_run_and_say_so(no_browser, pytest_run, capsys) -> None:
     test_script.main()
     assert pytest_run == [("", "-m", "pytest", "-n0")]
