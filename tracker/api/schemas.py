@@ -262,10 +262,10 @@ def to_report(kind: Kind, content: dict[str, Any]) -> Report:
     """Make a report of a webhook's JSON object. Raises ValidationFailed."""
     body = validate(BODIES[kind], content)
     common = (body.project, body.task_id, body.task, body.agent, body.metadata or None)
-    report = Report(kind, *common, **body.specific_fields())
-    if body.model_fields_set.isdisjoint(_FURTHER_FIELDS):
-        return report
-    return report._replace(**body.further_fields())
+    further = body.specific_fields()
+    if not body.model_fields_set.isdisjoint(_FURTHER_FIELDS):
+        further |= body.further_fields()
+    return Report(kind, *common, **further)
 
 
 M = TypeVar("M", bound=BaseModel)
