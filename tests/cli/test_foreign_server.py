@@ -202,7 +202,7 @@ def answers(shape: shapes.Shape) -> st.SearchStrategy[Any]:
     return st.integers(0, 40).flatmap(lambda chance: good if chance else junk)
 
 
-@settings(deadline=None, max_examples=25, suppress_health_check=list(HealthCheck))
+@settings(deadline=None, max_examples=10, suppress_health_check=list(HealthCheck))
 @given(content=st.fixed_dictionaries({name: answers(shape) for name, shape in ANSWERS.items()}))
 @named
 def test_any_answers(
