@@ -1,4 +1,4 @@
-"""Brings a database to the newest version, one committed step after the other.
+"""Brings a database to the newest version, one committed step after the other; a new one at once.
 
 Step N is the file `000N_….sql` beside this one. A step and the record that it ran (SQLite's
 `user_version`) commit together. A database that is upgraded, rather than made, is copied first; the
@@ -103,13 +103,17 @@ def migrate(connection: apsw.Connection, path: Path | None, version: int) -> Non
 
 
 def run(connection: apsw.Connection, version: int) -> None:
-    """Run the steps that come after `version`."""
-    for number, sql in enumerate(steps()[version:], start=version + 1):
+    """Run the steps that come after `version`. Those that make a database commit together: each
+    commit waits for the disk, and there is nothing that the WAL could grow by."""
+    left = steps()[version:]
+    for together in [left] if version == 0 else [[sql] for sql in left]:
+        version += len(together)
         connection.execute("BEGIN IMMEDIATE")
         try:
-            connection.execute(sql)
+            for sql in together:
+                connection.execute(sql)
             connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-            connection.execute(f"PRAGMA user_version = {number}")
+            connection.execute(f"PRAGMA user_version = {version}")
             connection.execute("COMMIT")
         except BaseException:
             if connection.in_transaction:  # a full disk has rolled back by itself
