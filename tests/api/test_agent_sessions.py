@@ -24,6 +24,7 @@ def test_fields(clocked: ClockedServer) -> None:
     (session,) = answer.pop("sessions")
     assert answer == {"total": 1, "limit": 1, "offset": 0}
     (line,) = session.pop("active")
+    assert session.pop("last_task") == line
     assert (line["project"], line["task_id"], line["progress"]) == ("p", "t", 5)
     assert session == {
         "project": "p",

@@ -93,6 +93,21 @@ def test_a_prompt_is_a_task(server: Server) -> None:
     assert session(server)["state"] == "ended"
 
 
+def test_whose_turn_it_is_is_seen_to_by_the_last_task(server: Server) -> None:
+    heard(send(server, "SessionStart", at=0, source="startup"))
+    assert session(server)["last_task"] is None
+    for number in range(2):
+        prompt = str(number)
+        heard(send(server, "UserPromptSubmit", at=1 + number, prompt_id=prompt, prompt="x"))
+        heard(send(server, "Stop", at=1.5 + number, prompt_id=prompt))
+        last = session(server)["last_task"]
+        assert (last["task_id"], last["acknowledged_at"]) == (f"s/{prompt}", None)
+        path = f"/api/projects/app/tasks/s%2F{prompt}/acknowledge"
+        seen = server.http.post(path).json()["acknowledged_at"]
+        assert session(server)["last_task"]["acknowledged_at"] == seen is not None
+        assert session(server)["state"] == "your_turn"
+
+
 def test_messages_come_at_most_once_a_second(server: Server) -> None:
     heard(send(server, "UserPromptSubmit", at=0, prompt_id="p", prompt="x"))
     for at in (5.0, 5.4, 5.999, 6.0, 6.5):

@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
+from tests.api.test_hooks import heard, send
 from tests.support.clocked import ClockedServer
 from tests.support.dashboard import Dashboard, low_contrast, until
 from tests.support.server import Server
@@ -82,6 +83,37 @@ def test_what_one_does_shows_in_all_pages(open_dashboard: Open, server: Server) 
     server.report("error", "p", "two", task="two")  # something new to see to
     for page in (first, second):
         expect(titles(needs(page))).to_have_text(["two", "three"])
+
+
+def test_a_turn_is_seen_to_by_its_task(open_dashboard: Open, server: Server) -> None:
+    def turn(prompt: str) -> None:
+        heard(send(server, "UserPromptSubmit", prompt_id=prompt, prompt=f"Do {prompt}"))
+        heard(send(server, "Stop", prompt_id=prompt, last_assistant_message=f"Did {prompt}"))
+
+    turn("one")
+    for number in range(60):  # so that the turn's task is none of those that ended last
+        server.report("finish", "p", str(number))
+    first, second = (open_dashboard(server=server).page for _ in range(2))
+    for page in (first, second):
+        expect(titles(needs(page))).to_have_text(["Do one"])
+        expect(needs(page)).to_contain_text("Your turn")
+        expect(needs(page)).to_contain_text("Did one")
+        expect(needs(page).get_by_role("button", name="Mark as failed")).to_have_count(0)
+    needs(first).get_by_role("button", name="Acknowledge").click()
+    for page in (first, second):
+        expect(needs(page)).to_have_count(0)
+    first.reload()
+    expect(first.get_by_text("Nothing needs you.")).to_be_visible()
+    turn("two")
+    for page in (first, second):
+        expect(titles(needs(page))).to_have_text(["Do two"])
+    needs(second).get_by_role("button", name="Snooze").click()
+    second.get_by_role("button", name="15 minutes").click()
+    for page in (first, second):
+        expect(needs(page)).to_have_count(0)
+    server.http.delete("/api/projects/app/tasks/s%2Ftwo/snooze").raise_for_status()
+    for page in (first, second):
+        expect(titles(needs(page))).to_have_text(["Do two"])
 
 
 def test_all_of_it_by_the_keyboard(open_dashboard: Open, server: Server) -> None:

@@ -488,6 +488,13 @@ class AgentSession(TypedDict):
     active: Annotated[
         list[TaskLine], Field(description="The newest five of its tasks that have not ended.")
     ]
+    last_task: Annotated[
+        TaskLine | None,
+        Field(
+            description="Its newest. Where it is its user's turn, whoever has seen that "
+            "acknowledges this task, or snoozes it."
+        ),
+    ]
 
 
 class Exported(TypedDict):

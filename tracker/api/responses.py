@@ -178,6 +178,7 @@ def agent_session(session: AgentSession) -> answers.AgentSession:
         "tasks": task_stats(session.tasks),
         "usage": usage_responses.amounts(session.usage),
         "active": [task_line(line) for line in session.active],
+        "last_task": None if session.last is None else task_line(session.last),
     }
 
 

@@ -177,8 +177,9 @@ class TaskLine(NamedTuple):
 
 class AgentSession(NamedTuple):
     """A conversation or run that tasks belong to: what it has reported first and last, whether a
-    task of it waits for a person, and the newest of its tasks that have not ended. `host`, `lives`:
-    of an agent that is plugged in, where it runs, and whether the session has not ended."""
+    task of it waits for a person, the newest of its tasks that have not ended, and the newest of
+    all, if there is one yet. `host`, `lives`: of an agent that is plugged in, where it runs, and
+    whether the session has not ended."""
 
     project: str
     name: str
@@ -191,6 +192,7 @@ class AgentSession(NamedTuple):
     waits: bool
     usage: Amounts
     active: Sequence[TaskLine]
+    last: TaskLine | None
 
 
 class SessionPage(NamedTuple):

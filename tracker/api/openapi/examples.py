@@ -323,6 +323,7 @@ SESSIONS: Final = {
             "tasks": {"total": 1, "completed": 0, "running": 1, "failed": 0, "pending": 0},
             "usage": _AMOUNTS,
             "active": [_LINE],
+            "last_task": _LINE,
         }
     ],
     "total": 1,

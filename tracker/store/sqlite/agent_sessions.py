@@ -88,7 +88,7 @@ _STATUSES: Final = len(StatusCounts._fields)
 
 def page(connection: apsw.Connection, now: int, scope: Scope, query: SessionQuery) -> SessionPage:
     """Those that reported last come first; each with the newest of its tasks that have not ended,
-    at the time `now`."""
+    and its newest of all, at the time `now`."""
     scope = scope.narrowed(query.project)
     of = {
         "scope": parameter(scope),
@@ -108,7 +108,8 @@ def page(connection: apsw.Connection, now: int, scope: Scope, query: SessionQuer
     rows: list[Any] = connection.execute(_PAGE.replace("{newest}", newest), of).fetchall()
     total = connection.execute(fill(_TOTAL, count=count), of).get
     keys = [(project_id, name) for project_id, _, name, *_ in rows]
-    at_work = dashboard.at_work(connection, now, keys, _TASKS_SHOWN)
+    at_work = dashboard.of_sessions(connection, now, keys, _TASKS_SHOWN, at_work=True)
+    newest_of = dashboard.of_sessions(connection, now, keys, 1)
     return SessionPage(
         [
             AgentSession(
@@ -117,6 +118,7 @@ def page(connection: apsw.Connection, now: int, scope: Scope, query: SessionQuer
                 bool(waits),
                 Amounts._make(figures[_STATUSES:]),
                 at_work.get((project, name), []),
+                next(iter(newest_of.get((project, name), [])), None),
             )
             for _, project, name, agent, host, lives, first_at, last_at, waits, *figures in rows
         ],

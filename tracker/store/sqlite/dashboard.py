@@ -72,12 +72,12 @@ _TODAY = fill(
     in_scope=IN_SCOPE,
 )
 # Of each session by itself: one that has many tasks takes no room from the others.
-_AT_WORK_IN_SESSIONS = """
+_IN_SESSIONS = """
   SELECT session, {columns} FROM tasks WHERE id IN (
     SELECT found.id FROM json_each(:sessions) AS wanted CROSS JOIN tasks AS found ON found.id IN (
       SELECT id FROM tasks
       WHERE project_id = wanted.value ->> 0 AND session = wanted.value ->> 1
-        AND finished_at IS NULL
+        AND {condition}
       ORDER BY started_at DESC, id DESC LIMIT :limit
     )
   ) ORDER BY started_at DESC, id DESC
@@ -119,14 +119,21 @@ def search(
     return _tasks(connection, at, sql, scope, limit, q=expression)
 
 
-def at_work(
-    connection: apsw.Connection, at: int, sessions: Sequence[tuple[int, str]], limit: int
+def of_sessions(
+    connection: apsw.Connection,
+    at: int,
+    sessions: Sequence[tuple[int, str]],
+    limit: int,
+    *,
+    at_work: bool = False,
 ) -> dict[tuple[str, str], list[TaskLine]]:
-    """By project and session, the newest tasks of agents' sessions that have not ended: `limit` of
-    each, which is given by its project's number and its name."""
+    """By project and session, the newest tasks of agents' sessions: `limit` of each, which is given
+    by its project's number and its name. `at_work`: of those that have not ended."""
+    condition = "finished_at IS NULL" if at_work else "TRUE"
+    sql = _IN_SESSIONS.format(columns=_COLUMNS, condition=condition)
     of = {"now": at, "sessions": orjson.dumps(sessions).decode(), "limit": limit}
     found: defaultdict[tuple[str, str], list[TaskLine]] = defaultdict(list)
-    for session, *columns in connection.execute(_AT_WORK_IN_SESSIONS.format(columns=_COLUMNS), of):
+    for session, *columns in connection.execute(sql, of):
         line = TaskLine._make(columns)
         found[line.project, str(session)].append(line)
     return found

@@ -96,9 +96,11 @@ class Overview {
 			api.now(), api.sessions({ active: true, limit: SESSIONS }),
 		]);
 		if (!isWanted()) return;
-		for (const task of [...active, ...ended]) store.merge(task);
-		this.#isAllActive = active.length < ACTIVE;
 		this.sessions = sessions;
+		// The last task of a turn may have ended before all these: events tell who has seen to it.
+		const turns = this.turns.flatMap(({ last_task }) => last_task ?? []);
+		for (const task of [...active, ...ended, ...turns]) store.merge(task);
+		this.#isAllActive = active.length < ACTIVE;
 		this.isRead = true;
 		this.#notify();
 		if (this.#isCounted) this.#countSoon();
@@ -128,6 +130,11 @@ class Overview {
 	/** @returns {import("./store.js").Task[]} */
 	get active() {
 		return [...store.tasks.values()].filter(({ status }) => !ENDED.has(status));
+	}
+
+	/** Sessions that wait for their user's next prompt. */
+	get turns() {
+		return this.sessions.filter(({ state }) => state === "your_turn");
 	}
 
 	/** What has failed lately, and nobody has seen to. @returns {import("./store.js").Task[]} */

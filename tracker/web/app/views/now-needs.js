@@ -2,7 +2,7 @@
 // What needs a person, the newest first, with what a person can do about it: by button or key.
 import { attribute, duration, h, icon, isolate, paths, t, text } from "../lib/index.js";
 import {
-	api, isOverdue, isSeenTo, isSilent, isWaiting, keyOf, mayAnswer, mayJudge, overview,
+	api, ENDED, isOverdue, isSeenTo, isSilent, isWaiting, keyOf, mayAnswer, mayJudge, overview, store,
 } from "../data/index.js";
 import { askInDialog, copyButton, formField, openDialog, showStatus, summaryOf, timeShown } from "../parts/index.js";
 import { asPrompt } from "./task-prompt.js";
@@ -19,16 +19,21 @@ export function needs(before) {
 	const tasks = [...overview.active, ...overview.failed].filter((task) => !isSeenTo(task));
 	/** @type {Need[]} */
 	const ofTasks = tasks.map((task) => ({ key: keyOf(task), task, ...reasonOf(task) }));
-	/** @type {Need[]} */
-	const turns = overview.sessions.filter(({ state }) => state === "your_turn").map((session) => ({
-		key: `${session.project}\0\0${session.session}`, since: session.last_report_at, session,
-	}));
+	const turns = overview.turns.flatMap(turnOf).filter(({ task }) => !task || !tasks.includes(task));
 	return [...ofTasks, ...turns]
 		.filter(({ key, since, reason }) => since && (mayJudge() || !JUDGED.has(reason ?? "") || before.has(key)))
 		.sort((a, b) => (a.since < b.since ? 1 : -1));
 }
 
 const JUDGED = new Set(["silent", "overdue"]);
+
+/** Of a session's turn one sees to by its last task; one that had no prompt yet has none. @returns {Need[]} */
+function turnOf(session) {
+	const need = { key: `${session.project}\0\0${session.session}`, since: session.last_report_at };
+	if (!session.last_task) return [{ ...need, session }];
+	const task = store.tasks.get(keyOf(session.last_task)) ?? session.last_task;
+	return isSeenTo(task) ? [] : [{ ...need, task, reason: "yours", words: summaryOf(task) }];
+}
 
 /** @param {Task} task */
 function reasonOf(task) {
@@ -93,7 +98,7 @@ class NeedLine extends HTMLElement {
 		text(this.#agent, this.#task.agent);
 		text(this.#words, words);
 		attribute(this.#time, "at", since);
-		if (this.#buttons.fail) this.#buttons.fail.hidden = reason === "failed";
+		if (this.#buttons.fail) this.#buttons.fail.hidden = ENDED.has(this.#task.status);
 	}
 
 	/** @returns {[string, string]} */
