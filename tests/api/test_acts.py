@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import json
 import signal
+import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from tests.support.keys import client_with, make_key
@@ -164,6 +168,33 @@ def test_failing_by_hand(shared_server: Server, project: str) -> None:
     assert (last["type"], last["data"]["metadata"]) == ("task_error", {"failed_by": "master"})
     assert do(shared_server, project, "fail", reason="again").status_code == 409
     assert do(shared_server, project, "fail", reason="").status_code == 422
+
+
+def at_once(*calls: Callable[[], httpx.Response]) -> list[int]:
+    """What all of them are answered, in order."""
+    together = threading.Barrier(len(calls))
+
+    def run(call: Callable[[], httpx.Response]) -> int:
+        together.wait(20)
+        return call().status_code
+
+    with ThreadPoolExecutor(len(calls)) as pool:
+        return list(pool.map(run, calls))
+
+
+def test_what_ends_a_task_meanwhile_stands(shared_server: Server, project: str) -> None:
+    for number in range(10):
+        name = str(number)
+        shared_server.report("start", project, name)
+        url = f"/api/projects/{project}/tasks/{name}/fail"
+        fail = partial(shared_server.http.post, url, json={"reason": "r"})
+        finish = partial(shared_server.report, "finish", project, name)
+        answers = at_once(fail, fail, fail, fail, finish)
+        found = shared_server.http.get(f"/api/events?project={project}&task_id={name}").json()
+        types = [event["type"] for event in found["events"]]
+        failed = "task_error" in types
+        assert sorted(answers) == [200, *[200] * failed, *[409] * (4 - failed)], types
+        assert types == ["task_started", *["task_error"] * failed, "task_finished"]
 
 
 def test_a_key_sees_to_its_own_projects_only(shared_server: Server, project: str) -> None:

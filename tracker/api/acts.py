@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
-from typing import Annotated, Any, Protocol
+from typing import Annotated
 
 import falcon.asgi
 import orjson
@@ -13,12 +12,10 @@ from tracker.api import responses
 from tracker.api.middleware.auth import Rights, principal_of, scope_of
 from tracker.api.resources import read_json
 from tracker.clock import Clock
-from tracker.domain.acts import MAX_SNOOZE_MS, Act, Deed
+from tracker.domain.acts import MAX_SNOOZE_MS, Act, Deed, FailedByHand
 from tracker.domain.fields import Message
-from tracker.domain.ports import ReportStore, TaskStore
+from tracker.domain.ports import TaskStore
 from tracker.domain.principal import Right
-from tracker.domain.tasks import ENDED, Kind, Report
-from tracker.errors import Conflict
 
 _MAX_MINUTES = MAX_SNOOZE_MS // 60_000
 
@@ -44,12 +41,8 @@ class FailBody(BaseModel):
     )
 
 
-class Store(ReportStore, TaskStore, Protocol):
-    """Where acts go."""
-
-
 class _OfTask:
-    def __init__(self, store: Store, clock: Clock) -> None:
+    def __init__(self, store: TaskStore, clock: Clock) -> None:
         self._store = store
         self._clock = clock
 
@@ -118,15 +111,6 @@ class Failure(_OfTask):
     ) -> None:
         """End it as failed, by the one way of reports. Raises NotFound, Conflict: it has ended."""
         body = await read_json(req, FailBody)
-        task = (await self._store.task(scope_of(req), project_name, task_id)).summary
-        if task.status in ENDED:
-            raise Conflict(f"The task {task_id!r} has ended already, as {task.status}.")
-        by: dict[str, Any] = {"failed_by": principal_of(req).name}
-        report = Report(
-            *(Kind.ERROR, project_name, task_id, "", task.agent, by),
-            error_type="FailedByHand",
-            error_message=body.reason,
-        )
-        recorded = self._store.record(report, None, len(body.reason))
-        await asyncio.shield(recorded)
+        failed = FailedByHand(project_name, task_id, body.reason, principal_of(req).name)
+        await self._store.fail(scope_of(req), failed)
         await self._send(req, resp, project_name, task_id)

@@ -6,7 +6,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Final, NamedTuple
 
-from tracker.domain.tasks import ENDED, EventType, Task
+from tracker.domain.tasks import ENDED, EventType, Kind, Report, Task
 
 MAX_SNOOZE_MS: Final = 366 * 86_400_000
 
@@ -43,6 +43,25 @@ def done(task: Task, deed: Deed, now: int) -> Task:
     if deed.is_undone == (task.acknowledged_at is None):
         return task
     return task._replace(acknowledged_at=None if deed.is_undone else now)
+
+
+class FailedByHand(NamedTuple):
+    """That somebody, by the name of a key, ends a task as failed."""
+
+    project: str
+    task_id: str
+    reason: str
+    by: str
+
+    def of(self, task: Task) -> Report | None:
+        """As the task's agent would report it. None: it has ended already."""
+        if task.status in ENDED:
+            return None
+        return Report(
+            *(Kind.ERROR, self.project, self.task_id, "", task.agent, {"failed_by": self.by}),
+            error_type="FailedByHand",
+            error_message=self.reason,
+        )
 
 
 def ended_by_news(before: Task, after: Task) -> Task:

@@ -136,6 +136,10 @@ class TaskStore(Protocol):
         """Record what somebody does about a task, unless it is so already; an event tells of it
         once it is committed. Raises NotFound."""
 
+    async def fail(self, scope: Scope, failed: acts.FailedByHand) -> None:
+        """Record that somebody ends a task as failed, as a report of its agent would. Raises
+        NotFound; Conflict: it has ended."""
+
     async def delete_task(self, project: str, task_id: str, by: Actor) -> None:
         """Delete a task and its events; its project stays. Raises NotFound."""
 

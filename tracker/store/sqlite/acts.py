@@ -8,11 +8,13 @@ from collections.abc import Sequence
 import apsw
 
 from tracker.domain import acts
-from tracker.domain.acts import Deed
+from tracker.domain.acts import Deed, FailedByHand
 from tracker.domain.events import Event
 from tracker.domain.messages import act_data
 from tracker.domain.records import Recorded
-from tracker.store.sqlite import tasks
+from tracker.errors import Conflict
+from tracker.store.changes import OnWrite, WriteRequest
+from tracker.store.sqlite import reports, tasks
 from tracker.store.sqlite.columns import EVENT, fill, listed
 
 # `updated_at` is for reports alone: the triggers that count hang on it.
@@ -40,3 +42,18 @@ def record(
     connection.execute(_TELL, (project_id, id_, type_, now, data))
     event = Event(connection.last_insert_rowid(), project, type_, data.encode(), now)
     return [Recorded(event.id, now, False, None, event)]
+
+
+def fail(
+    connection: apsw.Connection, now: int, failed: FailedByHand, on_write: OnWrite
+) -> Sequence[Recorded] | None:
+    """None: there is no such task. Raises Conflict: it has ended."""
+    found = tasks.find(connection, failed.project, failed.task_id)
+    if found is None:
+        return None
+    _, _, task = found
+    report = failed.of(task)
+    if report is None:
+        raise Conflict(f"The task {failed.task_id!r} has ended already, as {task.status}.")
+    recorded = reports.record(connection, now, [WriteRequest(report)], on_write=on_write)
+    return [result for result in recorded if isinstance(result, Recorded)]

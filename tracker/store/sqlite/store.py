@@ -242,16 +242,35 @@ class Store:
 
     async def act(self, scope: Scope, project: str, task_id: str, deed: acts.Deed) -> None:
         """Record what somebody does about a task. Raises NotFound, Unavailable."""
+        await self._act(
+            *(scope, project, task_id),
+            lambda connection, now: task_acts.record(connection, now, project, task_id, deed),
+        )
+
+    async def fail(self, scope: Scope, failed: acts.FailedByHand) -> None:
+        """Record that somebody ends a task as failed. Raises NotFound, Conflict, Unavailable."""
+        await self._act(
+            *(scope, failed.project, failed.task_id),
+            lambda connection, now: task_acts.fail(connection, now, failed, self._on_write),
+        )
+
+    async def _act(
+        self,
+        scope: Scope,
+        project: str,
+        task_id: str,
+        record: Callable[[apsw.Connection, int], Sequence[Recorded] | None],
+    ) -> None:
         if not scope.includes(project):
             raise _no_such_task(project, task_id)
 
-        def record(connection: apsw.Connection, now: int) -> Sequence[Recorded]:
-            recorded = task_acts.record(connection, now, project, task_id, deed)
+        def act(connection: apsw.Connection, now: int) -> Sequence[Recorded]:
+            recorded = record(connection, now)
             if recorded is None:
                 raise _no_such_task(project, task_id)
             return recorded
 
-        await self._group.submit_events(record)
+        await self._group.submit_events(act)
 
     async def delete_task(self, project: str, task_id: str, by: Actor) -> None:
         """Delete a task and its events, the oldest first. Raises NotFound, Unavailable."""
