@@ -55,6 +55,30 @@ def test_days_are_the_viewers(
     assert sum(day["usage"]["cost_usd"] for day in answer["days"]) == 7
 
 
+@pytest.mark.parametrize(
+    ("tz", "completed", "failed"),
+    [
+        ("", 1, 0),
+        ("UTC", 1, 0),
+        ("120", 1, 1),
+        ("Europe/Kyiv", 1, 1),
+        ("-600", 0, 0),
+        ("900", 1, 0),
+    ],
+)
+def test_today_is_the_viewers(
+    clocked_with_days: ClockedServer, tz: str, completed: int, failed: int
+) -> None:
+    clocked_with_days.report("finish", "q")
+    key = make_key(clocked_with_days, "eye", "read", "p")
+    expected = {"completed": completed + 1, "failed": failed}
+    path = f"/api/now?tz={tz}"
+    assert clocked_with_days.get(path)["today"] == expected
+    with client_with(clocked_with_days, key) as client:
+        assert client.get(path).json()["today"]["completed"] == completed
+        assert client.get("/api/now?tz=Mars").status_code == 422
+
+
 def test_by_all_kinds(clocked_with_days: ClockedServer) -> None:
     answer = clocked_with_days.get(PATH, days=30)
     assert len(answer["days"]) == 30

@@ -8,6 +8,7 @@ import io
 import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager
+from datetime import UTC
 from pathlib import Path
 from typing import Any
 
@@ -234,7 +235,7 @@ def serve(database: Path) -> None:
             DATA[message["type"]].model_validate(message["data"])
             assert (message["id"], message["data"]["project"]) == (event.id, event.project)
         orjson.dumps(responses.overall_stats(stats.overall(connection, only())))
-        orjson.dumps(responses.now(dashboard.now(connection, only(), NOW, 10, 10)))
+        orjson.dumps(responses.now(dashboard.now(connection, only(), NOW, 10, 10, UTC)))
         for session in agent_sessions.page(connection, NOW, only(), SessionQuery()).sessions:
             orjson.dumps(responses.agent_session(session))
         orjson.dumps(responses.trends(dashboard.trends(connection, only(), 3660)))

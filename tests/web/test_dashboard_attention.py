@@ -84,7 +84,7 @@ def test_a_snapshot_that_comes_late_takes_nothing_back(
     dashboard = open_dashboard("/settings")
     page = dashboard.page
     late: list[tuple[Route, APIResponse]] = []
-    page.route("**/api/now", lambda route: late.append((route, route.fetch())), times=1)
+    page.route("**/api/now?*", lambda route: late.append((route, route.fetch())), times=1)
     page.get_by_role("link", name="Now", exact=True).click()
     expect(page.locator("now-view")).to_be_attached()
     wait_for(lambda: page.evaluate("1") and late, what="the snapshot")

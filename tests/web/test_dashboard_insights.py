@@ -177,6 +177,10 @@ def test_days_are_the_viewers(open_dashboard: Open, server: Server) -> None:
     leads_to(dashboard, link.nth(1), "late")
     page.get_by_role("button", name="Today").click()
     expect(figure(page, "completed")).to_have_text("1")
+    with page.expect_response("**/api/now?*") as answer:
+        dashboard.visit("/")
+    assert answer.value.json()["today"] == {"completed": 1, "failed": 0}
+    expect(page.get_by_role("definition").first).to_have_text("1")
 
 
 def test_a_server_that_knows_no_time_zones_is_given_minutes(

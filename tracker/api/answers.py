@@ -549,7 +549,7 @@ class Today(TypedDict):
 
 
 class Now(TypedDict):
-    today: Annotated[Today, Field(description="What ended on this day (UTC).")]
+    today: Annotated[Today, Field(description="What ended on this day, by `tz`.")]
     active: Annotated[list[TaskLine], Field(description="Pending and running, the newest first.")]
     ended: Annotated[list[TaskLine], Field(description="Those that ended last.")]
     last_id: Annotated[Count, Field(description="The newest event that all this knows of.")]

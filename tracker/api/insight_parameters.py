@@ -11,11 +11,11 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from pydantic import AfterValidator, Field, WithJsonSchema
 
 from tracker.api.moments import parse_since
-from tracker.api.parameters import Names, Query, SinceParameter
+from tracker.api.parameters import Limit, Names, Query, SinceParameter
 from tracker.clock import MS_PER_DAY
 from tracker.domain.failures import FailuresQuery
 from tracker.domain.insights import InsightsQuery
-from tracker.domain.limits import MAX_BINS, MAX_DAYS, MAX_LOCAL_DAYS
+from tracker.domain.limits import MAX_BINS, MAX_DAYS, MAX_LOCAL_DAYS, MAX_PAGE
 from tracker.domain.timeline import TimelineQuery
 from tracker.errors import Issue, ValidationFailed
 
@@ -81,6 +81,25 @@ def _is_zone(given: str) -> str:
     return given
 
 
+_ZoneParameter = Annotated[str, AfterValidator(_is_zone), _ZONE_SCHEMA]
+
+
+class NowQuery(Query):
+    """`GET /api/now`."""
+
+    active: Limit = Field(default=MAX_PAGE, description="At most so many that have not ended.")
+    ended: Limit = Field(default=50, description="At most so many that have.")
+    tz: _ZoneParameter = Field(
+        default="UTC",
+        description="Whose day `today` is: minutes east of UTC, or a time zone's name.",
+    )
+
+    @property
+    def zone(self) -> tzinfo:
+        """Whose day is asked for."""
+        return _zone(self.tz)
+
+
 class InsightsParameters(Query):
     """`GET /api/stats/insights`."""
 
@@ -89,7 +108,7 @@ class InsightsParameters(Query):
     days: Annotated[int, Field(ge=1, le=MAX_LOCAL_DAYS)] = Field(
         default=30, description="So many days, today included."
     )
-    tz: Annotated[str, AfterValidator(_is_zone), _ZONE_SCHEMA] = Field(
+    tz: _ZoneParameter = Field(
         default="UTC",
         description="Whose days: minutes east of UTC, or a time zone's name (`Europe/Berlin`).",
     )

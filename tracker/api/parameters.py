@@ -44,7 +44,7 @@ from tracker.domain.usage import micros_of
 
 _ID = Annotated[int, Field(ge=0, le=MAX_INTEGER)]
 _Offset = Annotated[int, Field(ge=0, le=MAX_INTEGER)]
-_Limit = Annotated[int, Field(ge=1, le=MAX_PAGE)]
+Limit = Annotated[int, Field(ge=1, le=MAX_PAGE)]
 _EventsLimit = Annotated[int, Field(ge=1, le=MAX_EVENTS_PAGE)]
 _Days = Annotated[int, Field(ge=1, le=MAX_DAYS)]
 _Search = Annotated[str, Field(max_length=MAX_SEARCH_TEXT)]
@@ -73,7 +73,7 @@ class OneProjectQuery(Query):
 class ProjectsQuery(OneProjectQuery):
     """`GET /api/projects`."""
 
-    limit: _Limit = 50
+    limit: Limit = 50
     offset: _Offset = 0
     sort_by: ProjectSort = "updated_at"
     sort_order: Literal["asc", "desc"] = "desc"
@@ -141,7 +141,7 @@ _Attempt = Annotated[int, Field(ge=1, le=MAX_ATTEMPT)]
 class TasksQuery(Query):
     """`GET /api/projects/{project_name}/tasks`."""
 
-    limit: _Limit = 20
+    limit: Limit = 20
     offset: _Offset = 0
     status: _Statuses | None = Field(default=None, description="One, or several with commas.")
     agent: _Text | None = Field(
@@ -233,7 +233,7 @@ class SessionsQuery(Query):
     host: str | None = Field(
         default=None, description="On this machine, as an agent's hook has told it."
     )
-    limit: _Limit = 50
+    limit: Limit = 50
     offset: _Offset = 0
 
     def to_query(self) -> SessionQuery:
@@ -293,18 +293,11 @@ class ProjectStatsQuery(Query):
     days: _Days = Field(default=30, description="How many of the days on which a task ended.")
 
 
-class NowQuery(Query):
-    """`GET /api/now`."""
-
-    active: _Limit = Field(default=MAX_PAGE, description="At most so many that have not ended.")
-    ended: _Limit = Field(default=50, description="At most so many that have.")
-
-
 class SearchQuery(Query):
     """`GET /api/search`."""
 
     q: _Search = Field(default="", description="Words in title, task_id, agent, result or error.")
-    limit: _Limit = 20
+    limit: Limit = 20
 
 
 class TrendsQuery(Query):

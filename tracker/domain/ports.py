@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from datetime import UTC, tzinfo
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -165,8 +166,9 @@ class StatsReader(Protocol):
         """One project's figures, with the last `days` days on which a task ended. Raises
         NotFound."""
 
-    async def now(self, scope: Scope, active: int, ended: int) -> Now:
-        """What is running and what ended last, over all projects: at most so many of each."""
+    async def now(self, scope: Scope, active: int, ended: int, zone: tzinfo = UTC) -> Now:
+        """What is running and what ended last, over all projects: at most so many of each. `zone`:
+        whose day today is."""
 
     async def trends(self, scope: Scope, days: int) -> Trends:
         """Tasks that ended, by day (the last `days` with any), and durations, over all projects."""

@@ -72,6 +72,13 @@ class DayCount(NamedTuple):
     failed: int
 
 
+class Ends(NamedTuple):
+    """How many tasks ended, by how."""
+
+    completed: int
+    failed: int
+
+
 class StatusCounts(NamedTuple):
     """How many tasks are in each state."""
 
@@ -203,10 +210,10 @@ class SessionPage(NamedTuple):
 
 
 class Now(NamedTuple):
-    """What is running and what ended last. `today`: the tasks that ended today, in UTC; `last_id`:
+    """What is running and what ended last. `today`: the tasks that ended today; `last_id`:
     the last event that is reflected here."""
 
-    today: DayCount
+    today: Ends
     active: Sequence[TaskLine]
     ended: Sequence[TaskLine]
     last_id: int

@@ -366,7 +366,7 @@ OPERATIONS: Final = (
         "What runs, and what ended last",
         Response("Over all projects.", answers.Now, examples.NOW),
         description="Follow the log from `last_id` for what happens after it.",
-        query=parameters.NowQuery,
+        query=insight_parameters.NowQuery,
     ),
     _read(
         "/api/search",

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
+from datetime import tzinfo
 from typing import Any
 
 import apsw
@@ -15,11 +16,12 @@ import orjson
 from tracker.clock import MS_PER_DAY
 from tracker.domain import shortening
 from tracker.domain.durations import SAMPLE_SIZE, measure
+from tracker.domain.insights import local_days
 from tracker.domain.limits import MAX_LINE_TEXT, MAX_NAME
 from tracker.domain.principal import Scope
-from tracker.domain.records import DayCount, Now, TaskLine, Trends
+from tracker.domain.records import DayCount, Ends, Now, TaskLine, Trends
 from tracker.domain.tasks import ACTIVE
-from tracker.store.sqlite import events, projects
+from tracker.store.sqlite import events, insights, projects
 from tracker.store.sqlite import scope as of_scope
 from tracker.store.sqlite.columns import DERIVED, fill, listed, quoted
 from tracker.store.sqlite.scope import IN_SCOPE, parameter
@@ -95,17 +97,26 @@ _DURATIONS = """
 """
 
 
-def now(connection: apsw.Connection, scope: Scope, at: int, active: int, ended: int) -> Now:
-    """The newest active and the latest ended tasks, the ends of the day (UTC) of `at`, and the
-    last event that all this knows of."""
-    today = at // MS_PER_DAY
-    completed, failed = connection.execute(_TODAY, {"scope": parameter(scope), "day": today}).get
+def now(
+    connection: apsw.Connection, scope: Scope, at: int, active: int, ended: int, zone: tzinfo
+) -> Now:
+    """The newest active and the latest ended tasks, the ends of the day of `at`, and the last event
+    that all this knows of."""
     return Now(
-        DayCount(today, completed, failed),
+        _ends_today(connection, scope, at, zone),
         _tasks(connection, at, _ACTIVE, scope, active),
         _tasks(connection, at, _ENDED.replace("{ended}", of_scope.ended(scope)), scope, ended),
         events.last_id(connection),
     )
+
+
+def _ends_today(connection: apsw.Connection, scope: Scope, at: int, zone: tzinfo) -> Ends:
+    """Those of a day of UTC are kept; others are counted, by the tasks that ended on it."""
+    (_, begin), (_, end) = local_days(zone, at, 1)
+    day, into = divmod(begin, MS_PER_DAY)
+    if into or end - begin != MS_PER_DAY:
+        return insights.ends(connection, scope, begin, end)
+    return Ends._make(connection.execute(_TODAY, {"scope": parameter(scope), "day": day}).get)
 
 
 def search(

@@ -16,6 +16,7 @@ from tracker.domain.insights import (
     local_days,
 )
 from tracker.domain.principal import Scope
+from tracker.domain.records import Ends
 from tracker.store.sqlite import usage_reads
 from tracker.store.sqlite.columns import fill, listed
 from tracker.store.sqlite.scope import IN_SCOPE, parameter
@@ -37,14 +38,24 @@ _COLUMNS: Final = listed(
     else f"tasks.{name}"
     for name in EndedTask._fields
 )
+_BY_STATUS: Final = """
+  coalesce(sum(tasks.status = 'completed'), 0), coalesce(sum(tasks.status = 'failed'), 0)
+"""
 _LATEST: Final = "ORDER BY tasks.finished_at DESC LIMIT :most"
+
+
+def ends(connection: apsw.Connection, scope: Scope, begin: int, end: int) -> Ends:
+    """How many tasks ended in this time: the cost grows with them."""
+    sql = fill(_in(scope), columns=_BY_STATUS, order="")
+    of_ = {"begin": begin, "end": end, "scope": parameter(scope)}
+    return Ends._make(connection.execute(sql, of_).get)
 
 
 def of(connection: apsw.Connection, now: int, scope: Scope, query: InsightsQuery) -> Insights:
     """The last days until `now`."""
     scope = scope.narrowed_to(query.projects)
     days = local_days(query.zone, now, query.days)
-    ended = _ENDED if scope.projects is None else _ENDED_IN_SCOPE
+    ended = _in(scope)
     of_ = {
         **{"begin": days[0][1], "end": days[-1][1]},
         **{"scope": parameter(scope), "most": MAX_ENDED},
@@ -56,3 +67,7 @@ def of(connection: apsw.Connection, now: int, scope: Scope, query: InsightsQuery
         total = connection.execute(fill(ended, columns="count(*)", order=""), of_).get
     used = usage_reads.by_task_and_model(connection, (task.id for task in tasks))
     return insights(days, tasks, used, int(total))
+
+
+def _in(scope: Scope) -> str:
+    return _ENDED if scope.projects is None else _ENDED_IN_SCOPE

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, tzinfo
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -374,11 +375,11 @@ class Store:
             raise no_such_project(name)
         return found
 
-    async def now(self, scope: Scope, active: int, ended: int) -> Now:
-        """What is running and what ended last, over all projects."""
+    async def now(self, scope: Scope, active: int, ended: int, zone: tzinfo = UTC) -> Now:
+        """What is running and what ended last, over all projects; `zone`: whose day today is."""
         at = self._clock.now_ms()
         return await self._read(
-            lambda connection: dashboard.now(connection, scope, at, active, ended)
+            lambda connection: dashboard.now(connection, scope, at, active, ended, zone)
         )
 
     async def search(self, scope: Scope, text: str, limit: int) -> list[TaskLine]:

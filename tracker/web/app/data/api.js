@@ -129,7 +129,7 @@ export const api = {
 		setAccess(info.access);
 		return info;
 	},
-	now: () => read("/api/now"),
+	now: (query) => read("/api/now", query),
 	sessions: (query) => read("/api/sessions", query),
 	search: (q, options) => read("/api/search", { q, limit: 12 }, options),
 	projects: (query) => read("/api/projects", query),

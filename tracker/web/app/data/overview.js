@@ -4,7 +4,7 @@
 import { api } from "./api.js";
 import { renewal } from "./renewal.js";
 import { ENDED, isByPerson, isSeenTo, isSilent, isWaiting, store } from "./store.js";
-import { mayJudge, onTick, serverNow } from "./time.js";
+import { inZone, mayJudge, onTick, serverNow } from "./time.js";
 
 const READ_EVERY = 3000;
 // Events tell nearly all of what is counted.
@@ -92,11 +92,12 @@ class Overview {
 
 	/** First what there is to see at once, then what is counted. */
 	async #read(isWanted) {
-		const [{ active, ended }, { sessions }] = await Promise.all([
-			api.now(), api.sessions({ active: true, limit: SESSIONS }),
+		const [{ today, active, ended }, { sessions }] = await Promise.all([
+			inZone((tz) => api.now({ tz })), api.sessions({ active: true, limit: SESSIONS }),
 		]);
 		if (!isWanted()) return;
 		this.sessions = sessions;
+		this.today = { ...this.today, ...today };
 		// The last task of a turn may have ended before all these: events tell who has seen to it.
 		const turns = this.turns.flatMap(({ last_task }) => last_task ?? []);
 		for (const task of [...active, ...ended, ...turns]) store.merge(task);
@@ -122,8 +123,7 @@ class Overview {
 		this.#failedBeyond = lately.figures.task_stats.failed - listed;
 		this.projects = projects;
 		this.projectsTotal = total;
-		const { task_stats: counts, usage } = day.figures;
-		this.today = { completed: counts.completed, failed: counts.failed, usage };
+		this.today = { ...this.today, usage: day.figures.usage };
 		this.#notify();
 	}
 

@@ -13,6 +13,25 @@ export function serverNow() {
 	return Date.now() + skew;
 }
 
+let zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
+
+/**
+ * What `read(tz)` reads of the viewer's days. Not every system knows time zones by their names: where the
+ * server's does not, their present offset has to do.
+ * @template T
+ * @param {(tz: string) => Promise<T>} read
+ * @returns {Promise<T>}
+ */
+export async function inZone(read) {
+	try {
+		return await read(zone);
+	} catch (error) {
+		if (!error.issues?.some(({ field }) => field === "tz")) throw error;
+		zone = String(-new Date().getTimezoneOffset());
+		return read(zone);
+	}
+}
+
 const ticking = new Set();
 let isHeld = false;
 
