@@ -12,7 +12,6 @@ from itertools import accumulate
 from typing import Final, NamedTuple
 
 from tracker.domain.records import StatusCounts
-from tracker.domain.tasks import ENDED, Status
 
 MAX_TRACKS: Final = 100
 """Of so many agents, at most; the others are one track together."""
@@ -39,14 +38,21 @@ class TimelineQuery(NamedTuple):
 
 
 class Group(NamedTuple):
-    """So many tasks of an agent that are in this state, and were under way from one bin until
-    another; as many bins as there are: until after the range."""
+    """Tasks of an agent, by their present states, that were under way from one bin until another;
+    as many bins as there are: until after the range."""
 
     agent: str
-    status: str
     first: int
     last: int
-    tasks: int
+    pending: int
+    running: int
+    completed: int
+    failed: int
+
+    @property
+    def total(self) -> int:
+        """All of them."""
+        return self.pending + self.running + self.completed + self.failed
 
 
 class Interval(NamedTuple):
@@ -93,7 +99,7 @@ def tracks(groups: Iterable[Group], bins: int) -> tuple[list[tuple[str, Track]],
     tasks: Counter[str] = Counter()
     for group in groups:
         by_agent[group.agent].append(group)
-        tasks[group.agent] += group.tasks
+        tasks[group.agent] += group.total
     names = sorted(tasks, key=lambda name: (-tasks[name], name))
     others = [group for name in names[MAX_TRACKS:] for group in by_agent[name]]
     shown = [(name, _track(by_agent[name], bins)) for name in names[:MAX_TRACKS]]
@@ -101,20 +107,17 @@ def tracks(groups: Iterable[Group], bins: int) -> tuple[list[tuple[str, Track]],
 
 
 def _track(groups: Iterable[Group], bins: int) -> Track:
-    states: Counter[str] = Counter()
-    begun, gone = [0] * (bins + 1), [0] * (bins + 1)
-    ended = {status: [0] * (bins + 1) for status in ENDED}
-    for _, status, first, last, count in groups:
-        states[status] += count
-        if status != Status.PENDING:
-            begun[first] += count
-            gone[min(last + 1, bins)] += count
-        if status in ended:
-            ended[Status(status)][last] += count
-    running = accumulate(more - fewer for more, fewer in zip(begun, gone, strict=True))
+    begun, gone, completed, failed = ([0] * (bins + 2) for _ in range(4))
+    waiting = at_work = 0
+    for _, first, last, pending, running, well, badly in groups:
+        waiting += pending
+        at_work += running
+        begun[first] += running + well + badly
+        gone[last + 1] += running + well + badly
+        completed[last] += well
+        failed[last] += badly
+    ran = accumulate(more - fewer for more, fewer in zip(begun, gone, strict=True))
     return Track(
-        StatusCounts._make([states[status] for status in StatusCounts._fields]),
-        list(running)[:bins],
-        ended[Status.COMPLETED][:bins],
-        ended[Status.FAILED][:bins],
+        StatusCounts(waiting, at_work, sum(completed), sum(failed)),
+        *([*counts][:bins] for counts in (ran, completed, failed)),
     )

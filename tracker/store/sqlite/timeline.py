@@ -45,15 +45,20 @@ _ACTIVE: Final = fill(
 )
 _LIMIT: Final = "LIMIT :most"
 _FIRST: Final = "max(0, (started_at - :begin) / :width)"
+# Sorted by one number, nearly: by agent and state first it would take half as long again.
 _GROUPS: Final = fill(
     """
-  SELECT agent, status, {first} AS first, min(:bins, (finished_at - :begin) / :width) AS last,
-    count(*)
-  FROM ({ended}) GROUP BY agent, status, first, last
+  SELECT agent, place % (:bins + 1), place / (:bins + 1),
+    0, 0, count(*) - sum(status = 'failed'), sum(status = 'failed')
+  FROM (
+    SELECT agent, status, {first} + (:bins + 1) * min(:bins, (finished_at - :begin) / :width)
+      AS place
+    FROM ({ended})
+  ) GROUP BY place, agent
   UNION ALL
-  SELECT agent, status, {first} AS first, max({first}, min(:bins - 1, (:now - :begin) / :width)),
-    count(*)
-  FROM ({active}) GROUP BY agent, status, first
+  SELECT agent, {first} AS first, max({first}, min(:bins - 1, (:now - :begin) / :width)),
+    sum(status = 'pending'), sum(status = 'running'), 0, 0
+  FROM ({active}) GROUP BY first, agent
 """,
     first=_FIRST,
     active=fill(_ACTIVE, columns="agent, status, started_at"),
@@ -79,7 +84,7 @@ def of(connection: apsw.Connection, now: int, scope: Scope, query: TimelineQuery
     }
     looked_at = fill(ended, columns="agent, status, started_at, finished_at", limit=_LIMIT)
     groups = [Group._make(row) for row in connection.execute(fill(_GROUPS, ended=looked_at), of_)]
-    total = sum(group.tasks for group in groups)
+    total = sum(group.total for group in groups)
     left_out = 0
     if total >= MAX_LOOKED_AT:
         count = fill(_COUNT, ended=fill(ended, columns="1", limit=""))
