@@ -229,7 +229,7 @@ def test_bad_parameters(five: ClockedServer, parameter: str, wrong: str) -> None
 def test_bad_parameters_are_all_listed(five: ClockedServer) -> None:
     answer = five.http.get(PATH, params={"limit": "0", "status": "done", "date_to": "x"})
     errors = answer.json()["error"]["details"]["errors"]
-    assert [error["field"] for error in errors] == ["limit", "status", "date_to"]
+    assert [error["field"] for error in errors] == ["status", "date_to", "limit"]
 
 
 def test_unknown_parameters_are_ignored(five: ClockedServer) -> None:

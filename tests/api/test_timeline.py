@@ -6,7 +6,7 @@ import pytest
 
 from tests.support.clocked import ClockedServer
 from tests.support.keys import client_with, make_key
-from tests.support.server import Server
+from tests.support.server import Server, wait_for
 
 PATH = "/api/timeline"
 
@@ -63,6 +63,41 @@ def test_a_range_of_some_projects(clocked: ClockedServer) -> None:
     assert clocked.get(PATH, **{"from": "999999w", "to": "2024-01-16"} | {"from": "3000d"})["total"]
 
 
+@pytest.mark.parametrize(
+    ("chosen", "expected"),
+    [
+        ("project=p&project=q", "abcd"),
+        ("project=p", "abc"),
+        ("status=failed,running", "abd"),
+        ("agent=ALI", "ab"),
+        ("agent=alice&status=failed", "b"),
+        ("session=s", "a"),
+        ("q=engine", "bd"),
+        ("q=engine&project=p", "b"),
+        ("title=Repair", "c"),
+        ("model=gpt&cost_min=0.1", "c"),
+        ("parent=a", "b"),
+        ("attention=1", "a"),
+        ("attempt_min=2", ""),
+        ("since=5m", "abcd"),
+        ("task_id=c", "c"),
+        ("q=&agent=&status=", "abcd"),
+    ],
+)
+def test_it_takes_the_lists_filters(clocked: ClockedServer, chosen: str, expected: str) -> None:
+    clocked.report("start", "p", "a", agent="alice", session="s", attention="Go on?")
+    clocked.report("error", "p", "b", agent="alice", parent_task_id="a", error_message="engine")
+    usage = {"model": "gpt-5", "cost_usd": 0.5}
+    clocked.report("finish", "p", "c", agent="bob", task="Repair", usage=usage)
+    clocked.report("start", "q", "d", agent="carol", task="The engine")
+
+    if "q=" in chosen:
+        wait_for(lambda: clocked.get("/api/tasks?q=engine")["total"] == 2)
+    answer = clocked.get(f"{PATH}?{chosen}")
+    assert "".join(sorted(task["task_id"] for task in answer["intervals"])) == expected
+    assert answer["total"] == len(expected) == clocked.get(f"/api/tasks?{chosen}")["total"]
+
+
 def test_what_is_outside_a_keys_projects_does_not_exist(server: Server) -> None:
     for project in "pq":
         server.report("start", project, "t", agent=f"agent of {project}")
@@ -83,6 +118,11 @@ def test_what_is_outside_a_keys_projects_does_not_exist(server: Server) -> None:
         ({"from": "0001-01-01", "to": "9999-12-31"}, "from"),
         ({"from": "9999-12-31T23:59:59Z"}, "from"),
         ({"to": "x"}, "to"),
+        *(
+            ({"status": "gone"}, "status"),
+            ({"cost_min": "-1"}, "cost_min"),
+            ({"silent": "x"}, "silent"),
+        ),
         *(({"bins": bins}, "bins") for bins in ("0", "501", "-1", "1.5", "x", f"{2**70}")),
     ],
     ids=str,

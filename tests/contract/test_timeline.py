@@ -30,6 +30,7 @@ def busy(bench: Bench) -> Bench:
         kind = chance.choice([*Kind, Kind.START])
         if kind is Kind.STATUS:
             fields["status"] = chance.choice(list(Status))
+            fields["parent_task_id"] = "t1"
         if kind is Kind.FINISH and chance.random() < 0.5:
             fields["duration_ms"] = chance.choice([0, 999, 600_000])
         project, agent = chance.choice(PROJECTS), f"agent {chance.randrange(5)}"
@@ -37,8 +38,15 @@ def busy(bench: Bench) -> Bench:
     return bench
 
 
-def tasks(bench: Bench, names: list[str]) -> list[TaskSummary]:
-    query = TaskQuery(limit=500, projects=(*names,))
+FILTERS: list[dict[str, Any]] = [
+    *({}, {}, {}, {"status": ("failed", "running")}, {"status": ("completed",)}),
+    *({"agent": "agent 1"}, {"agent": "GENT"}, {"attempt_min": 2}, {"task_id": "t3"}),
+    *({"silent": False}, {"attention": True}, {"parent": "t1"}, {"title": "none"}),
+]
+
+
+def tasks(bench: Bench, names: list[str], chosen: TaskQuery) -> list[TaskSummary]:
+    query = chosen._replace(limit=500, projects=(*names,))
     return list(bench.run(bench.engine.all_tasks(only(), query)).tasks) if names else []
 
 
@@ -71,20 +79,21 @@ def track(found: list[TaskSummary], query: TimelineQuery, now: int) -> Track:
 @pytest.mark.parametrize("scope", [ALL_PROJECTS, only("p", "r"), only("q"), Scope(frozenset())])
 def test_it_is_what_a_look_at_all_tasks_gives(busy: Bench, scope: Scope) -> None:
     chance, now = random.Random(8), busy.clock.now_ms()
-    for _ in range(60):
+    for _ in range(150):
         begin = now - chance.randrange(-100, 5_000_000)
         end = chance.choice([now + 1, begin + 1, begin + chance.randrange(1, 4_000_000)])
         if end <= begin:
             continue
         asked = chance.choice([(), (), ("p",), ("q", "r"), ("never seen",)])
+        chosen = TaskQuery(projects=asked, **chance.choice(FILTERS))
         bins = chance.choice([1, 3, 60, 500])
         width = -(-(end - begin) // bins)
-        query = TimelineQuery(begin, begin + width * bins, bins, asked)  # bins that fit
+        query = TimelineQuery(begin, begin + width * bins, bins, chosen)  # bins that fit
         found = busy.run(busy.engine.timeline(scope, query))
         names = [name for name in PROJECTS if scope.includes(name) and name in (asked or PROJECTS)]
         seen = [
             task
-            for task in tasks(busy, names)
+            for task in tasks(busy, names, chosen)
             if ran_in(task, query.begin, query.end, now)
             and (task.finished_at is not None or now >= query.begin)
         ]

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from pydantic import AfterValidator, Field, WithJsonSchema
 
 from tracker.api.moments import parse_since
-from tracker.api.parameters import Limit, Names, Query, SinceParameter
+from tracker.api.parameters import Limit, Names, OfProjects, Query, SinceParameter
 from tracker.clock import MS_PER_DAY
 from tracker.domain.failures import FailuresQuery
 from tracker.domain.insights import InsightsQuery
@@ -23,10 +23,8 @@ _MAX_OFFSET: Final = 18 * 60
 _ZONE_SCHEMA: Final = WithJsonSchema({"type": "string", "pattern": "^([+-]?[0-9]{1,3}|UTC)$"})
 
 
-class TimelineParameters(Query):
+class TimelineParameters(OfProjects):
     """`GET /api/timeline`."""
-
-    repeatable = frozenset({"project"})
 
     from_: SinceParameter = Field(
         default="1h",
@@ -39,7 +37,6 @@ class TimelineParameters(Query):
     bins: Annotated[int, Field(ge=1, le=MAX_BINS)] = Field(
         default=60, description="Of equal length, in which tasks are counted."
     )
-    project: Names = Field(default=(), description="Several: given as many times.")
 
     def to_query(self, now: int) -> TimelineQuery:
         """The store's form of it, at the time `now`. Raises ValidationFailed.
@@ -57,7 +54,7 @@ class TimelineParameters(Query):
         if not begin < end <= begin + MAX_DAYS * MS_PER_DAY:
             issue = f"has to be before the end (`to`), and no more than {MAX_DAYS} days before it"
             raise ValidationFailed("Invalid data format", [Issue("from", issue)])
-        return TimelineQuery(begin, end, self.bins, self.project)
+        return TimelineQuery(begin, end, self.bins, self.to_filters())
 
 
 def _zone(given: str) -> tzinfo:

@@ -138,11 +138,9 @@ _Cost = Annotated[float, Field(ge=0, le=MAX_COST_USD, allow_inf_nan=False)]
 _Attempt = Annotated[int, Field(ge=1, le=MAX_ATTEMPT)]
 
 
-class TasksQuery(Query):
-    """`GET /api/projects/{project_name}/tasks`."""
+class TaskFilters(Query):
+    """Which tasks: the same in all addresses that choose among them."""
 
-    limit: Limit = 20
-    offset: _Offset = 0
     status: _Statuses | None = Field(default=None, description="One, or several with commas.")
     agent: _Text | None = Field(
         default=None,
@@ -159,8 +157,6 @@ class TasksQuery(Query):
     q: _Search | None = Field(
         default=None, description="Words in title, task_id, agent, result or error."
     )
-    sort_by: TaskSort = "started_at"
-    sort_order: Literal["asc", "desc"] = "desc"
     since: SinceParameter | None = Field(
         default=None,
         description="Under way then or later: so long ago (`30m`, `2h`, `3d`), or a time.",
@@ -178,16 +174,11 @@ class TasksQuery(Query):
     attempt_min: _Attempt | None = Field(default=None, description="Started at least so often.")
     parent: _Text | None = Field(default=None, description="Started by the task with this task_id.")
     title: _Text | None = Field(default=None, description="Called exactly so.")
-    figures: bool = Field(
-        default=False, description="1: with figures over all that match, not only of the page."
-    )
 
-    def to_query(self) -> TaskQuery:
-        """The store's form of it."""
+    def to_filters(self) -> TaskQuery:
+        """The store's form of them, with nothing else."""
         cost = self.cost_min
         return TaskQuery(
-            limit=self.limit,
-            offset=self.offset,
             status=self.status or (),
             since=None if self.since is None else parse_since(self.since),
             model=self.model,
@@ -199,28 +190,51 @@ class TasksQuery(Query):
             attempt_min=self.attempt_min,
             parent=self.parent,
             title=self.title,
-            figures=self.figures,
             agent=self.agent,
             session=self.session,
             date_from=self.date_from,
             date_to=self.date_to,
             q=(self.q or "").strip() or None,  # an emptied search box is no search
+        )
+
+
+class TasksQuery(TaskFilters):
+    """`GET /api/projects/{project_name}/tasks`."""
+
+    limit: Limit = 20
+    offset: _Offset = 0
+    sort_by: TaskSort = "started_at"
+    sort_order: Literal["asc", "desc"] = "desc"
+    figures: bool = Field(
+        default=False, description="1: with figures over all that match, not only of the page."
+    )
+
+    def to_query(self) -> TaskQuery:
+        """The store's form of it."""
+        return self.to_filters()._replace(
+            limit=self.limit,
+            offset=self.offset,
+            figures=self.figures,
             sort_by=self.sort_by,
             descending=self.sort_order == "desc",
         )
 
 
-class AllTasksQuery(TasksQuery):
-    """`GET /api/tasks`."""
+class OfProjects(TaskFilters):
+    """Of the tasks of all projects."""
 
     repeatable = frozenset({"project"})
 
     project: Names = Field(default=(), description="Several: given as many times.")
     task_id: str | None = None
 
-    def to_query(self) -> TaskQuery:
-        """The store's form of it."""
-        return super().to_query()._replace(projects=self.project, task_id=self.task_id)
+    def to_filters(self) -> TaskQuery:
+        """The store's form of them, with nothing else."""
+        return super().to_filters()._replace(projects=self.project, task_id=self.task_id)
+
+
+class AllTasksQuery(OfProjects, TasksQuery):
+    """`GET /api/tasks`."""
 
 
 class SessionsQuery(Query):

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from itertools import accumulate
 from typing import Final, NamedTuple
 
+from tracker.domain.queries import TaskQuery
 from tracker.domain.records import StatusCounts
 
 MAX_TRACKS: Final = 100
@@ -24,12 +25,12 @@ MAX_LOOKED_AT: Final = 300_000
 
 
 class TimelineQuery(NamedTuple):
-    """A range of time, in how many bins; `projects`: of these, or of all."""
+    """A range of time, in how many bins; `chosen`: of which tasks, whatever the page of these."""
 
     begin: int
     end: int
     bins: int
-    projects: tuple[str, ...] = ()
+    chosen: TaskQuery = TaskQuery()
 
     @property
     def width(self) -> int:

@@ -13,10 +13,12 @@ from typing import Any, Final, NamedTuple
 import apsw
 import orjson
 
+from tracker.domain.principal import Scope
 from tracker.domain.queries import TaskQuery
 from tracker.domain.tasks import ACTIVE, Status
-from tracker.store.sqlite import search
+from tracker.store.sqlite import projects, search
 from tracker.store.sqlite.columns import DERIVED, STATUSES, fill, quoted
+from tracker.store.sqlite.scope import IN_SCOPE, parameter
 from tracker.store.sqlite.usage import ALL_PROJECTS
 
 _PART_OF_STATUS: Final = "CROSS JOIN json_each(:status) AS part"
@@ -29,7 +31,7 @@ _OF_AGENT: Final = "+agent IN (SELECT value FROM json_each(:agent))"
 # Those that have ended since, and those that have not.
 _SINCE: Final = fill(
     """
-  id IN (
+  tasks.id IN (
     SELECT ended.id FROM projects CROSS JOIN tasks AS ended
       ON ended.project_id = projects.id AND ended.finished_at >= :since
     WHERE {projects}
@@ -53,16 +55,16 @@ _FILTERS: Final = {
     "title": "title = :title",
     "date_from": "started_at >= :date_from",
     "date_to": "finished_at <= :date_to",
-    "q": "id IN (SELECT rowid FROM {index} WHERE {index} MATCH :q)",
+    "q": "tasks.id IN (SELECT rowid FROM {index} WHERE {index} MATCH :q)",
     "since": _SINCE,
     "model": """
-      id IN (
+      tasks.id IN (
         SELECT task FROM usage
         WHERE shown AND model IN (SELECT value FROM json_each(:model))
       )
     """,
     "cost_min": """
-      id IN (
+      tasks.id IN (
         SELECT task FROM usage WHERE shown AND cost_micros IS NOT NULL
         GROUP BY task HAVING total(cost_micros) >= :cost_min
       )
@@ -70,7 +72,7 @@ _FILTERS: Final = {
     "attempt": "attempt = :attempt",
     "attempt_min": "attempt >= :attempt_min",
     "parent": """
-      id IN (
+      tasks.id IN (
         SELECT child.id FROM projects CROSS JOIN tasks AS child
           ON child.project_id = projects.id AND child.parent_task_id = :parent
         WHERE {projects}
@@ -139,8 +141,17 @@ class Chosen(NamedTuple):
         )
 
 
-def choose(connection: apsw.Connection, now: int, among: Among, query: TaskQuery) -> Chosen:
-    """The query's tasks, at the time `now`."""
+def within(connection: apsw.Connection, scope: Scope) -> Among:
+    """Those of a scope's projects."""
+    ids = None if scope.projects is None else projects.ids(connection, scope)
+    of_tasks = fill("project_id IN (SELECT id FROM projects WHERE {in_scope})", in_scope=IN_SCOPE)
+    return Among(IN_SCOPE, "TRUE" if ids is None else of_tasks, {"scope": parameter(scope)}, ids)
+
+
+def choose(
+    connection: apsw.Connection, now: int, among: Among, query: TaskQuery, *, apart: bool = True
+) -> Chosen:
+    """The query's tasks, at the time `now`. `apart`: whether they may be taken apart."""
     filters, index = query.filters, ""
     if query.q is not None:
         index, filters["q"] = search.match(connection, among.ids, query.q)
@@ -158,7 +169,7 @@ def choose(connection: apsw.Connection, now: int, among: Among, query: TaskQuery
     for name, names in _NAMES.items():
         if name in filters:
             filters[name] = _meant(connection, among, names, filters[name])
-    selective = not filters.keys().isdisjoint(_SELECTIVE)
+    selective = not apart or not filters.keys().isdisjoint(_SELECTIVE)
     part = ""
     of_status, of_agent = "status" in filters, "agent" in filters
     # An agent may have had very many tasks, of which few are under way: these by their status; and

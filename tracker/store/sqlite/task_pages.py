@@ -18,10 +18,9 @@ from tracker.domain.principal import Scope
 from tracker.domain.queries import TaskQuery
 from tracker.domain.records import TaskPage
 from tracker.domain.tasks import TaskSummary
-from tracker.store.sqlite import projects, search, task_figures, usage_reads
+from tracker.store.sqlite import search, task_figures, usage_reads
 from tracker.store.sqlite.columns import DERIVED, ENDS, STATUSES, fill, listed
-from tracker.store.sqlite.scope import IN_SCOPE, parameter
-from tracker.store.sqlite.task_filters import Among, Chosen, choose
+from tracker.store.sqlite.task_filters import Among, Chosen, choose, within
 
 SUMMARY: Final = listed(DERIVED.get(name, name) for name in TaskSummary._fields)
 """The columns of a `TaskSummary`, at the time `:now`."""
@@ -84,11 +83,9 @@ def of_project(
 def of_scope(connection: apsw.Connection, now: int, scope: Scope, query: TaskQuery) -> TaskPage:
     """Likewise, over the projects of a scope, or those of them that the query names."""
     scope = scope.narrowed_to(query.projects)
-    ids = None if scope.projects is None else projects.ids(connection, scope)
-    if ids is not None and len(ids) == 1:
-        return of_project(connection, now, ids[0], query)
-    of_tasks = fill("project_id IN (SELECT id FROM projects WHERE {in_scope})", in_scope=IN_SCOPE)
-    among = Among(IN_SCOPE, "TRUE" if ids is None else of_tasks, {"scope": parameter(scope)}, ids)
+    among = within(connection, scope)
+    if among.ids is not None and len(among.ids) == 1:
+        return of_project(connection, now, among.ids[0], query)
     return _page(connection, now, among, query)
 
 

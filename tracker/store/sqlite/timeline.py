@@ -19,17 +19,18 @@ from tracker.domain.timeline import (
     tracks,
 )
 from tracker.store.sqlite.columns import fill, quoted
-from tracker.store.sqlite.scope import IN_SCOPE, parameter
+from tracker.store.sqlite.scope import IN_SCOPE
+from tracker.store.sqlite.task_filters import choose, within
 
 _ENDED: Final = """
   SELECT {columns} FROM tasks
-  WHERE finished_at >= :begin AND +started_at < :end {limit}
+  WHERE finished_at >= :begin AND +started_at < :end AND {where} {limit}
 """
 _ENDED_IN_SCOPE: Final = fill(
     """
   SELECT {columns} FROM projects CROSS JOIN tasks
     ON tasks.project_id = projects.id AND finished_at >= :begin AND +started_at < :end
-  WHERE {in_scope} {limit}
+  WHERE {in_scope} AND {where} {limit}
 """,
     in_scope=IN_SCOPE,
 )
@@ -37,7 +38,7 @@ _ACTIVE: Final = fill(
     """
   SELECT {columns} FROM projects CROSS JOIN tasks
     ON tasks.project_id = projects.id AND tasks.status IN ({active}) AND started_at < :end
-  WHERE {count} > 0 AND :now >= :begin AND {in_scope}
+  WHERE {count} > 0 AND :now >= :begin AND {in_scope} AND {where}
 """,
     active=quoted(ACTIVE),
     count=" + ".join(f"projects.{status}" for status in ACTIVE),
@@ -76,22 +77,26 @@ _INTERVALS: Final = fill(
 
 def of(connection: apsw.Connection, now: int, scope: Scope, query: TimelineQuery) -> Timeline:
     """The range, at the time `now`."""
-    scope = scope.narrowed_to(query.projects)
+    scope = scope.narrowed_to(query.chosen.projects)
+    chosen = choose(connection, now, within(connection, scope), query.chosen, apart=False)
     ended = _ENDED if scope.projects is None else _ENDED_IN_SCOPE
-    of_ = {
+    of_ = chosen.parameters | {
         **{"begin": query.begin, "end": query.end, "width": query.width, "bins": query.bins},
-        **{"now": now, "scope": parameter(scope), "most": MAX_LOOKED_AT},
+        "most": MAX_LOOKED_AT,
     }
-    looked_at = fill(ended, columns="agent, status, started_at, finished_at", limit=_LIMIT)
-    groups = [Group._make(row) for row in connection.execute(fill(_GROUPS, ended=looked_at), of_)]
+
+    def rows(sql: str, columns: str, limit: str = "") -> apsw.Cursor:
+        sql = fill(sql, ended=fill(ended, columns=columns, limit=limit))
+        return connection.execute(chosen.fill(sql), of_)
+
+    looked_at = rows(_GROUPS, "agent, status, started_at, finished_at", _LIMIT)
+    groups = [Group._make(row) for row in looked_at]
     total = sum(group.total for group in groups)
     left_out = 0
     if total >= MAX_LOOKED_AT:
-        count = fill(_COUNT, ended=fill(ended, columns="1", limit=""))
-        left_out = max(0, connection.execute(count, of_).get - MAX_LOOKED_AT)
+        left_out = max(0, rows(_COUNT, "1").get - MAX_LOOKED_AT)
     intervals = None
     if total <= MAX_INTERVALS:
-        sql = fill(_INTERVALS, ended=fill(ended, columns="tasks.id", limit=""))
-        intervals = [Interval._make(row) for row in connection.execute(sql, of_)]
+        intervals = [Interval._make(row) for row in rows(_INTERVALS, "tasks.id")]
     shown, others = tracks(groups, query.bins)
     return Timeline(query, shown, others, intervals, left_out)
