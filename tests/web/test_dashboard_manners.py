@@ -162,7 +162,7 @@ def test_j_k_and_enter_go_through_rows(open_dashboard: Open) -> None:
 
 def test_keys_do_nothing_while_typing(open_dashboard: Open) -> None:
     dashboard = open_dashboard(PATH)
-    field = dashboard.page.get_by_role("searchbox", name="Words in")
+    field = dashboard.page.get_by_label("Filter: tokens and words")
     field.press_sequentially("g p ? j/")
     expect(field).to_have_value("g p ? j/")
     dashboard.heading(PROJECT)

@@ -268,6 +268,7 @@ FILTERS = st.fixed_dictionaries(
         "session": WORD,
         "since": st.sampled_from(["2h", "30d", "2024-01-15"]),
         "title": st.lists(WORD, min_size=1, max_size=3).map(" ".join),
+        "date_from": st.just("2024-01-15"),
         "date_to": st.sampled_from(["2024-01-15", "2024-01-15T21:59:59.999Z"]),
         "attention": st.just("1"),
         "silent": st.just("1"),

@@ -47,7 +47,7 @@ def test_sessions_are_seen_from_their_start_to_their_end(
         assert low_contrast(page) == []
     agents.first.get_by_role("link", name="Session s").click()
     expect(page.locator("h1")).to_have_text("app")
-    expect(page.locator("input[name=session]")).to_have_value("s")
+    expect(page.get_by_label("Filter: tokens and words")).to_have_value("session:s")
     expect(page.locator(".row-link")).to_have_count(2)
     dashboard.go("/")
     heard(send(server, "SessionEnd"))

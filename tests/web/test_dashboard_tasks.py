@@ -61,6 +61,40 @@ def test_one_line_chooses_among_all_tasks(filled: Server, open_dashboard: Open) 
     shows(page, "Build the page", "Test it", "Ask")
 
 
+@pytest.mark.parametrize(
+    ("path", "names"),
+    [
+        ("/projects/web", ".row-link"),
+        ("/projects/web/board", "task-line .line-link"),
+        ("/projects/web/timeline", ".lane-bar"),
+        ("/timeline", ".lane-bar"),
+    ],
+)
+def test_the_same_line_wherever_there_are_tasks(
+    filled: Server, open_dashboard: Open, path: str, names: str
+) -> None:
+    dashboard = open_dashboard(path, server=filled)
+    page = dashboard.page
+    line = page.get_by_label("Filter: tokens and words")
+    shown = page.locator(names).filter(visible=True)
+    expect(shown).to_have_count(4 if path == "/timeline" else 2)
+    for typed in ("status:failed,pending agent:codex", "it", "since:2h it"):
+        line.fill(typed)
+        expect(shown).to_have_text(["Test it"])
+    dashboard.at(f"{path}?since=2h&q=it")
+    page.reload()
+    expect(shown).to_have_text(["Test it"])
+    expect(line).to_have_value("since:2h it")
+    line.fill("project:api")
+    if path == "/timeline":
+        expect(shown).to_have_count(2)
+        expect(shown.filter(has_text="Test it")).to_have_count(0)
+    else:
+        expect(page.locator(".tokens-wrong")).to_contain_text("project:api")
+        expect(shown).to_have_count(2)
+        assert "project=" not in page.url
+
+
 def test_a_token_that_is_none_is_told_and_changes_nothing_else(
     filled: Server, open_dashboard: Open
 ) -> None:

@@ -13,12 +13,17 @@ const IN_WINDOW = 60;
 
 export class TimelineData {
 	#project;
+	#filters;
 	/** @type {any} */
 	#read = null;
 
-	/** @param {string} project Empty: of all. */
-	constructor(project) {
+	/**
+	 * @param {string} project Empty: of all.
+	 * @param {Record<string, string>} filters Of tasks, by the API's names.
+	 */
+	constructor(project, filters) {
 		this.#project = project;
+		this.#filters = filters;
 	}
 
 	/** Whether what was read tells of this window all that it can. */
@@ -32,7 +37,7 @@ export class TimelineData {
 	async read(from, to) {
 		const room = (to - from) / 2;
 		const [begin, end] = [Math.max(0, Math.floor(from - room)), Math.ceil(to + room)];
-		const query = { from: new Date(begin).toISOString(), to: new Date(end).toISOString(), bins: BINS };
+		const query = { ...this.#filters, from: new Date(begin).toISOString(), to: new Date(end).toISOString(), bins: BINS };
 		const { agents, others, intervals, left_out: leftOut, bin_seconds: width, total } =
 			await api.timeline(this.#project ? { ...query, project: this.#project } : query);
 		this.#read = { from: begin, to: end, width: width * 1000, agents, others, intervals, leftOut, total };
@@ -75,7 +80,7 @@ export class TimelineData {
 	/** Where time begins and ends for whoever wants to see all of it; null: there is nothing yet. */
 	async ends() {
 		const ask = (order) => {
-			const query = { limit: 1, sort_by: "started_at", sort_order: order };
+			const query = { ...this.#filters, limit: 1, sort_by: "started_at", sort_order: order };
 			return this.#project ? api.tasks(this.#project, query) : api.allTasks(query);
 		};
 		const [{ tasks: [newest] }, { tasks: [oldest] }] = await Promise.all([ask("desc"), ask("asc")]);

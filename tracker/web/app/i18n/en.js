@@ -166,15 +166,7 @@ export default {
 		usedInAll: "Used with what it started",
 	},
 	filter: {
-		agent: "Agent",
-		anyStatus: "Any status",
-		date_from: "Started on or after (UTC)",
-		date_to: "Ended on or before (UTC)",
-		from: "From",
-		q: "Words in title, result, error",
-		status: "Status",
 		title: "Filters",
-		to: "to",
 	},
 	graph: {
 		alone: "It depends on no task, and has started none.",
@@ -518,7 +510,6 @@ export default {
 		progress: "Progress",
 		progressChart: "Progress over time: {percent} % after {time}",
 		result: "Result",
-		session: "Session",
 		silentNote: "Nothing has been heard of it for long. The agent may be stuck, or gone; the task has not failed.",
 		since: "since",
 		subtasks: "Started by it",
@@ -580,7 +571,7 @@ export default {
 		silent: "Silent",
 		views: "Saved filters",
 		waiting: "Waiting for a person",
-		wrong: "No filter: {tokens}. Filters are status:, agent:, project:, model:, session:, parent:, since:2h, cost:>1, is:waiting, is:silent, is:overdue, is:again.",
+		wrong: "No filter: {tokens}. Filters are status:, agent:, project:, model:, session:, parent:, title:, since:2h, started:2024-01-15, until:2024-01-31, cost:>1, is:waiting, is:silent, is:overdue, is:again.",
 	},
 	usage: {
 		about: "about {cost}",

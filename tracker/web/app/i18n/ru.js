@@ -166,15 +166,7 @@ export default {
 		usedInAll: "Потрачено вместе с запущенными",
 	},
 	filter: {
-		agent: "Агент",
-		anyStatus: "Любой статус",
-		date_from: "Начаты не раньше (UTC)",
-		date_to: "Закончены не позже (UTC)",
-		from: "С",
-		q: "Слова из названия, результата, ошибки",
-		status: "Статус",
 		title: "Фильтры",
-		to: "по",
 	},
 	graph: {
 		alone: "Она не зависит от других задач и никаких не запускала.",
@@ -518,7 +510,6 @@ export default {
 		progress: "Прогресс",
 		progressChart: "Прогресс во времени: {percent} % за {time}",
 		result: "Результат",
-		session: "Сессия",
 		silentNote: "От неё давно нет сообщений: возможно, агент завис. Ошибкой это не считается.",
 		since: "с",
 		subtasks: "Запущенные ею",
@@ -580,7 +571,7 @@ export default {
 		silent: "Молчат",
 		views: "Готовые фильтры",
 		waiting: "Ждут человека",
-		wrong: "Не фильтр: {tokens}. Фильтры: status:, agent:, project:, model:, session:, parent:, since:2h, cost:>1, is:waiting, is:silent, is:overdue, is:again.",
+		wrong: "Не фильтр: {tokens}. Фильтры: status:, agent:, project:, model:, session:, parent:, title:, since:2h, started:2024-01-15, until:2024-01-31, cost:>1, is:waiting, is:silent, is:overdue, is:again.",
 	},
 	usage: {
 		about: "около {cost}",

@@ -8,12 +8,14 @@ const STATUSES = ["pending", "running", "completed", "failed"];
 const DATE = /^\d{4}-\d\d-\d\d(T.*)?$/;
 const TIME = /^\d+(\.\d+)?[smhdw]$/;
 const PLAIN = ["status", "agent", "project", "model", "title", "session", "parent", "since"];
+/** @type {Record<string, string>} */
+const DATES = { started: "date_from", until: "date_to" };
 /** @type {Record<string, [string, string]>} */
 const IS = { waiting: ["attention", "1"], silent: ["silent", "1"], overdue: ["overdue", "1"], again: ["attempt_min", "2"] };
 const TOKEN = /(?:([a-z]+):)?("(?:[^"\\]|\\.)*"?|\S+)/gi;
 
 /** The names of all filters that a line can hold. */
-export const FILTERS = [...PLAIN, "date_to", ...Object.values(IS).map(([name]) => name), "cost_min", "q"];
+export const FILTERS = [...PLAIN, ...Object.values(DATES), ...Object.values(IS).map(([name]) => name), "cost_min", "q"];
 
 /**
  * What a line says; `wrong`: the tokens that say nothing.
@@ -49,7 +51,7 @@ function read(name, value, filters) {
 	} else if (name === "cost" && /^>?\d+(\.\d+)?$/.test(value)) filters.cost_min = value.replace(">", "");
 	else if (name === "status" && value.split(",").every((one) => STATUSES.includes(one))) filters.status = value;
 	else if (name === "since" && (TIME.test(value) || DATE.test(value))) filters.since = value;
-	else if (name === "until" && DATE.test(value)) filters.date_to = value;
+	else if (Object.hasOwn(DATES, name) && DATE.test(value)) filters[DATES[name]] = value;
 	else if (PLAIN.includes(name) && value && name !== "status" && name !== "since") filters[name] = value;
 	else return false;
 	return true;
@@ -61,7 +63,7 @@ function read(name, value, filters) {
  */
 export function formatTokens(filters) {
 	const tokens = PLAIN.filter((name) => filters[name]).map((name) => `${name}:${quote(filters[name])}`);
-	if (filters.date_to) tokens.push(`until:${quote(filters.date_to)}`);
+	for (const [name, filter] of Object.entries(DATES)) if (filters[filter]) tokens.push(`${name}:${quote(filters[filter])}`);
 	for (const [word, [name, value]] of Object.entries(IS)) if (filters[name] === value) tokens.push(`is:${word}`);
 	if (filters.cost_min) tokens.push(`cost:>${filters.cost_min}`);
 	if (filters.q) tokens.push(filters.q.split(" ").map(plainWord).join(" "));

@@ -19,7 +19,7 @@ class TaskBoard extends HTMLElement {
 		const { status: only, ...filters } = this.filters;
 		await Promise.all(STATUSES.map(async (name) => {
 			const column = this.#columns[name];
-			column.element.hidden = Boolean(only) && only !== name;
+			column.element.hidden = Boolean(only) && !only.split(",").includes(name);
 			if (column.element.hidden) return;
 			const query = { ...filters, status: name, limit: SHOWN };
 			const { tasks, total } = await api.tasks(this.project, query).catch(unlessUnknown);
@@ -29,6 +29,10 @@ class TaskBoard extends HTMLElement {
 
 	/** What is shown stays until the next read. */
 	forget() {}
+
+	choose(filters) {
+		this.filters = filters;
+	}
 
 	update() {
 		for (const column of Object.values(this.#columns)) column.refresh();

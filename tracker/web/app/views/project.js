@@ -1,25 +1,23 @@
 // @ts-check
-// Project: figures, filters, and its tasks as a table, a board or a timeline.
-import { duration, fill, h, isolate, number, paths, setQuery, t } from "../lib/index.js";
-import { api, renewal, STATUSES } from "../data/index.js";
+// Project: figures, a line of tokens, and its tasks as a table, a board or a timeline.
+import { duration, h, isolate, number, paths, t } from "../lib/index.js";
+import { api, renewal } from "../data/index.js";
 import { figures, missing, View } from "../parts/index.js";
 import "./project-board.js";
 import "./project-table.js";
 import "./task-timeline.js";
+import { TokenLine } from "./token-line.js";
 
-const FILTERS = ["q", "status", "agent", "session", "date_from", "date_to"];
 const TABS = { "": "task-table", board: "task-board", timeline: "task-timeline" };
-const TYPING_MS = 250;
 
 class ProjectView extends View {
 	#project;
 	#tab;
-	#query;
+	#line;
 	#figures = figures({
 		total: t("project.total"), running: t("status.running"), failed: t("status.failed"),
 		rate: t("project.rate"), average: t("project.average"),
 	});
-	#agents = h("datalist", { id: "agents" });
 	#content;
 	#toolbar;
 	#unknown = missing(t("project.unknown"));
@@ -29,38 +27,35 @@ class ProjectView extends View {
 		super();
 		this.#project = project;
 		this.#tab = tab ?? "";
-		this.#query = query;
+		this.#line = new TokenLine(query, () => this.#choose(), true);
 		this.classList.add("view-fixed");
 	}
 
 	render() {
-		this.#toolbar = h("div.toolbar", this.#tabs(), this.#tab !== "timeline" && this.#form());
+		this.#toolbar = h("div.toolbar", this.#tabs(), this.#line.elements);
 		this.#content = document.createElement(TABS[this.#tab]);
 		this.#content.project = this.#project;
-		this.#content.filters = this.#filters();
+		this.#content.filters = this.#line.filters;
 		this.append(
 			h("header.heading",
 				h("div.heading-names",
 					h("nav.crumbs", { "aria-label": t("crumbs") }, h("a", { href: paths.projects() }, t("nav.projects"))),
 					h("h1", { tabindex: "-1" }, isolate(this.#project))),
 				this.#figures.element),
-			this.#toolbar,
+			this.#toolbar, this.#line.wrong,
 			this.#content, this.#unknown,
 		);
 		this.#unknown.hidden = true;
 	}
 
 	async load() {
-		const [found, overall] = await Promise.all([
-			api.projectStats(this.#project), api.stats(), this.#content.read(),
-		]);
+		const [found] = await Promise.all([api.projectStats(this.#project), this.#content.read()]);
 		const { total, running, failed, completed } = found.task_stats;
 		const { finished_success_rate: rate, average_duration: average } = found.performance;
 		this.#figures.update({
 			total: number(total), running: number(running), failed: number(failed),
 			rate: completed + failed ? `${number(rate, 1)} %` : "–", average: duration(Math.round(average * 10) / 10),
 		});
-		fill(this.#agents, overall.agents.map(({ name }) => h("option", { value: name })));
 	}
 
 	/** A project that is not there, or not yet, is no failure to be tried again. */
@@ -87,10 +82,6 @@ class ProjectView extends View {
 		this.reload();
 	}
 
-	#filters() {
-		return Object.fromEntries(FILTERS.map((name) => [name, this.#query.get(name) ?? ""]));
-	}
-
 	#tabs() {
 		const names = { "": "project.table", board: "project.board", timeline: "project.timeline" };
 		return h("nav.tabs", { "aria-label": t("project.views") },
@@ -101,37 +92,11 @@ class ProjectView extends View {
 				}, t(label))));
 	}
 
-	#form() {
-		const filters = this.#filters();
-		const input = (name, type, properties) =>
-			h("input", { name, type, value: filters[name], "aria-label": t(`filter.${name}`), ...properties });
-		const form = h("form.filters", { role: "search", "aria-label": t("filter.title") },
-			input("q", "search", { placeholder: t("filter.q") }),
-			h("select", { name: "status", "aria-label": t("filter.status") },
-				h("option", { value: "" }, t("filter.anyStatus")),
-				STATUSES.map((s) => h("option", { value: s, selected: s === filters.status }, t(`status.${s}`)))),
-			input("agent", "text", { placeholder: t("filter.agent"), list: "agents", autocomplete: "off" }),
-			filters.session && input("session", "search", { placeholder: t("task.session") }),
-			h("label.field", h("span", t("filter.from")), input("date_from", "date")),
-			h("label.field", h("span", t("filter.to")), input("date_to", "date")),
-			this.#agents);
-		let timer = 0;
-		form.addEventListener("submit", (event) => event.preventDefault());
-		form.addEventListener("input", () => {
-			clearTimeout(timer);
-			timer = setTimeout(() => this.#filter(Object.fromEntries(new FormData(form))), TYPING_MS);
-		});
-		return form;
-	}
-
-	#filter(values) {
-		setQuery(values);
+	#choose() {
 		/** @type {any} */
 		const tabs = this.querySelectorAll(".tabs a");
 		for (const link of tabs) link.search = location.search;
-		if (this.#content.choose) this.#content.choose(values);
-		else this.#content.filters = values;
-		this.#content.forget();
+		this.#content.choose(this.#line.filters);
 		this.reload();
 	}
 }

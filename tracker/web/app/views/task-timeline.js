@@ -17,7 +17,9 @@ const STEPS = [1, 5, 15, 30, 60, 300, 900, 1800, 3600, 7200, 14400, 43200, 86400
 class TaskTimeline extends HTMLElement {
 	/** Empty: of all projects. */
 	project = "";
-	#data = new TimelineData("");
+	/** @type {Record<string, string>} */
+	filters = {};
+	#data = new TimelineData("", {});
 	#from = 0;
 	#to = 0;
 	// A window that has the present in it moves along with it.
@@ -35,7 +37,7 @@ class TaskTimeline extends HTMLElement {
 	#bins = { of: null, lanes: new Map() };
 
 	connectedCallback() {
-		this.#data = new TimelineData(this.project);
+		this.#data = new TimelineData(this.project, this.filters);
 		this.#none.hidden = true;
 		const tool = (name, label, action) =>
 			h("button.button.button-icon", { type: "button", title: label, "aria-label": label, onclick: action }, icon(name));
@@ -66,6 +68,11 @@ class TaskTimeline extends HTMLElement {
 
 	/** What is shown stays until the next read. */
 	forget() {}
+
+	choose(filters) {
+		this.filters = filters;
+		this.#data = new TimelineData(this.project, filters);
+	}
 
 	update() {
 		this.#drawSoon();

@@ -4,19 +4,26 @@ import { h, t } from "../lib/index.js";
 import { renewal } from "../data/index.js";
 import { heading, View } from "../parts/index.js";
 import "./task-timeline.js";
+import { TokenLine } from "./token-line.js";
 
 class TimelineView extends View {
 	/** @type {any} */
 	#timeline = h("task-timeline");
+	#line;
 	#reloadSoon = renewal(() => this.reload(), 3000);
 
-	constructor() {
+	constructor(_args, query) {
 		super();
 		this.classList.add("view-fixed");
+		this.#line = new TokenLine(query, () => {
+			this.#timeline.choose(this.#line.filters);
+			this.reload();
+		});
 	}
 
 	render() {
-		this.append(heading(t("project.timeline")), this.#timeline);
+		this.#timeline.filters = this.#line.filters;
+		this.append(heading(t("project.timeline")), h("div.toolbar", this.#line.elements), this.#line.wrong, this.#timeline);
 	}
 
 	async load() {
