@@ -22,6 +22,7 @@ from urllib.parse import quote
 from agent_task_tracker import shapes
 from agent_task_tracker.credentials import ExplicitKey
 from agent_task_tracker.errors import ClientError, TooLarge
+from agent_task_tracker.filters import TaskFilters, as_parameters
 from agent_task_tracker.further import Further
 from agent_task_tracker.shapes import Shape
 from agent_task_tracker.transport import Json, Retries, Transient, Transport
@@ -193,22 +194,27 @@ class Client:
         """Remove a task with its history. Raises ClientError: see `delete_project`."""
         self._delete("/api/projects/{}/tasks/{}", project, task_id)
 
-    def tasks(
-        self,
-        project: str | None = None,
-        *,
-        status: str | None = None,
-        agent: str | None = None,
-        session: str | None = None,
-        q: str | None = None,
-    ) -> Iterator[Json]:
-        """A project's tasks, newest first; None: those of all projects, each with its `project`.
-        `q`: words to search for."""
-        wanted = {"status": status, "agent": agent, "session": session, "q": q}
+    def tasks(self, project: str | None = None, **chosen: Unpack[TaskFilters]) -> Iterator[Json]:
+        """A project's tasks, newest first; None: those of all projects, each with its `project`."""
+        wanted = as_parameters(chosen)
         if project is None or project in _NO_SEGMENTS:
             return self._pages("/api/tasks", "tasks", shapes.ALL_TASKS, project=project, **wanted)
         path = f"/api/projects/{segment(project)}/tasks"
         return self._pages(path, "tasks", shapes.TASKS, **wanted)
+
+    def timeline(
+        self,
+        begin: str = "1h",
+        end: str | None = None,
+        *,
+        bins: int = 60,
+        project: str | None = None,
+        **chosen: Unpack[TaskFilters],
+    ) -> Json:
+        """What agents did from `begin` until `end` (None: now), each a time or so long ago (`60m`,
+        `3d`): by agent in `bins` of equal length, and one by one while the tasks are few."""
+        within = {"from": begin, "to": end, "bins": bins, "project": project}
+        return self._get("/api/timeline", shapes.TIMELINE, **within, **as_parameters(chosen))
 
     def sessions(
         self, project: str | None = None, *, active: bool | None = None, host: str | None = None

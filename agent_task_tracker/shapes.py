@@ -130,6 +130,12 @@ PROJECTS: Final[Shape] = {"projects": [PROJECT], "total": _integer}
 TASKS: Final[Shape] = {"tasks": [_TASK], "total": _integer}
 ALL_TASKS: Final[Shape] = {"tasks": [{**_TASK, "project": _text}], "total": _integer}
 
+TIMELINE: Final[Shape] = {
+    "agents": [{"agent": _text, "running": [_integer]}],
+    "bin_seconds": _number,
+    "total": _integer,
+}
+
 SESSIONS: Final[Shape] = {
     "sessions": [{"project": _text, "session": _text, "agent": _text, "state": _text}],
     "total": _integer,

@@ -262,6 +262,8 @@ console.log(JSON.stringify({
   done: done.status, task: (await client.task(project, "a/b")).progress, types,
   total: (await client.tasks(project)).total, stats: (await client.stats(project)).project,
   sessions: (await client.sessions({ project })).total,
+  chosen: (await client.tasks(project, { status: "failed", title: "T" })).total,
+  ran: (await client.timeline({ project, status: "failed", silent: false })).total,
   found: Array.isArray((await client.search("T")).tasks),
   refused: [refused instanceof Refused, refused.status, refused.code], wrong: wrong.status,
   away: away instanceof Unreachable, resync: resync.type, stopped: stopped.name,
@@ -275,6 +277,7 @@ console.log(JSON.stringify({
     assert told.pop("stats") == project
     assert told == {
         **{"done": "completed", "task": 100, "total": 2, "sessions": 0, "found": True},
+        **{"chosen": 1, "ran": 1},
         **{"refused": [True, 422, "VALIDATION_ERROR"], "wrong": 401, "away": True},
         **{"resync": "resync_required", "stopped": "TimeoutError"},
     }

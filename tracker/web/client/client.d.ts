@@ -75,6 +75,43 @@ export interface Report {
 export type Answer = Record<string, any>;
 export type Query = Record<string, string | number | boolean | null | undefined>;
 
+/** Which tasks; times are in ISO 8601, or so long ago: `30m`, `2h`, `3d`. */
+export interface TaskFilters {
+  /** Or several with commas: `failed,running`. */
+  status?: string;
+  agent?: string;
+  session?: string;
+  date_from?: string;
+  date_to?: string;
+  q?: string;
+  /** Under way then or later. */
+  since?: string;
+  model?: string;
+  /** US dollars. */
+  cost_min?: number;
+  attention?: boolean;
+  silent?: boolean;
+  overdue?: boolean;
+  attempt?: number;
+  attempt_min?: number;
+  parent?: string;
+  title?: string;
+  task_id?: string;
+}
+export interface TasksQuery extends TaskFilters {
+  limit?: number;
+  offset?: number;
+  sort_by?: "started_at" | "finished_at" | "updated_at" | "duration_seconds" | "title";
+  sort_order?: "asc" | "desc";
+  figures?: boolean;
+}
+export interface TimelineQuery extends TaskFilters {
+  from?: string;
+  to?: string;
+  bins?: number;
+  project?: string;
+}
+
 /** An event, or a `resync_required`, which has no `id`. */
 export interface Message {
   id?: number;
@@ -99,7 +136,8 @@ export class Client {
   finish(fields: Report): Promise<Answer>;
   error(fields: Report & { error_type: string; error_message: string }): Promise<Answer>;
   projects(query?: Query): Promise<Answer>;
-  tasks(project?: string, query?: Query): Promise<Answer>;
+  tasks(project?: string, query?: TasksQuery & Query): Promise<Answer>;
+  timeline(query?: TimelineQuery & Query): Promise<Answer>;
   task(project: string, taskId: string): Promise<Answer>;
   stats(project?: string): Promise<Answer>;
   sessions(query?: Query): Promise<Answer>;

@@ -525,6 +525,9 @@ export class Client {
   tasks(project, query = {}) {
     return this.#get("/api/tasks", { ...query, project });
   }
+  timeline(query = {}) {
+    return this.#get("/api/timeline", query);
+  }
   task(project, taskId) {
     return this.#get(`/api/projects/${segment(project)}/tasks/${segment(taskId)}`);
   }
