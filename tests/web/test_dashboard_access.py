@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.support.dashboard import Dashboard, Held
+from tests.support.dashboard import Dashboard, Held, until
 from tests.support.keys import make_key
 from tests.support.server import KEY, Server, wait_for
 
@@ -180,6 +180,28 @@ def test_the_next_one_sees_nothing_of_the_one_before(open_dashboard: Open, made:
     made.report("status", "mine", task="My task", message="then")
     expect(dashboard.lines("My task")).to_contain_text("then")
     expect(dashboard.lines("Their task")).to_have_count(0)
+
+
+def test_who_signs_out_is_not_told_that_the_server_is_away(
+    open_dashboard: Open, made: Server
+) -> None:
+    page = opened(open_dashboard, made, KEY, "/").page
+    page.evaluate(
+        """() => {
+            window.states = [];
+            const state = document.querySelector(".state");
+            new MutationObserver(() => window.states.push(state.dataset.state))
+                .observe(state, { attributeFilter: ["data-state"] });
+        }"""
+    )
+    held = Held(page, "**/api/session")
+    page.get_by_role("button", name="Sign out", exact=True).click()
+    wait_for(lambda: page.wait_for_timeout(10) or held.routes, what="the request")
+    answer = held.routes[0].fetch()  # the server ends the page's connection with it
+    until(page, "() => window.states.length > 0")
+    held.routes[0].fulfill(response=answer)
+    expect(page.get_by_label("API key")).to_be_visible()
+    assert "offline" not in page.evaluate("window.states")
 
 
 def test_another_session_in_this_browser_makes_the_page_anew(

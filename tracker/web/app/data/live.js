@@ -21,6 +21,8 @@ const LONGEST_REST = 1_000;
 const QUIET = 1_500;
 // The server takes no live connection from this page's origin (CloseCode.FORBIDDEN).
 const FORBIDDEN = 3003;
+// The session is over (CloseCode.UNAUTHORIZED).
+const UNAUTHORIZED = 3000;
 
 export class Live {
 	/** state: "connecting", "catching-up", "live" or "offline". */
@@ -125,7 +127,8 @@ export class Live {
 			if (!current()) return;
 			this.refused = code === FORBIDDEN;
 			if (this.refused) this.#retryIn = LAST_RETRY;
-			this.#disconnected();
+			if (code === UNAUTHORIZED) this.#askAgain();
+			else this.#disconnected();
 		};
 	}
 
@@ -202,6 +205,17 @@ export class Live {
 		this.#close();
 		if (this.state !== "offline") this.offlineSince = this.#cursor === null ? (lastLive() ?? serverNow()) : serverNow();
 		this.#set("offline");
+		this.#retry();
+	}
+
+	/** The server is there: whether anybody is still signed in, the next request tells. */
+	#askAgain() {
+		this.#close();
+		this.#set("connecting");
+		this.#retry();
+	}
+
+	#retry() {
 		const jitter = 0.5 + Math.random() / 2;
 		this.#timer("retry", this.#retryIn * jitter, () => this.#connect());
 		this.#retryIn = Math.min(LAST_RETRY, this.#retryIn * 2);
