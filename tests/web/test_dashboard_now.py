@@ -189,6 +189,33 @@ def test_agents_have_below_them_what_they_started(open_dashboard: Open, server: 
     expect(page.get_by_role("link", name="Session s 1")).to_have_count(0)
 
 
+def test_agents_out_of_sight_are_there_and_say_the_newest_when_they_are_seen(
+    open_dashboard: Open, server: Server
+) -> None:
+    for number in range(80):
+        server.report("start", "p", f"t{number}", task=f"Task {number}")
+    page = open_dashboard(server=server).page
+    agents = page.get_by_role("list", name="Agents")
+    expect(agents.locator(".line-link")).to_have_count(80)  # for the browser's search
+    first, last = agents.locator("agent-line").first, agents.locator("agent-line").last
+    height = agents.evaluate("list => list.scrollHeight")
+    for number in (0, 79):
+        server.report("status", "p", f"t{number}", progress=40, message="On its way")
+    expect(first).to_contain_text("On its way")
+    last.scroll_into_view_if_needed()
+    expect(last).to_contain_text("On its way")
+    expect(last.get_by_role("progressbar")).to_have_attribute("aria-valuenow", "40")
+    page.evaluate(
+        "getSelection().selectAllChildren(document.querySelector('agent-line .line-words'))"
+    )
+    server.report("status", "p", "t79", progress=41, message="On its way, further")
+    expect(first).to_contain_text("further")
+    assert page.evaluate(
+        "getSelection().containsNode(document.querySelector('agent-line .line-words'), true)"
+    )
+    assert agents.evaluate("list => list.scrollHeight") == pytest.approx(height, rel=0.01)
+
+
 def test_successes_are_folded_and_failures_are_not(open_dashboard: Open, server: Server) -> None:
     for number in range(12):
         server.report("finish", "p", f"d{number}", task=f"Done {number}")

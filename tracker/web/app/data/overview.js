@@ -48,9 +48,9 @@ class Overview {
 	start() {
 		this.stop();
 		this.#undo = [
-			store.subscribe((events) => {
-				if (events) this.#notify();
-				else this.#forget();
+			store.subscribe((events, isNews) => {
+				if (!events) this.#forget();
+				else if (isNews) this.#notify();
 				this.#readSoon();
 			}),
 			store.whenBack(() => this.#readSoon()),
@@ -74,7 +74,7 @@ class Overview {
 		this.#reading = null;
 	}
 
-	/** Hear of each change, as often as the page shows events; and with the error, of a read that has failed. */
+	/** Hear of each change but words, as often as the page shows events; and with the error, of a read that has failed. */
 	listen(listener) {
 		this.#listeners.add(listener);
 		return () => this.#listeners.delete(listener);

@@ -145,6 +145,24 @@ export function areDeletionsOf(events, { project, task_id }) {
 		&& (data.task_id ?? task_id) === task_id);
 }
 
+/** What a task has beside its state. */
+const WORDS = new Set(["progress", "message", "updated_at", "metadata", "usage", "usage_total", "duration_seconds"]);
+
+/**
+ * Whether a task is as it was but for what it has said, of its plan nothing.
+ * @param {Task} before
+ * @param {Task | undefined} now
+ */
+function goesOn(before, now) {
+	return now !== undefined && Object.keys(now).every((name) => WORDS.has(name) || isSame(before[name], now[name]))
+		&& before.metadata?.estimated_duration === now.metadata?.estimated_duration;
+}
+
+/** Of values as JSON has them: one that is not there is none. */
+function isSame(a, b) {
+	return (a ?? null) === (b ?? null) || (typeof b === "object" && JSON.stringify(a) === JSON.stringify(b));
+}
+
 class Store {
 	/** @type {Map<string, Task>} */
 	tasks = new Map();
@@ -155,7 +173,11 @@ class Store {
 	#listeners = new Set();
 	#waiting = new Set();
 
-	/** `listener(events)` after each batch; `events` is null when everything has to be read again. */
+	/**
+	 * `listener(events, isNews)` after each batch; `events` is null when everything has to be read again.
+	 * `isNews`: whether a task has come, gone, or is in another state. Otherwise those that were under way
+	 * said how far they are, no more.
+	 */
 	subscribe(listener) {
 		this.#listeners.add(listener);
 		return () => this.#listeners.delete(listener);
@@ -190,14 +212,17 @@ class Store {
 	 * @param {LogEvent[]} events
 	 */
 	apply(events) {
+		let isNews = false;
 		for (const event of events) {
+			const before = this.tasks.get(keyOf(event.data));
 			if (DELETIONS.has(event.type)) this.#drop(event);
 			else if (event.data.task_id) this.#applyOne(event);
+			isNews ||= !before || !goesOn(before, this.tasks.get(keyOf(event.data)));
 		}
 		this.events.push(...events);
 		if (this.events.length > MAX_EVENTS * 1.5) this.events = this.events.slice(-MAX_EVENTS);
 		if (this.tasks.size > MAX_TASKS) this.#forgetEnded();
-		this.#notify(events);
+		this.#notify(events, isNews);
 	}
 
 	/** @param {LogEvent} event */
@@ -221,8 +246,8 @@ class Store {
 		this.#notify(null);
 	}
 
-	#notify(events) {
-		for (const listener of this.#listeners) listener(events);
+	#notify(events, isNews = true) {
+		for (const listener of this.#listeners) listener(events, isNews);
 	}
 
 	/** @param {LogEvent} event */

@@ -76,6 +76,11 @@ export function attribute(element, name, value) {
 	if (element.getAttribute(name) !== value) element.setAttribute(name, value);
 }
 
+/** The same of its text. What is there already is written over: a selection that spans it stays. */
 export function text(element, value) {
-	if (element.textContent !== value) element.textContent = value;
+	const node = element.firstChild;
+	value = String(value ?? "");
+	if (!(node instanceof Text) || node.nextSibling) {
+		if (element.textContent !== value) element.textContent = value;
+	} else if (node.data !== value) node.data = value;
 }

@@ -1,7 +1,8 @@
 // @ts-check
 // Where one is in a view: how far what is scrolled, and on which link. It is kept with the entry in
 // the history, so that going back leads to where one was. Views fill up only after they have read:
-// until then, or until the user does something, this goes on trying.
+// until then, or until the user does something, this goes on trying. The link stands where it stood, even
+// if what is above it is not as high as it was: rows have come, or are not drawn yet.
 import { remember, remembered } from "./router.js";
 import { throttle } from "./throttle.js";
 
@@ -28,7 +29,13 @@ export function keepPlace() {
 	if (performance.now() < tryUntil) return;
 	const scrolls = [...scrolled].filter((element) => element.isConnected)
 		.map((element) => [...addressOf(element), element.scrollLeft, element.scrollTop]);
-	remember({ place: { scrolls, focus: focused() } });
+	const focus = focused();
+	remember({ place: { scrolls, focus, top: linkTo(focus)?.getBoundingClientRect().top } });
+}
+
+/** @returns {HTMLElement | null} */
+function linkTo(focus) {
+	return focus && document.querySelector(`main a[href="${CSS.escape(focus)}"]`);
 }
 
 const keepSoon = throttle(keepPlace, NOTED_EVERY);
@@ -48,17 +55,22 @@ export function followPlace() {
 /** Go to where one was when the view of this address was left, if it was. */
 export function findPlace() {
 	scrolled.clear();
-	const { scrolls = [], focus = null } = remembered("place") ?? {};
+	const { scrolls = [], focus = null, top: height = null } = remembered("place") ?? {};
 	tryUntil = performance.now() + TRY_MS;
 	const step = () => {
 		if (performance.now() >= tryUntil) return;
+		const link = linkTo(focus);
 		const isThere = scrolls.map(([name, index, left, top]) => {
 			const element = document.getElementsByTagName(name)[index];
+			if (height !== null && link && element?.contains(link)) {
+				const away = link.getBoundingClientRect().top - height;
+				if (Math.abs(away) > 1) element.scrollBy({ top: away, behavior: "instant" });
+				return Math.abs(away) <= 1;
+			}
 			element?.scrollTo({ left, top, behavior: "instant" });
 			return element && Math.abs(element.scrollTop - top) <= 1 && Math.abs(element.scrollLeft - left) <= 1;
 		});
-		const link = focus && document.querySelector(`main a[href="${CSS.escape(focus)}"]`);
-		/** @type {HTMLElement | null} */ (link)?.focus({ preventScroll: true });
+		link?.focus({ preventScroll: true });
 		if (isThere.every(Boolean) && (!focus || link)) tryUntil = 0;
 		else requestAnimationFrame(step);
 	};

@@ -13,6 +13,7 @@ export * from "./layout.js";
 export * from "./markdown.js";
 export * from "./marks.js";
 export * from "./names-field.js";
+export * from "./rows-in-sight.js";
 export * from "./selection.js";
 import "./session-line.js";
 export * from "./snippets.js";

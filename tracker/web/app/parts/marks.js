@@ -48,7 +48,7 @@ class TimeShown extends HTMLElement {
 	#stop = () => {};
 
 	connectedCallback() {
-		this.#stop = onTick(() => this.#show());
+		this.#stop = onTick(() => this.closest("[data-unseen]") || this.#show());
 		this.#show();
 	}
 

@@ -1,7 +1,7 @@
 // @ts-check
 // What surrounds every view: where one can go, how much goes on, and whether what one sees is live.
 import {
-	clockTime, fill, h, icon, isolate, keyed, LANGUAGES, number, paths, setPref, t, text,
+	attribute, clockTime, fill, h, icon, isolate, keyed, LANGUAGES, number, paths, setPref, t, text,
 } from "../lib/index.js";
 import { access, NEWS, overview, serverNow } from "../data/index.js";
 import { nextTheme, otherLanguage, signOut } from "./actions.js";
@@ -34,9 +34,9 @@ export class Shell {
 	#tabList = h("nav.tabs.place-tabs", { "aria-label": t("nav.tasks"), hidden: true }, Object.values(this.#tabs));
 	#tallies = Object.fromEntries(Object.entries(TALLIES).map(([name, filters]) => [name, new Tally(name, filters)]));
 	#projects = h("div.side-list", { role: "list" });
-	#projectsNav = h("nav.side-projects", { "aria-labelledby": "side-projects", hidden: true },
-		h("h2", { id: "side-projects" }, t("nav.projects")), this.#projects);
 	#all = h("a.side-all", { href: paths.projects() });
+	#projectsNav = h("nav.side-projects", { "aria-labelledby": "side-projects", hidden: true },
+		h("h2", { id: "side-projects" }, t("nav.projects")), this.#projects, this.#all);
 	#showProjects = keyed(this.#projects, () => new ProjectEntry(), (entry, shown) => entry.show(shown));
 	/** @type {string | undefined} */
 	#current;
@@ -96,8 +96,7 @@ export class Shell {
 			isCurrent: name === this.#current,
 		})), ({ name }) => name);
 		text(this.#all, t("nav.allProjects", { count: total }));
-		if (total > SHOWN_PROJECTS) this.#projectsNav.append(this.#all);
-		else this.#all.remove();
+		this.#all.hidden = total <= SHOWN_PROJECTS;
 	}
 
 	/** Who is signed in, and that there may be more projects than they see. */
@@ -162,16 +161,16 @@ class ProjectEntry extends HTMLElement {
 
 	show({ name, runs, failures, isCurrent }) {
 		text(this.#name, name);
-		this.#link.setAttribute("href", paths.project(name));
-		this.#link.title = name;
-		if (isCurrent) this.#link.setAttribute("aria-current", "page");
-		else this.#link.removeAttribute("aria-current");
+		attribute(this.#link, "href", paths.project(name));
+		attribute(this.#link, "title", name);
+		if (!isCurrent) this.#link.removeAttribute("aria-current");
+		else attribute(this.#link, "aria-current", "page");
 		this.#dot.toggleAttribute("data-runs", runs);
 		text(this.#runs, runs ? t("nav.runs") : "");
-		this.#failures.hidden = !failures;
-		this.#failures.title = t("count.failed", { count: failures });
 		if (this.dataset.failures === String(failures)) return;
 		this.dataset.failures = String(failures);
+		this.#failures.hidden = !failures;
+		this.#failures.title = t("count.failed", { count: failures });
 		fill(this.#failures, number(failures), h("span.sr-only", ` ${t("tally.failed")}`));
 	}
 }

@@ -5,55 +5,62 @@ import { ENDED, isWaiting, shownStatus } from "../data/index.js";
 import { notesOf, progressBar, showStatus, timeShown } from "./marks.js";
 
 class TaskLine extends HTMLElement {
-	#status = h("span.line-status");
-	#title = isolate("", "bdi");
-	#link = h("a.line-link", { "data-row": "" }, this.#title);
-	#project = h("bdi.line-project", { dir: "auto" });
-	#agent = h("bdi.line-agent", { dir: "auto" });
-	#notes = h("span.line-notes");
-	#words = h("bdi.line-words", { dir: "auto" });
-	#bar = progressBar();
-	#percent = h("span.line-percent");
-	#time = h("span.line-time");
+	#parts = /** @type {ReturnType<typeof parts> | null} */ (null);
 	/** @type {boolean | null} */
 	#ended = null;
 
 	connectedCallback() {
-		if (this.firstChild) return;
 		if (!this.hasAttribute("role")) this.setAttribute("role", "listitem");
-		this.append(
-			this.#status,
-			h("div.line-main", this.#link,
-				h("div.line-meta", this.#project, this.#agent, this.#notes, this.#words)),
-			h("div.line-side", this.#time, h("span.line-progress", this.#bar.element, this.#percent)),
-		);
 	}
 
 	set task(task) {
+		const { status, title, link, project, agent, notes, words, bar, percent, time } = (this.#parts ??= parts(this));
 		const ended = ENDED.has(task.status);
 		const shown = shownStatus(task);
-		this.dataset.status = shown;
-		showStatus(this.#status, shown);
-		text(this.#title, task.title);
-		attribute(this.#link, "href", paths.task(task.project, task.task_id));
-		text(this.#project, task.project);
-		text(this.#agent, task.agent);
-		text(this.#notes, notesOf(task).join(" · "));
-		text(this.#words, summaryOf(task));
+		attribute(this, "data-status", shown);
+		showStatus(status, shown);
+		text(title, task.title);
+		attribute(link, "href", paths.task(task.project, task.task_id));
+		text(project, task.project);
+		text(agent, task.agent);
+		text(notes, notesOf(task).join(" · "));
+		text(words, summaryOf(task));
 		this.toggleAttribute("data-unmeasured", isUnmeasured(task));
-		const percent = `${number(task.progress)} %`;
-		this.#bar.update(task.progress, `${t("task.progress")}: ${percent}`);
-		text(this.#percent, percent);
-		if (this.#ended !== ended || ended) this.#showTime(task, ended);
-		else attribute(this.#time.firstChild, "at", sinceOf(task));
+		const done = `${number(task.progress)} %`;
+		bar.update(task.progress, `${t("task.progress")}: ${done}`);
+		text(percent, done);
+		if (this.#ended !== ended || ended) showTime(time, task, ended);
+		else attribute(time.firstChild, "at", sinceOf(task));
 		this.#ended = ended;
 	}
+}
 
-	#showTime(task, ended) {
-		if (!ended) return this.#time.replaceChildren(timeShown(sinceOf(task), "elapsed"));
-		this.#time.replaceChildren(
-			h("span", duration(task.duration_seconds ?? 0)), timeShown(task.finished_at));
-	}
+/** What a line is made of, once it has something to show. */
+function parts(line) {
+	const title = isolate("", "bdi");
+	const bar = progressBar();
+	const all = {
+		title, bar,
+		status: h("span.line-status"),
+		link: h("a.line-link", { "data-row": "" }, title),
+		project: h("bdi.line-project", { dir: "auto" }),
+		agent: h("bdi.line-agent", { dir: "auto" }),
+		notes: h("span.line-notes"),
+		words: h("bdi.line-words", { dir: "auto" }),
+		percent: h("span.line-percent"),
+		time: h("span.line-time"),
+	};
+	line.append(
+		all.status,
+		h("div.line-main", all.link, h("div.line-meta", all.project, all.agent, all.notes, all.words)),
+		h("div.line-side", all.time, h("span.line-progress", bar.element, all.percent)),
+	);
+	return all;
+}
+
+function showTime(time, task, ended) {
+	if (!ended) return time.replaceChildren(timeShown(sinceOf(task), "elapsed"));
+	time.replaceChildren(h("span", duration(task.duration_seconds ?? 0)), timeShown(task.finished_at));
 }
 
 /**

@@ -39,7 +39,7 @@ export class View extends HTMLElement {
 	connectedCallback() {
 		this.setAttribute("aria-busy", "true");
 		this.render();
-		this.#undo.push(store.subscribe((events) => (events ? this.update(events) : this.reset())));
+		this.#undo.push(store.subscribe((events, isNews) => (events ? this.update(events, isNews) : this.reset())));
 		this.#undo.push(store.whenBack(() => this.#retry()));
 		this.#undo.push(onTick(() => this.tick()));
 		this.reload();
@@ -57,8 +57,8 @@ export class View extends HTMLElement {
 	/** Read the snapshot; throws what the API throws. */
 	async load() {}
 
-	/** Events have arrived; the store has applied them. */
-	update(_events) {}
+	/** Events have arrived; the store has applied them. `isNews`: see there. */
+	update(_events, _isNews) {}
 
 	/** The store was emptied. */
 	reset() {

@@ -2,10 +2,15 @@
 // An agent at work: its task, when it was last heard of, what it has used, its last hour. What it has
 // started stands below it.
 import { attribute, h, isolate, paths, svg, t, text } from "../lib/index.js";
-import { keyOf, serverNow } from "../data/index.js";
+import { isOverdue, keyOf, serverNow } from "../data/index.js";
 import { costOf, timeShown } from "../parts/index.js";
 
 /** @typedef {import("../data/store.js").Task} Task */
+/**
+ * All that a line shows. `intervals`: of /api/timeline, null where there are too many; `minute`: that it is
+ * now, in milliseconds; `overdue`: whether time has made the task so.
+ * @typedef {{task: Task, depth: number, intervals: any, minute: number, overdue: boolean}} Shown
+ */
 
 const MAX_DEPTH = 4;
 const STRIP_MINUTES = 60;
@@ -37,62 +42,74 @@ export function nested(tasks) {
 	return [...depths].map(([task, depth]) => ({ task, depth }));
 }
 
+/**
+ * As lines show them.
+ * @param {Task[]} tasks
+ * @returns {Shown[]}
+ */
+export function agentsShown(tasks, intervals) {
+	const minute = Math.floor(serverNow() / 60_000) * 60_000;
+	return nested(tasks).map(({ task, depth }) => ({ task, depth, intervals, minute, overdue: isOverdue(task) }));
+}
+
 class AgentLine extends HTMLElement {
-	/** @type {any} */
-	#line = h("task-line", { role: "none" });
-	#heard = timeShown("");
-	#used = h("span.agent-used");
-	#session = h("a.agent-session");
-	#strip = h("div.agent-strip");
-	#depth = -1;
-	/** @type {{intervals?: any, now?: number}} */
-	#drawn = {};
+	#parts = /** @type {ReturnType<typeof parts> | null} */ (null);
+	/** @type {Partial<Shown>} */
+	#shown = {};
 
 	connectedCallback() {
-		if (this.firstChild) return;
 		this.setAttribute("role", "listitem");
-		this.append(this.#line, h("div.agent-more",
-			h("span.agent-heard", t("now.heard"), " ", this.#heard), this.#used, this.#session, this.#strip));
 	}
 
-	/** `intervals`: of /api/timeline, which are null where there are too many. */
-	show({ task, depth }, intervals) {
-		this.#line.task = task;
-		this.dataset.status = this.#line.dataset.status;
-		if (this.#depth !== depth) {
-			this.#depth = depth;
+	/** @param {Shown} shown */
+	show(shown) {
+		const { line, heard, used, session: link, strip } = (this.#parts ??= parts(this));
+		const { task, depth, intervals, minute } = shown;
+		const before = this.#shown;
+		this.#shown = shown;
+		line.task = task;
+		attribute(this, "data-status", line.dataset.status);
+		if (before.depth !== depth) {
 			this.setAttribute("aria-level", `${depth + 1}`);
-			this.style.setProperty("--depth", depth);
+			this.style.setProperty("--depth", `${depth}`);
 		}
-		attribute(this.#heard, "at", task.updated_at);
-		text(this.#used, costOf(task.usage_total ?? task.usage));
+		attribute(heard, "at", task.updated_at);
+		text(used, costOf(task.usage_total ?? task.usage));
 		const { project, session } = task;
-		this.#session.hidden = !session;
-		if (session && this.#session.title !== session) {
-			this.#session.title = session;
-			this.#session.href = `${paths.project(project)}?${new URLSearchParams({ session })}`;
-			this.#session.replaceChildren(t("fact.session"), " ", isolate(session));
+		link.hidden = !session;
+		if (session && link.title !== session) {
+			link.title = session;
+			link.setAttribute("href", `${paths.project(project)}?${new URLSearchParams({ session })}`);
+			link.replaceChildren(t("fact.session"), " ", isolate(session));
 		}
-		this.#draw(task, intervals);
+		if (before.intervals !== intervals || before.minute !== minute) this.#draw(strip, shown);
 	}
 
-	/** @param {Task} task */
-	#draw({ project, session, agent }, intervals) {
+	/** @param {HTMLElement} strip @param {Shown} shown */
+	#draw(strip, { task: { project, session, agent }, intervals, minute: now }) {
 		const isOwn = (one) => one.project === project && (session ? one.session === session : one.agent === agent);
-		const now = Math.floor(serverNow() / 60_000) * 60_000;
-		if (this.#drawn.intervals === intervals && this.#drawn.now === now) return;
-		this.#drawn = { intervals, now };
 		const from = now - STRIP_MINUTES * 60_000;
 		const minute = (at) => Math.max(0, Math.min(STRIP_MINUTES, (at - from) / 60_000));
 		const bars = (intervals ?? []).filter(isOwn).map(({ started_at, finished_at, status }) => {
 			const [x, end] = [minute(Date.parse(started_at)), minute(finished_at ? Date.parse(finished_at) : now)];
 			return { x, width: Math.max(0.7, end - x), status };
 		});
-		this.#strip.hidden = !bars.length;
-		this.#strip.replaceChildren(svg("svg", {
+		strip.hidden = !bars.length;
+		strip.replaceChildren(svg("svg", {
 			viewBox: `0 0 ${STRIP_MINUTES} 10`, preserveAspectRatio: "none", role: "img", "aria-label": t("now.strip"),
 		}, bars.map(({ x, width, status }) => svg("rect", { x, y: 1, height: 8, width, "data-status": status }))));
 	}
+}
+
+/** What a line is made of, once it has something to show. */
+function parts(line) {
+	const all = {
+		line: /** @type {any} */ (h("task-line", { role: "none" })),
+		heard: timeShown(""), used: h("span.agent-used"), session: h("a.agent-session"), strip: h("div.agent-strip"),
+	};
+	line.append(all.line, h("div.agent-more",
+		h("span.agent-heard", t("now.heard"), " ", all.heard), all.used, all.session, all.strip));
+	return all;
 }
 
 customElements.define("agent-line", AgentLine);

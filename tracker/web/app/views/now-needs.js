@@ -50,54 +50,49 @@ function reasonOf(task) {
 const KEYS = { c: "copy", a: "acknowledge", z: "snooze", x: "fail" };
 
 class NeedLine extends HTMLElement {
-	#status = h("span.line-status");
-	#title = isolate("");
-	#link = h("a.line-link", { "data-row": "" }, this.#title);
-	#project = h("bdi.line-project", { dir: "auto" });
-	#agent = h("bdi.line-agent", { dir: "auto" });
-	#words = h("bdi.need-words", { dir: "auto" });
-	#time = timeShown("");
-	#problem = h("p.form-problem", { role: "alert" });
-	#actions = h("div.need-actions");
+	#parts = /** @type {ReturnType<typeof parts> | null} */ (null);
 	/** @type {Record<string, HTMLElement>} */
 	#buttons = {};
 	/** @type {any} */
 	#task = null;
 
 	connectedCallback() {
-		if (this.firstChild) return;
 		this.setAttribute("role", "listitem");
+	}
+
+	#build() {
+		const all = parts(this);
+		const { actions } = all;
 		const copied = copyButton(t("task.copyPrompt"), () => this.#prompt(), ".button-icon");
 		this.#buttons.copy = /** @type {HTMLElement} */ (copied.querySelector("button"));
 		label(this.#buttons.copy, "copy", t("task.copyPrompt"));
-		this.#actions.append(copied);
+		actions.append(copied);
 		if (mayAnswer()) {
-			this.#add("acknowledge", "check", () => this.#act(() => api.acknowledge(...this.#name)));
-			this.#add("snooze", "snooze", () => askHowLong(this.#task.title, (minutes) => this.#act(() => api.snooze(...this.#name, minutes))));
-			this.#add("fail", "failed", () => askWhy(this.#task.title, (reason) => api.fail(...this.#name, reason)));
+			this.#add(actions, "acknowledge", "check", () => this.#act(() => api.acknowledge(...this.#name)));
+			this.#add(actions, "snooze", "snooze", () => askHowLong(this.#task.title, (minutes) => this.#act(() => api.snooze(...this.#name, minutes))));
+			this.#add(actions, "fail", "failed", () => askWhy(this.#task.title, (reason) => api.fail(...this.#name, reason)));
 		}
-		this.append(this.#status,
-			h("div.line-main", this.#link, h("div.line-meta", this.#project, this.#agent), this.#words, this.#problem),
-			h("div.line-side", h("span.line-time", this.#time), this.#actions));
 		this.addEventListener("keydown", (event) => {
 			const button = this.#buttons[KEYS[event.key]];
 			if (!button || button.hidden || event.ctrlKey || event.metaKey || event.altKey) return;
 			event.preventDefault();
 			button.click();
 		});
+		return all;
 	}
 
 	/** @param {Need} need */
 	show({ task, reason = "", since, words = "" }) {
 		this.#task = task;
+		const all = (this.#parts ??= this.#build());
 		this.dataset.status = reason;
-		showStatus(this.#status, reason);
-		text(this.#title, this.#task.title);
-		attribute(this.#link, "href", paths.task(...this.#name));
-		text(this.#project, this.#task.project);
-		text(this.#agent, this.#task.agent);
-		text(this.#words, words);
-		attribute(this.#time, "at", since);
+		showStatus(all.status, reason);
+		text(all.title, this.#task.title);
+		attribute(all.link, "href", paths.task(...this.#name));
+		text(all.project, this.#task.project);
+		text(all.agent, this.#task.agent);
+		text(all.words, words);
+		attribute(all.time, "at", since);
 		if (this.#buttons.fail) this.#buttons.fail.hidden = ENDED.has(this.#task.status);
 	}
 
@@ -106,11 +101,11 @@ class NeedLine extends HTMLElement {
 		return [this.#task.project, this.#task.task_id];
 	}
 
-	#add(name, shape, act) {
+	#add(actions, name, shape, act) {
 		const button = h("button.button.button-icon", { type: "button", onclick: act }, icon(shape));
 		label(button, name, t(`needs.${name}`));
 		this.#buttons[name] = button;
-		this.#actions.append(button);
+		actions.append(button);
 	}
 
 	async #prompt() {
@@ -120,13 +115,34 @@ class NeedLine extends HTMLElement {
 
 	/** The event that tells of it takes the row away, here and in every other page. */
 	async #act(send) {
-		text(this.#problem, "");
+		const { problem } = /** @type {ReturnType<typeof parts>} */ (this.#parts);
+		text(problem, "");
 		try {
 			await send();
 		} catch (error) {
-			text(this.#problem, error.status ? error.message : t("problem.unreachable"));
+			text(problem, error.status ? error.message : t("problem.unreachable"));
 		}
 	}
+}
+
+/** What a line is made of, once it has something to show. */
+function parts(line) {
+	const title = isolate("");
+	const all = {
+		title,
+		status: h("span.line-status"),
+		link: h("a.line-link", { "data-row": "" }, title),
+		project: h("bdi.line-project", { dir: "auto" }),
+		agent: h("bdi.line-agent", { dir: "auto" }),
+		words: h("bdi.need-words", { dir: "auto" }),
+		time: timeShown(""),
+		problem: h("p.form-problem", { role: "alert" }),
+		actions: h("div.need-actions"),
+	};
+	line.append(all.status,
+		h("div.line-main", all.link, h("div.line-meta", all.project, all.agent), all.words, all.problem),
+		h("div.line-side", h("span.line-time", all.time), all.actions));
+	return all;
 }
 
 function label(button, name, words) {

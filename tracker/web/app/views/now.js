@@ -1,14 +1,16 @@
 // @ts-check
 // Now: what needs a person, which agents are at work, and what ended last, over all projects.
-import { cost, fill, h, icon, keyed, number, pref, setPref, t, text } from "../lib/index.js";
+import { cost, fill, h, icon, number, pref, setPref, t, text } from "../lib/index.js";
 import { ACTIVE, api, ENDED, keyOf, overview, renewal, store } from "../data/index.js";
-import { allCost, emptyStart, failed, figures, heading, section, View } from "../parts/index.js";
-import { nested } from "./now-agents.js";
+import { allCost, emptyStart, failed, figures, heading, RowsInSight, section, View } from "../parts/index.js";
+import { agentsShown } from "./now-agents.js";
 import { needs } from "./now-needs.js";
 
 const SHOWN_ENDED = 50;
 const STRIP_EVERY = 20_000;
 const SKELETON_ROWS = 3;
+// Of a row, in pixels, so that there are enough of them in the window.
+const LEAST_HEIGHT = 40;
 
 class NowView extends View {
 	#figures = figures({ completed: t("now.completedToday"), failed: t("now.failedToday"), cost: t("now.costToday") });
@@ -30,12 +32,12 @@ class NowView extends View {
 	];
 	/** @type {Set<string>} */
 	#needed = new Set();
-	#showNeeds = keyed(this.#needs, ({ session }) => h(session ? "session-line" : "need-line"), (line, need) =>
+	#needRows = new RowsInSight(this.#needs, ({ session }) => h(session ? "session-line" : "need-line"), (line, need) =>
 		(need.session ? (line.session = need.session) : line.show(need)));
 	#intervals = null;
-	#showAgents = keyed(this.#agents, () => h("agent-line"), (line, shown) => line.show(shown, this.#intervals));
-	#showFailed = lines(this.#failed);
-	#showCompleted = lines(this.#completed);
+	#agentRows = new RowsInSight(this.#agents, () => h("agent-line"), (line, shown) => line.show(shown));
+	#failedRows = lines(this.#failed);
+	#completedRows = lines(this.#completed);
 	#readStrips = renewal(() => this.isConnected && this.#strips(), STRIP_EVERY);
 	#stop = () => {};
 
@@ -63,6 +65,15 @@ class NowView extends View {
 		else this.#readStrips();
 	}
 
+	/** What goes on as before says something else: no row comes, goes or moves. */
+	update(events, isNews) {
+		if (isNews) return; // the overview tells
+		for (const { data } of events) {
+			const task = store.tasks.get(keyOf(data));
+			if (task) this.#agentRows.change(keyOf(task), (shown) => ({ ...shown, task }));
+		}
+	}
+
 	tick() {
 		if (overview.isRead) this.#show();
 	}
@@ -80,16 +91,19 @@ class NowView extends View {
 		if (this.#skeleton.isConnected) performance.mark("shown");
 		this.#skeleton.remove();
 		for (const part of this.#sections) part.hidden = false;
-		this.#showWhatNeeds();
+		let room = Math.ceil(innerHeight / LEAST_HEIGHT);
+		room -= this.#showWhatNeeds(room);
 		const active = overview.active.sort((a, b) => newest("started_at", a, b));
 		this.#noAgents.hidden = active.length > 0;
-		this.#showAgents(nested(active.slice(0, ACTIVE)), ({ task }) => keyOf(task));
+		this.#agentRows.show(agentsShown(active.slice(0, ACTIVE), this.#intervals), ({ task }) => keyOf(task), room);
+		room -= active.length;
 		const ended = [...store.tasks.values()].filter(({ status }) => ENDED.has(status))
 			.sort((a, b) => newest("finished_at", a, b)).slice(0, SHOWN_ENDED);
 		const completed = ended.filter(({ status }) => status === "completed");
 		this.#noEnded.hidden = ended.length > 0;
-		this.#showFailed(ended.filter(({ status }) => status === "failed"), keyOf);
-		this.#showCompleted(completed, keyOf);
+		const asItem = (task) => ({ task });
+		this.#failedRows.show(ended.filter(({ status }) => status === "failed").map(asItem), keyOfItem, room);
+		this.#completedRows.show(completed.map(asItem), keyOfItem, this.#folded.open ? room : 0);
 		this.#folded.hidden = !completed.length;
 		text(this.#fold, t("count.completed", { count: completed.length }));
 		const { completed: done, failed, usage } = overview.today;
@@ -98,16 +112,17 @@ class NowView extends View {
 	}
 
 	/** A row that leaves hands the focus to the one that takes its place. */
-	#showWhatNeeds() {
+	#showWhatNeeds(room) {
 		const at = [...this.#needs.children].findIndex((line) => line.contains(document.activeElement));
 		const found = needs(this.#needed);
 		this.#needed = new Set(found.map(({ key }) => key));
-		this.#showNeeds(found, ({ key, session }) => key + Boolean(session));
+		this.#needRows.show(found, ({ key, session }) => key + Boolean(session), room);
 		this.#noNeeds.hidden = found.length > 0;
-		if (at < 0 || this.#needs.contains(document.activeElement)) return;
+		if (at < 0 || this.#needs.contains(document.activeElement)) return found.length;
 		const next = this.#needs.children[Math.min(at, found.length - 1)];
 		const link = /** @type {HTMLElement} */ ((next ?? this).querySelector(next ? ".line-link" : "h1"));
 		link.focus();
+		return found.length;
 	}
 
 	async #strips() {
@@ -125,7 +140,9 @@ function newest(field, a, b) {
 }
 
 function lines(container) {
-	return keyed(container, () => h("task-line"), (line, task) => (line.task = task));
+	return new RowsInSight(container, () => h("task-line"), (line, { task }) => (line.task = task));
 }
+
+const keyOfItem = ({ task }) => keyOf(task);
 
 customElements.define("now-view", NowView);
