@@ -167,7 +167,9 @@ export class Live {
 
 	#flushInFrame() {
 		const flush = () => {
-			if (!this.#flushing) return;
+			// The one of both that comes first. A timer left over would flush what is to rest.
+			cancelAnimationFrame(frame);
+			clearTimeout(timer);
 			this.#flushing = false;
 			const begun = performance.now();
 			setTimeout(() => { // the frame has been drawn by then
@@ -181,8 +183,8 @@ export class Live {
 			if (news.length) this.#onNews(news);
 			if (this.state === "catching-up" && this.#cursor >= this.#target) this.#set("live");
 		};
-		requestAnimationFrame(flush);
-		setTimeout(flush, HIDDEN_FLUSH);
+		const frame = requestAnimationFrame(flush);
+		const timer = setTimeout(flush, HIDDEN_FLUSH);
 	}
 
 	/** A connection that died in silence (sleep, a lost network) shows only when asked. */

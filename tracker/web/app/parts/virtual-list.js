@@ -77,9 +77,10 @@ class VirtualList extends HTMLElement {
 	/** Show what is in sight now; rows keep their elements, and thereby the focus. */
 	refresh() {
 		if (!this.isConnected) return;
+		const { scrollTop, clientHeight } = this; // before anything is written, or all would be laid out for it
 		this.#space.style.height = `${this.#count * this.rowHeight}px`;
-		const first = Math.max(0, Math.floor(this.scrollTop / this.rowHeight) - OVERSCAN);
-		const inSight = Math.ceil(this.clientHeight / this.rowHeight);
+		const first = Math.max(0, Math.floor(scrollTop / this.rowHeight) - OVERSCAN);
+		const inSight = Math.ceil(clientHeight / this.rowHeight);
 		const last = Math.min(this.#count, first + inSight + 2 * OVERSCAN);
 		for (const [index, row] of this.#rows) {
 			if (index >= first && index < last) continue;

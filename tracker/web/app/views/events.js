@@ -1,6 +1,6 @@
 // @ts-check
 // Events: the live tail of the log, newest first, with filters and a pause; older ones as one scrolls.
-import { fill, h, icon, isolate, paths, setQuery, t, text } from "../lib/index.js";
+import { attribute, fill, h, icon, isolate, paths, setQuery, t, text } from "../lib/index.js";
 import { api, areDeletionsOf, DELETIONS } from "../data/index.js";
 import { cell, emptyStart, failed, timeShown, View } from "../parts/index.js";
 import { eventSummary, iconOf } from "./task-history.js";
@@ -145,8 +145,8 @@ class EventsView extends View {
 		});
 		const { atTop } = this.#list;
 		const added = newest ? this.#shown.length - 1 - this.#shown.findLastIndex(({ id }) => id <= newest) : 0;
-		text(this.#count, t(this.#isWhole ? "events.count" : "events.soFar", { count: this.#shown.length }));
 		this.#list.count = this.#shown.length;
+		text(this.#count, t(this.#isWhole ? "events.count" : "events.soFar", { count: this.#shown.length }));
 		if (!atTop && added > 0) this.#list.scrollTop += added * this.#list.rowHeight;
 	}
 
@@ -211,11 +211,12 @@ class EventRow extends HTMLElement {
 		if (this.#id === event.id) return;
 		this.#id = event.id;
 		const { data } = event;
-		this.dataset.status = iconOf(event);
-		this.#time.setAttribute("at", event.timestamp);
-		this.#icon.replaceChildren(icon(iconOf(event)));
+		const shape = iconOf(event);
+		attribute(this.#time, "at", event.timestamp);
+		if (this.dataset.status !== shape) this.#icon.replaceChildren(icon(shape));
+		attribute(this, "data-status", shape);
 		text(this.#kind, t(`event.${event.type}`));
-		this.#link.setAttribute("href", data.task_id ? paths.task(data.project, data.task_id) : paths.project(data.project));
+		attribute(this.#link, "href", data.task_id ? paths.task(data.project, data.task_id) : paths.project(data.project));
 		text(this.#link.firstChild, data.title ?? data.project);
 		text(this.#project, data.project);
 		text(this.#words, eventSummary(event) || (event.type === "task_status_updated" ? `${data.progress} %` : ""));

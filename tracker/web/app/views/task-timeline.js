@@ -201,12 +201,12 @@ class TaskTimeline extends HTMLElement {
 	#drawBars(bars) {
 		const span = this.#to - this.#from;
 		const used = new Map();
-		const pixel = span / (this.#axis.clientWidth || 1000);
+		const pixel = span / (this.#axis.clientWidth || 1000); // asked once: asked between writes it is laid out anew
 		const drawn = lanes(bars, BAR_PX * pixel, APART_PX * pixel).map(({ agent, rows, placed }) => {
 			const track = h("div.lane-track", placed.map((one) => {
 				const bar = this.#bars.get(one.bar.key) ?? h("a.lane-bar", isolate(""));
 				used.set(one.bar.key, bar);
-				this.#place(bar, one, span);
+				this.#place(bar, one, span, pixel);
 				return bar;
 			}));
 			track.style.height = `${rows * 1.75}rem`;
@@ -216,8 +216,8 @@ class TaskTimeline extends HTMLElement {
 		return drawn;
 	}
 
-	/** @param {any} element @param {any} placed @param {number} span */
-	#place(element, placed, span) {
+	/** @param {any} element @param {any} placed @param {number} span @param {number} pixel So long it is. */
+	#place(element, placed, span, pixel) {
 		const { bar: { task, agent, start, end }, row, depth } = placed;
 		const shown = shownStatus(task);
 		element.dataset.status = shown;
@@ -232,7 +232,7 @@ class TaskTimeline extends HTMLElement {
 		const left = Math.max(-1, ((start - this.#from) / span) * 100);
 		element.style.left = `${left}%`;
 		element.style.width = `${Math.min(101, ((end - this.#from) / span) * 100) - left}%`;
-		element.classList.toggle("is-narrow", ((end - start) / span) * this.#axis.clientWidth < 48);
+		element.classList.toggle("is-narrow", (end - start) / pixel < 48);
 		element.style.top = `${row * 1.75}rem`;
 	}
 
