@@ -50,7 +50,7 @@ def test_what_the_page_names_is_there_for_good(shared_server: Server) -> None:
     links = re.findall(r'(?:href|src)="(/assets/[^"]+)"', page)
     names = {link.split("/", 3)[3] for link in links}
     parts = {name for name in names if name.startswith("chunk-")}
-    assert names - parts == {"main.js", "main.css", "icon.svg", "icon-180.png"}
+    assert names - parts == {"early.js", "main.js", "main.css", "icon.svg", "icon-180.png"}
     for link in links:
         asset = httpx.get(shared_server.url + link, verify=False, trust_env=False)
         assert asset.status_code == 200
@@ -80,6 +80,24 @@ def test_no_other_file_is_served(shared_server: Server, name: str) -> None:
 
 
 @pytest.mark.browser
+def test_what_is_read_first_is_asked_for_early_and_once(
+    server: Server, open_dashboard: Any
+) -> None:
+    server.report("start", "p", "a", task="First")
+    dashboard = open_dashboard(server=server)
+    dashboard.page.reload()  # signed in: nothing has to be waited for
+    dashboard.is_live()
+    dashboard.page.wait_for_selector("task-line")
+    asked = dashboard.page.evaluate(
+        "performance.getEntriesByType('resource')"
+        ".map(({ name }) => name.replace(location.origin, ''))"
+    )
+    assert dashboard.page.evaluate("globalThis.early.size") == 0  # all of it was taken
+    for path in ("/api/info", "/api/now", "/api/sessions?active=true&limit=50"):
+        assert asked.count(path) == 1, asked
+
+
+@pytest.mark.browser
 def test_the_first_load_is_small(server: Server, open_dashboard: Any) -> None:
     server.report("start", "проект", "a", task="Перевести")  # needs both fonts
     page = open_dashboard(server=server).page
@@ -87,7 +105,8 @@ def test_the_first_load_is_small(server: Server, open_dashboard: Any) -> None:
     until(page, "() => document.fonts.status === 'loaded'")
     sizes = page.evaluate(
         """["navigation", "resource"].flatMap((type) => performance.getEntriesByType(type))
-        .filter(({ startTime }) => startTime < performance.getEntriesByName("shown")[0].startTime)
+        .filter(({ name, startTime }) => name.endsWith(".woff2")
+          || startTime < performance.getEntriesByName("shown")[0].startTime)
         .map(({ name, encodedBodySize }) => [name, encodedBodySize])"""
     )
     assert len(sizes) <= MOST_REQUESTS, sizes

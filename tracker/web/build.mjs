@@ -15,7 +15,7 @@ const COMMON = {
 	logLevel: "warning",
 };
 
-await build({ ...COMMON, entryPoints: ["app/worker.js"] });
+await build({ ...COMMON, entryPoints: ["app/worker.js", "app/early.js"] });
 const { metafile } = await build({
 	...COMMON,
 	entryPoints: ["app/main.js", "app/style/main.css"],
@@ -32,12 +32,28 @@ const { metafile } = await build({
 
 const AS_THEY_ARE = ["manifest.json", "icon.svg", "icon-180.png", "icon-192.png", "icon-512.png"];
 for (const name of AS_THEY_ARE) await cp(`app/${name}`, `${NEW}/${name}`);
+await dropIdle(metafile);
 await nameParts(metafile);
 await badges();
 await writeFile(`${NEW}/packages.json`, `${JSON.stringify(await packages(metafile), null, "\t")}\n`);
 // In one step: a server that starts meanwhile reads the old ones or the new ones.
 await rm("built", { recursive: true, force: true });
 await rename(NEW, "built");
+
+/** A part of esbuild's own, which exports helpers, is imported by all: that is a request for whoever uses none. */
+async function dropIdle({ outputs }) {
+	const isOwn = ({ inputs, entryPoint }, path) => !Object.keys(inputs).length && !entryPoint && path.endsWith(".js");
+	const own = Object.entries(outputs).filter(([path, output]) => isOwn(output, path)).map(([path]) => path);
+	for (const [path, output] of Object.entries(outputs)) {
+		if (!output.imports.some((one) => own.includes(one.path))) continue;
+		const code = await readFile(path, "utf8");
+		// As long as it was: source maps count columns.
+		const without = own.reduce((text, part) => text.replace(`import"${part.replace(NEW, ".")}";`, (found) => " ".repeat(found.length)), code);
+		if (without === code) continue;
+		await writeFile(path, without);
+		output.imports = output.imports.filter((one) => !own.includes(one.path));
+	}
+}
 
 /** The page names what main.js is made of, so that it is read at once, and what comes later, for app/worker.js. */
 async function nameParts({ outputs }) {
@@ -48,7 +64,7 @@ async function nameParts({ outputs }) {
 		...of("dynamic-import").map((path) => `<meta name="later" content="${path}">`),
 	];
 	const page = await readFile("app/index.html", "utf8");
-	await writeFile(`${NEW}/index.html`, page.replace("\t\t<script", links.map((link) => `\t\t${link}\n`).join("") + "\t\t<script"));
+	await writeFile(`${NEW}/index.html`, page.replace('\t\t<script type="module"', links.map((link) => `\t\t${link}\n`).join("") + '\t\t<script type="module"'));
 }
 
 /** The icon with a number on it: parts/badge.js chooses. */

@@ -85,7 +85,18 @@ function title() {
 /** What needs a person, whatever the view, and out of sight. @type {Set<string>} */
 let needed = new Set();
 
+const whenIdle = globalThis.requestIdleCallback ?? setTimeout;
+let isBadgeDue = false;
+
+/** Once what is seen is drawn. */
+function badgeSoon() {
+	if (isBadgeDue) return;
+	isBadgeDue = true;
+	whenIdle(badge, { timeout: 1000 });
+}
+
 function badge() {
+	isBadgeDue = false;
 	if (!overview.isRead) return;
 	needed = new Set(needs(needed).map(({ key }) => key));
 	showBadge(needed.size);
@@ -165,8 +176,8 @@ whenSignedOut(signedOut);
 whenAccessChanges(accessChanged);
 overview.listen(() => {
 	shell.showOverview();
-	badge();
-	if (!isAllRead && overview.isRead) (globalThis.requestIdleCallback ?? setTimeout)(() => readAll(), { timeout: 1000 });
+	badgeSoon();
+	if (!isAllRead && overview.isRead) whenIdle(() => readAll(), { timeout: 1000 });
 });
 sidePanel.listen(readLater); // before the router, which leaves to it what it takes
 router.start(show, keepPlace);

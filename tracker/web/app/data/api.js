@@ -28,7 +28,6 @@ let session = 0;
 export function forgetSession() {
 	session++;
 	begun.clear();
-	begun.clear();
 	setAccess(null);
 }
 
@@ -69,13 +68,23 @@ function read(path, query, options) {
 	return reading;
 }
 
+/** What the page began to read before this module was there (early.js), once. */
+function early(path) {
+	/** @type {Map<string, Promise<Response>> | undefined} */
+	const begun = /** @type {any} */ (globalThis).early;
+	const reading = begun?.get(path);
+	begun?.delete(path);
+	return reading;
+}
+
 async function call(path, options = {}) {
 	const mine = session;
 	if (!options.method) {
 		if (Date.now() < pausedUntil) await paused();
 		countRead();
 	}
-	const response = await fetch(root + path, { credentials: "same-origin", ...options });
+	const isPlain = !Object.keys(options).length;
+	const response = await ((isPlain && early(path)) || fetch(root + path, { credentials: "same-origin", ...options }));
 	/** @type {any} */
 	let answer = null;
 	try {

@@ -93,11 +93,12 @@ export class Live {
 		const run = ++this.#run;
 		try {
 			const sent = Date.now();
-			const info = await api.info();
+			// What is read meanwhile may have been read before: then the log is followed from there.
+			const [info, now] = await Promise.all([api.info(), this.#cursor ?? api.now().catch(() => null)]);
 			if (run !== this.#run || this.#stopped) return;
 			syncClock(info.timestamp, sent, Date.now());
 			this.#target = info.last_id;
-			this.#cursor ??= info.last_id;
+			this.#cursor ??= Math.min(info.last_id, now?.last_id ?? info.last_id);
 			this.#open(run);
 		} catch (error) {
 			if (run !== this.#run) return;

@@ -1,6 +1,7 @@
 // @ts-check
 // What goes on over all projects: read once for the frame around the views and for Now, and again
 // after events, but not at each of them.
+import { access } from "./access.js";
 import { api } from "./api.js";
 import { renewal } from "./renewal.js";
 import { ENDED, isByPerson, isSeenTo, isSilent, isWaiting, store } from "./store.js";
@@ -14,7 +15,7 @@ const READ_TICKS = 60;
 // What is read at most; of more, the counts are the server's.
 export const ACTIVE = 500;
 const LATELY = 200;
-const SESSIONS = 50;
+const SESSIONS = 50; // early.js asks for the same
 const PROJECTS = 9;
 /** How long a failure is news, and the same as the API's `since`. */
 const NEWS_MS = 24 * 3600 * 1000;
@@ -90,10 +91,10 @@ class Overview {
 		return reading;
 	}
 
-	/** First what there is to see at once, then what is counted. */
+	/** First what there is to see at once, and who may do what with it; then what is counted. */
 	async #read(isWanted) {
 		const [{ today, active, ended }, { sessions }] = await Promise.all([
-			inZone((tz) => api.now({ tz })), api.sessions({ active: true, limit: SESSIONS }),
+			inZone((tz) => api.now({ tz })), api.sessions({ active: true, limit: SESSIONS }), access() ?? api.info(),
 		]);
 		if (!isWanted()) return;
 		this.sessions = sessions;

@@ -4,19 +4,27 @@
 const NAMESPACE = "tracker.";
 let notify;
 
+/** What was read stays known: each text that is shown asks for the language. @type {Map<string, string | null>} */
+const known = new Map();
+
 export function pref(name, fallback) {
-	return localStorage.getItem(NAMESPACE + name) ?? fallback;
+	if (!known.has(name)) known.set(name, localStorage.getItem(NAMESPACE + name));
+	return known.get(name) ?? fallback;
 }
 
 export function setPref(name, value) {
 	localStorage.setItem(NAMESPACE + name, value);
+	known.delete(name);
 	notify(name);
 }
 
 /** The one listener hears other tabs too. */
 export function onPref(listener) {
 	notify = listener;
-	addEventListener("storage", ({ key }) => notify(key?.slice(NAMESPACE.length)));
+	addEventListener("storage", ({ key }) => {
+		known.clear();
+		notify(key?.slice(NAMESPACE.length));
+	});
 }
 
 /** "system", "light" or "dark". Without the attribute the style sheet follows the system. */

@@ -77,8 +77,8 @@ export class Shell {
 		this.#tabList.hidden = !TABS.includes(name);
 		this.#current = project;
 		this.showOverview();
+		if (this.main.firstChild) this.main.scrollTop = 0; // an empty one would be laid out for it
 		fill(this.main, view);
-		this.main.scrollTop = 0;
 		sidePanel.follow(this.main);
 	}
 

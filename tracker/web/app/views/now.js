@@ -9,8 +9,8 @@ import { needs } from "./now-needs.js";
 const SHOWN_ENDED = 50;
 const STRIP_EVERY = 20_000;
 const SKELETON_ROWS = 3;
-// Of a row, in pixels, so that there are enough of them in the window.
-const LEAST_HEIGHT = 40;
+// Of most rows, in pixels, so that there are enough of them in the window.
+const LEAST_HEIGHT = 54;
 
 class NowView extends View {
 	#figures = figures({ completed: t("now.completedToday"), failed: t("now.failedToday"), cost: t("now.costToday") });
