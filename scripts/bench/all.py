@@ -10,6 +10,7 @@ from pathlib import Path
 import _venv  # noqa: F401 - goes on in .venv
 import agents_day
 import command
+import dashboard
 import fanout
 import growth
 import hook
@@ -33,6 +34,7 @@ BENCHMARKS = {
     "growth": growth,
     "agents_day": agents_day,
     "fanout": fanout,
+    "dashboard": dashboard,
 }
 
 

@@ -11,36 +11,44 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import count
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import _history
 import _venv  # noqa: F401 - goes on in .venv
 import httpx
 import test
-from _environment import run_script
+from _chromium import Chromium, chromium
+from _environment import Environment, run_script
 from _load import KEY
 from _machine import cores, pinned, workspace
 from _report import Report, Table, Target, progress, run, spread
 from _servers import Server, tracker
-from playwright.sync_api import Browser, BrowserContext
 
-from tests.support.browser import launch
-
-PROJECT = "busy"
-VIEWS = {
+PROJECT: Final = "busy"
+VIEWS: Final = {
     "Now": "/",
+    "Events": "/events",
     "Timeline": "/timeline",
     "Board": f"/projects/{PROJECT}/board",
-    "Events": "/events",
 }
-EMPTY = "an empty page"
+EMPTY: Final = "an empty page"
 # Reports that the load sends together, as our own clients do.
-AT_ONCE = 20
-MOST_PAINT_MS = 180
-LEAST_FRAMES = 0.85
-MOST_MAIN_THREAD = 0.5
+AT_ONCE: Final = 20
+MOST_PAINT_MS: Final = 180
+LEAST_FRAMES: Final = 0.85
+MOST_MAIN_THREAD: Final = 0.5
 
-COUNT_FRAMES = """seconds => new Promise((done) => {
+LIVE: Final = "document.querySelector('.state[data-state=live]') !== null"
+# What is there when a frame begins is painted in it.
+MARK_PAINTED: Final = """{
+    const look = () => document.querySelector("main [data-row], pre")
+        ? setTimeout(() => performance.mark("painted")) : requestAnimationFrame(look);
+    requestAnimationFrame(look);
+}"""
+PAINTED: Final = "performance.getEntriesByName('painted')[0]?.startTime"
+# Some text, shown as it is.
+FLOOR: Final = "/manifest.json"
+COUNT_FRAMES: Final = """seconds => new Promise((done) => {
     let frames = 0;
     const begin = performance.now();
     const next = (now) => {
@@ -60,6 +68,7 @@ class Frames(NamedTuple):
 
 
 def arguments() -> argparse.ArgumentParser:
+    """What it takes on the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--tasks", type=int, default=100_000, help="in the database")
     parser.add_argument("--rounds", type=int, default=5, help="of each measurement")
@@ -72,112 +81,103 @@ def arguments() -> argparse.ArgumentParser:
 def measure(options: argparse.Namespace) -> Report:
     """First paints, then frames; views and the empty page take turns."""
     report = Report()
-    environment = test.Environment()
-    chromium = test.provide_chromium(environment)
-    with workspace() as folder:
-        progress(f"writing {options.tasks:,} tasks")
-        _history.build(folder / "tracker.db", options.tasks)
-        core = cores()
-        with tracker(folder, core.server, "--api-key", KEY) as server, pinned(core.load):
-            server.settle()
-            with launch(chromium) as browser:
-                context = signed_in(browser, server)
-                _report_paints(report, options, context, server)
-                _report_frames(report, options, context, server)
+    environment = Environment()
+    environment.ensure("test")  # which knows of a Chromium
+    core = cores()
+    with chromium(test.provide_chromium(environment), core.load) as browser:
+        with workspace() as folder:
+            progress(f"writing {options.tasks:,} tasks")
+            _history.build(folder / "tracker.db", options.tasks)
+            with tracker(folder, core.server, "--api-key", KEY) as server:
+                sign_in(browser, server)
+                _report_paints(report, options, browser, server)
+        with workspace() as folder, tracker(folder, core.server, "--api-key", KEY) as server:
+            sign_in(browser, server)
+            begin_tasks(server, options.active)
+            with pinned(core.server), load(server, options.events, options.active):
+                _report_frames(report, options, browser, server)
     return report
 
 
-def signed_in(browser: Browser, server: Server) -> BrowserContext:
-    """A browser whose user has signed in, as everybody's is after the first time."""
-    context = browser.new_context(viewport={"width": 1440, "height": 900}, service_workers="block")
-    page = context.new_page()
-    page.goto(f"{server.url}/#key={KEY}")
-    page.locator(".state[data-state=live]").wait_for()
-    page.close()
-    return context
+def sign_in(browser: Chromium, server: Server) -> None:
+    """As everybody has after the first time."""
+    with browser.page() as page:
+        page.go(f"{server.url}/#key={KEY}")
+        page.wait_for(LIVE)
 
 
-def first_paint(context: BrowserContext, server: Server) -> float:
-    """Milliseconds from the navigation to what Now shows first."""
-    page = context.new_page()
-    page.goto(f"{server.url}/")
-    page.locator("main h2").first.wait_for()
-    shown = "performance.getEntriesByName('shown')[0]?.startTime ?? 0"
-    while not (painted := float(page.evaluate(shown))):
-        page.wait_for_timeout(10)
-    page.close()
-    return painted
+def first_paint(browser: Chromium, server: Server, path: str) -> float:
+    """Milliseconds from the navigation to the end of the frame that shows a task, or of the floor
+    its text."""
+    server.settle()  # what the page before has asked for
+    with browser.page() as page:
+        page.before_all_else(MARK_PAINTED)
+        page.go(server.url + path)
+        return float(page.wait_for(PAINTED))
 
 
 def _report_paints(
-    report: Report, options: argparse.Namespace, context: BrowserContext, server: Server
+    report: Report, options: argparse.Namespace, browser: Chromium, server: Server
 ) -> None:
-    paints = []
-    for number in range(options.rounds + 1):
-        progress(f"first paint {number} of {options.rounds}")
-        paints.append(first_paint(context, server))
-    cached = paints[1:]  # the first fills the browser's cache
-    table = Table("", ("First paint of Now", "ms"))
-    table.rows.append((f"{options.tasks:,} tasks", spread(cached)))
+    table = Table("", ("First paint", "ms"))
+    paints: dict[str, list[float]] = {FLOOR: [], VIEWS["Now"]: []}
+    for number in range(options.rounds + 2):
+        progress(f"first paint {number} of {options.rounds + 1}")
+        for path, took in paints.items():
+            took.append(first_paint(browser, server, path))
+    # The first two fill the browser's caches: of files, and of compiled scripts.
+    cached = {path: took[2:] for path, took in paints.items()}
+    table.rows.append(("some text, without a script", spread(cached[FLOOR])))
+    table.rows.append((f"Now, {options.tasks:,} tasks", spread(cached[VIEWS["Now"]])))
     report.tables.append(table)
-    report.targets.append(
-        Target("first paint, ms", statistics.median(cached), MOST_PAINT_MS, at_least=False)
-    )
+    median = statistics.median(cached[VIEWS["Now"]])
+    report.targets.append(Target("first paint of Now, ms", median, MOST_PAINT_MS, at_least=False))
     report.measured.append({"paints": paints})
 
 
 def _report_frames(
-    report: Report, options: argparse.Namespace, context: BrowserContext, server: Server
+    report: Report, options: argparse.Namespace, browser: Chromium, server: Server
 ) -> None:
-    begin_tasks(server, options.active)
     found: dict[str, list[Frames]] = {name: [] for name in (EMPTY, *VIEWS)}
-    with load(server, options.events, options.active):
-        for number in range(options.rounds):
-            progress(f"frames {number + 1} of {options.rounds}")
-            for name, rounds in found.items():
-                rounds.append(frames(context, server, VIEWS.get(name), options.seconds))
+    for number in range(options.rounds):
+        progress(f"frames {number + 1} of {options.rounds}")
+        for name, rounds in found.items():
+            rounds.append(frames(browser, server, VIEWS.get(name), options.seconds))
     table = Table(
-        "", (f"{options.events:,} events/s", "frames/s", "of the empty page", "main thread")
+        f"{options.events:,} events a second, {options.active} tasks under way",
+        ("Page", "frames/s", "of the empty page", "main thread at work"),
     )
-    floor = statistics.median(each.rate for each in found[EMPTY])
     for name, rounds in found.items():
-        rate = statistics.median(each.rate for each in rounds)
-        busy = statistics.median(each.busy for each in rounds)
-        table.rows.append((name, f"{rate:.1f}", f"{rate / floor:.2f}", f"{busy:.0%}"))
+        shares = [one.rate / of.rate for one, of in zip(rounds, found[EMPTY], strict=True)]
+        busy = [100 * one.busy for one in rounds]
+        rates = spread([one.rate for one in rounds])
+        table.rows.append((name, rates, spread(shares, 2), f"{spread(busy)} %"))
         if name != EMPTY:
-            report.targets.append(Target(f"{name}: frames", rate / floor, LEAST_FRAMES))
+            share, at_work = statistics.median(shares), statistics.median(busy) / 100
+            report.targets.append(Target(f"{name}: frames, of the empty page", share, LEAST_FRAMES))
             report.targets.append(
-                Target(f"{name}: main thread", busy, MOST_MAIN_THREAD, at_least=False)
+                Target(f"{name}: main thread", at_work, MOST_MAIN_THREAD, at_least=False)
             )
         report.measured.append({"view": name, "frames": [each._asdict() for each in rounds]})
     report.tables.append(table)
 
 
-def frames(context: BrowserContext, server: Server, path: str | None, seconds: float) -> Frames:
+def frames(browser: Chromium, server: Server, path: str | None, seconds: float) -> Frames:
     """Of a page that is the only one; without a path: an empty one."""
-    page = context.new_page()
-    if path is not None:
-        page.goto(server.url + path)
-        page.locator(".state[data-state=live]").wait_for()
-        page.wait_for_timeout(1000)
-    session = context.new_cdp_session(page)
-    session.send("Performance.enable")
-
-    def at_work() -> float:
-        metrics = session.send("Performance.getMetrics")["metrics"]
-        return next(float(one["value"]) for one in metrics if one["name"] == "TaskDuration")
-
-    before, begun = at_work(), time.perf_counter()
-    rate = page.evaluate(COUNT_FRAMES, seconds)
-    busy = (at_work() - before) / (time.perf_counter() - begun)
-    page.close()
-    return Frames(rate, busy)
+    with browser.page() as page:
+        if path is not None:
+            page.go(server.url + path)
+            page.wait_for(LIVE)
+            time.sleep(1)  # what it does once
+        before, begun = page.seconds_at_work(), time.perf_counter()
+        rate = float(page.evaluate(f"({COUNT_FRAMES})({seconds})"))
+        return Frames(rate, (page.seconds_at_work() - before) / (time.perf_counter() - begun))
 
 
 def begin_tasks(server: Server, active: int) -> None:
     """The tasks that the load goes on to tell about."""
-    reports = [_report("start", number) for number in range(active)]
-    _send(httpx.Client(base_url=server.url, headers={"X-API-Key": KEY}), reports)
+    with httpx.Client(base_url=server.url, headers={"X-API-Key": KEY}) as client:
+        _send(client, [_report("start", number) for number in range(active)])
 
 
 @contextmanager

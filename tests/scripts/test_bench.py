@@ -218,6 +218,21 @@ def test_command_runs_it_in_every_way_and_finds_all_of_its_output() -> None:
     assert report["failures"] == []
 
 
+@pytest.mark.browser
+@on_linux
+def test_dashboard_paints_and_counts_frames_of_every_view(
+    chromium: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TRACKER_CHROMIUM", chromium)
+    short = ("--tasks", "50", "--rounds", "1", "--seconds", "0.5", "--events", "100")
+    paints, *views = bench("dashboard", *short, "--active", "5")["measured"]
+    assert {len(took) for took in paints["paints"].values()} == {3}
+    assert all(ms > 0 for took in paints["paints"].values() for ms in took)
+    named = {view["view"]: view["frames"] for view in views}
+    assert set(named) == {"an empty page", "Now", "Events", "Timeline", "Board"}
+    assert all(one["rate"] > 0 and one["busy"] > 0 for rounds in named.values() for one in rounds)
+
+
 @on_linux
 def test_sdk_finds_every_report_that_was_called_or_waited() -> None:
     report = bench("sdk", "--calls", "300", "--paced", "20", "--spooled", "700")

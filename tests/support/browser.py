@@ -7,21 +7,13 @@ from contextlib import contextmanager
 
 from playwright.sync_api import Browser, sync_playwright
 
-# Without a sandbox, because tests run as root in containers; silent otherwise.
-_FLAGS = (
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--no-first-run",
-)
+from tests.support.chromium import FLAGS
 
 
 @contextmanager
 def launch(chromium: str, *flags: str) -> Iterator[Browser]:
     """A headless Chromium; `chromium` is the fixture of that name."""
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=[*_FLAGS, *flags])
+        browser = playwright.chromium.launch(executable_path=chromium, args=[*FLAGS, *flags])
         yield browser
         browser.close()
