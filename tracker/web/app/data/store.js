@@ -145,8 +145,11 @@ export function areDeletionsOf(events, { project, task_id }) {
 		&& (data.task_id ?? task_id) === task_id);
 }
 
-/** What a task has beside its state. */
-const WORDS = new Set(["progress", "message", "updated_at", "metadata", "usage", "usage_total", "duration_seconds"]);
+/** What a task, or the report that told of it, has beside the task's state. */
+const WORDS = new Set([
+	"progress", "message", "updated_at", "metadata", "usage", "usage_total", "duration_seconds",
+	"occurred_at", "reported_progress", "reported_status", "truncated",
+]);
 
 /**
  * Whether a task is as it was but for what it has said, of its plan nothing.

@@ -120,8 +120,8 @@ class NowView extends View {
 		this.#noNeeds.hidden = found.length > 0;
 		if (at < 0 || this.#needs.contains(document.activeElement)) return found.length;
 		const next = this.#needs.children[Math.min(at, found.length - 1)];
-		const link = /** @type {HTMLElement} */ ((next ?? this).querySelector(next ? ".line-link" : "h1"));
-		link.focus();
+		const link = next?.querySelector(".line-link") ?? this.querySelector("h1");
+		/** @type {HTMLElement} */ (link).focus();
 		return found.length;
 	}
 

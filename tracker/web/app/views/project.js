@@ -66,10 +66,10 @@ class ProjectView extends View {
 		for (const part of [this.#figures.element, this.#toolbar, this.#content]) part.hidden = isUnknown;
 	}
 
-	update(events) {
+	update(events, isNews) {
 		const own = events.filter(({ data }) => data.project === this.#project);
 		if (!own.length) return;
-		this.#content.update(own);
+		this.#content.update(own, isNews);
 		this.#reloadSoon();
 	}
 

@@ -74,8 +74,9 @@ class TaskTimeline extends HTMLElement {
 		this.#data = new TimelineData(this.project, filters);
 	}
 
-	update() {
-		this.#drawSoon();
+	/** Of what tasks say bars show nothing. */
+	update(_events, isNews) {
+		if (isNews) this.#drawSoon();
 	}
 
 	tick() {

@@ -30,8 +30,8 @@ class TimelineView extends View {
 		await this.#timeline.read();
 	}
 
-	update() {
-		this.#timeline.update();
+	update(events, isNews) {
+		this.#timeline.update(events, isNews);
 		this.#reloadSoon();
 	}
 
