@@ -88,41 +88,46 @@ class NowView extends View {
 			if (!store.tasks.size && !overview.sessions.length) return;
 			fill(this, this.#heading, this.#sections);
 		}
-		if (this.#skeleton.isConnected) performance.mark("shown");
+		const isFirst = this.#skeleton.isConnected;
 		this.#skeleton.remove();
 		for (const part of this.#sections) part.hidden = false;
 		let room = Math.ceil(innerHeight / LEAST_HEIGHT);
-		room -= this.#showWhatNeeds(room);
+		// The first frame has what there is room for: a thousand rows more would put it off.
+		const atFirst = (items) => (isFirst ? items.slice(0, Math.max(0, room)) : items);
+		const found = needs(this.#needed);
+		this.#needed = new Set(found.map(({ key }) => key));
+		this.#showWhatNeeds(atFirst(found), room);
+		room -= found.length;
 		const active = overview.active.sort((a, b) => newest("started_at", a, b));
 		this.#noAgents.hidden = active.length > 0;
-		this.#agentRows.show(agentsShown(active.slice(0, ACTIVE), this.#intervals), ({ task }) => keyOf(task), room);
+		this.#agentRows.show(atFirst(agentsShown(active.slice(0, ACTIVE), this.#intervals)), ({ task }) => keyOf(task), room);
 		room -= active.length;
 		const ended = [...store.tasks.values()].filter(({ status }) => ENDED.has(status))
 			.sort((a, b) => newest("finished_at", a, b)).slice(0, SHOWN_ENDED);
 		const completed = ended.filter(({ status }) => status === "completed");
 		this.#noEnded.hidden = ended.length > 0;
 		const asItem = (task) => ({ task });
-		this.#failedRows.show(ended.filter(({ status }) => status === "failed").map(asItem), keyOfItem, room);
-		this.#completedRows.show(completed.map(asItem), keyOfItem, this.#folded.open ? room : 0);
+		this.#failedRows.show(atFirst(ended.filter(({ status }) => status === "failed").map(asItem)), keyOfItem, room);
+		this.#completedRows.show(atFirst(completed.map(asItem)), keyOfItem, this.#folded.open ? room : 0);
 		this.#folded.hidden = !completed.length;
 		text(this.#fold, t("count.completed", { count: completed.length }));
 		const { completed: done, failed, usage } = overview.today;
 		this.#figures.update({ completed: number(done), failed: number(failed), cost: (usage && allCost(usage)) || cost(0) });
-		if (active.length) this.#readStrips();
+		if (isFirst) {
+			performance.mark("shown");
+			requestAnimationFrame(() => setTimeout(() => this.#show())); // once that frame is drawn
+		} else if (active.length) this.#readStrips();
 	}
 
 	/** A row that leaves hands the focus to the one that takes its place. */
-	#showWhatNeeds(room) {
+	#showWhatNeeds(found, room) {
 		const at = [...this.#needs.children].findIndex((line) => line.contains(document.activeElement));
-		const found = needs(this.#needed);
-		this.#needed = new Set(found.map(({ key }) => key));
 		this.#needRows.show(found, ({ key, session }) => key + Boolean(session), room);
 		this.#noNeeds.hidden = found.length > 0;
-		if (at < 0 || this.#needs.contains(document.activeElement)) return found.length;
+		if (at < 0 || this.#needs.contains(document.activeElement)) return;
 		const next = this.#needs.children[Math.min(at, found.length - 1)];
 		const link = next?.querySelector(".line-link") ?? this.querySelector("h1");
 		/** @type {HTMLElement} */ (link).focus();
-		return found.length;
 	}
 
 	async #strips() {
