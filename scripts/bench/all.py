@@ -1,6 +1,6 @@
 """Run benchmarks, all unless told otherwise; write what they measured into a document if asked to.
 
-All take some ten minutes, on a machine that does nothing else.
+All take some fifteen minutes, on a machine that does nothing else.
 """
 
 import argparse
