@@ -429,7 +429,7 @@ export default {
 			database: "База данных",
 			durability: "Надёжность",
 			keptAudit: "Дней хранится журнал действий",
-			keptBytes: "Завершённые удаляются сверх",
+			keptBytes: "Объём завершённых, не больше",
 			keptDays: "Дней хранятся завершённые",
 			key: "Ключ API",
 			requests: "Запросов к API в минуту",

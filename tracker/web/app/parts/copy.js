@@ -8,7 +8,7 @@ const UNSEEN = /(?:[\p{DI}\p{Bidi_C}\p{Cs}\p{Zl}\p{Zp}\ufff9-\ufffb\u{13430}-\u{
 /** `getText()` may have to ask the server first. */
 export function copyButton(label, getText, style = "") {
 	const words = h("span", label);
-	const button = h(`button.button.copy${style}`, { type: "button" }, icon("copy"), words);
+	const button = h(`button.button.copy${style}`, { type: "button", title: label }, icon("copy"), words);
 	let timer = 0;
 	button.addEventListener("click", async () => {
 		const done = await Promise.resolve(getText()).then(copyText).catch(() => false);

@@ -6,7 +6,7 @@ import { allCost, allTokens, DayChart, section } from "../parts/index.js";
 import { InsightsTable } from "./insights-table.js";
 
 export class InsightsDays {
-	#ends = new DayChart({ completed: t("status.completed"), failed: t("status.failed") }, number, true);
+	#ends = new DayChart({ completed: t("insights.column.completed"), failed: t("insights.column.failed") }, number, true);
 	#costs = new DayChart({ told: t("insights.told"), estimated: t("insights.estimated") }, cost);
 	#tokens = new DayChart({ input: t("insights.input"), output: t("insights.output"), cached: t("insights.cached") }, tokens, true);
 	#table = new InsightsTable("day", t("insights.perDay"), {

@@ -17,11 +17,12 @@ export class InsightsTable {
 	 * @param {(line: any) => Record<string, string> | null} line.filters Those of its tasks; null: none choose them.
 	 */
 	constructor(kind, title, { key, name, filters }) {
-		const body = h("tbody");
-		const columns = [kind, ...FIGURES].map((column) => h("th", { scope: "col" }, t(`insights.column.${column}`)));
+		const body = h("tbody", { role: "rowgroup" });
+		const columns = [kind, ...FIGURES].map((column) => h("th", { scope: "col", role: "columnheader" }, t(`insights.column.${column}`)));
 		this.#list = new CutList(body, key, (line) => new Row(name(line)).element, (element, line) => rows.get(element)?.show(line, filters(line)));
 		this.element = h("div", h("div.scroll-x", { tabindex: "0" },
-			h("table.plain-table.insights-table", { "aria-label": title }, h("thead", h("tr", columns)), body)), this.#list.below);
+			h("table.plain-table.insights-table", { role: "table", "aria-label": title },
+				h("thead", { role: "rowgroup" }, h("tr", { role: "row" }, columns)), body)), this.#list.below);
 		this.section = section(title, this.element);
 	}
 
@@ -43,8 +44,8 @@ class Row {
 
 	constructor(name) {
 		this.#link = h("a", { "data-row": true }, name);
-		this.element = h("tr", h("th", { scope: "row" }, this.#link),
-			FIGURES.map((figure) => h("td", figure === "success" && this.#bar, this.#words[figure])));
+		this.element = h("tr", { role: "row" }, h("th", { scope: "row", role: "rowheader" }, this.#link),
+			FIGURES.map((figure) => h("td", { role: "cell", "data-label": t(`insights.column.${figure}`) }, figure === "success" && this.#bar, this.#words[figure])));
 		rows.set(this.element, this);
 	}
 

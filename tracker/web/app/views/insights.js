@@ -16,7 +16,7 @@ class InsightsView extends View {
 	#hasProjects = false;
 	#heading = heading(t("nav.insights"));
 	#figures = figures({
-		completed: t("status.completed"), failed: t("status.failed"), rate: t("project.rate"),
+		completed: t("insights.column.completed"), failed: t("insights.column.failed"), rate: t("project.rate"),
 		median: t("insights.column.median"), tokens: t("insights.column.tokens"), cost: t("insights.column.cost"),
 	});
 	#incomplete = h("p.note", { role: "status" });

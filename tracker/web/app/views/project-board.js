@@ -12,7 +12,7 @@ class TaskBoard extends HTMLElement {
 	#columns = Object.fromEntries(STATUSES.map((name) => [name, new Column(name)]));
 
 	connectedCallback() {
-		this.append(...Object.values(this.#columns).map((column) => column.element));
+		this.append(h("div.board-columns", Object.values(this.#columns).map((column) => column.element)));
 	}
 
 	async read() {
@@ -54,7 +54,7 @@ class Column {
 	constructor(name) {
 		this.#name = name;
 		const words = t(`status.${name}`);
-		this.element = h("section.board-column", { "aria-label": words },
+		this.element = h(`section.board-column.board-${name}`, { "aria-label": words },
 			h("h2.board-title", status(name), this.#count), this.#lines, this.#none);
 	}
 

@@ -15,7 +15,7 @@ class ProjectView extends View {
 	#tab;
 	#line;
 	#figures = figures({
-		total: t("project.total"), running: t("status.running"), failed: t("status.failed"),
+		total: t("project.total"), running: t("status.running"), failed: t("insights.column.failed"),
 		rate: t("project.rate"), average: t("project.average"),
 	});
 	#content;

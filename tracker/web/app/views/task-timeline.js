@@ -10,6 +10,9 @@ const SHORTEST = 10_000;
 // Pixels: the narrowest bar, and from one to the next, so that each can be hit (WCAG 2.2, 2.5.8).
 const BAR_PX = 4;
 const APART_PX = 20;
+// From one mark of the axis to the next, and from the last to the end.
+const TICK_PX = 80;
+const LAST_TICK_PX = 48;
 const LONGEST = 400 * 86_400_000;
 const WEEK = 604_800_000;
 const STEPS = [1, 5, 15, 30, 60, 300, 900, 1800, 3600, 7200, 14400, 43200, 86400, 604800].map((s) => s * 1000);
@@ -59,6 +62,17 @@ class TaskTimeline extends HTMLElement {
 	async read() {
 		if (this.#to) return this.#read();
 		await this.#fit(AT_FIRST);
+		this.#trim();
+	}
+
+	/** Begin where the first of what is shown did. */
+	#trim() {
+		const starts = (this.#data.bars(this.#from, this.#to) ?? []).map(({ start }) => start);
+		const begin = Math.min(...starts, serverNow() - 60_000);
+		const margin = (this.#to - begin) * 0.02;
+		if (!starts.length || begin - margin <= this.#from) return;
+		this.#window(begin - margin, this.#to);
+		this.#draw();
 	}
 
 	async #read() {
@@ -232,18 +246,20 @@ class TaskTimeline extends HTMLElement {
 		text(element.firstChild, task.title);
 		const left = Math.max(-1, ((start - this.#from) / span) * 100);
 		element.style.left = `${left}%`;
-		element.style.width = `${Math.min(101, ((end - this.#from) / span) * 100) - left}%`;
+		const width = `${Math.min(101, ((end - this.#from) / span) * 100) - left}%`;
+		element.style.width = depth > 0 ? `calc(${width} - var(--s2))` : width; // style/views.css moves it to the right
 		element.classList.toggle("is-narrow", (end - start) / pixel < 48);
 		element.style.top = `${row * 1.75}rem`;
 	}
 
 	#drawAxis() {
 		const span = this.#to - this.#from;
-		const room = Math.max(3, Math.floor(this.#axis.clientWidth / 110));
+		const room = Math.max(3, Math.floor(this.#axis.clientWidth / TICK_PX));
 		const step = STEPS.find((s) => span / s <= room) ?? WEEK * Math.ceil(span / WEEK / room);
 		const zone = new Date(this.#to).getTimezoneOffset() * 60_000;
+		const last = this.#to - (span * LAST_TICK_PX) / (this.#axis.clientWidth || 1000);
 		const ticks = [];
-		for (let at = Math.ceil((this.#from - zone) / step) * step + zone; at < this.#to; at += step) {
+		for (let at = Math.ceil((this.#from - zone) / step) * step + zone; at < last; at += step) {
 			const tick = h("span.timeline-tick", step >= 86_400_000 ? day(at) : clockTime(at, at).replace(/:00$/, ""));
 			tick.style.left = `${((at - this.#from) / span) * 100}%`;
 			ticks.push(tick);

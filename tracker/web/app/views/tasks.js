@@ -9,7 +9,7 @@ import { TokenLine } from "./token-line.js";
 class TasksView extends View {
 	#line;
 	#figures = figures({
-		total: t("project.total"), running: t("status.running"), failed: t("status.failed"),
+		total: t("project.total"), running: t("status.running"), failed: t("insights.column.failed"),
 		rate: t("project.rate"), median: t("insights.column.median"), cost: t("insights.column.cost"),
 	});
 	#table = /** @type {any} */ (document.createElement("task-table"));
