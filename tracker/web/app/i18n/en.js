@@ -60,6 +60,7 @@ export default {
 		},
 		filter: "What was done",
 		from: "From",
+		here: "this machine",
 		none: "There is no such entry.",
 		older: "Older entries",
 		since: "The first time: {time}",
@@ -374,7 +375,7 @@ export default {
 		admin: "may do everything",
 		answer: "reads, and answers agents",
 		read: "sees all, changes nothing",
-		report: "sends reports, sees nothing",
+		report: "only sends reports",
 	},
 	search: {
 		action: "Do",

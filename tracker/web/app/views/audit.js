@@ -4,6 +4,8 @@ import { duration, fullTime, h, isolate, roundTime, t, text } from "../lib/index
 import { api } from "../data/index.js";
 import { timeShown } from "../parts/index.js";
 
+// Where the server itself, or a command beside it, did something: as in tracker/domain/audit.py.
+const THIS_MACHINE = "this machine";
 const PAGE = 25;
 const HOUR = 3600;
 const DAY = 24 * HOUR;
@@ -78,7 +80,7 @@ function row({ last_at: at, first_at: first, count, action, by, address, subject
 		[by ? isolate(by) : t("audit.unknown")],
 		[known(`audit.did.${action}`, action), times],
 		h("div.foreign", subject && isolate(subject), h("div.details.quiet", Object.entries(details).map(detail))),
-		[isolate(address)],
+		[address === THIS_MACHINE ? t("audit.here") : isolate(address)],
 	];
 	return h("tr", { role: "row" },
 		h("th", { scope: "row", role: "rowheader", tabindex: "-1" }, timeShown(at, "full")),
