@@ -241,6 +241,8 @@ def test_nothing_is_judged_while_nothing_is_heard(open_dashboard: Open) -> None:
         clocked.report("start", "p", "slow", task="Slow", metadata={"estimated_duration": 90})
         dashboard = open_dashboard(server=clocked)
         page = dashboard.page
+        dashboard.visit("/settings")
+        dashboard.visit("/")
         expect(dashboard.lines("Slow")).to_be_visible()
         page.context.set_offline(True)
         expect(page.locator(".state")).to_have_attribute("data-state", "offline")
@@ -248,6 +250,15 @@ def test_nothing_is_judged_while_nothing_is_heard(open_dashboard: Open) -> None:
         page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
         assert needs(page).count() == 0
         assert "Overdue" not in dashboard.lines("Slow").inner_text()
+        # Nor where it is drawn anew.
+        page.evaluate("history.pushState(null, '', '/settings')")
+        page.evaluate("dispatchEvent(new PopStateEvent('popstate'))")
+        dashboard.heading("Settings")
+        page.evaluate("history.pushState(null, '', '/')")
+        page.evaluate("dispatchEvent(new PopStateEvent('popstate'))")
+        expect(dashboard.lines("Slow")).to_be_visible()
+        assert "Overdue" not in dashboard.lines("Slow").inner_text()
+        assert needs(page).count() == 0
         clocked.clock.advance(seconds=91)
         page.context.set_offline(False)
         dashboard.is_live()

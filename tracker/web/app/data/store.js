@@ -1,7 +1,7 @@
 // @ts-check
 // What this page knows: tasks by (project, task_id), and the newest events. Snapshots and events
 // both lead here, in any order; the newer word on a task stands.
-import { serverNow } from "./time.js";
+import { heardUntil, serverNow } from "./time.js";
 
 /**
  * @typedef {object} Task As the server gives it; lists and events leave out some of it.
@@ -76,12 +76,12 @@ export function shownStatus(task) {
 }
 
 /**
- * Time makes a task overdue, and no event tells of it: where the estimate is known, the page counts.
+ * Time makes a task overdue, and no event tells of it: where the estimate is known, the page counts, while it would hear of the task's end.
  * @param {Task} task
  */
 export function isOverdue({ status, overdue, metadata, started_at }) {
 	const estimate = metadata?.estimated_duration;
-	const isPast = typeof estimate === "number" && Date.parse(started_at) + 1000 * estimate < serverNow();
+	const isPast = typeof estimate === "number" && Date.parse(started_at) + 1000 * estimate < heardUntil();
 	return status === "running" && (overdue || isPast);
 }
 

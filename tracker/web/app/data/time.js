@@ -33,7 +33,8 @@ export async function inZone(read) {
 }
 
 const ticking = new Set();
-let isHeld = false;
+/** @type {number | null} Since when, by this machine's clock. */
+let heldSince = null;
 
 export function onTick(listener) {
 	ticking.add(listener);
@@ -42,16 +43,21 @@ export function onTick(listener) {
 
 /** Without news nothing grows old: what is shown stays as it was last known. */
 export function holdTicks(hold) {
-	isHeld = hold;
+	heldSince = hold ? heldSince ?? Date.now() : null;
 }
 
 /** Whether silence, and that a task takes long, can be told apart from our own not hearing. */
 export function mayJudge() {
-	return !isHeld;
+	return heldSince === null;
+}
+
+/** Until when the page has heard all that there was, in the server's time. */
+export function heardUntil() {
+	return (heldSince ?? Date.now()) + skew;
 }
 
 function tick() {
-	if (!document.hidden && !isHeld) for (const listener of ticking) listener();
+	if (!document.hidden && mayJudge()) for (const listener of ticking) listener();
 }
 
 setInterval(tick, 1000);
