@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from urllib.parse import quote
 
 import pytest
@@ -68,6 +69,24 @@ def test_now_follows_a_task_to_its_end(
     shared_server.report("finish", project, task="Lay the keel", result="laid")
     expect(line).to_contain_text("Completed")
     expect(line).to_have_count(1)
+
+
+def test_what_went_well_is_green_at_the_moment_of_change_alone(
+    open_dashboard: Open, shared_server: Server, project: str
+) -> None:
+    an_hour_ago = (datetime.now(UTC) - timedelta(hours=1)).isoformat()
+    shared_server.report("finish", project, "before", task="Sewn", occurred_at=an_hour_ago)
+    shared_server.report("start", project, "now", task="Caulked")
+    page = open_dashboard(f"/projects/{quote(project, safe='')}").page
+    expect(page.locator(".table-row .status-running")).to_be_visible()
+    shared_server.report("finish", project, "now", task="Caulked")
+    expect(page.locator(".table-row .status-completed")).to_have_count(2)
+    rows = {
+        title: page.locator(".table-row").filter(has_text=title) for title in ("Caulked", "Sewn")
+    }
+    motion = "status => getComputedStyle(status).animationName"
+    shown = [row.locator(".status-completed").evaluate(motion) for row in rows.values()]
+    assert shown == ["went-well", "none"]
 
 
 def test_time_passes(open_dashboard: Open, shared_server: Server, project: str) -> None:

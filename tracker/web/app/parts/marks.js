@@ -8,11 +8,21 @@ export function status(name) {
 	return h(`span.status.status-${name}`, icon(name), h("span.status-word", t(`status.${name}`)));
 }
 
-/** Replace `element`'s status only if it changed: an icon in motion goes on. */
-export function showStatus(element, name) {
+// An end that is news stands out, as what went well does at no other time.
+const NEWS_MS = 6000;
+
+/**
+ * Replace `element`'s status only if it changed: an icon in motion goes on.
+ * @param {HTMLElement} element
+ * @param {string} name
+ * @param {string | null} [endedAt]
+ */
+export function showStatus(element, name, endedAt) {
 	if (element.dataset.status === name) return;
 	element.dataset.status = name;
-	element.replaceChildren(status(name));
+	const shown = status(name);
+	shown.classList.toggle("is-news", Boolean(endedAt) && serverNow() - Date.parse(endedAt ?? "") < NEWS_MS);
+	element.replaceChildren(shown);
 }
 
 /**

@@ -18,7 +18,7 @@ class TaskLine extends HTMLElement {
 		const ended = ENDED.has(task.status);
 		const shown = shownStatus(task);
 		attribute(this, "data-status", shown);
-		showStatus(status, shown);
+		showStatus(status, shown, task.finished_at);
 		text(title, task.title);
 		attribute(link, "href", paths.task(task.project, task.task_id));
 		text(project, task.project);

@@ -74,7 +74,7 @@ export class TaskRow extends HTMLElement {
 		text(this.#project, this.closest("tasks-view") ? task.project : "");
 		const shown = shownStatus(task);
 		this.dataset.status = shown;
-		showStatus(this.#status, shown);
+		showStatus(this.#status, shown, task.finished_at);
 		this.#link.setAttribute("href", paths.task(task.project, task.task_id));
 		text(this.#link.firstChild, task.title);
 		text(this.#notes, notesOf(task).join(" · "));

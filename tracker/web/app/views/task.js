@@ -162,7 +162,7 @@ class TaskView extends View {
 
 	tick() {
 		if (!this.#task) return;
-		showStatus(this.#status, shownStatus(this.#task));
+		showStatus(this.#status, shownStatus(this.#task), this.#task.finished_at);
 		this.#showNotes(this.#task);
 	}
 
@@ -178,7 +178,7 @@ class TaskView extends View {
 	#show() {
 		const task = this.#task;
 		if (!task || !this.isConnected) return;
-		showStatus(this.#status, shownStatus(task));
+		showStatus(this.#status, shownStatus(task), task.finished_at);
 		text(this.#title.firstChild, task.title);
 		this.dataset.status = task.status;
 		this.toggleAttribute("data-unmeasured", isUnmeasured(task));
