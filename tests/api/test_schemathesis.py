@@ -37,7 +37,7 @@ def test_no_request_gets_an_answer_that_the_document_forbids(
             *("--header", f"X-API-Key: {KEY}"),
             *("--exclude-path", ENDLESS),
             *("--checks", "all", "--continue-on-failure", "--no-shrink"),
-            *("--max-examples", "4", "--generation-deterministic"),
+            *("--max-examples", "3", "--generation-deterministic"),
             *("--request-timeout", "20", "--no-color"),
         ],
         cwd=tmp_path,  # where it leaves its own files

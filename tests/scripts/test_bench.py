@@ -97,6 +97,7 @@ def test_startup_measures_time_and_memory() -> None:
     assert start["mb"] > 0
 
 
+@pytest.mark.soak
 @on_linux
 def test_neighbours_are_measured_beside_bodies_sleepers_and_a_flood() -> None:
     report = bench(
@@ -196,6 +197,7 @@ def test_translation_is_compared_with_a_webhook() -> None:
     assert report["failures"] == []
 
 
+@pytest.mark.soak
 @on_linux
 def test_the_day_of_agents_has_every_task_with_its_messages_and_without_them() -> None:
     report = bench("agents_day", "--agents", "2", "--hours", "0.25", "--requests", "3")
@@ -209,6 +211,7 @@ def test_the_day_of_agents_has_every_task_with_its_messages_and_without_them() -
     assert report["failures"] == []
 
 
+@pytest.mark.soak
 @on_linux
 def test_command_runs_it_in_every_way_and_finds_all_of_its_output() -> None:
     report = bench("command", "--rounds", "1", "--megabytes", "3")
@@ -218,6 +221,7 @@ def test_command_runs_it_in_every_way_and_finds_all_of_its_output() -> None:
     assert report["failures"] == []
 
 
+@pytest.mark.soak
 @pytest.mark.browser
 @on_linux
 def test_dashboard_paints_and_counts_frames_of_every_view(
@@ -233,6 +237,7 @@ def test_dashboard_paints_and_counts_frames_of_every_view(
     assert all(one["rate"] > 0 and one["busy"] > 0 for rounds in named.values() for one in rounds)
 
 
+@pytest.mark.soak
 @on_linux
 def test_sdk_finds_every_report_that_was_called_or_waited() -> None:
     report = bench("sdk", "--calls", "300", "--paced", "20", "--spooled", "700")
