@@ -19,10 +19,9 @@ from tracker.domain.principal import Scope
 # Bytes of events in the batches that are kept for other subscribers at the same cursor.
 _MAX_SHARED_BYTES = 4 * 1024 * 1024
 
-# With more subscribers than this, a wake-up delays the next one: for each of them by twice the
-# seconds that sending one batch takes, up to a maximum, also in seconds.
-_THROTTLE_ABOVE = 100
-_DELAY_PER_SUBSCRIBER = 20e-6
+# A wake-up delays the next one: for each subscriber by three times the seconds that sending a batch
+# takes, up to a maximum, also in seconds.
+_DELAY_PER_SUBSCRIBER = 30e-6
 _MAX_DELAY = 0.1
 
 
@@ -188,7 +187,7 @@ class Hub:
     def _wake_throttled(self) -> None:
         """Wake all subscribers now, or a little later if many were woken just before.
 
-        So reports keep half of the event loop's time however many subscribers there are, and the
+        So reports keep most of the event loop's time however many subscribers there are, and the
         subscribers are sent more at once, which costs less.
         """
         if self._scheduled_wakeup is not None:
@@ -203,7 +202,7 @@ class Hub:
         if self._scheduled_wakeup is not None:
             self._scheduled_wakeup.cancel()
             self._scheduled_wakeup = None
-        rest = min(max(0, self._waiters - _THROTTLE_ABOVE) * _DELAY_PER_SUBSCRIBER, _MAX_DELAY)
+        rest = min(self._waiters * _DELAY_PER_SUBSCRIBER, _MAX_DELAY)
         self._next_wakeup_at = asyncio.get_running_loop().time() + rest
         self._wakeup.set()
         self._wakeup.clear()
