@@ -10,11 +10,11 @@ from pathlib import Path
 import _venv  # noqa: F401 - goes on in .venv
 import agents_day
 import command
-import dashboard
 import fanout
 import growth
 import hook
 import ingest
+import pages
 import sdk
 import startup
 import translation
@@ -34,7 +34,7 @@ BENCHMARKS = {
     "growth": growth,
     "agents_day": agents_day,
     "fanout": fanout,
-    "dashboard": dashboard,
+    "pages": pages,
 }
 
 

@@ -229,7 +229,7 @@ def test_dashboard_paints_and_counts_frames_of_every_view(
 ) -> None:
     monkeypatch.setenv("TRACKER_CHROMIUM", chromium)
     short = ("--tasks", "50", "--rounds", "1", "--seconds", "0.5", "--events", "100")
-    paints, *views = bench("dashboard", *short, "--active", "5")["measured"]
+    paints, *views = bench("pages", *short, "--active", "5")["measured"]
     assert {len(took) for took in paints["paints"].values()} == {3}
     assert all(ms > 0 for took in paints["paints"].values() for ms in took)
     named = {view["view"]: view["frames"] for view in views}
