@@ -3,6 +3,7 @@
 import { encode, root } from "../lib/router.js";
 import { access, setAccess } from "./access.js";
 import { countRead } from "./renewal.js";
+import { inZone } from "./time.js";
 
 // Seconds. Who asks for more is asked again all the same: a limit is by the minute.
 const LONGEST_PAUSE = 60;
@@ -138,7 +139,7 @@ export const api = {
 		setAccess(info.access);
 		return info;
 	},
-	now: (query) => read("/api/now", query),
+	now: () => inZone((tz) => read("/api/now", { tz })),
 	sessions: (query) => read("/api/sessions", query),
 	search: (q, options) => read("/api/search", { q, limit: 12 }, options),
 	projects: (query) => read("/api/projects", query),

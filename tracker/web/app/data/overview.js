@@ -5,7 +5,7 @@ import { access } from "./access.js";
 import { api } from "./api.js";
 import { renewal } from "./renewal.js";
 import { ENDED, isByPerson, isSeenTo, isSilent, isWaiting, store } from "./store.js";
-import { inZone, mayJudge, onTick, serverNow } from "./time.js";
+import { mayJudge, onTick, serverNow } from "./time.js";
 
 const READ_EVERY = 3000;
 // Events tell nearly all of what is counted.
@@ -94,7 +94,7 @@ class Overview {
 	/** First what there is to see at once, and who may do what with it; then what is counted. */
 	async #read(isWanted) {
 		const [{ today, active, ended }, { sessions }] = await Promise.all([
-			inZone((tz) => api.now({ tz })), api.sessions({ active: true, limit: SESSIONS }), access() ?? api.info(),
+			api.now(), api.sessions({ active: true, limit: SESSIONS }), access() ?? api.info(),
 		]);
 		if (!isWanted()) return;
 		this.sessions = sessions;

@@ -21,6 +21,8 @@ export class RowsInSight {
 	#make;
 	#draw;
 	#isResting = false;
+	/** The timer, before the rest is begun. @type {any} */
+	#restLater = 0;
 	#drawSoon = throttle(() => this.#drawInSight(), WORDS_EVERY);
 
 	/**
@@ -95,13 +97,15 @@ export class RowsInSight {
 	}
 
 	#restSoon() {
-		if (this.#isResting) return;
-		this.#isResting = true;
 		const isNew = [...this.#rows.values()].some(({ drawn }) => !drawn);
-		setTimeout(() => this.#drawRest(), isNew ? 0 : REST_EVERY);
+		if (this.#isResting && !(isNew && this.#restLater)) return;
+		clearTimeout(this.#restLater);
+		this.#isResting = true;
+		this.#restLater = setTimeout(() => this.#drawRest(), isNew ? 0 : REST_EVERY);
 	}
 
 	#drawRest() {
+		this.#restLater = 0;
 		const rest = [...this.#rows.values()].filter(({ drawn, item }) => !isAlike(drawn, item));
 		whenIdle((deadline) => {
 			while (rest.length && deadline.timeRemaining() > 1) this.#drawRow(/** @type {Row} */ (rest.shift()));
