@@ -29,10 +29,10 @@ def run(scenario: Coroutine[Any, Any, None]) -> None:
         runner.run(scenario)
 
 
-def let_time_pass() -> None:
+def let_time_pass(seconds: float = 1) -> None:
     loop = asyncio.get_running_loop()
     assert isinstance(loop, StillLoop)
-    loop.now += 1
+    loop.now += seconds
 
 
 async def follow(hub: Hub, last: int) -> list[list[int]]:
@@ -56,7 +56,9 @@ async def turns_of_the_loop() -> None:
 
 
 async def publish_in_a_row(hub: Hub, last: int) -> None:
+    """A millisecond apart: few are ready for the next by then."""
     for event_id in range(1, last + 1):
+        let_time_pass(0.001)
         hub.publish([Event(event_id, "project", "task_started", b"{}", 0)])
         await turns_of_the_loop()
 
