@@ -13,12 +13,12 @@ from contextlib import contextmanager
 from itertools import count
 from typing import Final, NamedTuple
 
-import _history
 import _venv  # noqa: F401 - goes on in .venv
 import httpx
 import test
 from _chromium import Chromium, chromium
 from _environment import Environment, run_script
+from _history import build
 from _load import KEY
 from _machine import cores, pinned, workspace
 from _report import Report, Table, Target, progress, run, spread
@@ -87,7 +87,7 @@ def measure(options: argparse.Namespace) -> Report:
     with chromium(test.provide_chromium(environment), core.load) as browser:
         with workspace() as folder:
             progress(f"writing {options.tasks:,} tasks")
-            _history.build(folder / "tracker.db", options.tasks)
+            build(folder / "tracker.db", options.tasks)
             with tracker(folder, core.server, "--api-key", KEY) as server:
                 sign_in(browser, server)
                 _report_paints(report, options, browser, server)

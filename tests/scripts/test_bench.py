@@ -3,6 +3,7 @@ at here."""
 
 from __future__ import annotations
 
+import ast
 import importlib
 import json
 import shutil
@@ -28,6 +29,17 @@ def bench(name: str, *arguments: str) -> dict[str, Any]:
     done = subprocess.run(command, capture_output=True, text=True, timeout=100, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     return dict(json.loads(done.stdout))
+
+
+@pytest.mark.parametrize("script", sorted(SCRIPTS.glob("[a-z]*.py")), ids=lambda path: path.stem)
+def test_each_goes_on_in_the_environment_before_it_needs_it(script: Path) -> None:
+    imported: list[str] = []
+    for node in ast.parse(script.read_text()).body:
+        if isinstance(node, ast.Import):
+            imported += [alias.name.partition(".")[0] for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            imported.append(str(node.module).partition(".")[0])
+    assert set(imported[: imported.index("_venv")]) <= sys.stdlib_module_names
 
 
 @on_linux

@@ -51,16 +51,18 @@ export class RowsInSight {
 	show(items, keyOf, room) {
 		/** @type {Map<string, Row>} */
 		const next = new Map();
+		let isNew = false;
 		for (const item of items) {
 			const key = keyOf(item);
 			const row = this.#rows.get(key) ?? this.#newRow(item);
 			row.item = item;
 			if (row.isInSight || (!row.drawn && room-- > 0)) this.#drawRow(row);
+			isNew ||= !row.drawn;
 			next.set(key, row);
 		}
 		this.#rows = next;
 		fill(this.#container, [...next.values()].map(({ element }) => element));
-		this.#restSoon();
+		this.#restSoon(isNew);
 	}
 
 	/** What one of them says has changed, not where it stands: in sight within a second. */
@@ -69,7 +71,7 @@ export class RowsInSight {
 		if (!row) return;
 		row.item = change(row.item);
 		this.#drawSoon();
-		this.#restSoon();
+		this.#restSoon(false);
 	}
 
 	#newRow(item) {
@@ -96,8 +98,8 @@ export class RowsInSight {
 		row.drawn = row.item;
 	}
 
-	#restSoon() {
-		const isNew = [...this.#rows.values()].some(({ drawn }) => !drawn);
+	/** `isNew`: some of it was never drawn, and the page's own search does not find it. */
+	#restSoon(isNew) {
 		if (this.#isResting && !(isNew && this.#restLater)) return;
 		clearTimeout(this.#restLater);
 		this.#isResting = true;
@@ -109,6 +111,8 @@ export class RowsInSight {
 		const rest = [...this.#rows.values()].filter(({ drawn, item }) => !isAlike(drawn, item));
 		whenIdle((deadline) => {
 			while (rest.length && deadline.timeRemaining() > 1) this.#drawRow(/** @type {Row} */ (rest.shift()));
+			// Those that have come meanwhile; what others say anew waits for the next time.
+			if (!rest.length) rest.push(...[...this.#rows.values()].filter(({ drawn }) => !drawn));
 			this.#isResting = rest.length > 0 && this.#container.isConnected;
 			return this.#isResting;
 		});
