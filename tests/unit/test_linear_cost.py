@@ -14,12 +14,14 @@ from tests.support.bench import report
 from tracker.api.body import read_body
 from tracker.api.content_coding import CODINGS, expand
 from tracker.domain.parsing import parse
+from tracker.domain.principal import Scope
 from tracker.domain.queries import TaskQuery
 from tracker.domain.tasks import Status
+from tracker.domain.timeline import TimelineQuery
 from tracker.domain.usage import ModelTold, Told
 from tracker.errors import TrackerError
 from tracker.store.changes import WriteRequest
-from tracker.store.sqlite import reports, task_pages
+from tracker.store.sqlite import reports, task_pages, timeline
 from tracker.store.sqlite.connection import open_writer
 
 # Half of what a square would cost: small work is faster for each byte, as long as caches hold it.
@@ -142,3 +144,21 @@ def test_a_list_looks_at_a_hundred_dependencies_of_a_task() -> None:
         return taken
 
     assert steps(20_000) <= 2 * steps(100)
+
+
+def test_a_timeline_counts_by_indexes_alone() -> None:
+    """A task is half a kilobyte, elsewhere on the disk than the next."""
+    plans: list[str] = []
+    with closing(open_writer(None, "full")) as connection:
+
+        def explain(_cursor: object, sql: str, bindings: object) -> bool:
+            if "GROUP BY" in sql and not sql.startswith("EXPLAIN"):
+                plan = connection.execute(f"EXPLAIN QUERY PLAN {sql}", bindings)  # type: ignore[arg-type]
+                plans.extend(detail for *_, detail in plan)
+            return True
+
+        connection.exec_trace = explain
+        timeline.of(connection, 1000, Scope(), TimelineQuery(0, 1000, 10))
+    looks = [plan for plan in plans if " tasks " in plan]
+    assert len(looks) == 2
+    assert all("tasks USING COVERING INDEX" in plan for plan in looks), looks
