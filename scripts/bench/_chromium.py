@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Any, Final
 
 from _environment import SetupError
-from _machine import pinned
 from websockets.sync.client import ClientConnection, connect
 
 from tests.support.chromium import FLAGS
@@ -103,15 +102,12 @@ class Page:
 
 
 @contextmanager
-def chromium(program: str, core: int) -> Iterator[Chromium]:
-    """Start it on this core, and end it."""
+def chromium(program: str) -> Iterator[Chromium]:
+    """Start it, and end it."""
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
         own = (f"--user-data-dir={profile}", "--remote-debugging-port=0", f"--window-size={_SIZE}")
         command = [program, "--headless", *FLAGS, *own, "about:blank"]
-        with pinned(core):
-            process = subprocess.Popen(
-                command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-            )
+        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         try:
             yield Chromium(_address(Path(profile) / "DevToolsActivePort", process))
         finally:

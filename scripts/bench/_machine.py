@@ -36,10 +36,10 @@ def cores() -> Cores:
 
 
 @contextlib.contextmanager
-def pinned(core: int) -> Iterator[None]:
-    """Keep this process to one core, and what it starts meanwhile for good."""
+def pinned(core: int | None) -> Iterator[None]:
+    """Keep this process to one core, and what it starts meanwhile for good; None: to all it has."""
     before = os.sched_getaffinity(0)
-    os.sched_setaffinity(0, {core})
+    os.sched_setaffinity(0, before if core is None else {core})
     try:
         yield
     finally:

@@ -82,7 +82,7 @@ def warm_up(server: Server, connections: int, seconds: int, core: int) -> None:
 
 @contextlib.contextmanager
 def tracker(
-    folder: Path, core: int, *flags: str, command: Sequence[str] = PACKAGE
+    folder: Path, core: int | None, *flags: str, command: Sequence[str] = PACKAGE
 ) -> Iterator[Server]:
     """Ours, with everything on but the limits, and fsync."""
     ready = folder / "ready.json"
@@ -183,7 +183,7 @@ def answer_to_copy(server: Server) -> dict[str, Any]:
 
 @contextlib.contextmanager
 def _running(
-    command: list[str], folder: Path, core: int, is_ready: Callable[[], bool]
+    command: list[str], folder: Path, core: int | None, is_ready: Callable[[], bool]
 ) -> Iterator[subprocess.Popen[bytes]]:
     environment = {"PYTHONPATH": str(ROOT), "API_KEY": KEY, "HOME": str(folder)}
     log = folder / "log.txt"

@@ -8,11 +8,12 @@ from typing import Any
 
 import httpx
 import pytest
+from playwright.sync_api import expect
 
 import tracker
 from tests.support.clocked import ClockedServer
-from tests.support.dashboard import until
-from tests.support.server import Server, quote
+from tests.support.dashboard import Held, until
+from tests.support.server import KEY, Server, quote
 
 APP = Path(tracker.__file__).parent / "web" / "app"
 BUILT = APP.with_name("built")
@@ -50,7 +51,10 @@ def test_what_the_page_names_is_there_for_good(shared_server: Server) -> None:
     links = re.findall(r'(?:href|src)="(/assets/[^"]+)"', page)
     names = {link.split("/", 3)[3] for link in links}
     parts = {name for name in names if name.startswith("chunk-")}
-    assert names - parts == {"early.js", "main.js", "main.css", "icon.svg", "icon-180.png"}
+    (font,) = (name for name in names if name.endswith(".woff2"))
+    assert font.startswith("inter-latin-wght-normal-")
+    others = {"early.js", "main.js", "main.css", "icon.svg", "icon-180.png"}
+    assert names - parts - {font} == others
     for link in links:
         asset = httpx.get(shared_server.url + link, verify=False, trust_env=False)
         assert asset.status_code == 200
@@ -95,6 +99,48 @@ def test_what_is_read_first_is_asked_for_early_and_once(
     assert dashboard.page.evaluate("globalThis.early.size") == 0  # all of it was taken
     for path in ("/api/info", "/api/now", "/api/sessions"):
         assert [address.partition("?")[0] for address in asked].count(path) == 1, asked
+
+
+@pytest.mark.browser
+def test_a_key_in_the_address_is_taken_however_late_the_early_reads_are(
+    server: Server, browser: Any
+) -> None:
+    server.report("start", "p", "a", task="First")
+    page = browser.new_page(service_workers="block")
+    early = Held(page, "**/early.js")
+    asks = Held(page, "**/api/session")
+    page.goto(f"{server.url}/#key={KEY}", wait_until="commit")
+    until(page, "() => !location.hash")  # the key is on its way, and is no session yet
+    early.release()
+    until(page, "() => document.readyState === 'complete'")  # it has run
+    asks.release()
+    expect(page.locator("task-line")).to_have_count(1)
+    page.close()
+
+
+@pytest.mark.browser
+def test_the_first_rows_need_no_formatter_of_the_browsers(
+    server: Server, open_dashboard: Any
+) -> None:
+    """The first one that a page makes takes as long as all its rows."""
+    server.report("start", "p", "a", task="First", agent="codex", usage={"input_tokens": 15_300})
+    page = open_dashboard(server=server).page
+    page.add_init_script(
+        """window.made = [];
+        for (const name of ["NumberFormat", "DateTimeFormat", "RelativeTimeFormat", "Collator"]) {
+          Intl[name] = new Proxy(Intl[name], {
+            construct(...of) { window.made.push(name); return Reflect.construct(...of); },
+            apply(...of) { window.made.push(name); return Reflect.apply(...of); },
+          });
+        }
+        new PerformanceObserver(() => (window.madeFirst ??= [...window.made]))
+          .observe({ type: "mark" });
+        """
+    )
+    page.reload()
+    expect(page.locator(".agent-used")).to_have_text("15.3k tokens")
+    until(page, "() => window.madeFirst !== undefined")
+    assert page.evaluate("window.madeFirst") == []
 
 
 @pytest.mark.browser

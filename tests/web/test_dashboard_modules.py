@@ -435,3 +435,42 @@ def test_whether_it_still_is_so() -> None:
     assert holds("silent", {"status": "running", "silent_since": MOMENT})
     assert not holds("silent", {"status": "running", "silent_since": None})
     assert not holds("failed", None)
+
+
+NUMBERS = st.tuples(
+    st.one_of(
+        st.integers(-(10**15), 10**15),
+        st.integers(0, 15).map(lambda power: 10**power - 1),
+        st.floats(-1e12, 1e12),
+        st.floats(1e-15, 0.0101),
+    ),
+    st.sampled_from(["en-GB", "ru-RU"]),
+    st.sampled_from([(0, 0), (0, 1), (2, 2)]),
+).filter(lambda one: str(one[0]) != "-0.0")
+
+
+@given(st.lists(NUMBERS, min_size=100, max_size=150))
+@settings(max_examples=5)
+def test_numbers_are_written_as_the_browser_would(numbers: list[Any]) -> None:
+    script = f"""
+    import {{ decimal, thousands, twoDigits }} from {json.dumps((LIB / "numbers.js").as_uri())};
+    const small = (value) => value === 0 || (value > 1e-90 && value < 0.01);
+    const units = {{
+        en: ["", "k", "m", "bn", "tn"],
+        ru: ["", "\u00a0тыс.", "\u00a0млн", "\u00a0млрд", "\u00a0трлн"],
+    }};
+    const make = (all) => all.flatMap(([value, locale, [least, most]]) => {{
+        const by = (options) => new Intl.NumberFormat(locale, options).format(value);
+        const language = locale.slice(0, 2);
+        const all = [[decimal(value, language, least, most),
+            by({{ minimumFractionDigits: least, maximumFractionDigits: most }})]];
+        if (small(value)) all.push([
+            decimal(value, language, 0, twoDigits(value)), by({{ maximumSignificantDigits: 2 }})]);
+        if (Number.isInteger(value) && value >= 0 && value < 9e14) all.push([
+            decimal(value / 1000 ** thousands(value), language, 0, 1)
+                + units[language][thousands(value)],
+            by({{ notation: "compact", maximumFractionDigits: 1 }})]);
+        return all;
+    }});"""
+    for ours, theirs in run(script, numbers):
+        assert ours == theirs

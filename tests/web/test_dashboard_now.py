@@ -11,7 +11,7 @@ from playwright.sync_api import Locator, Page, expect
 
 from tests.api.test_hooks import heard, send
 from tests.support.clocked import ClockedServer
-from tests.support.dashboard import Dashboard, low_contrast, until
+from tests.support.dashboard import Dashboard, Held, low_contrast, until
 from tests.support.server import Server
 
 pytestmark = pytest.mark.browser
@@ -284,6 +284,20 @@ def test_it_fits_a_phone_in_russian(open_dashboard: Open, server: Server, theme:
     button = page.get_by_role("button", name="Принять к сведению").first
     button.scroll_into_view_if_needed()
     expect(button).to_be_in_viewport(ratio=1)
+
+
+def test_the_page_is_there_before_what_is_read(open_dashboard: Open, server: Server) -> None:
+    server.report("start", "p", "a", task="Long")
+    dashboard = open_dashboard(server=server)
+    page = dashboard.page
+    held = Held(page, "**/api/now?*")
+    page.reload()
+    expect(page.get_by_role("heading", name="Now")).to_be_visible()
+    expect(page.locator(".skeleton")).to_be_visible()
+    expect(page.locator(".figure-cost dd")).to_have_text("–")
+    held.release()
+    expect(dashboard.lines("Long")).to_be_visible()
+    expect(page.locator(".figure-cost dd")).to_have_text("$0")
 
 
 def test_who_has_finished_nothing_has_no_rate(open_dashboard: Open, server: Server) -> None:

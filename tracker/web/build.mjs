@@ -59,7 +59,9 @@ async function dropIdle({ outputs }) {
 async function nameParts({ outputs }) {
 	const { imports } = Object.values(outputs).find(({ entryPoint }) => entryPoint === "app/main.js");
 	const of = (kind) => imports.filter((one) => one.kind === kind).map(({ path }) => path.replace(NEW, "/assets"));
+	const fonts = Object.keys(outputs).filter((path) => path.includes("/inter-latin-wght")).map((path) => path.replace(NEW, "/assets"));
 	const links = [
+		...fonts.map((path) => `<link rel="preload" as="font" type="font/woff2" crossorigin href="${path}">`),
 		...of("import-statement").map((path) => `<link rel="modulepreload" href="${path}">`),
 		...of("dynamic-import").map((path) => `<meta name="later" content="${path}">`),
 	];

@@ -30,6 +30,9 @@ import { needs } from "./views/now-needs.js";
 import "./views/now.js";
 import "./views/tasks.js";
 
+// There before the first words are laid out, not laid out anew after them.
+document.fonts.load("1em 'Inter Variable'");
+
 const live = new Live(store, () => {
 	holdTicks(live.state === "offline" || live.state === "catching-up");
 	shell.showState(live);
@@ -107,11 +110,28 @@ function present(...content) {
 	fill(document.body, content, document.querySelector(".secret"));
 }
 
+// Milliseconds. What surrounds Now is seen with what is in it, if that is there so soon: a frame without it
+// puts it off.
+const A_MOMENT = 120;
+
 function begin() {
 	live.start();
 	overview.start();
+	if (router.current().name === "now") hideForAMoment(shell.element);
 	present(shell.element, ...alerts.elements);
 	show({ focus: false });
+}
+
+/** @param {HTMLElement} element */
+function hideForAMoment(element) {
+	element.hidden = true;
+	const stop = overview.listen(() => appear());
+	const timer = setTimeout(appear, A_MOMENT);
+	function appear() {
+		element.hidden = false;
+		stop();
+		clearTimeout(timer);
+	}
 }
 
 /** By himself, or because the server takes the session no more. */

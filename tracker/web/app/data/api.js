@@ -1,9 +1,9 @@
 // @ts-check
 // Calls to the REST API. The session's cookie goes along by itself.
+import { offsetToday } from "../lib/days.js";
 import { encode, root } from "../lib/router.js";
 import { access, setAccess } from "./access.js";
 import { countRead } from "./renewal.js";
-import { inZone } from "./time.js";
 
 // Seconds. Who asks for more is asked again all the same: a limit is by the minute.
 const LONGEST_PAUSE = 60;
@@ -69,12 +69,14 @@ function read(path, query, options) {
 	return reading;
 }
 
-/** What the page began to read before this module was there (early.js), once. */
+// What early.js has begun to read before this module was there. From now on it reads nothing: a key may be
+// gone from the address, and not yet be a session.
+/** @type {Map<string, Promise<Response>>} */
+const begunEarly = (/** @type {any} */ (globalThis).early ??= new Map());
+
 function early(path) {
-	/** @type {Map<string, Promise<Response>> | undefined} */
-	const begun = /** @type {any} */ (globalThis).early;
-	const reading = begun?.get(path);
-	begun?.delete(path);
+	const reading = begunEarly.get(path);
+	begunEarly.delete(path);
 	return reading;
 }
 
@@ -139,7 +141,7 @@ export const api = {
 		setAccess(info.access);
 		return info;
 	},
-	now: () => inZone((tz) => read("/api/now", { tz })),
+	now: () => read("/api/now", { tz: offsetToday() }),
 	sessions: (query) => read("/api/sessions", query),
 	search: (q, options) => read("/api/search", { q, limit: 12 }, options),
 	projects: (query) => read("/api/projects", query),

@@ -29,8 +29,8 @@ class Overview {
 	/** Those with the newest activity, and how many there are. */
 	projects = [];
 	projectsTotal = 0;
-	/** Of the viewer's day: tasks completed and failed, and what those that were under way have used. */
-	today = { completed: 0, failed: 0, usage: null };
+	/** Of the viewer's day: tasks completed and failed, and, once read, what those that were under way have used. */
+	today = { completed: 0, failed: 0, usage: undefined };
 	#failedBeyond = 0;
 	#silent = 0;
 	/** @type {Promise<void> | null} */

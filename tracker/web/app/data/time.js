@@ -1,6 +1,7 @@
 // @ts-check
 // The server's time, which may differ from this machine's; and one tick a second for all who show
 // time passing.
+import { offsetToday } from "../lib/days.js";
 
 let skew = 0;
 
@@ -13,7 +14,7 @@ export function serverNow() {
 	return Date.now() + skew;
 }
 
-let zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
+let zone = "";
 
 /**
  * What `read(tz)` reads of the viewer's days. Not every system knows time zones by their names: where the
@@ -24,10 +25,10 @@ let zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
  */
 export async function inZone(read) {
 	try {
-		return await read(zone);
+		return await read((zone ||= Intl.DateTimeFormat().resolvedOptions().timeZone));
 	} catch (error) {
 		if (!error.issues?.some(({ field }) => field === "tz")) throw error;
-		zone = String(-new Date().getTimezoneOffset());
+		zone = offsetToday();
 		return read(zone);
 	}
 }

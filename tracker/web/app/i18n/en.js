@@ -558,6 +558,11 @@ export default {
 		h: "{n} h",
 		min: "{n} min",
 		s: "{n} s",
+		thousand0: "{n}",
+		thousand1: "{n}k",
+		thousand2: "{n}m",
+		thousand3: "{n}bn",
+		thousand4: "{n}tn",
 	},
 	tokens: {
 		hint: "It is kept in this browser.",

@@ -558,6 +558,11 @@ export default {
 		h: "{n} ч",
 		min: "{n} мин",
 		s: "{n} с",
+		thousand0: "{n}",
+		thousand1: "{n}\u00a0тыс.",
+		thousand2: "{n}\u00a0млн",
+		thousand3: "{n}\u00a0млрд",
+		thousand4: "{n}\u00a0трлн",
 	},
 	tokens: {
 		hint: "Хранится в этом браузере.",

@@ -2,15 +2,16 @@
 // Every string the user reads stands in one catalogue for each language: i18n/en.js, i18n/ru.js.
 import en from "../i18n/en.js";
 import ru from "../i18n/ru.js";
+import { decimal, thousands, twoDigits } from "./numbers.js";
 import { pref } from "./prefs.js";
 
 const CATALOGUES = { en, ru };
 export const LANGUAGES = { en: "English", ru: "Русский" };
 
+/** @returns {"en" | "ru"} */
 export function language() {
 	const system = navigator.language.startsWith("ru") ? "ru" : "en";
-	const chosen = pref("language", system);
-	return chosen in CATALOGUES ? chosen : "en";
+	return pref("language", system) === "ru" ? "ru" : "en";
 }
 
 /** The string `key`, with {name} replaced. A string of several forms is chosen by {count}. */
@@ -34,21 +35,18 @@ function format(make, name) {
 }
 
 export function number(value, digits = 0) {
-	return format(
-		(l) => new Intl.NumberFormat(l, { maximumFractionDigits: digits }),
-		`number${digits}`,
-	).format(value);
+	return decimal(value, language(), 0, digits);
 }
 
-/** 15.3K: what is counted in thousands. */
+/** 15.3k: what is counted in thousands. */
 export function tokens(count) {
-	return format((l) => new Intl.NumberFormat(l, { notation: "compact", maximumFractionDigits: 1 }), "compact").format(count);
+	const power = thousands(count);
+	return t(`unit.thousand${power}`, { n: number(count / 1000 ** power, 1) });
 }
 
 /** $0.42; of less than a cent two digits that say something. */
 export function cost(usd) {
-	const digits = usd < 0.01 ? { maximumSignificantDigits: 2 } : { minimumFractionDigits: 2, maximumFractionDigits: 2 };
-	return `$${format((l) => new Intl.NumberFormat(l, digits), `cost${usd < 0.01}`).format(usd)}`;
+	return `$${usd < 0.01 ? decimal(usd, language(), 0, twoDigits(usd)) : decimal(usd, language(), 2, 2)}`;
 }
 
 /** @typedef {Intl.DateTimeFormatOptions} Shown */

@@ -196,6 +196,8 @@ function languageButton() {
 	const other = otherLanguage();
 	return h("button.button.button-icon.language", {
 		type: "button", lang: other, title: LANGUAGES[other],
+		// Said, not written: letters would have their font read, though nobody sees them.
+		"aria-label": `${other.toUpperCase()} ${LANGUAGES[other]}`,
 		onclick: () => setPref("language", other),
-	}, other.toUpperCase(), h("span.sr-only", ` ${LANGUAGES[other]}`));
+	}, other.toUpperCase());
 }

@@ -9,8 +9,9 @@ import { needs } from "./now-needs.js";
 const SHOWN_ENDED = 50;
 const STRIP_EVERY = 20_000;
 const SKELETON_ROWS = 3;
-// Of most rows, in pixels, so that there are enough of them in the window.
-const LEAST_HEIGHT = 54;
+// In pixels: of rows, and of what is above the first. More of them than these leave room for are not in the window.
+const LEAST = { need: 70, agent: 52, ended: 28 };
+const ABOVE = 100;
 
 class NowView extends View {
 	#figures = figures({ completed: t("now.completedToday"), failed: t("now.failedToday"), cost: t("now.costToday") });
@@ -91,28 +92,31 @@ class NowView extends View {
 		const isFirst = this.#skeleton.isConnected;
 		this.#skeleton.remove();
 		for (const part of this.#sections) part.hidden = false;
-		let room = Math.ceil(innerHeight / LEAST_HEIGHT);
+		let left = innerHeight - ABOVE;
 		// The first frame has what there is room for: a thousand rows more would put it off.
-		const atFirst = (items) => (isFirst ? items.slice(0, Math.max(0, room)) : items);
+		const place = (rows, items, keyOf, least, isSeen = true) => {
+			const room = isSeen ? Math.max(0, Math.ceil(left / least)) : 0;
+			left -= items.length * least;
+			rows.show(isFirst ? items.slice(0, room) : items, keyOf, room);
+		};
 		const found = needs(this.#needed);
 		this.#needed = new Set(found.map(({ key }) => key));
-		this.#showWhatNeeds(atFirst(found), room);
-		room -= found.length;
+		this.#keepFocus(found, () => place(this.#needRows, found, ({ key, session }) => key + Boolean(session), LEAST.need));
+		this.#noNeeds.hidden = found.length > 0;
 		const active = overview.active.sort((a, b) => newest("started_at", a, b));
 		this.#noAgents.hidden = active.length > 0;
-		this.#agentRows.show(atFirst(agentsShown(active.slice(0, ACTIVE), this.#intervals)), ({ task }) => keyOf(task), room);
-		room -= active.length;
+		place(this.#agentRows, agentsShown(active.slice(0, ACTIVE), this.#intervals), keyOfItem, LEAST.agent);
 		const ended = [...store.tasks.values()].filter(({ status }) => ENDED.has(status))
 			.sort((a, b) => newest("finished_at", a, b)).slice(0, SHOWN_ENDED);
 		const completed = ended.filter(({ status }) => status === "completed");
 		this.#noEnded.hidden = ended.length > 0;
 		const asItem = (task) => ({ task });
-		this.#failedRows.show(atFirst(ended.filter(({ status }) => status === "failed").map(asItem)), keyOfItem, room);
-		this.#completedRows.show(atFirst(completed.map(asItem)), keyOfItem, this.#folded.open ? room : 0);
+		place(this.#failedRows, ended.filter(({ status }) => status === "failed").map(asItem), keyOfItem, LEAST.ended);
+		place(this.#completedRows, completed.map(asItem), keyOfItem, LEAST.ended, this.#folded.open);
 		this.#folded.hidden = !completed.length;
 		text(this.#fold, t("count.completed", { count: completed.length }));
 		const { completed: done, failed, usage } = overview.today;
-		this.#figures.update({ completed: number(done), failed: number(failed), cost: (usage && allCost(usage)) || cost(0) });
+		this.#figures.update({ completed: number(done), failed: number(failed), cost: usage === undefined ? "–" : (usage && allCost(usage)) || cost(0) });
 		if (isFirst) {
 			performance.mark("shown");
 			requestAnimationFrame(() => setTimeout(() => this.#show())); // once that frame is drawn
@@ -120,10 +124,9 @@ class NowView extends View {
 	}
 
 	/** A row that leaves hands the focus to the one that takes its place. */
-	#showWhatNeeds(found, room) {
+	#keepFocus(found, show) {
 		const at = [...this.#needs.children].findIndex((line) => line.contains(document.activeElement));
-		this.#needRows.show(found, ({ key, session }) => key + Boolean(session), room);
-		this.#noNeeds.hidden = found.length > 0;
+		show();
 		if (at < 0 || this.#needs.contains(document.activeElement)) return;
 		const next = this.#needs.children[Math.min(at, found.length - 1)];
 		const link = next?.querySelector(".line-link") ?? this.querySelector("h1");
