@@ -71,7 +71,8 @@ def arguments() -> argparse.ArgumentParser:
     """What it takes on the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--tasks", type=int, default=100_000, help="in the database")
-    parser.add_argument("--rounds", type=int, default=5, help="of each measurement")
+    parser.add_argument("--paints", type=int, default=15, help="of each page")
+    parser.add_argument("--rounds", type=int, default=5, help="of counting frames")
     parser.add_argument("--seconds", type=float, default=4, help="that frames are counted for")
     parser.add_argument("--events", type=int, default=1000, help="a second")
     parser.add_argument("--active", type=int, default=200, help="tasks under way")
@@ -127,8 +128,8 @@ def _report_paints(
 ) -> None:
     table = Table("", ("First paint", "ms"))
     paints: dict[str, list[float]] = {FLOOR: [], VIEWS["Now"]: []}
-    for number in range(options.rounds + 2):
-        progress(f"first paint {number} of {options.rounds + 1}")
+    for number in range(options.paints + 2):
+        progress(f"first paint {number} of {options.paints + 1}")
         for path, took in paints.items():
             took.append(first_paint(browser, server, path))
     # The first two fill the browser's caches: of files, and of compiled scripts.

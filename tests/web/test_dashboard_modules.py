@@ -450,7 +450,7 @@ NUMBERS = st.tuples(
 
 
 @given(st.lists(NUMBERS, min_size=100, max_size=150))
-@settings(max_examples=5)
+@settings(max_examples=5, deadline=None)
 def test_numbers_are_written_as_the_browser_would(numbers: list[Any]) -> None:
     script = f"""
     import {{ decimal, thousands, twoDigits }} from {json.dumps((LIB / "numbers.js").as_uri())};
