@@ -200,6 +200,7 @@ def test_hook_tells_every_event_once_whatever_the_server_does() -> None:
     assert report["failures"] == []
 
 
+@pytest.mark.soak
 @on_linux
 def test_translation_is_compared_with_a_webhook() -> None:
     report = bench("translation", "--rounds", "1", "--repeat", "1")

@@ -10,6 +10,7 @@ import ast
 import re
 import subprocess
 import sys
+from functools import cache
 from graphlib import TopologicalSorter
 from pathlib import Path
 
@@ -99,11 +100,17 @@ def short(name: str) -> str:
     return "" if name == "tracker" else name.removeprefix("tracker.")
 
 
-TREES = {
-    name_of(path): ast.parse(path.read_text(encoding="utf-8"))
+MODULES = {
+    name_of(path): path
     for package in (PACKAGE, PACKAGE.with_name(SDK))
     for path in package.rglob("*.py")
 }
+
+
+@cache
+def trees() -> dict[str, ast.Module]:
+    """What is in them. Not read when tests are collected, which each worker does."""
+    return {module: ast.parse(path.read_text(encoding="utf-8")) for module, path in MODULES.items()}
 
 
 PACKAGES = {
@@ -131,7 +138,7 @@ def ours(tree: ast.AST) -> set[str]:
     for name in imported(tree):
         if name.split(".")[0] in ("tracker", SDK):
             inner = short(name)
-            modules.add(inner if inner in TREES else inner.rpartition(".")[0])
+            modules.add(inner if inner in MODULES else inner.rpartition(".")[0])
     return modules
 
 
@@ -155,11 +162,11 @@ def room_of(module: str) -> str:
     return max(found)[1]
 
 
-@pytest.mark.parametrize("module", sorted(TREES))
+@pytest.mark.parametrize("module", sorted(MODULES))
 def test_rooms(module: str) -> None:
     room = room_of(module)
     allowed = ROOMS[room][1] | {room}
-    for other in ours(TREES[module]):
+    for other in ours(trees()[module]):
         assert room_of(other) in allowed, f"{module} ({room}) imports {other}"
 
 
@@ -167,7 +174,7 @@ def test_rooms(module: str) -> None:
 def test_rooms_are_allowed_what_they_need(room: str) -> None:
     needed = {
         room_of(other)
-        for module, tree in TREES.items()
+        for module, tree in trees().items()
         if room_of(module) == room
         for other in ours(tree)
     }
@@ -191,7 +198,7 @@ def test_folders_of_tests_are_told_of() -> None:
 
 @pytest.mark.parametrize("package", sorted(PACKAGES))
 def test_each_folder_says_what_lives_there(package: str) -> None:
-    tree = TREES[package]
+    tree = trees()[package]
     assert ast.get_docstring(tree)
     assert len(tree.body) == 1 or package in FACES
 
@@ -203,15 +210,15 @@ def test_no_circles() -> None:
         imports = [node for node in tree.body if isinstance(node, ast.Import | ast.ImportFrom)]
         return ast.Module(imports, type_ignores=[])
 
-    graph = {module: ours(at_once(tree)) - {module, ""} for module, tree in TREES.items()}
-    assert len(list(TopologicalSorter(graph).static_order())) >= len(TREES) - 1
+    graph = {module: ours(at_once(tree)) - {module, ""} for module, tree in trees().items()}
+    assert len(list(TopologicalSorter(graph).static_order())) >= len(MODULES) - 1
 
 
 @pytest.mark.parametrize("library", LIBRARIES)
 def test_libraries(library: str) -> None:
     users = {
         module
-        for module, tree in TREES.items()
+        for module, tree in trees().items()
         if any(name.split(".")[0] == library for name in imported(tree))
     }
     assert users, "nobody imports it any more: take it from the table"
@@ -228,7 +235,7 @@ def test_what_agents_run_needs_little() -> None:
     }
     foreign = {
         (module, library)
-        for module, tree in TREES.items()
+        for module, tree in trees().items()
         if room_of(module) in ("leaves", "config", "keys", "auth") or module in for_agents
         for library in {name.split(".")[0] for name in imported(tree)}
         if library not in sys.stdlib_module_names
@@ -242,7 +249,7 @@ def test_a_hook_needs_nothing_that_is_slow_to_import() -> None:
     slow |= {"click", "dataclasses", "logging", "platformdirs", "tracker", "urllib"}
     modules = [
         module
-        for module in TREES
+        for module in MODULES
         if module.startswith(f"{SDK}.hook.")
         and module not in (f"{SDK}.hook.background", f"{SDK}.hook.telemetry")
     ]
@@ -261,7 +268,7 @@ def test_the_sdk_needs_nothing() -> None:
     """The standard library; what is of pytest is imported by pytest."""
     foreign = {
         (module, library)
-        for module, tree in TREES.items()
+        for module, tree in trees().items()
         if room_of(module) == "sdk"
         for library in {name.split(".")[0] for name in imported(tree)} - {SDK}
         if library not in sys.stdlib_module_names
@@ -294,7 +301,7 @@ def test_collaborators_are_made_in_one_place() -> None:
     """
     collaborators = {
         f"tracker.{module}.{node.name}"
-        for module, tree in TREES.items()
+        for module, tree in trees().items()
         if within(module, {"api", "auth", "server", "ws", "store"})
         for node in tree.body
         if is_collaborator(node)
@@ -303,7 +310,7 @@ def test_collaborators_are_made_in_one_place() -> None:
     assert {"Store", "Hub", "Stream", "Authenticator"} <= names
     made_elsewhere = {
         (module, collaborator)
-        for module, tree in TREES.items()
+        for module, tree in trees().items()
         if not within(module, {"app", "cli"})
         for collaborator in imported(tree) & collaborators
         if collaborator.split(".")[1] != module.split(".")[0]  # a package makes its own parts
