@@ -5,6 +5,7 @@ fast the page is. FOLDER is build/screenshots if left out. --readme makes the pi
 anew instead, in docs/images.
 """
 
+import argparse
 import os
 import sys
 
@@ -14,6 +15,11 @@ from test import provide_chromium  # scripts/test.py
 
 def main() -> None:
     """Install what is missing, then become the script that takes them."""
+    summary, _, more = __doc__.partition("\n\n")
+    parser = argparse.ArgumentParser(description=summary, epilog=more)
+    parser.add_argument("folder", nargs="?", help="build/screenshots if left out")
+    parser.add_argument("--readme", action="store_true", help="the README's pictures instead")
+    parser.parse_args()
     environment = Environment()
     environment.ensure("test")
     os.environ["TRACKER_CHROMIUM"] = provide_chromium(environment)

@@ -56,6 +56,35 @@ def test_a_low_screen_leaves_a_list_its_height(open_dashboard: Open, path: str) 
     expect(rows.locator("[data-row]").first).to_be_in_viewport()
 
 
+@pytest.mark.parametrize("width", [360, 768])
+@pytest.mark.parametrize("path", ["/tasks", f"/projects/{quote(PROJECT)}"])
+def test_a_long_title_takes_two_lines(
+    open_dashboard: Open, shared_server: Server, width: int, path: str
+) -> None:
+    title = "Add idempotency keys to the refund endpoint of billing"
+    shared_server.report("start", PROJECT, "long", task=title)
+    page = open_dashboard(path, viewport={"width": width, "height": 740}).page
+    link = page.locator(".table-row .row-link").filter(has_text=title)
+    expect(link).to_be_visible()
+    assert link.evaluate("""link => {
+        const { bottom } = link.closest(".table-row").getBoundingClientRect();
+        return link.scrollWidth <= link.clientWidth && link.scrollHeight <= link.clientHeight
+            && link.clientHeight <= link.parentElement.clientHeight
+            && link.getBoundingClientRect().bottom <= bottom;
+    }""")
+
+
+def test_a_long_title_of_an_event_takes_the_room_of_words(
+    open_dashboard: Open, shared_server: Server
+) -> None:
+    title = "Add idempotency keys to the refund endpoint"
+    shared_server.report("start", PROJECT, "long event", task=title, message="word " * 50)
+    page = open_dashboard("/events", viewport={"width": 768, "height": 740}).page
+    task = page.locator(".event-task").filter(has_text=title).first
+    expect(task).to_be_visible()
+    assert task.evaluate("task => task.scrollWidth <= task.clientWidth")
+
+
 @pytest.mark.parametrize("width", [360, 768, 1440])
 def test_no_button_stands_on_code(open_dashboard: Open, width: int) -> None:
     path = f"/projects/{quote(PROJECT)}/tasks/bad?tab=error"
