@@ -182,6 +182,54 @@ def test_the_next_one_sees_nothing_of_the_one_before(open_dashboard: Open, made:
     expect(dashboard.lines("Their task")).to_have_count(0)
 
 
+def sign_in(page: Page, key: str) -> None:
+    page.get_by_role("button", name="Sign out", exact=True).click()
+    page.get_by_label("API key").fill(key)
+    page.get_by_role("button", name="Sign in").click()
+
+
+def shows_nothing_of_theirs(page: Page, late: str, name: str, begin: Callable[[], None]) -> None:
+    """From when dana or eve `begin` on, though what they are to see is read late."""
+    projects, failures = page.locator("project-entry"), page.locator(".tally-failed strong")
+    expect(projects.filter(has_text="theirs")).to_be_visible()
+    expect(failures).to_have_text("1")
+    held = Held(page, late)
+    with page.expect_request(late):
+        begin()
+    expect(page.locator(".who")).to_contain_text(name)
+    expect(projects).to_have_count(0)
+    expect(failures).not_to_have_text("1")
+    held.release()
+    expect(projects).to_have_count(1)
+    expect(failures).to_have_text("0")
+
+
+@pytest.mark.parametrize("late", ["**/api/now?*", "**/api/projects?*"])
+def test_the_frame_shows_the_next_one_nothing_of_the_one_before(
+    open_dashboard: Open, made: Server, late: str
+) -> None:
+    made.report("error", "theirs", "bad", task="Their failure")
+    page = opened(open_dashboard, made, KEY, "/tasks").page
+    key = make_key(made, "dana", "read", "mine")
+    shows_nothing_of_theirs(page, late, "dana", lambda: sign_in(page, key))
+
+
+def test_nor_where_another_tab_has_signed_in(open_dashboard: Open, made: Server) -> None:
+    made.report("error", "theirs", "bad", task="Their failure")
+    page = opened(open_dashboard, made, KEY, "/tasks").page
+    key = make_key(made, "eve", "read", "mine")
+
+    def sign_in_elsewhere() -> None:
+        other = page.context.new_page()
+        other.goto(f"{made.url}/#key={key}")
+        expect(other.locator(".state")).to_have_attribute("data-state", "live")
+        other.close()
+        page.context.set_offline(True)
+        page.context.set_offline(False)
+
+    shows_nothing_of_theirs(page, "**/api/now?*", "eve", sign_in_elsewhere)
+
+
 def test_who_signs_out_is_not_told_that_the_server_is_away(
     open_dashboard: Open, made: Server
 ) -> None:

@@ -30,8 +30,8 @@ import { needs } from "./views/now-needs.js";
 import "./views/now.js";
 import "./views/tasks.js";
 
-// There before the first words are laid out, not laid out anew after them.
-document.fonts.load("1em 'Inter Variable'");
+// There before the first words are laid out, not laid out anew after them. Without it they have another.
+document.fonts.load("1em 'Inter Variable'").catch(() => null);
 
 const live = new Live(store, () => {
 	holdTicks(live.state === "offline" || live.state === "catching-up");
@@ -146,6 +146,7 @@ function signedOut() {
 	forgetSession();
 	rememberKey(null);
 	store.reset();
+	shell = new Shell(live); // nothing in it is for who signs in next
 	document.title = `${t("signIn.title")} · Agent Task Tracker`;
 	present(h("main.sign-in-page", signInForm(begin, why)));
 	/** @type {HTMLElement} */ (document.querySelector("#key")).focus();
@@ -153,20 +154,22 @@ function signedOut() {
 
 /** Another session in this browser is another's: what this page holds is not for it. */
 function accessChanged(isAnother) {
-	shell.showAccess();
-	if (!isAnother) return;
+	if (!isAnother) return shell.showAccess();
 	store.reset();
+	makeAnew();
+}
+
+function makeAnew() {
+	shell = new Shell(live);
+	present(shell.element, ...alerts.elements);
+	shell.showState(live);
 	show({ focus: false });
 }
 
 function redraw() {
 	applyTheme();
 	document.documentElement.lang = language();
-	if (!shell.element.isConnected) return;
-	shell = new Shell(live);
-	present(shell.element, ...alerts.elements);
-	shell.showState(live);
-	show({ focus: false });
+	if (shell.element.isConnected) makeAnew();
 }
 
 /** The address printed at start-up carries the key in its fragment, which browsers never send. */

@@ -21,6 +21,10 @@ const PROJECTS = 9;
 const NEWS_MS = 24 * 3600 * 1000;
 export const NEWS = "24h";
 
+/** Of the viewer's day: tasks completed and failed, and, once read, what those that were under way have used. */
+function nothingToday() {
+	return { completed: 0, failed: 0, usage: undefined };
+}
 
 class Overview {
 	isRead = false;
@@ -29,8 +33,7 @@ class Overview {
 	/** Those with the newest activity, and how many there are. */
 	projects = [];
 	projectsTotal = 0;
-	/** Of the viewer's day: tasks completed and failed, and, once read, what those that were under way have used. */
-	today = { completed: 0, failed: 0, usage: undefined };
+	today = nothingToday();
 	#failedBeyond = 0;
 	#silent = 0;
 	/** @type {Promise<void> | null} */
@@ -68,11 +71,16 @@ class Overview {
 		this.#forget();
 	}
 
-	/** What is on its way is of another log, or for somebody else. */
+	/** What is on its way is of another log, or for somebody else, as is what is there. */
 	#forget() {
 		this.isRead = false;
 		this.#isCounted = false;
 		this.#reading = null;
+		this.sessions = [];
+		this.projects = [];
+		this.projectsTotal = 0;
+		this.today = nothingToday();
+		this.#failedBeyond = 0;
 	}
 
 	/** Hear of each change but words, as often as the page shows events; and with the error, of a read that has failed. */

@@ -11,11 +11,11 @@ const MARKS = { en: [",", "."], ru: ["\u00a0", ","] };
  * @param {"en" | "ru"} language
  */
 export function decimal(value, language, least, most) {
-	const [thousands, point] = MARKS[language];
+	const [separator, point] = MARKS[language];
 	const [whole, digits = ""] = Number(value).toFixed(most).split(".");
 	const zeros = /0*$/.exec(digits.slice(least))?.[0].length ?? 0;
 	const fraction = digits.slice(0, digits.length - zeros);
-	return whole.replace(/\B(?=(\d{3})+$)/g, thousands) + (fraction && point + fraction);
+	return whole.replace(/\B(?=(\d{3})+$)/g, separator) + (fraction && point + fraction);
 }
 
 /** Which power of a thousand leaves less than a thousand of `count`, rounded to a digit after the point. */
