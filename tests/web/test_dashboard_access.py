@@ -188,6 +188,16 @@ def sign_in(page: Page, key: str) -> None:
     page.get_by_role("button", name="Sign in").click()
 
 
+def sign_in_elsewhere(page: Page, server: Server, key: str) -> None:
+    """In another tab; this one hears of it when it connects anew."""
+    other = page.context.new_page()
+    other.goto(f"{server.url}/#key={key}")
+    expect(other.locator(".state")).to_have_attribute("data-state", "live")
+    other.close()
+    page.context.set_offline(True)
+    page.context.set_offline(False)
+
+
 def shows_nothing_of_theirs(page: Page, late: str, name: str, begin: Callable[[], None]) -> None:
     """From when dana or eve `begin` on, though what they are to see is read late."""
     projects, failures = page.locator("project-entry"), page.locator(".tally-failed strong")
@@ -218,16 +228,7 @@ def test_nor_where_another_tab_has_signed_in(open_dashboard: Open, made: Server)
     made.report("error", "theirs", "bad", task="Their failure")
     page = opened(open_dashboard, made, KEY, "/tasks").page
     key = make_key(made, "eve", "read", "mine")
-
-    def sign_in_elsewhere() -> None:
-        other = page.context.new_page()
-        other.goto(f"{made.url}/#key={key}")
-        expect(other.locator(".state")).to_have_attribute("data-state", "live")
-        other.close()
-        page.context.set_offline(True)
-        page.context.set_offline(False)
-
-    shows_nothing_of_theirs(page, "**/api/now?*", "eve", sign_in_elsewhere)
+    shows_nothing_of_theirs(page, "**/api/now?*", "eve", lambda: sign_in_elsewhere(page, made, key))
 
 
 def test_who_signs_out_is_not_told_that_the_server_is_away(
@@ -258,12 +259,7 @@ def test_another_session_in_this_browser_makes_the_page_anew(
     dashboard = opened(open_dashboard, made, KEY)
     page = dashboard.page
     expect(page.locator("keys-section")).to_be_visible()
-    other = page.context.new_page()
-    other.goto(f"{made.url}/#key={make_key(made, 'dana', 'read', 'mine')}")
-    expect(other.locator(".state")).to_have_attribute("data-state", "live")
-    other.close()
-    page.context.set_offline(True)
-    page.context.set_offline(False)
+    sign_in_elsewhere(page, made, make_key(made, "dana", "read", "mine"))
     expect(page.get_by_role("link", name="Signed in as dana · read")).to_be_visible()
     expect(page.locator(FOR_ADMINISTRATORS)).to_have_count(0)
     expect(page.locator(".scope")).to_contain_text("mine")

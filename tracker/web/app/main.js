@@ -118,6 +118,10 @@ function begin() {
 	live.start();
 	overview.start();
 	if (router.current().name === "now") hideForAMoment(shell.element);
+	presentShell();
+}
+
+function presentShell() {
 	present(shell.element, ...alerts.elements);
 	show({ focus: false });
 }
@@ -161,9 +165,7 @@ function accessChanged(isAnother) {
 
 function makeAnew() {
 	shell = new Shell(live);
-	present(shell.element, ...alerts.elements);
-	shell.showState(live);
-	show({ focus: false });
+	presentShell();
 }
 
 function redraw() {

@@ -18,7 +18,7 @@ let zone = "";
 
 /**
  * What `read(tz)` reads of the viewer's days. Not every system knows time zones by their names: where the
- * server's does not, their present offset has to do.
+ * server's does not, the offset of today has to do.
  * @template T
  * @param {(tz: string) => Promise<T>} read
  * @returns {Promise<T>}
